@@ -1,0 +1,91 @@
+"""The one tree of errors; each class carries the exit code of the command line (DESIGN.md, section 6)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a config or with the data it names.
+
+    Attributes:
+        key: Dotted path of the config key, list positions as numbers (``reward.metrics.0.weight``).
+        message: The value found and what was expected.
+        hint: The nearest right name or the way out, without a question mark; empty when there is none.
+        file: The file at fault; None when it is filled in by the loader of the config.
+        line: 1-based line in that file, if known.
+    """
+
+    key: str
+    message: str
+    hint: str = ""
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}: " if self.file and self.line else f"{self.file}: " if self.file else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{place}{self.key}: {self.message}{hint}" if self.key else f"{place}{self.message}{hint}"
+
+
+class PromptrlError(Exception):
+    """Base of every error that promptrl raises on purpose."""
+
+    exit_code = 1
+
+
+class ConfigError(PromptrlError):
+    """The config, or the data it names, can't be used. Carries every problem found, not only the first."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UsageError(PromptrlError):
+    """The command was called in a way that can't work."""
+
+    exit_code = 2
+
+
+class TargetError(PromptrlError):
+    """The target, or data behind it, is unavailable after retries, or refuses for good (401, unknown model)."""
+
+    exit_code = 4
+
+
+class BudgetExhaustedError(PromptrlError):
+    """No call, token, dollar or minute is left for what was asked."""
+
+    exit_code = 5
+
+
+class RunNotFoundError(PromptrlError):
+    """No run has this name, or the name is not unique."""
+
+    exit_code = 6
+
+
+class RunLockedError(PromptrlError):
+    """Another process works in this run folder, or the run can't be continued."""
+
+    exit_code = 6
+
+
+class StopRequestedError(PromptrlError):
+    """A signal asked the run to stop; what was paid for is saved.
+
+    Args:
+        signal_number: SIGINT (2) or SIGTERM (15).
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        self.signal_number = signal_number
+        super().__init__("interrupted")
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]
+        """130 after SIGINT, 143 after SIGTERM."""
+        return 128 + self.signal_number

@@ -1,0 +1,114 @@
+"""What a target is: the values that go in and out of a model, and the errors it may raise.
+
+A target turns one list of chat messages into one completion, once. It neither retries nor caches nor counts:
+the engine does (``engine.py``).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Role = Literal["system", "user", "assistant"]
+Purpose = Literal["search", "validation", "test", "judge", "proposer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message."""
+
+    role: Role
+    content: str
+
+
+Messages = tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One answer of a target.
+
+    Attributes:
+        text: What the model wrote; hostile text, never formatted or printed raw.
+        prompt_tokens: As the server counts them; None when it does not say.
+        completion_tokens: Likewise.
+        latency_s: Seconds from sending to the last byte, without waiting in a queue of ours.
+        cost_usd: None when no price is known, never 0 for "unknown".
+        finish_reason: As the server names it ("stop", "length", ...), if it does.
+        fault: Why this completion is bad although the call worked ("content_filter", "empty", "context_overflow");
+            such a completion is data and scores 0. None for a good one.
+        is_cached: True when nothing was paid for it in this run.
+    """
+
+    text: str
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    latency_s: float = 0.0
+    cost_usd: float | None = None
+    finish_reason: str | None = None
+    fault: str | None = None
+    is_cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionError:
+    """A call that failed for reasons of transport after its retries: missing data, never a score of 0.
+
+    Attributes:
+        kind: Short name of the cause ("timeout", "connection", "rate_limit", "server", "budget").
+        message: For people; holds no secret.
+    """
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing to ask.
+
+    Attributes:
+        messages: The rendered prompt.
+        params: Sampling parameters by the OpenAI names (``temperature``, ``max_tokens``, ...); JSON values.
+        repeat: Which of several answers to the same question (0, 1, ...).
+        purpose: What the call is for: the budget keeps shares by purpose.
+    """
+
+    messages: Messages
+    params: Mapping[str, Any] = field(default_factory=dict)
+    repeat: int = 0
+    purpose: Purpose = "search"
+
+
+class Target(Protocol):
+    """A model that can be asked. Implementations: ``openai.py``, ``local.py``, ``replay.py``, ``python.py``."""
+
+    @property
+    def identity(self) -> str:
+        """Text that changes whenever the answers may change (kind, model, endpoint); part of the cache key."""
+
+    async def complete(self, messages: Messages, params: Mapping[str, Any]) -> Completion:
+        """Ask once.
+
+        Raises:
+            TransientError: A retry may help.
+            TargetError: It can't be cured; the run stops.
+        """
+
+    async def aclose(self) -> None:
+        """Free connections and threads."""
+
+
+class TransientError(Exception):
+    """One attempt failed in a way that a retry may cure (408, 409, 429, 5xx, resets, timeouts, DNS).
+
+    Args:
+        kind: As in ``CompletionError.kind``.
+        message: For people; holds no secret.
+        retry_after_s: What the server asked for, seconds; None when it did not say.
+    """
+
+    def __init__(self, kind: str, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.retry_after_s = retry_after_s

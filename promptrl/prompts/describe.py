@@ -1,0 +1,57 @@
+"""What changed between two prompts, in words for people."""
+
+from difflib import SequenceMatcher
+
+from promptrl.prompts.edits import quoted
+from promptrl.prompts.phrases import split_phrases
+from promptrl.prompts.prompt import Demonstration, Prompt
+
+
+def describe_changes(old: Prompt, new: Prompt) -> list[str]:
+    """One line for each difference, in rendering order; empty when the prompts are equal."""
+    return [
+        *_slot_changes(old, new),
+        *_demonstration_changes(old.demonstrations, new.demonstrations),
+        *_text_changes("user", old.user.text, new.user.text),
+    ]
+
+
+def _slot_changes(old: Prompt, new: Prompt) -> list[str]:
+    new_names, old_names = [name for name, _ in new.slots], [name for name, _ in old.slots]
+    lines = []
+    for name in [*new_names, *(name for name in old_names if name not in new_names)]:
+        lines += _text_changes(name, old.slot(name), new.slot(name))
+    common = [name for name in new_names if name in old_names]
+    if common != [name for name in old_names if name in new_names]:
+        lines.append(f"order of slots: {', '.join(new_names)}")
+    return lines
+
+
+def _text_changes(name: str, old: str, new: str) -> list[str]:
+    if old == new:
+        return []
+    if not new:
+        return [f"{name} left out (was {quoted(old)})"]
+    if not old:
+        return [f"{name} = {quoted(new)} (was left out)"]
+    old_phrases, new_phrases = split_phrases(old).phrases, split_phrases(new).phrases
+    if len(old_phrases) < 2 or not set(old_phrases) & set(new_phrases):
+        return [f"{name} = {quoted(new)} (was {quoted(old)})"]
+    lines = []
+    for tag, start, end, new_start, new_end in SequenceMatcher(None, old_phrases, new_phrases, False).get_opcodes():
+        if tag != "equal":
+            lines += [f"{name}: − {quoted(phrase)}" for phrase in old_phrases[start:end]]
+            lines += [f"{name}: + {quoted(phrase)}" for phrase in new_phrases[new_start:new_end]]
+    return lines or [f"{name}: whitespace changed"]
+
+
+def _demonstration_changes(old: tuple[Demonstration, ...], new: tuple[Demonstration, ...]) -> list[str]:
+    lines = [f"demonstration + {_pair(shown)}" for shown in new if shown not in old]
+    lines += [f"demonstration − {_pair(shown)}" for shown in old if shown not in new]
+    if [shown for shown in old if shown in new] != [shown for shown in new if shown in old]:
+        lines.append("order of demonstrations changed")
+    return lines
+
+
+def _pair(shown: Demonstration) -> str:
+    return f"{quoted(shown.user, 40)} → {quoted(shown.assistant, 20)}"

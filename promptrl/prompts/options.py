@@ -1,0 +1,129 @@
+"""Edits of slots: choose an option, move a slot earlier."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import numpy as np
+
+from promptrl.prompts.edits import BoolArray, Edit, EditKind, quoted, rough_tokens
+from promptrl.prompts.prompt import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseOption:
+    """Put an option into a slot; an empty text leaves the slot out."""
+
+    kind: ClassVar[EditKind] = "option"
+    slot: str
+    text: str
+    order: tuple[str, ...] = field(repr=False)
+
+    @property
+    def label(self) -> str:
+        """``role = "You are an expert."``."""
+        return f"{self.slot} = {quoted(self.text) if self.text else '(left out)'}"
+
+    @property
+    def token_cost(self) -> float:
+        """Of the option itself, whatever it replaces."""
+        return rough_tokens(self.text)
+
+    def is_valid(self, prompt: Prompt) -> bool:
+        """Unless the slot holds this option already."""
+        return not self.is_held(prompt)
+
+    def is_held(self, prompt: Prompt) -> bool:
+        """Whether the slot holds this option."""
+        return prompt.slot(self.slot) == self.text
+
+    def apply(self, prompt: Prompt) -> Prompt:
+        """The prompt with this option in the slot."""
+        return prompt.with_slot(self.slot, self.text, self.order)
+
+
+class OptionFactor:
+    """One slot and its options, the first of which is the baseline's."""
+
+    def __init__(self, slot: str, options: Sequence[str], order: tuple[str, ...]) -> None:
+        self.slot = slot
+        self.edits: tuple[Edit, ...] = tuple(ChooseOption(slot, text, order) for text in options)
+        self._position = {text: at for at, text in enumerate(options)}
+
+    def mask(self, prompt: Prompt) -> BoolArray:
+        """Every option but the present one."""
+        return ~self.holds(prompt)
+
+    def holds(self, prompt: Prompt) -> BoolArray:
+        """The present option."""
+        held = np.zeros(len(self.edits), dtype=np.bool_)
+        position = self._position.get(prompt.slot(self.slot))
+        if position is not None:
+            held[position] = True
+        return held
+
+    def count(self) -> int:
+        """The number of options."""
+        return len(self.edits)
+
+    def variants(self, prompt: Prompt) -> Iterator[Prompt]:
+        """The prompt with each option in turn."""
+        return (edit.apply(prompt) for edit in self.edits)
+
+
+@dataclass(frozen=True, slots=True)
+class MoveSlot:
+    """Exchange a slot with the filled slot before it."""
+
+    kind: ClassVar[EditKind] = "move"
+    text: ClassVar[str] = ""
+    token_cost: ClassVar[float] = 0.0
+    slot: str
+    order: tuple[str, ...] = field(repr=False)
+
+    @property
+    def label(self) -> str:
+        """``move format earlier``."""
+        return f"move {self.slot} earlier"
+
+    def is_valid(self, prompt: Prompt) -> bool:
+        """When the slot is filled and not the first."""
+        return self.slot in [name for name, _ in prompt.slots[1:]]
+
+    def is_held(self, prompt: Prompt) -> bool:
+        """Whether the slot stands before one that it follows in the config."""
+        names = [name for name, _ in prompt.slots]
+        if self.slot not in names:
+            return False
+        earlier = self.order[: self.order.index(self.slot)]
+        return any(name in earlier for name in names[names.index(self.slot) :])
+
+    def apply(self, prompt: Prompt) -> Prompt:
+        """The prompt with the two slots exchanged."""
+        slots = list(prompt.slots)
+        at = [name for name, _ in slots].index(self.slot)
+        slots[at - 1], slots[at] = slots[at], slots[at - 1]
+        return replace(prompt, slots=tuple(slots))
+
+
+class SlotOrderFactor:
+    """The order of the filled slots."""
+
+    def __init__(self, movable: Sequence[str], order: tuple[str, ...]) -> None:
+        self.edits: tuple[Edit, ...] = tuple(MoveSlot(slot, order) for slot in movable)
+
+    def mask(self, prompt: Prompt) -> BoolArray:
+        """The filled slots except the first."""
+        return np.array([edit.is_valid(prompt) for edit in self.edits], dtype=np.bool_)
+
+    def holds(self, prompt: Prompt) -> BoolArray:
+        """The slots that stand earlier than in the config."""
+        return np.array([edit.is_held(prompt) for edit in self.edits], dtype=np.bool_)
+
+    def count(self) -> int | None:
+        """None: which orders there are depends on which slots are filled."""
+        return None
+
+    def variants(self, prompt: Prompt) -> Iterator[Prompt]:
+        """Not offered, as ``count`` says."""
+        raise NotImplementedError("orders are not enumerated")

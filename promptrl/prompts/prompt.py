@@ -1,0 +1,185 @@
+"""What a prompt is: an immutable value that renders to chat messages.
+
+The content alone makes the identity. However a prompt was reached, two prompts with the same filled slots in the same
+order, the same demonstrations in the same order, the same user template and separator are equal and share one
+``prompt_id``; a slot that holds nothing leaves no trace.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from promptrl.llm.base import Message, Messages
+
+T = TypeVar("T")
+
+_TEMPLATE_TOKEN = re.compile(r"\{\{|\}\}|\{([^\W\d]\w*)\}")
+_JSON_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """One solved example, shown to the target as a user and an assistant message.
+
+    Attributes:
+        row_id: The train row it was made from; not part of the content, so not compared.
+        user: The rendered user message.
+        assistant: The right answer.
+    """
+
+    row_id: str = field(compare=False)
+    user: str
+    assistant: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserTemplate:
+    """The user message with its ``{identifier}`` placeholders.
+
+    ``{{`` and ``}}`` stand for one brace; every other brace is plain text, so JSON needs escapes only where two equal
+    braces meet or an identifier stands alone in braces.
+    """
+
+    text: str
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        """The names in order of first use, each once."""
+        names = (match[1] for match in _TEMPLATE_TOKEN.finditer(self.text))
+        return tuple(dict.fromkeys(name for name in names if name))
+
+    def render(self, fields: Mapping[str, str]) -> str:
+        """Fill the placeholders in one pass; values are copied as they are, never formatted.
+
+        Raises:
+            KeyError: A placeholder has no field.
+        """
+        return _TEMPLATE_TOKEN.sub(lambda match: fields[match[1]] if match[1] else match[0][0], self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The instructions, demonstrations and user template that the target is asked with.
+
+    Attributes:
+        slots: (slot name, text) in rendering order; empty texts are removed on construction.
+        demonstrations: In the order they are shown.
+        user: Template of the last message.
+        separator: Stands between two slots in the system message.
+
+    Raises:
+        ValueError: A slot name occurs twice.
+    """
+
+    slots: tuple[tuple[str, str], ...]
+    demonstrations: tuple[Demonstration, ...]
+    user: UserTemplate
+    separator: str = " "
+
+    def __post_init__(self) -> None:
+        filled = tuple((name, text) for name, text in self.slots if text)
+        if len({name for name, _ in filled}) < len(filled):
+            raise ValueError(f"a slot name occurs twice in {[name for name, _ in filled]}")
+        object.__setattr__(self, "slots", filled)
+        object.__setattr__(self, "demonstrations", tuple(self.demonstrations))
+
+    @property
+    def prompt_id(self) -> str:
+        """12 hex digits of a sha256 over the content; the same on every machine and in every run."""
+        demonstrations = [(shown.user, shown.assistant) for shown in self.demonstrations]
+        content = [_JSON_FORMAT, self.slots, demonstrations, self.user.text, self.separator]
+        return hashlib.sha256(json.dumps(content).encode("ascii")).hexdigest()[:12]
+
+    @property
+    def system_text(self) -> str:
+        """The system message; empty when no slot is filled."""
+        return self.separator.join(text for _, text in self.slots)
+
+    @property
+    def text(self) -> str:
+        """The whole prompt for people, each message under the name of its role."""
+        parts = [("system", self.system_text)] if self.slots else []
+        for shown in self.demonstrations:
+            parts += [("user", shown.user), ("assistant", shown.assistant)]
+        return "\n\n".join(f"[{role}]\n{content}" for role, content in [*parts, ("user", self.user.text)])
+
+    def render(self, fields: Mapping[str, str]) -> Messages:
+        """The chat messages for one example.
+
+        Raises:
+            KeyError: A placeholder of the user template has no field.
+        """
+        messages = [Message("system", self.system_text)] if self.slots else []
+        for shown in self.demonstrations:
+            messages += [Message("user", shown.user), Message("assistant", shown.assistant)]
+        return (*messages, Message("user", self.user.render(fields)))
+
+    def slot(self, name: str) -> str:
+        """The text in a slot; empty when it holds nothing."""
+        for slot_name, text in self.slots:
+            if slot_name == name:
+                return text
+        return ""
+
+    def with_slot(self, name: str, text: str, order: Sequence[str]) -> "Prompt":
+        """This prompt with a slot filled anew, or emptied by an empty text.
+
+        A slot that is filled already keeps its place. One that was empty goes before the first slot that follows it
+        in ``order``.
+        """
+        if self.slot(name):
+            slots = tuple((other, text if other == name else old) for other, old in self.slots)
+        else:
+            rank = {slot_name: position for position, slot_name in enumerate(order)}
+            slots = insert_in_order(self.slots, (name, text), lambda item: rank.get(item[0], -1))
+        return replace(self, slots=slots)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready mapping that ``from_json`` turns back into an equal prompt."""
+        return {
+            "format": _JSON_FORMAT,
+            "slots": [{"name": name, "text": text} for name, text in self.slots],
+            "demonstrations": [
+                {"row_id": shown.row_id, "user": shown.user, "assistant": shown.assistant}
+                for shown in self.demonstrations
+            ],
+            "user": self.user.text,
+            "separator": self.separator,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Prompt":
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            ValueError: The mapping has another format, lacks a key or holds something that is not text.
+        """
+        try:
+            if data["format"] != _JSON_FORMAT:
+                raise ValueError(f"prompt format {data['format']!r}, this version reads {_JSON_FORMAT}")
+            return cls(
+                slots=tuple((_text(slot["name"]), _text(slot["text"])) for slot in data["slots"]),
+                demonstrations=tuple(
+                    Demonstration(_text(shown["row_id"]), _text(shown["user"]), _text(shown["assistant"]))
+                    for shown in data["demonstrations"]
+                ),
+                user=UserTemplate(_text(data["user"])),
+                separator=_text(data["separator"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a saved prompt: {error!r}") from error
+
+
+def insert_in_order(items: tuple[T, ...], new: T, rank: Callable[[T], int]) -> tuple[T, ...]:
+    """``items`` with ``new`` put before the first item of a higher rank; the others keep their order."""
+    position = next((at for at, item in enumerate(items) if rank(item) > rank(new)), len(items))
+    return (*items[:position], new, *items[position:])
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, got {type(value).__name__}")
+    return value

@@ -1,0 +1,46 @@
+"""What changed between two prompts, for people."""
+
+import dataclasses
+
+import pytest
+
+from promptrl.prompts.describe import describe_changes
+from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
+
+ONE, TWO = Demonstration("a", "q1", "a1"), Demonstration("b", "q2", "a2")
+PROMPT = Prompt(
+    (("role", "You sort."), ("text", "Be brief. Be kind.\n- one")), (ONE, TWO), UserTemplate("Sort. {x} Go on:")
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "lines"),
+    [
+        ({}, []),
+        (
+            {"slots": (PROMPT.slots[1], ("format", "JSON."))},
+            ['format = "JSON." (was left out)', 'role left out (was "You sort.")'],
+        ),
+        ({"slots": (("role", "You rank."), PROMPT.slots[1])}, ['role = "You rank." (was "You sort.")']),
+        ({"slots": (PROMPT.slots[0], ("text", "Be brief.\n- one"))}, ['text: − "Be kind."']),
+        (
+            {"slots": (PROMPT.slots[0], ("text", "Be brief. Be fast.\n- one"))},
+            ['text: − "Be kind."', 'text: + "Be fast."'],
+        ),
+        ({"slots": (PROMPT.slots[0], ("text", "Be brief.  Be kind.\n- one"))}, ["text: whitespace changed"]),
+        ({"slots": PROMPT.slots[::-1]}, ["order of slots: text, role"]),
+        ({"demonstrations": (ONE,)}, ['demonstration − "q2" → "a2"']),
+        ({"demonstrations": (TWO, ONE)}, ["order of demonstrations changed"]),
+        ({"user": UserTemplate("{x} Go on:")}, ['user: − "Sort."']),
+    ],
+)
+def test_each_difference_is_one_line(change: dict[str, object], lines: list[str]) -> None:
+    """Slots, phrases, order, demonstrations and the user message; nothing for equal prompts."""
+    assert describe_changes(PROMPT, dataclasses.replace(PROMPT, **change)) == lines  # type: ignore[arg-type]
+
+
+def test_an_added_demonstration_is_named() -> None:
+    """The other direction of a drop."""
+    assert describe_changes(dataclasses.replace(PROMPT, demonstrations=(ONE,)), PROMPT) == [
+        'demonstration + "q2" → "a2"'
+    ]

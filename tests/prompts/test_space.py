@@ -1,0 +1,409 @@
+"""The numbered edits of a prompt: what holds for every space, every prompt in it and every edit."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from promptrl.errors import ConfigError
+from promptrl.prompts.edits import EDIT_KINDS
+from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
+from promptrl.prompts.space import EditSpace, build_edit_space
+
+SLOTS = {
+    "role": ["", "You are a clerk.", "You are a judge."],
+    "task": ["Classify the ticket.", "Choose one category."],
+    "format": ["", "One word only."],
+}
+SYSTEM_TEXT = "You are a clerk. Classify the ticket.\n\n- one word\n- no greetings\n"
+USER_TEXT = "Classify the ticket. Be brief.\n<ticket>\n{ticket}\n</ticket>\nFrom {sender}. Category:"
+WORDS = ["please", "now", "carefully"]
+
+
+def candidates(count: int) -> list[Demonstration]:
+    """Solved examples with distinct contents."""
+    return [Demonstration(f"row{at}", f"ticket {at}", f"label {at}") for at in range(count)]
+
+
+def make_space(**changes: Any) -> EditSpace:
+    """A space of three slots, unless told otherwise."""
+    arguments: dict[str, Any] = {
+        "slots": SLOTS,
+        "text": None,
+        "user": "{ticket}",
+        "separator": " ",
+        "demonstrations": [],
+        "max_demonstrations": 0,
+        "bank": False,
+        "phrases": True,
+        "reorder": False,
+        "tokens": None,
+    }
+    return build_edit_space(**(arguments | changes))
+
+
+SOURCES: tuple[Mapping[str, Any], ...] = (
+    {},
+    {"slots": None, "text": SYSTEM_TEXT},
+    {"slots": None, "text": USER_TEXT, "user": None},
+    {"slots": None, "text": "Be brief. Think. Be brief."},
+)
+
+
+@st.composite
+def spaces(draw: st.DrawFn, *, reorder: bool | None = None) -> EditSpace:
+    """Spaces of all sources with and without bank, demonstrations, words and order."""
+    return make_space(
+        **draw(st.sampled_from(SOURCES)),
+        demonstrations=candidates(draw(st.integers(0, 4))),
+        max_demonstrations=draw(st.integers(1, 3)),
+        bank=draw(st.booleans()),
+        reorder=draw(st.booleans()) if reorder is None else reorder,
+        tokens=draw(st.sampled_from([None, WORDS])),
+    )
+
+
+@st.composite
+def walks(draw: st.DrawFn, *, reorder: bool | None = None) -> tuple[EditSpace, Prompt]:
+    """A space and a prompt that random edits reach in it."""
+    space = draw(spaces(reorder=reorder))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    return space, space.sample(rng, draw(st.integers(0, 12)))
+
+
+@given(walks())
+def test_masks_say_what_each_edit_says(walk: tuple[EditSpace, Prompt]) -> None:
+    """The answer for all edits at once is the answer of each; stop is always allowed."""
+    space, prompt = walk
+    mask, held = space.mask(prompt), space.holds(prompt)
+    assert mask.dtype == held.dtype == np.bool_
+    assert mask.tolist() == [*(edit.is_valid(prompt) for edit in space.edits), True]
+    assert held.tolist() == [edit.is_held(prompt) for edit in space.edits]
+
+
+@given(walks())
+def test_an_edit_is_valid_exactly_when_it_changes_the_prompt(walk: tuple[EditSpace, Prompt]) -> None:
+    """A masked action, and stop, return the very same prompt; an allowed one another."""
+    space, prompt = walk
+    for action, is_valid in enumerate(space.mask(prompt)):
+        changed = space.apply(prompt, action)
+        assert (changed != prompt) == (bool(is_valid) and action != space.stop)
+        assert changed == space.apply(prompt, action)
+
+
+@given(walks())
+def test_applying_an_edit_makes_it_held(walk: tuple[EditSpace, Prompt]) -> None:
+    """Except moves and deletions, whose content is a place that something else may fill."""
+    space, prompt = walk
+    for edit in space.edits:
+        if edit.kind not in ("move", "delete_word") and edit.is_valid(prompt) and has_distinct_phrases(space):
+            assert edit.is_held(edit.apply(prompt))
+
+
+def has_distinct_phrases(space: EditSpace) -> bool:
+    """Whether no sentence occurs twice, so that dropping one is not dropping its twin."""
+    dropped = [edit.text for edit in space.edits if edit.kind == "drop_phrase"]
+    return len(set(dropped)) == len(dropped)
+
+
+@settings(max_examples=50)
+@given(walks())
+def test_placeholders_survive_every_edit(walk: tuple[EditSpace, Prompt]) -> None:
+    """No route of edits loses the input, and the prompt still renders."""
+    space, prompt = walk
+    fields = {"ticket": "<<TICKET>>", "sender": "<<SENDER>>"}
+    for action in np.flatnonzero(space.mask(prompt)):
+        changed = space.apply(prompt, int(action))
+        assert set(changed.user.placeholders) == set(space.baseline.user.placeholders)
+        user_message = changed.render(fields)[-1].content
+        assert all(fields[name] in user_message for name in changed.user.placeholders)
+
+
+@settings(max_examples=50)
+@given(walks(reorder=False))
+def test_every_edit_but_deletions_and_swaps_can_be_undone_by_another(walk: tuple[EditSpace, Prompt]) -> None:
+    """Apply, then one more edit: the same prompt and id as before."""
+    space, prompt = walk
+    assume(has_distinct_phrases(space))
+    for action in np.flatnonzero(space.mask(prompt)[:-1]):
+        if space.edits[action].kind in ("delete_word", "swap_demonstration"):
+            continue
+        changed = space.apply(prompt, int(action))
+        back = [space.apply(changed, int(undo)) for undo in np.flatnonzero(space.mask(changed)[:-1])]
+        assert prompt in back
+        assert prompt.prompt_id in [candidate.prompt_id for candidate in back]
+
+
+@settings(max_examples=50)
+@given(walks(reorder=True))
+def test_every_move_can_be_undone_by_another(walk: tuple[EditSpace, Prompt]) -> None:
+    """What moved earlier is passed again by the other one."""
+    space, prompt = walk
+    for edit in space.edits:
+        if edit.kind == "move" and edit.is_valid(prompt):
+            changed = edit.apply(prompt)
+            assert prompt in [other.apply(changed) for other in space.edits if other.is_valid(changed)]
+
+
+@given(walks(reorder=False), st.randoms(use_true_random=False))
+def test_the_route_does_not_matter(walk: tuple[EditSpace, Prompt], random: Any) -> None:
+    """The edits that a prompt holds lead to it from the baseline in any order."""
+    space, prompt = walk
+    route = [at for at in space.edits_of(prompt) if space.edits[at].kind not in ("insert_word", "delete_word")]
+    random.shuffle(route)
+    other = space.baseline
+    for action in route:
+        other = space.apply(other, action)
+    without_words = prompt.with_slot("words", "", space.slot_order)
+    assert other == without_words
+    assert other.prompt_id == without_words.prompt_id
+
+
+@given(walks())
+def test_edits_leave_the_names_of_empty_slots_known(walk: tuple[EditSpace, Prompt]) -> None:
+    """A prompt holds filled slots only, all of them slots of its space."""
+    space, prompt = walk
+    assert {name for name, _ in prompt.slots} <= set(space.slot_order)
+    assert all(text for _, text in prompt.slots)
+
+
+@pytest.mark.parametrize(
+    ("changes", "size"),
+    [
+        ({}, 3 * 2 * 2),
+        ({"demonstrations": candidates(4), "max_demonstrations": 2}, 12 * (1 + 4 + 6)),
+        ({"demonstrations": candidates(2), "max_demonstrations": 5}, 12 * 4),
+        ({"slots": None, "text": SYSTEM_TEXT}, 2**4),
+        ({"slots": None, "text": USER_TEXT, "user": None}, 2**3),
+        ({"slots": {"task": ["Sort."]}, "tokens": ["a", "b"]}, 1 + 2 + 4 + 8 + 16 + 32),
+    ],
+)
+def test_enumeration_gives_each_prompt_once(changes: dict[str, Any], size: int) -> None:
+    """As many as the size says, the baseline first."""
+    space = make_space(**changes)
+    prompts = list(space.enumerate())
+    assert space.size() == size == len(prompts) == len(set(prompts))
+    assert prompts[0] == space.baseline
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_edits_stay_inside_the_enumeration(seed: int) -> None:
+    """Every prompt that edits reach is one of the enumerated ones."""
+    space = make_space(demonstrations=candidates(3), max_demonstrations=2, tokens=["a"])
+    assert space.sample(np.random.default_rng(seed), 20) in set(space.enumerate())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"reorder": True},
+        {"slots": {"task": ["a"]}, "demonstrations": candidates(3), "max_demonstrations": 2, "reorder": True},
+        {"slots": None, "text": "Be brief. Be brief."},
+    ],
+)
+def test_a_space_without_a_known_size_is_not_enumerated(changes: dict[str, Any]) -> None:
+    """Order and repeated sentences make the number of prompts no product."""
+    space = make_space(**changes)
+    assert space.size() is None
+    with pytest.raises(ValueError, match="no known size"):
+        space.enumerate()
+
+
+def test_the_first_options_are_the_baseline() -> None:
+    """No demonstrations, no words, nothing of the bank."""
+    space = make_space(demonstrations=candidates(2), max_demonstrations=2, bank=True, tokens=WORDS)
+    assert space.baseline == Prompt((("task", "Classify the ticket."),), (), UserTemplate("{ticket}"))
+    assert space.edits_of(space.baseline) == ()
+
+
+def test_equal_seeds_sample_equal_prompts() -> None:
+    """Sampling draws from the generator alone."""
+    space = make_space(bank=True)
+    assert space.sample(np.random.default_rng(7), 9) == space.sample(np.random.default_rng(7), 9)
+
+
+def test_sampling_stops_where_no_edit_is_valid() -> None:
+    """A space whose only edit is spent by one step still returns."""
+    space = make_space(slots=None, text="Only this.", tokens=None)
+    assert space.sample(np.random.default_rng(0), 3).system_text in ("", "Only this.")
+
+
+def test_actions_outside_the_space_are_an_error() -> None:
+    """A negative index does not count from the end."""
+    space = make_space()
+    for action in (-1, space.n_actions):
+        with pytest.raises(IndexError, match="expected 0 to"):
+            space.apply(space.baseline, action)
+
+
+def test_masks_of_many_prompts_are_their_masks() -> None:
+    """One row per prompt."""
+    space = make_space(bank=True)
+    prompts = [space.sample(np.random.default_rng(seed), seed) for seed in range(5)]
+    assert space.masks(prompts).tolist() == [space.mask(prompt).tolist() for prompt in prompts]
+
+
+def test_a_full_set_of_demonstrations_swaps_instead_of_adding() -> None:
+    """Add while there is room, swap while there is none; candidates keep their order."""
+    first, second, third = shown = candidates(3)
+    space = make_space(slots=None, demonstrations=shown, max_demonstrations=2)
+    prompt = space.baseline
+    for demonstration in (third, first):
+        prompt = next(
+            edit.apply(prompt)
+            for edit in space.edits
+            if edit.kind == "add_demonstration" and edit.text.startswith(demonstration.user)
+        )
+    assert prompt.demonstrations == (first, third)
+    valid = [space.edits[at] for at in np.flatnonzero(space.mask(prompt)[:-1])]
+    assert [edit.kind for edit in valid].count("add_demonstration") == 0
+    (swap,) = [edit for edit in valid if edit.kind == "swap_demonstration"]
+    assert swap.apply(prompt).demonstrations == (first, second)
+
+
+def test_equal_candidates_count_once() -> None:
+    """Two rows with the same question and answer are one demonstration."""
+    twins = [Demonstration("a", "q", "x"), Demonstration("b", "q", "x")]
+    space = make_space(slots=None, demonstrations=twins, max_demonstrations=2)
+    assert space.size() == 2
+
+
+def test_a_text_with_a_placeholder_is_the_whole_user_message() -> None:
+    """And a text without one the system message; unchanged they render byte for byte."""
+    as_user = make_space(slots=None, text=USER_TEXT, user=None, bank=True).baseline
+    assert as_user.render({"ticket": "T", "sender": "S"})[0].content == USER_TEXT.format(ticket="T", sender="S")
+    as_system = make_space(slots=None, text=SYSTEM_TEXT, bank=True).baseline
+    assert [message.content for message in as_system.render({"ticket": "T"})] == [SYSTEM_TEXT, "T"]
+
+
+def test_options_beside_a_text_of_several_lines_stand_on_lines_of_their_own() -> None:
+    """An option does not continue the last item of a list."""
+    space = make_space(slots=None, text="Rules:\n- one word", bank=True)
+    choose = next(edit for edit in space.edits if edit.text == "Be brief.")
+    assert choose.apply(space.baseline).system_text == "Rules:\n- one word\nBe brief."
+
+
+def test_moves_exist_only_when_order_is_searched() -> None:
+    """Then slots, phrases and demonstrations can move."""
+    arguments: dict[str, Any] = {"demonstrations": candidates(3), "max_demonstrations": 2, "bank": True}
+    for source in ({}, {"slots": None, "text": SYSTEM_TEXT}):
+        fixed = make_space(**source, **arguments)
+        assert "move" not in {edit.kind for edit in fixed.edits}
+        moves = [edit for edit in make_space(**source, **arguments, reorder=True).edits if edit.kind == "move"]
+        assert {"demonstrations", "format"} <= {edit.slot for edit in moves}
+        assert len({edit.label for edit in moves}) == len(moves)
+
+
+def test_each_kind_of_edit_has_a_label_for_people() -> None:
+    """One line that names the slot and the content, long content shortened."""
+    long = "Explain " + "very " * 40 + "well."
+    shared: dict[str, Any] = {
+        "demonstrations": candidates(3),
+        "max_demonstrations": 2,
+        "tokens": ["now"],
+        "reorder": True,
+    }
+    slots = make_space(slots={"role": ["", "You\nclassify."], "task": [long, "b"]}, **shared)
+    phrases = make_space(slots=None, text="Be brief. Be polite.", **shared)
+    labels = {edit.label for edit in (*slots.edits, *phrases.edits)}
+    assert {
+        'role = "You classify."',
+        "role = (left out)",
+        'add demonstration "ticket 0" → "label 0"',
+        'drop demonstration "ticket 0" → "label 0"',
+        'swap in demonstration "ticket 0" → "label 0"',
+        "move demonstration 2 earlier",
+        "move task earlier",
+        'drop "Be polite."',
+        'restore "Be polite."',
+        'move "Be polite." earlier',
+        'insert word "now"',
+        "delete word 1",
+    } <= labels
+    assert {edit.kind for edit in (*slots.edits, *phrases.edits)} == set(EDIT_KINDS)
+    assert all(len(label) < 100 and "\n" not in label for label in labels)
+
+
+def test_token_costs_count_a_quarter_of_the_bytes() -> None:
+    """Positive for what comes in, negative for what goes out, 0 for leaving a slot out."""
+    space = make_space(slots={"role": ["", "12345678"]}, demonstrations=candidates(1), max_demonstrations=1)
+    assert space.token_cost.tolist() == [0.0, 2.0, len("ticket 0\nlabel 0") / 4, -len("ticket 0\nlabel 0") / 4]
+
+
+def test_the_mask_of_a_thousand_edits_is_cheap() -> None:
+    """One step of 64 environments in a space of 1,000 edits does not take a tenth of a second."""
+    space = make_space(
+        bank=True,
+        reorder=True,
+        demonstrations=candidates(16),
+        max_demonstrations=4,
+        tokens=[f"w{at}" for at in range(900)],
+    )
+    prompts = [space.sample(np.random.default_rng(seed), 8) for seed in range(64)]
+    durations = []
+    for _ in range(5):
+        start = time.perf_counter()
+        space.masks(prompts)
+        durations.append(time.perf_counter() - start)
+    assert space.n_edits >= 1000
+    assert min(durations) < 0.1
+
+
+def broken(key: str, **changes: Any) -> Any:
+    """A case: the key at fault and the arguments."""
+    return pytest.param(key, changes, id=f"{key}-{next(iter(changes))}")
+
+
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        broken("prompt.text", text="Be brief."),
+        broken("prompt.text", slots=None, text=" \n"),
+        broken("prompt.user", slots=None, text="Sort {ticket}.", user="{ticket}"),
+        broken("prompt.user", user=None),
+        broken("prompt.user", slots=None, text="Be brief.", user=None),
+        broken("prompt.user", user="Sort the ticket {{ticket}}."),
+        broken("prompt.slots.role", slots={"role": []}),
+        broken("prompt.slots.role.2", slots={"role": ["", "a", ""]}),
+        broken("prompt.slots.role.1", slots={"role": ["", "  "]}),
+        broken("prompt.slots.words", slots={"words": ["a", "b"]}, tokens=["x"]),
+        broken("prompt.slots.demonstrations", slots={"demonstrations": ["a", "b"]}, demonstrations=candidates(1)),
+        broken("edits.tokens.1", tokens=["a", "b c"]),
+        broken("edits.tokens.0", tokens=[""]),
+        broken("edits.tokens.1", tokens=["a", "a"]),
+        broken("edits", slots={"task": ["Sort."]}),
+        broken("edits", slots=None, text="{ticket}", user=None),
+        broken("edits", slots=None, text="Be brief.", phrases=False),
+    ],
+)
+def test_each_fault_names_its_key(key: str, changes: dict[str, Any]) -> None:
+    """What only shows when the space is built is a config error under the user's own key."""
+    with pytest.raises(ConfigError) as caught:
+        make_space(**changes)
+    assert [problem.key for problem in caught.value.problems] == [key]
+
+
+def test_all_faults_are_reported_at_once() -> None:
+    """Not the first only."""
+    with pytest.raises(ConfigError) as caught:
+        make_space(slots={"a": [], "b": ["x", "x"]}, user="no placeholder", tokens=["a b"])
+    keys = [problem.key for problem in caught.value.problems]
+    assert keys == ["prompt.user", "prompt.slots.a", "prompt.slots.b.1", "edits.tokens.0"]
+
+
+def test_a_placeholder_in_a_slot_is_plain_text() -> None:
+    """Options are never formatted, so braces in them are no fault."""
+    space = make_space(slots={"task": ["Fill in {label}.", "{{x}}"]})
+    assert space.baseline.render({"ticket": "T"})[0].content == "Fill in {label}."
+
+
+@pytest.mark.parametrize("slots", [None, {}])
+def test_a_user_template_alone_is_a_prompt_of_today(slots: Mapping[str, Sequence[str]] | None) -> None:
+    """The bank then supplies every slot."""
+    space = make_space(slots=slots, bank=True)
+    assert space.baseline.system_text == ""
+    assert "reasoning" in space.slot_order

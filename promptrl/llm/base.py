@@ -6,7 +6,7 @@ the engine does (``engine.py``).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 Role = Literal["system", "user", "assistant"]
 Purpose = Literal["search", "validation", "test", "judge", "proposer"]
@@ -98,6 +98,14 @@ class Target(Protocol):
         """Free connections and threads."""
 
 
+@runtime_checkable
+class RepeatingTarget(Protocol):
+    """A target that can tell its answers to the same question apart by number; logged answers do."""
+
+    async def complete_repeat(self, messages: Messages, params: Mapping[str, Any], repeat: int) -> Completion:
+        """As ``Target.complete``, for the answer number ``repeat`` (0, 1, ...)."""
+
+
 class TransientError(Exception):
     """One attempt failed in a way that a retry may cure (408, 409, 429, 5xx, resets, timeouts, DNS).
 
@@ -105,10 +113,20 @@ class TransientError(Exception):
         kind: As in ``CompletionError.kind``.
         message: For people; holds no secret.
         retry_after_s: What the server asked for, seconds; None when it did not say.
+        may_be_billed: False when it is certain that nobody charges for the attempt (refused, never sent).
     """
 
-    def __init__(self, kind: str, message: str, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, kind: str, message: str, retry_after_s: float | None = None, *, may_be_billed: bool = True
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
         self.retry_after_s = retry_after_s
+        self.may_be_billed = may_be_billed
+
+
+def excerpt(text: str, limit: int = 200) -> str:
+    """One printable line of hostile text, at most ``limit`` characters."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

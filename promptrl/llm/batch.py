@@ -1,0 +1,111 @@
+"""One batch of requests under way in the background loop, and its answers in the caller's thread."""
+
+import asyncio
+import contextlib
+import queue
+from collections.abc import Awaitable, Callable, Generator, Mapping
+
+from promptrl.errors import TargetError
+from promptrl.llm.background import background_loop
+from promptrl.llm.base import Completion, CompletionError, Request
+
+Answer = Completion | CompletionError
+
+_CANCEL_S = 10.0
+
+
+class Flight:
+    """One question under way, for everyone who waits for its answer; cancelled when the last of them leaves.
+
+    Args:
+        task: Finds the answer.
+    """
+
+    def __init__(self, task: asyncio.Task[Answer]) -> None:
+        self.task = task
+        self.is_abandoned = False
+        self._waiters = 0
+
+    async def wait(self) -> Answer:
+        """Wait for the answer; raises what the task raises."""
+        self._waiters += 1
+        try:
+            return await asyncio.shield(self.task)
+        finally:
+            self._waiters -= 1
+            if not self._waiters and not self.task.done():
+                self.is_abandoned = True
+                self.task.cancel()
+                await asyncio.wait({self.task}, timeout=_CANCEL_S)
+
+
+class Batch:
+    """Asks for many answers at once and hands them out as they arrive.
+
+    Args:
+        requests: By key.
+        answer: Finds the answer to one of them, inside the loop.
+        most_missing: With more errors than this among the answers the target counts as unavailable.
+    """
+
+    def __init__(
+        self,
+        requests: Mapping[str, Request],
+        answer: Callable[[str, Request], Awaitable[Answer]],
+        *,
+        most_missing: float,
+    ) -> None:
+        self._requests = requests
+        self._answer = answer
+        self._most_missing = most_missing
+        self._missing = 0
+        self._outbox: queue.SimpleQueue[tuple[str, Answer] | None] = queue.SimpleQueue()
+        self._task: asyncio.Task[None] | None = None
+
+    def answers(self) -> Generator[tuple[str, Answer], None, None]:
+        """Ask all; leaving early, also by an exception in this thread, cancels what is under way and waits for it.
+
+        Yields:
+            Key, answer; in the order of arrival.
+
+        Raises:
+            TargetError: From the first request that met it, or because too many answers are missing.
+            BudgetExhaustedError: From the first request that met it.
+        """
+        is_over = False
+        try:
+            background_loop().call_soon_threadsafe(self._start)
+            while (item := self._outbox.get()) is not None:
+                yield item
+            is_over = True
+        finally:
+            if not is_over:
+                self._cancel_and_wait()
+        if self._task is not None:
+            self._task.result()
+
+    def _start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._ask_all())
+        self._task.add_done_callback(lambda _: self._outbox.put(None))
+
+    def _cancel_and_wait(self) -> None:
+        background_loop().call_soon_threadsafe(lambda: self._task and self._task.cancel())
+        with contextlib.suppress(queue.Empty):
+            while self._outbox.get(timeout=_CANCEL_S) is not None:
+                pass
+
+    async def _ask_all(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for key, request in self._requests.items():
+                    group.create_task(self._ask(key, request))
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    async def _ask(self, key: str, request: Request) -> None:
+        answer = await self._answer(key, request)
+        self._outbox.put((key, answer))
+        if isinstance(answer, CompletionError):
+            self._missing += 1
+            if self._missing > self._most_missing:
+                raise TargetError(f"{self._missing} calls failed after their retries, the last: {answer.message}")

@@ -1,0 +1,303 @@
+"""The budget of one run: calls, tokens, dollars and minutes, never exceeded.
+
+A *call* is an answer used, cached or not, so a run with a warm cache takes the same course; calls are taken for a
+whole batch at once. An *attempt* is one request sent to the target: before it is sent, the most that it can cost is
+reserved in tokens and dollars, and after it what it did cost is booked. What was set aside for a purpose
+(``reserve_share``) is out of reach for the others in calls, and by the mean of past answers also in tokens, dollars and
+minutes.
+"""
+
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn
+
+from promptrl.errors import BudgetExhaustedError
+from promptrl.llm.base import Completion, Messages, Purpose
+
+StopReason = Literal["calls", "tokens", "usd", "minutes"]
+
+_KEYS: Mapping[StopReason, str] = {
+    "calls": "budget.max_calls",
+    "tokens": "budget.max_tokens",
+    "usd": "budget.max_usd",
+    "minutes": "budget.max_minutes",
+}
+_TEMPLATE_TOKENS_PER_MESSAGE = 8
+"""Role names and separators that a chat template adds around a message."""
+_HOLD_BACK_FACTOR = 1.25
+"""Answers on the final prompts may be longer than the mean answer so far."""
+
+
+def prompt_token_bound(messages: Messages) -> int:
+    """Most tokens a prompt can have: a token of a byte-level vocabulary holds at least one byte."""
+    return sum(len(m.content.encode("utf-8", "replace")) + _TEMPLATE_TOKENS_PER_MESSAGE for m in messages)
+
+
+def completion_token_bound(params: Mapping[str, Any]) -> int | None:
+    """Most tokens an answer can have; None when the parameters set no limit."""
+    limits = [params[name] for name in ("max_completion_tokens", "max_tokens") if params.get(name) is not None]
+    return int(limits[0]) if limits else None
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What a run has used so far.
+
+    Attributes:
+        calls: Answers used by purpose, cached or not.
+        total: Sum of ``calls``.
+        paid: Attempts sent to the target, failed ones included.
+        cached: Answers used that needed no attempt of their own.
+        retried: Those of ``paid`` that repeated a failed attempt.
+        prompt_tokens: As the servers reported them; an answer without a usage report adds nothing here.
+        completion_tokens: Likewise.
+        cost_usd: None when the cost of any paid answer is unknown.
+    """
+
+    calls: Mapping[Purpose, int]
+    total: int
+    paid: int
+    cached: int
+    retried: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The most that one attempt can cost, held until it is settled."""
+
+    purpose: Purpose
+    tokens: int
+    cost_usd: float
+
+
+class Budget:
+    """Limits of one run; every method may be called from any thread. The clock of ``max_minutes`` starts here.
+
+    Args:
+        max_calls: Answers that may be used, cached or not; None for no limit, as for the others.
+        max_tokens: Prompt and completion tokens that may be paid.
+        max_usd: US dollars that may be paid.
+        max_minutes: Minutes until nothing may be asked any more and what is in flight is cancelled.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_calls: int | None,
+        max_tokens: int | None = None,
+        max_usd: float | None = None,
+        max_minutes: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.max_calls = max_calls
+        self.max_tokens = max_tokens
+        self.max_usd = max_usd
+        self.max_minutes = max_minutes
+        self._clock = clock
+        self._started = clock()
+        self._lock = threading.RLock()
+        self._calls: Counter[Purpose] = Counter()
+        self._shares: dict[Purpose, int] = {}
+        self._paid = self._cached = self._retried = self._answered = 0
+        self._prompt_tokens = self._completion_tokens = self._charged_tokens = 0
+        self._cost_usd: float | None = 0.0
+        self._charged_usd = 0.0
+        self._in_flight: Counter[Reservation] = Counter()
+        self._waiting: list[Callable[[], object]] = []
+        self._stop_reason: StopReason | None = None
+
+    @property
+    def stop_reason(self) -> StopReason | None:
+        """The first limit that something ran into; None while nothing did."""
+        return self._stop_reason
+
+    @property
+    def spent(self) -> Spending:
+        """What was used so far."""
+        with self._lock:
+            return Spending(
+                calls=dict(self._calls),
+                total=self._calls.total(),
+                paid=self._paid,
+                cached=self._cached,
+                retried=self._retried,
+                prompt_tokens=self._prompt_tokens,
+                completion_tokens=self._completion_tokens,
+                cost_usd=self._cost_usd,
+            )
+
+    def reserve_share(self, purpose: Purpose, calls: int) -> None:
+        """Set calls aside: from now on ``purpose`` uses these only, and no other purpose can.
+
+        Raises:
+            BudgetExhaustedError: Fewer calls than that are left.
+        """
+        with self._lock:
+            if calls > self._unreserved():
+                self.exhaust("calls", f"{calls} calls can't be set aside for {purpose}, {self._unreserved()} are left")
+            self._shares[purpose] = self._shares.get(purpose, 0) + calls
+
+    def release_share(self, purpose: Purpose) -> int:
+        """Give back what is left of a share; the purpose then uses the unreserved rest.
+
+        Returns:
+            The number of calls given back; 0 when there was no share.
+        """
+        with self._lock:
+            return self._shares.pop(purpose, 0)
+
+    def calls_left(self, purpose: Purpose) -> int:
+        """Calls that ``purpose`` may still use: its share or the unreserved rest; ``sys.maxsize`` without a limit."""
+        with self._lock:
+            return self._shares.get(purpose, self._unreserved())
+
+    def take_calls(self, purpose: Purpose, calls: int) -> int:
+        """Take up to ``calls`` calls for a batch and return how many were granted."""
+        with self._lock:
+            granted = min(calls, self.calls_left(purpose))
+            self._calls[purpose] += granted
+            if purpose in self._shares:
+                self._shares[purpose] -= granted
+            return granted
+
+    def return_calls(self, purpose: Purpose, calls: int) -> None:
+        """Give back taken calls that got no answer."""
+        with self._lock:
+            self._calls[purpose] -= calls
+            if purpose in self._shares:
+                self._shares[purpose] += calls
+
+    def count_cached(self, calls: int) -> None:
+        """Book answers that needed no attempt of their own."""
+        with self._lock:
+            self._cached += calls
+
+    def seconds_left(self, purpose: Purpose) -> float:
+        """Seconds until ``purpose`` must stop; infinite without a limit.
+
+        A purpose without a share stops earlier, by the time that the shares of the others need at the pace so far (at
+        most half of the whole), so that a search does not eat the minutes of its own verdict.
+        """
+        if self.max_minutes is None:
+            return float("inf")
+        with self._lock:
+            elapsed_s = self._clock() - self._started
+            pace_s = elapsed_s / self._calls.total() if self._calls.total() else 0.0
+            hold_back_s = min(self._held_calls(purpose) * pace_s, 30 * self.max_minutes)
+            return 60 * self.max_minutes - elapsed_s - hold_back_s
+
+    def check_time(self, purpose: Purpose, wait_s: float = 0.0) -> None:
+        """Make sure that time is left after waiting ``wait_s`` seconds.
+
+        Raises:
+            BudgetExhaustedError: It is not.
+        """
+        if self.seconds_left(purpose) <= wait_s:
+            self.exhaust("minutes", f"{self.max_minutes} minutes are over ({purpose})")
+
+    def reserve(
+        self,
+        purpose: Purpose,
+        *,
+        tokens: int,
+        cost_usd: float,
+        is_retry: bool = False,
+        on_settled: Callable[[], object] = lambda: None,
+    ) -> Reservation | None:
+        """Hold the most that one attempt can cost; the attempt counts as paid from here.
+
+        Args:
+            purpose: What the call is for.
+            tokens: Bound on prompt plus completion tokens.
+            cost_usd: Bound on the cost.
+            is_retry: Whether it repeats a failed attempt.
+            on_settled: Called once, from the settling thread, after a None was returned: time to try again.
+
+        Returns:
+            None when it does not fit now but may when an attempt in flight turns out cheaper than reserved.
+
+        Raises:
+            BudgetExhaustedError: It does not fit, or time is over.
+        """
+        with self._lock:
+            self.check_time(purpose)
+            reservation = Reservation(purpose, tokens, cost_usd)
+            lacking = self._lacking(reservation)
+            if lacking and self._in_flight.total():
+                self._waiting.append(on_settled)
+                return None
+            if lacking:
+                self.exhaust(lacking, f"what is left does not cover one more call ({purpose})")
+            self._in_flight[reservation] += 1
+            self._paid += 1
+            self._retried += is_retry
+            return reservation
+
+    def settle(
+        self, reservation: Reservation, completion: Completion | None = None, *, may_be_billed: bool = False
+    ) -> None:
+        """Book what an attempt cost instead of what was held for it.
+
+        Args:
+            reservation: From ``reserve``.
+            completion: The answer; where its tokens or cost are unknown, the reservation is charged in full.
+            may_be_billed: For an attempt without an answer: whether the reservation is charged, or nothing.
+        """
+        with self._lock:
+            self._in_flight -= Counter([reservation])
+            if completion is not None:
+                self._book(reservation, completion)
+            elif may_be_billed:
+                self._charged_tokens += reservation.tokens
+                self._charged_usd += reservation.cost_usd
+            waiting, self._waiting = self._waiting, []
+        for wake in waiting:
+            wake()
+
+    def exhaust(self, reason: StopReason, message: str) -> NoReturn:
+        """Note the limit that was hit, if it is the first, and raise.
+
+        Raises:
+            BudgetExhaustedError: Always; names the config key.
+        """
+        self._stop_reason = self._stop_reason or reason
+        raise BudgetExhaustedError(f"{_KEYS[reason]}: {message}")
+
+    def _unreserved(self) -> int:
+        if self.max_calls is None:
+            return sys.maxsize
+        return max(0, self.max_calls - self._calls.total() - sum(self._shares.values()))
+
+    def _held_calls(self, purpose: Purpose) -> int:
+        return 0 if purpose in self._shares else sum(self._shares.values())
+
+    def _lacking(self, reservation: Reservation) -> StopReason | None:
+        held = self._held_calls(reservation.purpose) * _HOLD_BACK_FACTOR / max(1, self._answered)
+        if self.max_tokens is not None:
+            in_flight = sum(r.tokens * count for r, count in self._in_flight.items())
+            held_tokens = held * self._charged_tokens
+            if self._charged_tokens + in_flight + held_tokens + reservation.tokens > self.max_tokens:
+                return "tokens"
+        if self.max_usd is not None:
+            in_flight_usd = sum(r.cost_usd * count for r, count in self._in_flight.items())
+            held_usd = held * self._charged_usd
+            if self._charged_usd + in_flight_usd + held_usd + reservation.cost_usd > self.max_usd:
+                return "usd"
+        return None
+
+    def _book(self, reservation: Reservation, completion: Completion) -> None:
+        self._answered += 1
+        prompt, answer, cost_usd = completion.prompt_tokens, completion.completion_tokens, completion.cost_usd
+        self._prompt_tokens += prompt or 0
+        self._completion_tokens += answer or 0
+        self._charged_tokens += reservation.tokens if prompt is None or answer is None else prompt + answer
+        self._charged_usd += reservation.cost_usd if cost_usd is None else cost_usd
+        self._cost_usd = None if self._cost_usd is None or cost_usd is None else self._cost_usd + cost_usd

@@ -1,0 +1,270 @@
+"""The cache of answers: one SQLite file, shared by any number of processes.
+
+One writer thread commits what has gathered since its last commit in one transaction; ``put`` hands out a future that is
+done when the answer is on disk, so that nobody uses an answer that a kill could lose. Only completions are stored (also
+bad ones: they were paid for), never errors.
+"""
+
+import contextlib
+import hashlib
+import json
+import queue
+import sqlite3
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from filelock import FileLock
+
+from promptrl.errors import ConfigError, Problem
+from promptrl.llm.base import Completion, Request
+
+_KEY_VERSION = 1
+_FORMAT = 1
+_APPLICATION_ID = 0x70726C63  # "prlc", in the header of the file
+_READ_CHUNK = 500
+_WRITE_CHUNK = 1000
+_SCHEMA = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, completion TEXT NOT NULL, created REAL NOT NULL)"
+_STORED_FIELDS = ("text", "prompt_tokens", "completion_tokens", "latency_s", "cost_usd", "finish_reason", "fault")
+
+
+def cache_key(identity: str, request: Request) -> str:
+    """Name the question by content: 64 hex digits.
+
+    Parameters that are None count as absent and 0.0 as 0; the purpose does not matter.
+    """
+    params = {name: _canonical(value) for name, value in request.params.items() if value is not None}
+    messages = [[message.role, message.content] for message in request.messages]
+    question = json.dumps([_KEY_VERSION, identity, messages, params, request.repeat], sort_keys=True)
+    return hashlib.sha256(question.encode()).hexdigest()
+
+
+def is_deterministic(request: Request) -> bool:
+    """Whether asking again should give the same answer: the temperature is given as 0, or a seed is given.
+
+    A temperature that is not given is the server's default, which samples.
+    """
+    temperature = request.params.get("temperature")
+    return (temperature is not None and temperature == 0) or request.params.get("seed") is not None
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStats:
+    """Size of a cache file.
+
+    Attributes:
+        path: The file.
+        answers: Completions stored.
+        size_bytes: Bytes that they use, without free pages.
+        oldest: Unix time of the oldest answer; None when empty.
+    """
+
+    path: Path
+    answers: int
+    size_bytes: int
+    oldest: float | None
+
+
+class Cache:
+    """Completions by question; safe to use from several threads and processes.
+
+    A file that is damaged, or is not a cache of this version, is renamed and a new one begun; a warning says so.
+
+    Args:
+        path: The SQLite file; folders are made.
+        mode: Keep only answers to deterministic questions (``is_deterministic``), or all.
+        max_mb: When the file grows past this, the oldest tenth goes.
+
+    Raises:
+        ConfigError: The file can't be opened or written.
+    """
+
+    def __init__(
+        self, path: Path, *, mode: Literal["deterministic", "all"] = "deterministic", max_mb: float = 1000
+    ) -> None:
+        self.path = path
+        self._mode = mode
+        self._max_bytes = max_mb * 1e6
+        self._lock = threading.RLock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = self._open()
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigError([Problem("cache.path", f"{path} can't be opened: {error}", "cache.mode: off")]) from error
+        self._inbox: queue.SimpleQueue[tuple[str, str, Future[None]] | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write_until_closed, name="promptrl-cache", daemon=True)
+        self._writer.start()
+
+    def accepts(self, request: Request) -> bool:
+        """Whether the answer to this request is kept."""
+        return self._mode == "all" or is_deterministic(request)
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, Completion]:
+        """Read what is known of these questions; each completion has ``is_cached`` set."""
+        with self._lock:
+            try:
+                found = dict(self._read(keys))
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError as error:
+                self._start_over(error)
+                found = {}
+        return {key: Completion(**json.loads(text), is_cached=True) for key, text in found.items()}
+
+    def put(self, key: str, completion: Completion) -> Future[None]:
+        """Store an answer unless the question has one.
+
+        Returns:
+            Done once the answer is committed; carries the ``sqlite3.Error`` if that failed.
+        """
+        stored = json.dumps({name: getattr(completion, name) for name in _STORED_FIELDS})
+        committed: Future[None] = Future()
+        self._inbox.put((key, stored, committed))
+        return committed
+
+    def put_many(self, completions: Mapping[str, Completion]) -> None:
+        """Store answers and return when they are committed."""
+        for committed in [self.put(key, completion) for key, completion in completions.items()]:
+            committed.result()
+
+    def stats(self) -> CacheStats:
+        """Count and measure."""
+        with self._lock:
+            answers, oldest = self._connection.execute("SELECT count(*), min(created) FROM answers").fetchone()
+            return CacheStats(self.path, answers, self._used_bytes(), oldest)
+
+    def clear(self) -> int:
+        """Delete every answer and return how many there were."""
+        with self._lock:
+            deleted = self._connection.execute("DELETE FROM answers").rowcount
+            self._connection.execute("VACUUM")
+            return deleted
+
+    def close(self) -> None:
+        """Commit what is waiting and close the file; a second call does nothing."""
+        if self._writer.is_alive():
+            self._inbox.put(None)
+            self._writer.join()
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self) -> sqlite3.Connection:
+        with FileLock(f"{self.path}.lock"):
+            try:
+                return self._connect()
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError as error:
+                self._set_aside(error)
+                return self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+        try:
+            (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if tables and (application_id, version) != (_APPLICATION_ID, _FORMAT):
+                raise sqlite3.DatabaseError("not a promptrl cache of this version")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")  # a commit survives a kill of the process
+            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {_FORMAT}")
+            connection.execute(_SCHEMA)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _set_aside(self, error: sqlite3.Error) -> None:
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.name}.bad-{number}")).exists():
+            number += 1
+        self.path.rename(aside)
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        warnings.warn(
+            f"cache {self.path} can't be read ({error}): renamed to {aside.name}, a new one is begun", stacklevel=2
+        )
+
+    def _start_over(self, error: sqlite3.Error) -> None:
+        self._connection.close()
+        with FileLock(f"{self.path}.lock"):
+            with contextlib.suppress(FileNotFoundError):
+                self._set_aside(error)
+            self._connection = self._connect()
+
+    def _read(self, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
+        for start in range(0, len(keys), _READ_CHUNK):
+            chunk = keys[start : start + _READ_CHUNK]
+            marks = ",".join("?" * len(chunk))
+            query = f"SELECT key, completion FROM answers WHERE key IN ({marks})"  # noqa: S608 - only question marks
+            yield from self._connection.execute(query, chunk)
+
+    def _write_until_closed(self) -> None:
+        is_open = True
+        while is_open:
+            batch = [self._inbox.get()]
+            with contextlib.suppress(queue.Empty):
+                while len(batch) < _WRITE_CHUNK:
+                    batch.append(self._inbox.get_nowait())
+            is_open = None not in batch
+            answers = [item for item in batch if item is not None]
+            try:
+                self._commit([(key, stored, time.time()) for key, stored, _ in answers])
+            except Exception as error:
+                for _, _, committed in answers:
+                    committed.set_exception(error)
+            else:
+                for _, _, committed in answers:
+                    committed.set_result(None)
+
+    def _commit(self, rows: list[tuple[str, str, float]]) -> None:
+        with self._lock:
+            try:
+                self._insert(rows)
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError as error:
+                self._start_over(error)
+                self._insert(rows)
+
+    def _insert(self, rows: list[tuple[str, str, float]]) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", rows)
+            self._make_room()
+            self._connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+
+    def _make_room(self) -> None:
+        if self._used_bytes() > self._max_bytes:
+            tenth = "SELECT rowid FROM answers ORDER BY rowid LIMIT (SELECT count(*) / 10 + 1 FROM answers)"
+            self._connection.execute(f"DELETE FROM answers WHERE rowid IN ({tenth})")  # noqa: S608 - a constant
+
+    def _used_bytes(self) -> int:
+        pages, free, size = (
+            self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+
+def _canonical(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,258 @@
+"""The ``openai`` target: any endpoint that speaks the OpenAI chat protocol, through the ``openai`` client.
+
+All of the client's errors are translated here. The client never retries; the engine does. Neither the key nor a header
+value taken from the environment is ever part of a message, not even when the server sends it back: they are scrubbed
+from every text, and the client's own exceptions, which hold the request with its headers, are not chained.
+"""
+
+import email.utils
+import ipaddress
+import os
+import re
+import time
+from collections.abc import Mapping
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import openai
+from openai.types.chat import ChatCompletion
+
+from promptrl.errors import ConfigError, Problem, TargetError
+from promptrl.llm.base import Completion, Messages, TransientError, excerpt
+
+_DEFAULT_URL = "https://api.openai.com/v1"
+_DUMMY_KEY = "none"
+_OWN_PARAMS = frozenset({"model", "messages", "stream", "n"})
+_KINDS = {408: "timeout", 409: "conflict", 429: "rate_limit"}
+_OVERFLOW = re.compile(
+    r"context.?(length|window|size)|maximum.{0,20}(context|prompt|input) ?(length|tokens)|(prompt|input) is too long"
+    r"|too many (input )?tokens",
+    re.IGNORECASE,
+)
+_FILTERED = re.compile(r"content.?(filter|policy|management)|ResponsibleAI", re.IGNORECASE)
+_NO_QUOTA = re.compile(r"insufficient_quota|billing_hard_limit|exceeded your current quota", re.IGNORECASE)
+_KEY_LIKE = re.compile(r"\b(sk-|Bearer\s+)[^\s\"',}]+")
+_MAX_TOKENS_RENAMED = re.compile(r"max_tokens.{0,80}max_completion_tokens", re.IGNORECASE | re.DOTALL)
+_NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"})
+
+
+class OpenAITarget:
+    """Asks a chat model over HTTP.
+
+    Parameters are passed on as they are, so a server's own ones (``top_k``) work too. ``max_tokens`` is sent as
+    ``max_completion_tokens`` once the server has asked for that.
+
+    Args:
+        model: Name as the server knows it.
+        base_url: The API's root (``http://localhost:8000/v1``); None means ``OPENAI_BASE_URL`` or OpenAI's own.
+        api_key_env: Environment variable with the key; None when the server wants none.
+        headers: Further headers: name to the environment variable that holds the value.
+        timeout_s: Longest silence of the server; the engine limits the whole attempt.
+
+    Raises:
+        ConfigError: The URL can't be used; or a variable is not set, except the key's for a server on this machine or
+            network.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str | None = None,
+        api_key_env: str | None = "OPENAI_API_KEY",
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 60,
+    ) -> None:
+        self.model = model
+        self.base_url = base_url or os.environ.get("OPENAI_BASE_URL") or _DEFAULT_URL
+        self._key_name = api_key_env
+        problems = _url_problems(self.base_url)
+        key = _read_key(api_key_env, _DUMMY_KEY if not problems and is_local(self.base_url) else None, problems)
+        values = {name: _read_header(name, variable, problems) for name, variable in (headers or {}).items()}
+        if problems:
+            raise ConfigError(problems)
+        self._secrets = sorted({key, *values.values()} - {_DUMMY_KEY, ""}, key=len, reverse=True)
+        self._renames_max_tokens = False
+        self._client = openai.AsyncOpenAI(
+            api_key=key, base_url=self.base_url, default_headers=values, timeout=timeout_s, max_retries=0
+        )
+
+    @property
+    def identity(self) -> str:
+        """Endpoint and model."""
+        return f"openai:{self.base_url.rstrip('/')}:{self.model}"
+
+    async def complete(self, messages: Messages, params: Mapping[str, Any]) -> Completion:
+        """Ask once.
+
+        Raises:
+            TransientError: Status 408, 409, 429, 5xx, a reset, a timeout, an answer that is no chat completion, or the
+                server's wish for another name of ``max_tokens``.
+            TargetError: Any other status, unless it says that the prompt is too long or filtered.
+            ConfigError: ``params`` holds a name that promptrl sets itself.
+        """
+        body = self._body(params)
+        chat: Any = [{"role": message.role, "content": message.content} for message in messages]
+        started = time.perf_counter()
+        try:
+            answer: object = await self._client.chat.completions.create(
+                model=self.model, messages=chat, extra_body=body or None
+            )
+        except openai.APIStatusError as error:
+            fault = self._translate(error.status_code, _text_of(error), _retry_after_s(error.response.headers), body)
+        except openai.APIConnectionError as error:
+            fault = self._translate_connection(error)
+        except ValueError as error:
+            fault = TransientError("server", self._clean(f"the answer is not JSON: {error}"))
+        else:
+            fault = self._completion(answer, time.perf_counter() - started)
+        if isinstance(fault, Completion):
+            return fault
+        raise fault
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    def _body(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        own = sorted(_OWN_PARAMS & set(params))
+        if own:
+            raise ConfigError([Problem(f"target.params.{name}", "can't be set, promptrl sets it") for name in own])
+        body = {name: value for name, value in params.items() if value is not None}
+        if self._renames_max_tokens and "max_tokens" in body:
+            body["max_completion_tokens"] = body.pop("max_tokens")
+        return body
+
+    def _translate(
+        self, status: int, text: str, retry_after_s: float | None, body: Mapping[str, Any]
+    ) -> Completion | Exception:
+        message = f"{self._place()}: {status}: {self._clean(text)}"
+        if status == 429 and _NO_QUOTA.search(text):
+            return TargetError(message)
+        if status in _KINDS or status >= 500:
+            return TransientError(_KINDS.get(status, "server"), message, retry_after_s, may_be_billed=False)
+        if status in (400, 413, 422):
+            if "max_tokens" in body and _MAX_TOKENS_RENAMED.search(text):
+                self._renames_max_tokens = True
+                return TransientError("parameter", message, 0.0, may_be_billed=False)
+            if status == 413 or _OVERFLOW.search(text):
+                return Completion("", fault="context_overflow")
+            if _FILTERED.search(text):
+                return Completion("", fault="content_filter")
+        if status in (401, 403):
+            message += f" (the key comes from {self._key_name})" if self._key_name else " (no key was sent)"
+        return TargetError(message)
+
+    def _translate_connection(self, error: openai.APIConnectionError) -> TransientError:
+        cause = error.__cause__
+        kind = "timeout" if isinstance(error, openai.APITimeoutError) else "connection"
+        detail = f"{type(cause).__name__}: {cause}" if cause else str(error)
+        was_sent = type(cause).__name__ not in _NEVER_SENT
+        return TransientError(kind, f"{self._place()}: {self._clean(detail)}", may_be_billed=was_sent)
+
+    def _completion(self, answer: object, latency_s: float) -> Completion | Exception:
+        if not isinstance(answer, ChatCompletion):
+            return TransientError("server", f"{self._place()}: not a chat completion: {self._clean(str(answer))}")
+        failure = (answer.model_extra or {}).get("error")
+        if failure and not answer.choices:  # gateways send their upstream's failure with status 200
+            code = failure.get("code") if isinstance(failure, dict) else None
+            return self._translate(code if isinstance(code, int) else 502, str(failure), None, {})
+        usage: Any = answer.usage
+        prompt_tokens = _count(getattr(usage, "prompt_tokens", None))
+        completion_tokens = _count(getattr(usage, "completion_tokens", None))
+        if not answer.choices:
+            return Completion("", prompt_tokens, completion_tokens, latency_s, fault="empty")
+        choice = answer.choices[0]
+        text = _text_of_message(choice.message)
+        is_filtered = choice.finish_reason == "content_filter"
+        return Completion(
+            text=text or "",
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            latency_s=latency_s,
+            finish_reason=cast(str | None, choice.finish_reason),
+            fault="content_filter" if is_filtered else "empty" if text is None else None,
+        )
+
+    def _place(self) -> str:
+        return f"{self.model} at {self.base_url}"
+
+    def _clean(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return excerpt(_KEY_LIKE.sub("***", text), 300)
+
+
+def is_local(base_url: str) -> bool:
+    """Whether the URL names this machine, its private network or a host without a domain: such servers need no key."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".internal", ".localhost"))
+
+
+def _url_problems(url: str) -> list[Problem]:
+    key = "target.base_url"
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return [Problem(key, "is not a URL")]
+    if parts.username is not None or parts.password is not None:
+        return [Problem(key, "holds a user name or password", "put the secret in the variable of target.api_key_env")]
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return [Problem(key, f"got {excerpt(url)!r}, expected http://... or https://...")]
+    if parts.query or parts.fragment:
+        return [Problem(key, "has a query or fragment, expected the API's root", "http://localhost:8000/v1")]
+    return []
+
+
+def _read_key(variable: str | None, default: str | None, problems: list[Problem]) -> str:
+    if variable is None:
+        return _DUMMY_KEY
+    key = os.environ.get(variable, "").strip() or default
+    if key is None:
+        problems.append(Problem("target.api_key_env", f"the environment variable {variable} is not set"))
+    elif not (key.isascii() and key.isprintable()):
+        problems.append(Problem("target.api_key_env", f"{variable} holds characters that no key has"))
+    return key or ""
+
+
+def _read_header(name: str, variable: str, problems: list[Problem]) -> str:
+    value = os.environ.get(variable, "").strip()
+    if not value:
+        problems.append(Problem(f"target.headers.{name}", f"the environment variable {variable} is not set"))
+    elif not (value.isascii() and value.isprintable()):
+        problems.append(Problem(f"target.headers.{name}", f"{variable} holds characters that no header has"))
+    return value
+
+
+def _text_of(error: openai.APIStatusError) -> str:
+    return f"{error.message} {error.code or ''}" if error.body else f"{error.message} {error.response.text}"
+
+
+def _text_of_message(message: Any) -> str | None:
+    content = getattr(message, "content", None)
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str))
+    refusal = getattr(message, "refusal", None)
+    return refusal if isinstance(refusal, str) else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    for name, seconds in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
+        try:
+            return max(0.0, float(headers[name]) * seconds)
+        except (KeyError, ValueError):
+            continue
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(headers["retry-after"]).timestamp() - time.time())
+    except (KeyError, ValueError, TypeError):
+        return None

@@ -1,0 +1,106 @@
+"""The ``python`` target: a function of the user's own, which is code that they trust."""
+
+import asyncio
+import hashlib
+import importlib
+import inspect
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from promptrl.errors import ConfigError, Problem, TargetError
+from promptrl.llm.base import Completion, Messages, TransientError, excerpt
+
+_ANSWER_FIELDS = ("text", "prompt_tokens", "completion_tokens", "cost_usd", "finish_reason")
+_THREADS = 256
+
+
+class PythonTarget:
+    """Calls ``function(messages, params)``.
+
+    The function takes ``messages``, a list of ``{"role": ..., "content": ...}``, and ``params``, a dict, and gives back
+    the text, or a dict with ``text`` and, if known, ``prompt_tokens``, ``completion_tokens``, ``cost_usd`` and
+    ``finish_reason``. It may be ``async``; a plain function runs in a thread of its own. A ``ConnectionError``,
+    ``TimeoutError`` or ``TransientError`` that it raises is retried, any other exception stops the run.
+
+    Args:
+        function: ``module:function``.
+        folder: Where the module is looked for first, beside what is installed; stays on ``sys.path``.
+
+    Raises:
+        ConfigError: The function can't be imported.
+    """
+
+    def __init__(self, function: str, *, folder: Path | None = None) -> None:
+        self._name = function
+        self._function = _load(function, folder)
+        self._is_async = inspect.iscoroutinefunction(self._function)
+        self._identity = f"python:{function}:{_source_hash(self._function)}"
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="promptrl-python")
+
+    @property
+    def identity(self) -> str:
+        """Changes with the text of the function's module; not with that of modules it imports."""
+        return self._identity
+
+    async def complete(self, messages: Messages, params: Mapping[str, Any]) -> Completion:
+        """Call the function once.
+
+        Raises:
+            TransientError: It raised an error that a retry may cure.
+            TargetError: It raised another one, or returned something else than described above.
+        """
+        chat = [{"role": message.role, "content": message.content} for message in messages]
+        started = time.perf_counter()
+        try:
+            answer = await self._call(chat, dict(params))
+        except (TransientError, TargetError):
+            raise
+        except (ConnectionError, TimeoutError) as error:
+            kind = "timeout" if isinstance(error, TimeoutError) else "connection"
+            raise TransientError(kind, f"{self._name}: {excerpt(str(error))}") from error
+        except Exception as error:
+            raise TargetError(f"{self._name} raised {type(error).__name__}: {excerpt(str(error))}") from error
+        return self._completion(answer, time.perf_counter() - started)
+
+    async def aclose(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _call(self, chat: list[dict[str, str]], params: dict[str, Any]) -> Any:
+        if self._is_async:
+            return await self._function(chat, params)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._function, chat, params)
+
+    def _completion(self, answer: Any, latency_s: float) -> Completion:
+        fields = {"text": answer} if isinstance(answer, str) else answer
+        if not isinstance(fields, dict) or not isinstance(fields.get("text"), str):
+            raise TargetError(f"{self._name} returned {type(answer).__name__}, expected str or a dict with text: str")
+        unknown = sorted(set(map(str, fields)) - set(_ANSWER_FIELDS))
+        if unknown:
+            raise TargetError(f"{self._name} returned unknown keys {unknown}, expected {', '.join(_ANSWER_FIELDS)}")
+        return Completion(**fields, latency_s=latency_s)
+
+
+def _load(name: str, folder: Path | None) -> Callable[..., Any]:
+    module_name, separator, attribute = name.partition(":")
+    if not (separator and module_name and attribute):
+        raise ConfigError([Problem("target.function", f"got {name!r}, expected module:function")])
+    if folder is not None and str(folder.resolve()) not in sys.path:
+        sys.path.insert(0, str(folder.resolve()))
+    try:
+        function = getattr(importlib.import_module(module_name), attribute)
+    except Exception as error:
+        message = f"{name} can't be imported: {type(error).__name__}: {excerpt(str(error))}"
+        raise ConfigError([Problem("target.function", message)]) from error
+    if not callable(function):
+        raise ConfigError([Problem("target.function", f"{name} is not a function")])
+    return function  # type: ignore[no-any-return]
+
+
+def _source_hash(function: Callable[..., Any]) -> str:
+    source = inspect.getsourcefile(inspect.unwrap(function)) if inspect.isroutine(function) else None
+    return hashlib.sha256(Path(source).read_bytes()).hexdigest()[:16] if source else "unknown"

@@ -1,0 +1,114 @@
+"""Counters of one engine, for the live view."""
+
+import statistics
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from promptrl.llm.base import Completion, CompletionError
+
+_LATENCIES_KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    """What an engine has done so far.
+
+    Attributes:
+        calls: Requests answered or given up.
+        cached: Those that needed no attempt of their own.
+        paid: Attempts sent.
+        retried: Those that repeated a failed one.
+        failed: Requests given up after their retries, by kind.
+        in_flight: Attempts under way.
+        concurrency: Attempts that may be under way now.
+        prompt_tokens: Reported for paid answers.
+        completion_tokens: Likewise.
+        cost_usd: None when the cost of any paid answer is unknown.
+        latency_p50_s: Median over the last 1,000 paid answers; None before the first.
+        latency_p95_s: Likewise, 95th percentile.
+    """
+
+    calls: int
+    cached: int
+    paid: int
+    retried: int
+    failed: Mapping[str, int]
+    in_flight: int
+    concurrency: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float | None
+    latency_p50_s: float | None
+    latency_p95_s: float | None
+
+
+class EngineCounts:
+    """The counters behind ``EngineStats``; every method may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._cached = self._answered = self._paid = self._retried = self._in_flight = 0
+        self._prompt_tokens = self._completion_tokens = 0
+        self._cost_usd: float | None = 0.0
+        self._failed: Counter[str] = Counter()
+        self._latencies: deque[float] = deque(maxlen=_LATENCIES_KEPT)
+
+    def count_cached(self) -> None:
+        """Count an answer that needed no attempt of its own."""
+        with self._lock:
+            self._cached += 1
+
+    @contextmanager
+    def attempt(self, is_retry: bool) -> Iterator[None]:
+        """Count one attempt, which is in flight inside the context."""
+        with self._lock:
+            self._paid += 1
+            self._retried += is_retry
+            self._in_flight += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+
+    def count_answer(self, answer: Completion | CompletionError) -> None:
+        """Count a request that was asked and is now answered or given up."""
+        with self._lock:
+            if isinstance(answer, CompletionError):
+                self._failed[answer.kind] += 1
+                return
+            self._answered += 1
+            self._prompt_tokens += answer.prompt_tokens or 0
+            self._completion_tokens += answer.completion_tokens or 0
+            is_unknown = self._cost_usd is None or answer.cost_usd is None
+            self._cost_usd = None if is_unknown else (self._cost_usd or 0.0) + (answer.cost_usd or 0.0)
+            self._latencies.append(answer.latency_s)
+
+    def snapshot(self, *, concurrency: int) -> EngineStats:
+        """The counters now."""
+        with self._lock:
+            p50, p95 = _percentiles(self._latencies)
+            return EngineStats(
+                calls=self._cached + self._answered + self._failed.total(),
+                cached=self._cached,
+                paid=self._paid,
+                retried=self._retried,
+                failed=dict(self._failed),
+                in_flight=self._in_flight,
+                concurrency=concurrency,
+                prompt_tokens=self._prompt_tokens,
+                completion_tokens=self._completion_tokens,
+                cost_usd=self._cost_usd,
+                latency_p50_s=p50,
+                latency_p95_s=p95,
+            )
+
+
+def _percentiles(latencies: deque[float]) -> tuple[float | None, float | None]:
+    if not latencies:
+        return None, None
+    cuts = statistics.quantiles([*latencies, latencies[-1]], n=20, method="inclusive")
+    return statistics.median(latencies), cuts[18]

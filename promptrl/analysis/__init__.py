@@ -1,0 +1,1 @@
+"""Says what the scores of a run prove: intervals, paired comparisons, verdicts."""

@@ -1,0 +1,102 @@
+"""What all blocks of a config share: their base class, the types of their fields, and words for what is expected."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+from pydantic_core import PydanticCustomError
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One thing wrong with a block.
+
+    Attributes:
+        path: Keys from the block (or, once translated, from the top of the file) down; list positions as digits.
+        message: The value found and what was expected.
+        hint: The way out, if there is an obvious one.
+    """
+
+    path: tuple[str, ...]
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """Annotation of a field for error messages and the schema.
+
+    Attributes:
+        text: What the field takes, in words; empty: derived from its type and range.
+        later: Values that a coming version will take; ``text`` and ``mapping`` stand for all such values.
+        is_private: True when a wrong value may be a secret and must not be repeated.
+    """
+
+    text: str = ""
+    later: tuple[str, ...] = ()
+    is_private: bool = False
+
+
+class Block(BaseModel):
+    """A mapping of the config with fixed keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    def issues(self) -> Iterator[Issue]:
+        """Yield what is wrong between the fields of this block, each of which is valid by itself."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _raise_issues(self) -> Self:
+        if issues := tuple(self.issues()):
+            text = "; ".join(f"{'.'.join(issue.path)}: {issue.message}" for issue in issues)
+            raise PydanticCustomError("issues", "{text}", {"text": text, "issues": issues})
+        return self
+
+
+def _whole(value: Any) -> Any:
+    """Take ``1e6`` for a whole number: YAML has no other short way to write a million."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, Strict(), BeforeValidator(_whole)]
+Count = Annotated[int, Strict(), Field(ge=1), BeforeValidator(_whole)]
+Number = Annotated[float, Strict()]
+Switch = Annotated[bool, Strict()]
+Text = Annotated[str, Field(min_length=1)]
+PathText = Annotated[str, Field(min_length=1), Expect("a path")]
+Function = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$"),
+    Expect("a function as module:function"),
+]
+EnvironmentName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"),
+    Expect("the name of an environment variable (never the secret itself)", is_private=True),
+]
+
+SECRET = re.compile(
+    r"(?:sk|pk|rk|gsk|xai|hf|ghp|gho|glpat|xox[abprs]|r8|nvapi|pplx|fw|tgp_v1)[-_][A-Za-z0-9_\-]{12,}"
+    r"|github_pat_\w{20,}|AIza[\w\-]{20,}|AKIA[A-Z0-9]{12,}|eyJ[\w\-]{10,}\.[\w\-.]{10,}|[Bb]earer\s+\S{8,}"
+)
+
+
+def hide_secrets(text: str) -> str:
+    """Replace everything in a text that looks like an API key."""
+    return SECRET.sub("(hidden)", text)
+
+
+def show(value: Any) -> str:
+    """A value as a message quotes it: short, on one line, without secrets."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    text = hide_secrets(json.dumps(value, ensure_ascii=False, default=str))
+    return text if len(text) <= 70 else f"{text[:60]}... ({len(text)} characters)"

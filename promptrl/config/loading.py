@@ -1,0 +1,256 @@
+"""Reads a config file: YAML, overrides, the files it names, validation; every problem at once, with file and line."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from promptrl.config.blocks import SECRET, Issue, hide_secrets, show
+from promptrl.config.messages import translate
+from promptrl.config.models import (
+    DatasetConfig,
+    ExperimentConfig,
+    GateConfig,
+    PromptConfig,
+    RewardConfig,
+    cross_issues,
+)
+from promptrl.config.overrides import OVERRIDE_FILE, apply_override
+from promptrl.config.source import Source, SourceError, dump, parse
+from promptrl.config.targets import LocalTargetConfig, ReplayTargetConfig
+from promptrl.errors import ConfigError, Problem
+
+MAX_FILE_BYTES = 5_000_000
+
+Keys = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedConfig:
+    """A valid config and where it came from.
+
+    Attributes:
+        config: The values; files named by ``prompt.text``, ``edits.tokens`` and ``schema`` are read in, other paths
+            stand as written (``resolve`` makes them absolute).
+        path: The file, as it was given.
+        text: The file's content, without overrides.
+        source: The plain data with overrides, and where each key stands.
+    """
+
+    config: ExperimentConfig
+    path: Path
+    text: str
+    source: Source
+
+    @property
+    def folder(self) -> Path:
+        """The folder that paths in the config are relative to; absolute."""
+        return self.path.absolute().parent
+
+    def resolve(self, path: str) -> str:
+        """Make a path of the config absolute; ``builtin:NAME`` and ``hf:NAME`` stay as they are."""
+        return path if path.startswith(("builtin:", "hf:")) else str(_absolute(self.folder, path))
+
+    def problem(self, key: str, message: str, hint: str = "") -> Problem:
+        """A problem with a key of this config, at the line of the key or of the nearest key above it that is there.
+
+        Args:
+            key: Dotted, list positions as numbers.
+            message: The value found and what was expected.
+            hint: The way out, if there is an obvious one.
+        """
+        return _problem(Issue(tuple(key.split(".")) if key else (), message, hint), self.source, self.path)
+
+    def resolved_yaml(self) -> str:
+        """The whole config with all defaults and overrides and absolute paths: it can be loaded from anywhere."""
+        config = self.config
+        data = config.model_dump(mode="json", by_alias=True)
+        paths: list[tuple[str, ...]] = [("dataset", "path"), ("cache", "path")]
+        if config.dataset.files:
+            del data["dataset"]["splits"]
+            paths += [("dataset", "files", split) for split in data["dataset"]["files"]]
+        if isinstance(config.target, ReplayTargetConfig) or (
+            isinstance(config.target, LocalTargetConfig) and config.target.model.startswith((".", "/", "~"))
+        ):
+            paths.append(("target", "path" if isinstance(config.target, ReplayTargetConfig) else "model"))
+        for *above, key in paths:
+            block = data
+            for name in above:
+                block = block[name]
+            if block[key] is not None:
+                block[key] = self.resolve(block[key])
+        return dump(data)
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
+    """Read and check a config; no data file is opened and no user code imported.
+
+    Args:
+        path: The YAML file.
+        overrides: ``key.path=value`` each, applied in order.
+
+    Raises:
+        ConfigError: Everything wrong, sorted by place; no message repeats a secret.
+    """
+    text = _read_text(path, Issue((), ""), path)
+    try:
+        source, parsed = parse(text, str(path))
+    except SourceError as error:
+        raise ConfigError([_problem(error.issue, Source(), path, error.line)]) from error
+    problems = [_problem(issue, source, path, line) for issue, line in parsed]
+    if source.data is not None and not isinstance(source.data, dict):
+        raise ConfigError([*problems, _problem(Issue((), f"holds {show(source.data)}, expected keys"), source, path)])
+    if source.data is None and not overrides:
+        hint = "start from an example: promptrl init"
+        raise ConfigError([*problems, _problem(Issue((), "is empty, expected a config", hint), source, path)])
+    for override in overrides:
+        for issue in apply_override(source, override):
+            problems.append(_problem(issue, source, path, file=OVERRIDE_FILE))
+    source.data = source.data or {}
+    issues = [*_take_out_secrets(source.data), *_read_named_files(source.data, path)]
+    config, found = _validate(source, {issue.path for issue in (*issues, *(issue for issue, _ in parsed))})
+    problems += [_problem(issue, source, path) for issue in (*issues, *found)]
+    if problems or config is None:
+        unique = dict.fromkeys(problems)
+        raise ConfigError(sorted(unique, key=lambda problem: (problem.file == OVERRIDE_FILE, problem.line or 0)))
+    return LoadedConfig(config, path, text, source)
+
+
+def _validate(source: Source, known: set[Keys]) -> tuple[ExperimentConfig | None, list[Issue]]:
+    """Validate the data.
+
+    Args:
+        source: The data.
+        known: Paths at which something is known to be wrong: nothing more is said there.
+    """
+    try:
+        return ExperimentConfig.model_validate(source.data), []
+    except ValidationError as error:
+        issues = translate(error, source.marks)
+    broken = {issue.path[0] for issue in issues if issue.path} | {path[0] for path in known if path}
+    issues += [issue for issue in _cross_issues(source.data, broken) if issue not in issues]
+    return None, [issue for issue in issues if issue.path not in known]
+
+
+def _cross_issues(data: dict[str, Any], broken: set[str]) -> Iterator[Issue]:
+    """Check those blocks against each other that are fine by themselves."""
+
+    def block(model: type[Any], key: str) -> Any:
+        return None if key in broken else model.model_validate(data.get(key, {}))
+
+    yield from cross_issues(
+        block(PromptConfig, "prompt"),
+        block(DatasetConfig, "dataset"),
+        block(RewardConfig, "reward"),
+        block(GateConfig, "gate"),
+    )
+
+
+def _take_out_secrets(data: dict[str, Any]) -> list[Issue]:
+    """Remove from the target whatever looks like an API key, so that no later message can repeat it."""
+    issues: list[Issue] = []
+
+    def clean(value: Any, path: Keys) -> Any:
+        if isinstance(value, dict):
+            return {hide_secrets(key): clean(item, (*path, hide_secrets(key))) for key, item in value.items()}
+        if isinstance(value, list):
+            return [clean(item, (*path, str(position))) for position, item in enumerate(value)]
+        if isinstance(value, str) and SECRET.search(value):
+            hint = "put it into an environment variable and name that in api_key_env or headers"
+            issues.append(Issue(path, "holds what looks like an API key; secrets don't belong in a config", hint))
+            return hide_secrets(value)
+        return value
+
+    if "target" in data:
+        data["target"] = clean(data["target"], ("target",))
+    return issues
+
+
+def _read_named_files(data: dict[str, Any], config_path: Path) -> list[Issue]:
+    """Replace the files that ``prompt.text``, ``edits.tokens`` and ``schema`` name by their content."""
+    issues: list[Issue] = []
+
+    def read_in(block: Any, key: str, path: Keys, understand: Any) -> None:
+        if not isinstance(block, dict) or not isinstance(block.get(key), str):
+            return
+        name = block[key]
+        if key == "text" and not _is_file_name(name, config_path):
+            return
+        try:
+            block[key] = understand(
+                _read_text(_absolute(config_path.absolute().parent, name), Issue(path, name), config_path)
+            )
+        except ConfigError as error:
+            issues.extend(Issue(path, problem.message, problem.hint) for problem in error.problems)
+        except ValueError as error:
+            issues.append(Issue(path, f"the file {show(name)} holds no JSON schema: {error}"))
+
+    read_in(data.get("prompt"), "text", ("prompt", "text"), lambda text: text.strip())
+    read_in(data.get("edits"), "tokens", ("edits", "tokens"), lambda text: list(dict.fromkeys(text.split())))
+    reward = data.get("reward")
+    metrics = reward.get("metrics") if isinstance(reward, dict) else None
+    for position, metric in enumerate(metrics if isinstance(metrics, list) else ()):
+        read_in(metric, "schema", ("reward", "metrics", str(position), "schema"), json.loads)
+    return issues
+
+
+def _is_file_name(text: str, config_path: Path) -> bool:
+    """A prompt may end in "README.md" too: a name with a space must be a file that is there."""
+    if "\n" in text or len(text) > 1000 or not text.endswith((".txt", ".md")):
+        return False
+    return " " not in text or _is_file(_absolute(config_path.absolute().parent, text))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _absolute(folder: Path, path: str) -> Path:
+    try:
+        expanded = Path(path).expanduser()
+    except RuntimeError:
+        expanded = Path(path)
+    return folder / expanded
+
+
+def _read_text(path: Path, issue: Issue, config_path: Path) -> str:
+    """Read a text file of bearable size.
+
+    Args:
+        path: The file.
+        issue: Where the file is named: the key, and its name as the message.
+        config_path: The config, for the problem raised.
+
+    Raises:
+        ConfigError: It can't be read.
+    """
+    name = f"the file {show(issue.message)} " if issue.path else ""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) <= MAX_FILE_BYTES:
+            return content.decode("utf-8-sig").replace("\r\n", "\n")
+        message = f"{name}is larger than {MAX_FILE_BYTES // 1_000_000} MB"
+    except FileNotFoundError:
+        message = f"{name}does not exist"
+    except UnicodeDecodeError as error:
+        message = f"{name}is not UTF-8 text (byte {error.start})"
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        message = f"{name}can't be read: {reason}"
+    raise ConfigError([_problem(Issue(issue.path, message), Source(), config_path)])
+
+
+def _problem(issue: Issue, source: Source, path: Path, line: int | None = None, file: str | None = None) -> Problem:
+    mark = source.nearest_mark(issue.path)
+    place = file or (mark.file if mark and line is None else str(path))
+    if line is None and file is None and mark:
+        line = mark.line
+    key = ".".join(issue.path)
+    return Problem(hide_secrets(key), hide_secrets(issue.message), hide_secrets(issue.hint), place, line)

@@ -1,0 +1,370 @@
+"""Every kind of broken config is refused with a message that names the key."""
+
+from pathlib import Path
+
+import pytest
+
+from promptrl.config import load_config
+from promptrl.errors import ConfigError, Problem
+
+GOOD = """\
+name: demo
+target: {type: local}
+prompt:
+  slots:
+    task: ["Classify.", "Read, then classify."]
+dataset: {path: builtin:sentiment, input: text, reference: label}
+reward:
+  metrics:
+    - {type: choice}
+"""
+OPENAI = "target: {type: openai, model: m, "
+PROMPT = 'prompt:\n  slots:\n    task: ["Classify.", "Read, then classify."]\n'
+METRICS = "reward:\n  metrics:\n    - {type: choice}\n"
+
+
+def swap(old: str, new: str) -> str:
+    """The good config with one piece exchanged; the piece must be there."""
+    assert GOOD.count(old) == 1
+    return GOOD.replace(old, new)
+
+
+def prompt(block: str) -> str:
+    """The good config with another prompt block."""
+    return swap(PROMPT, f"prompt: {block}\n")
+
+
+def metrics(*entries: str) -> str:
+    """The good config with other metrics."""
+    return swap(METRICS, "reward:\n  metrics:\n" + "".join(f"    - {entry}\n" for entry in entries))
+
+
+def openai(rest: str) -> str:
+    """The good config with an OpenAI target."""
+    return swap("target: {type: local}", OPENAI + rest + "}")
+
+
+def problems_of(text: str, folder: Path) -> tuple[Problem, ...]:
+    """Load a text that must be refused."""
+    path = folder / "broken.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    return caught.value.problems
+
+
+# text, key, piece of message and hint, line (None: whatever it is)
+BROKEN: dict[str, tuple[str, str, str, int | None]] = {
+    # YAML
+    "empty file": ("", "", "is empty", None),
+    "only a comment": ("# nothing\n", "", "is empty", None),
+    "a list at the top": ("- a\n", "", "holds a list", None),
+    "a text at the top": ("hello\n", "", 'holds "hello"', None),
+    "unclosed bracket": (GOOD + "edits: [\n", "", "is not YAML", 11),
+    "tab as indentation": (GOOD + "edits:\n\tbank: none\n", "", "spaces, not with tabs", 11),
+    "colon in plain text": (swap("demo", "a: b"), "", "put a text that contains a colon in quotes", 1),
+    "control character": (GOOD + "# \x01\n", "", "character that YAML does not allow", 10),
+    "two documents": (GOOD + "---\na: 1\n", "", "is not YAML", 10),
+    "unknown alias": (swap("demo", "*nothing"), "", "is not YAML", 1),
+    "object tag": (swap("demo", "!!python/object:os.system x"), "name", "tag python/object:os.system", 1),
+    "custom tag": (swap("demo", "!secret x"), "name", "tag !secret is not supported", 1),
+    "tag that does not fit": (GOOD + "seed: !!int abc\n", "seed", "is no int", 10),
+    "number beyond reason": (GOOD + "seed: 1e999\n", "seed", "is no float", 10),
+    "deep nesting": (GOOD + "edits: " + "[" * 5000, "", "nests too deeply", None),
+    "deep data": (GOOD + "edits: " + "[" * 70 + "]" * 70 + "\n", "edits", "nests more than 60 deep", 10),
+    "alias in itself": (GOOD + "edits: &a {x: *a}\n", "edits.x", "contains itself", 10),
+    "merge of itself": (GOOD + "edits: &a {<<: *a}\n", "edits", "contains itself", 10),
+    "merge of a text": (GOOD + "edits: {<<: x}\n", "edits.<<", "expected a mapping to merge", 10),
+    "mapping as key": (GOOD + "edits: {[a]: b}\n", "edits", "a key must be text", 10),
+    "half a surrogate pair": (swap('"Classify."', '"\\ud800"'), "prompt.slots.task.0", "surrogate", 5),
+    "duplicate key at the top": (GOOD + "name: other\n", "name", "given twice, first in line 1", 10),
+    "duplicate key below": (GOOD + "budget:\n  max_calls: 5\n  max_calls: 6\n", "budget.max_calls", "in line 11", 12),
+    "duplicate slot": (swap("    task:", "    task: [a]\n    task:"), "prompt.slots.task", "given twice", 6),
+    # keys
+    "name is missing": (swap("name: demo\n", ""), "name", "is missing", None),
+    "target is missing": (swap("target: {type: local}\n", ""), "target", "is missing", None),
+    "prompt is missing": (swap(PROMPT, ""), "prompt", "is missing", None),
+    "dataset is missing": (GOOD.replace("dataset", "#"), "dataset", "is missing", None),
+    "reward is missing": (swap(METRICS, ""), "reward", "is missing", None),
+    "misspelt key at the top": (GOOD + "buget: {max_calls: 5}\n", "buget", "nearest: budget", 10),
+    "misspelt key in a block": (GOOD + "budget: {max_call: 5}\n", "budget.max_call", "nearest: max_calls", 10),
+    "key with dashes": (GOOD + "budget: {max-calls: 5}\n", "budget.max-calls", "nearest: max_calls", 10),
+    "key at the wrong level": (GOOD + "max_calls: 5\n", "max_calls", "belongs at budget.max_calls", 10),
+    "key of another type": (openai("batch_size: 3"), "target.batch_size", "only for type local", 2),
+    "key like nothing else": (GOOD + "zzz: 1\n", "zzz", "known here: version, name", 10),
+    "key without value": (GOOD + "budget:\n", "budget", "is empty, expected a mapping", 10),
+    "block as a text": (GOOD + "budget: 5\n", "budget", "got 5, expected a mapping", 10),
+    # scalars
+    "version of the future": (GOOD + "version: 2\n", "version", "got 2, expected 1", 10),
+    "version as truth value": (GOOD + "version: true\n", "version", "got true, expected 1", 10),
+    "name with capitals": (swap("demo", "Demo"), "name", 'got "Demo", expected a name', 1),
+    "name with a slash": (swap("demo", "../demo"), "name", "expected a name", 1),
+    "name too long": (swap("demo", "a" * 65), "name", "at most 64", 1),
+    "name as number": (swap("demo", "2024"), "name", 'put it in quotes: "2024"', 1),
+    "name with a line break": (swap("demo", '"demo\\n"'), "name", "expected a name", 1),
+    "seed below zero": (GOOD + "seed: -1\n", "seed", "from 0 to 4294967295", 10),
+    "seed in quotes": (GOOD + 'seed: "3"\n', "seed", "without quotes", 10),
+    "seed as fraction": (GOOD + "seed: 1.5\n", "seed", "got 1.5, expected a whole number", 10),
+    "seed as truth value": (GOOD + "seed: true\n", "seed", "got true", 10),
+    "not a number": (GOOD + "gate: {margin: .nan}\n", "gate.margin", 'got ".nan", expected a number', 10),
+    "yes for true": (GOOD + "edits: {phrases: yes}\n", "edits.phrases", "write true", 10),
+    # target
+    "target as text": (swap("{type: local}", "nano"), "target", 'got "nano", expected a mapping', 2),
+    "target without type": (swap("type: local", "model: nano"), "target.type", "is missing", 2),
+    "misspelt target type": (swap("type: local", "type: opnai"), "target.type", "nearest: openai", 2),
+    "target type as number": (swap("type: local", "type: 3"), "target.type", "got 3", 2),
+    "openai without model": (swap("type: local", "type: openai"), "target.model", "is missing", 2),
+    "no concurrency": (openai("concurrency: 0"), "target.concurrency", "from 1 to 1024", 2),
+    "no time": (openai("timeout_s: 0"), "target.timeout_s", "above 0", 2),
+    "retries below zero": (openai("max_retries: -1"), "target.max_retries", "from 0 to 100", 2),
+    "half a price": (openai("price: {input_per_million: 1}"), "target.price.output_per_million", "is missing", 2),
+    "price below zero": (
+        openai("price: {input_per_million: -1, output_per_million: 1}"),
+        "target.price.input_per_million",
+        "at least 0",
+        2,
+    ),
+    "hot temperature": (openai("params: {temperature: 3}"), "target.params.temperature", "from 0 to 2", 2),
+    "temperature as text": (openai('params: {temperature: "0"}'), "target.params.temperature", "from 0 to 2", 2),
+    "no tokens": (openai("params: {max_tokens: 0}"), "target.params.max_tokens", "at least 1", 2),
+    "reserved parameter": (openai("params: {stream: true}"), "target.params.stream", "set by promptrl", 2),
+    "params as list": (openai("params: [a]"), "target.params", "expected a mapping", 2),
+    "address without scheme": (openai("base_url: localhost:8000"), "target.base_url", "http(s) address", 2),
+    "address without host": (openai('base_url: "http://"'), "target.base_url", "http(s) address", 2),
+    "address that is none": (openai('base_url: "http://[::1"'), "target.base_url", "not a valid address", 2),
+    "port that is none": (openai('base_url: "http://h:99999"'), "target.base_url", "not a valid address", 2),
+    "variable name with dash": (openai("api_key_env: MY-KEY"), "target.api_key_env", "environment variable", 2),
+    "header name with space": (openai('headers: {"X Y": Z}'), "target.headers.X Y", "the name of an HTTP header", 2),
+    "header as list": (openai("headers: [a]"), "target.headers", "expected a mapping", 2),
+    "key in the config": (openai("api_key: hunter2"), "target.api_key", "secrets come from the environment", 2),
+    "replay without path": (swap("type: local", "type: replay"), "target.path", "is missing", 2),
+    "function without module": (
+        swap("type: local", "type: python, function: answer"),
+        "target.function",
+        "module:function",
+        2,
+    ),
+    # prompt
+    "neither slots nor text": (prompt("{user: '{text}'}"), "prompt.slots", "so is `text`", 3),
+    "slots and text": (prompt("{slots: {a: [b]}, text: c}"), "prompt.text", "beside `slots`", 3),
+    "no slot": (prompt("{slots: {}}"), "prompt.slots", "expected a mapping of slot names", 3),
+    "slot without options": (prompt("{slots: {task: []}}"), "prompt.slots.task", "expected a list of texts", 3),
+    "slot as text": (prompt("{slots: {task: Classify}}"), "prompt.slots.task", "write it as a list", 3),
+    "slots as list": (prompt("{slots: [a, b]}"), "prompt.slots", "got a list, expected a mapping", 3),
+    "option that is true": (prompt("{slots: {task: [true]}}"), "prompt.slots.task.0", 'in quotes: "true"', 3),
+    "option that is a number": (prompt("{slots: {task: [a, 1.50]}}"), "prompt.slots.task.1", 'quotes: "1.50"', 3),
+    "option that is nothing": (prompt("{slots: {task: [~]}}"), "prompt.slots.task.0", "is empty", 3),
+    "option with bare braces": (prompt("{slots: {task: [{x}]}}"), "prompt.slots.task.0", "in quotes", 3),
+    "option twice": (prompt("{slots: {task: [a, b, a]}}"), "prompt.slots.task.2", "option 0", 3),
+    "slot name with space": (prompt("{slots: {a b: [x]}}"), "prompt.slots.a b", "expected a slot name", 3),
+    "reserved slot name": (prompt("{slots: {user: [x]}}"), "prompt.slots.user", "not free", 3),
+    "empty text": (prompt('{text: ""}'), "prompt.text", "not empty", 3),
+    "text file that is not there": (prompt("{text: no/such.txt}"), "prompt.text", "does not exist", 3),
+    "text and user message": (prompt("{text: 'Do {text}.', user: '{text}'}"), "prompt.user", "can't be given", 3),
+    "user without placeholder": (prompt("{text: Do., user: Go.}"), "prompt.user", "has no {column}", 3),
+    "empty placeholder": (prompt("{text: Do., user: '{text} {}'}"), "prompt.user", '"{}" is not a placeholder', 3),
+    "placeholder with spaces": (prompt("{text: Do., user: '{ text }'}"), "prompt.user", '"{ text }" is not', 3),
+    "placeholder with attribute": (prompt("{text: Do., user: '{row.text}'}"), "prompt.user", '"{row.text}"', 3),
+    "placeholder with format": (prompt("{text: Do., user: '{text:>9}'}"), "prompt.user", '"{text:>9}"', 3),
+    "placeholder of jinja": (prompt("{text: Do., user: '{{text}}'}"), "prompt.user", "has no {column}", 3),
+    "placeholder not closed": (prompt("{text: Do., user: '{a} {text'}"), "prompt.user", '"{text" is not', 3),
+    "bad placeholder in text": (prompt("{text: 'Do {text} {}.'}"), "prompt.text", '"{}" is not', 3),
+    "too few candidates": (
+        prompt("{slots: {a: [b]}, demonstrations: {max: 3, candidates: 2}}"),
+        "prompt.demonstrations.max",
+        "got 3, expected at most",
+        3,
+    ),
+    "demonstrations without answers": (
+        prompt("{slots: {a: [b]}, demonstrations: {max: 3}}")
+        .replace(", reference: label", "")
+        .replace("choice", "distinct_n"),
+        "prompt.demonstrations.max",
+        "needs dataset.reference",
+        3,
+    ),
+    # edits
+    "unknown bank": (GOOD + "edits: {bank: buildin}\n", "edits.bank", "nearest: builtin", 10),
+    "tokens as number": (GOOD + "edits: {tokens: 3}\n", "edits.tokens", "a list of words", 10),
+    "token file that is not there": (GOOD + "edits: {tokens: words.txt}\n", "edits.tokens", "does not exist", 10),
+    "word twice": (GOOD + "edits: {tokens: [a, b, a]}\n", "edits.tokens.2", "twice", 10),
+    "rewrite": (GOOD + "edits: {rewrite: {model: m}}\n", "edits.rewrite", "not in this version yet", 10),
+    # dataset
+    "neither path nor files": (swap("path: builtin:sentiment, ", ""), "dataset.path", "so is `files`", 6),
+    "path and files": (
+        swap("input: text", "files: {train: a, validation: b, test: c}, input: text"),
+        "dataset.files",
+        "beside `path`",
+        6,
+    ),
+    "a file too few": (
+        swap("path: builtin:sentiment", "files: {train: a, test: c}"),
+        "dataset.files.validation",
+        "is missing",
+        6,
+    ),
+    "files and splits": (
+        swap("path: builtin:sentiment", "files: {train: a, validation: b, test: c}, splits: {train: .5}"),
+        "dataset.splits",
+        "each file is a split",
+        6,
+    ),
+    "data on the web": (swap("builtin:sentiment", "https://x.org/d.csv"), "dataset.path", "download", 6),
+    "unknown format": (swap("input: text", "format: xlsx, input: text"), "dataset.format", "one of jsonl", 6),
+    "shares above one": (swap("input: text", "splits: {train: .9}, input: text"), "dataset.splits", "1.4", 6),
+    "share of nothing": (swap("input: text", "splits: {test: 0}, input: text"), "dataset.splits.test", "above 0", 6),
+    "limit of nothing": (swap("input: text", "limit: 0, input: text"), "dataset.limit", "at least 1", 6),
+    "placeholder for a column": (swap("input: text", "columns: {a b: c}, input: text"), "dataset.columns.a b", "", 6),
+    "no input at all": (swap("input: text, ", ""), "dataset.input", "is missing", 6),
+    "input that can't be a name": (swap("input: text", 'input: "a b"'), "dataset.input", "columns", 6),
+    "metric without answers": (swap(", reference: label", ""), "dataset.reference", 'the metric "choice"', 6),
+    # reward
+    "unknown way to combine": (swap("reward:", "reward:\n  combine: sum"), "reward.combine", "weighted, product", 8),
+    "no metrics": (swap("    - {type: choice}\n", "    []\n"), "reward.metrics", "at least 1", 8),
+    "metrics as mapping": (swap("    - {type: choice}\n", "    {a: b}\n"), "reward.metrics", "got a mapping", 8),
+    "metric as text": (metrics("choice"), "reward.metrics.0", 'got "choice"', 9),
+    "metric without type": (metrics("{weight: 1}"), "reward.metrics.0.type", "is missing", 9),
+    "misspelt metric": (metrics("{type: chioce}"), "reward.metrics.0.type", "nearest: choice", 9),
+    "metric of the future": (metrics("{type: judge}"), "reward.metrics.0.type", "not in this version yet", 9),
+    "same metric twice": (metrics("{type: f1}", "{type: f1}"), "reward.metrics.1.name", "twice", 10),
+    "misspelt parameter": (metrics("{type: f1, aftr: x}"), "reward.metrics.0.aftr", "nearest: after", 9),
+    "weight below zero": (metrics("{type: f1, weight: -1}"), "reward.metrics.0.weight", "at least 0", 9),
+    "cost that rewards": (
+        metrics("{type: f1}", "{type: latency, weight: 1}"),
+        "reward.metrics.1.weight",
+        "below 0",
+        10,
+    ),
+    "cost without weight": (metrics("{type: f1}", "{type: usd}"), "reward.metrics.1.weight", "is missing", 10),
+    "nothing counts": (metrics("{type: f1, weight: 0}"), "reward.metrics", "positive weight", 8),
+    "costs alone": (metrics("{type: usd, weight: -1}"), "reward.metrics", "positive weight", 8),
+    "pattern that is none": (metrics('{type: regex, pattern: "("}'), "reward.metrics.0.pattern", "regular", 9),
+    "group that is not there": (
+        metrics("{type: regex, pattern: a, group: 1}"),
+        "reward.metrics.0.group",
+        "has 0 groups",
+        9,
+    ),
+    "one choice": (metrics("{type: choice, choices: [a]}"), "reward.metrics.0.choices", "at least 2", 9),
+    "choice twice": (metrics("{type: choice, choices: [a, A]}"), "reward.metrics.0.choices.1", "twice", 9),
+    "choice that is true": (metrics("{type: choice, choices: [true, a]}"), "reward.metrics.0.choices.0", "quotes", 9),
+    "unknown position": (metrics("{type: numeric_match, position: lst}"), "reward.metrics.0.position", "last", 9),
+    "schema file missing": (metrics("{type: json_schema, schema: s.json}"), "reward.metrics.0.schema", "exist", 9),
+    "metric function": (metrics('{type: python, function: "os.system"}'), "reward.metrics.0.function", "module:", 9),
+    # algorithm, budget, gate and the rest
+    "unknown algorithm": (GOOD + "algorithm: {name: dqnn}\n", "algorithm.name", "nearest: dqn", 10),
+    "planning of the future": (GOOD + "algorithm: {planning: surrogate}\n", "algorithm.planning", "version yet", 10),
+    "unknown policy": (GOOD + "algorithm: {policy: mlp}\n", "algorithm.policy", "deepsets, transformer", 10),
+    "no environments": (GOOD + "algorithm: {n_envs: 0}\n", "algorithm.n_envs", "from 1 to 1024", 10),
+    "params as text": (GOOD + "algorithm: {params: x}\n", "algorithm.params", "a mapping of hyperparameters", 10),
+    "no calls": (GOOD + "budget: {max_calls: 0}\n", "budget.max_calls", "at least 1", 10),
+    "calls without limit": (GOOD + "budget: {max_calls: null}\n", "budget.max_calls", "is empty", 10),
+    "no money": (GOOD + "budget: {max_usd: 0}\n", "budget.max_usd", "above 0", 10),
+    "champion": (GOOD + "gate: {against: champion}\n", "gate.against", "not in this version yet", 10),
+    "unknown gate metric": (GOOD + "gate: {metric: choise}\n", "gate.metric", "nearest: choice", 10),
+    "confidence in percent": (GOOD + "gate: {confidence: 95}\n", "gate.confidence", "above 0.5 and below 1", 10),
+    "gate on a cost": (
+        metrics("{type: f1}", "{type: usd, weight: -1}") + "gate: {metric: usd}\n",
+        "gate.metric",
+        "one of the scores: f1",
+        11,
+    ),
+    "warm start": (GOOD + "warm_start: latest\n", "warm_start", "not in this version yet", 10),
+    "unknown cache mode": (GOOD + "cache: {mode: on}\n", "cache.mode", "deterministic, all, off", 10),
+    "cache of nothing": (GOOD + "cache: {max_mb: 0}\n", "cache.max_mb", "at least 1", 10),
+    "unknown tracker": (GOOD + "trackers: [wandb]\n", "trackers.0", "expected tensorboard", 10),
+    "tracker as text": (GOOD + "trackers: tensorboard\n", "trackers", "write it as a list", 10),
+}
+
+
+@pytest.mark.parametrize(("text", "key", "words", "line"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_config_is_refused_by_key(text: str, key: str, words: str, line: int | None, tmp_path: Path) -> None:
+    """One fault gives one problem, with the key, the place and the way out."""
+    (problem,) = problems_of(text, tmp_path)
+    assert problem.key == key
+    assert words in f"{problem.message} {problem.hint}"
+    assert problem.file == str(tmp_path / "broken.yaml")
+    assert problem.line == line
+
+
+SECRET = "sk-proj-abcdefghijklmnop1234"
+WITH_SECRET = {
+    "as a key name": openai(f"api_key_env: {SECRET}"),
+    "as an unknown key": openai(f"api_key: {SECRET}"),
+    "in a header": openai(f'headers: {{Authorization: "Bearer {SECRET}"}}'),
+    "in the address": openai(f'base_url: "http://h/v1?key={SECRET}"'),
+    "as a password": openai(f'base_url: "http://user:{SECRET}@h/v1"'),
+    "in the params": openai(f"params: {{user: [{{a: {SECRET}}}]}}"),
+    "as a key of a mapping": openai(f"{SECRET}: 1"),
+    "as the target": swap("{type: local}", SECRET),
+    "as the type": swap("{type: local}", f"{{type: {SECRET}}}"),
+    "in another block": GOOD + f"algorithm: {{name: {SECRET}}}\n",
+    "in broken YAML": swap("{type: local}", f"*{SECRET}"),
+}
+
+
+@pytest.mark.parametrize("text", WITH_SECRET.values(), ids=WITH_SECRET.keys())
+def test_no_message_repeats_a_secret(text: str, tmp_path: Path) -> None:
+    """Wherever a key was put by mistake, it does not reach a terminal or a log."""
+    told = "\n".join(map(str, problems_of(text, tmp_path)))
+    assert "abcdefghijklmnop" not in told
+
+
+@pytest.mark.parametrize("rest", ["api_key_env: hunter-2", "headers: {X: hunter-2}", 'base_url: "ftp://a:hunter-2@h"'])
+def test_a_value_where_only_names_belong_is_not_repeated(rest: str, tmp_path: Path) -> None:
+    """A password does not look like a key, but stands where people put keys."""
+    (problem,) = problems_of(openai(rest), tmp_path)
+    assert problem.key.startswith("target.")
+    assert "hunter" not in str(problem)
+
+
+def test_every_problem_is_reported_in_the_order_of_the_file(tmp_path: Path) -> None:
+    """Nobody has to fix a config one error at a time, not even for errors between blocks."""
+    text = swap("demo", "Demo") + "budget: {max_calls: 0}\ngate: {metric: x}\nnonsense: 1\nbudget: {}\n"
+    text = text.replace("choice", "regex, pattern: (")
+    problems = problems_of(text, tmp_path)
+    assert [(problem.key, problem.line) for problem in problems] == [
+        ("name", 1),
+        ("reward.metrics.0.pattern", 9),
+        ("budget.max_calls", 10),
+        ("nonsense", 12),
+        ("budget", 13),
+    ]
+
+
+def test_sound_blocks_are_checked_against_each_other_beside_broken_ones(tmp_path: Path) -> None:
+    """A broken budget does not hide a gate that names no metric."""
+    problems = problems_of(GOOD + "budget: {max_calls: 0}\ngate: {metric: x}\n", tmp_path)
+    assert [problem.key for problem in problems] == ["budget.max_calls", "gate.metric"]
+
+
+def test_an_alias_bomb_is_refused_at_once(tmp_path: Path) -> None:
+    """Ten levels of ten aliases would be ten thousand million values."""
+    levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]\n" for n in range(1, 11))
+    (problem,) = problems_of(f"l0: &l0 [a]\n{levels}", tmp_path)
+    assert "once aliases are expanded" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"name: \xff\xfe", "is not UTF-8 text (byte 6)"),
+        ("name: demo\n".encode("utf-16"), "is not UTF-8 text"),
+        (b"#" * 5_000_001, "is larger than 5 MB"),
+    ],
+)
+def test_a_file_that_is_no_text_is_refused(content: bytes, words: str, tmp_path: Path) -> None:
+    """Whatever is given as a config gets a sentence, not a traceback."""
+    path = tmp_path / "c.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"c\.yaml") as caught:
+        load_config(path)
+    assert words in str(caught.value)
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    """The message says which of the two it is."""
+    with pytest.raises(ConfigError, match="does not exist"):
+        load_config(tmp_path / "none.yaml")
+    with pytest.raises(ConfigError, match="can't be read: Is a directory"):
+        load_config(tmp_path)

@@ -1,0 +1,256 @@
+"""Good configs load, are written back in full, and say where each key stands."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from promptrl.config import BudgetConfig, LoadedConfig, LocalTargetConfig, OpenAITargetConfig, load_config
+from promptrl.config.metrics import JsonSchemaConfig, RegexConfig
+from promptrl.errors import ConfigError
+
+MINIMAL = """\
+name: demo
+target: {type: local}
+prompt: {slots: {task: ["Classify.", "Read."]}}
+dataset: {path: data/rows.jsonl, input: text, reference: label}
+reward: {metrics: [{type: choice}]}
+"""
+
+EVERYTHING = """\
+version: 1
+name: support-triage
+target:
+  type: openai
+  model: gpt-4o-mini
+  base_url: https://api.example.org/v1
+  api_key_env: MY_KEY
+  headers: {X-Org: ORG_VARIABLE}
+  params: {temperature: null, max_completion_tokens: 64, logit_bias: {50256: -100}}
+  concurrency: 4
+  timeout_s: 3e1
+  max_retries: 0
+  price: {input_per_million: 0.15, output_per_million: 0.6}
+prompt:
+  user: 'Ticket: {ticket} {{not a placeholder}} {"json": [1]}'
+  separator: "\\n\\n"
+  slots:
+    role: ["", "You triage support tickets."]
+    yes: [no, off, 2024-01-01, "true", '1e5', "Two\\nlines  \\n and more"]
+  demonstrations: {max: 4, candidates: 16}
+edits: {bank: none, phrases: false, reorder: true, tokens: [briefly, please]}
+dataset:
+  files: {train: a.csv, validation: builtin:sentiment, test: /data/c.csv}
+  format: csv
+  input: ticket
+  reference: category
+  columns: {ticket: Ticket text}
+  stratify: false
+  limit: 1e3
+reward:
+  combine: product
+  metrics:
+    - {type: choice, weight: 0.5, choices: ["yes", no]}
+    - {type: json_schema, schema: {type: object}, name: shape}
+    - {type: prompt_tokens, weight: -0.02, per: 50}
+algorithm: {name: dqn, policy: transformer, rows_per_prompt: 2, max_edits: 5, n_envs: 3, params: {learning_rate: 3e-4}}
+budget: {max_calls: 1e6, max_usd: 2, max_tokens: 1_000_000, max_minutes: 0.5}
+gate: {metric: shape, confidence: .9, min_improvement: 0.01, margin: 1e-2}
+warm_start: none
+cache: {path: answers.sqlite, mode: off, max_mb: 5}
+seed: 4294967295
+output: {runs_dir: elsewhere}
+trackers: [tensorboard]
+"""
+
+
+def load(folder: Path, text: str = MINIMAL, *overrides: str) -> LoadedConfig:
+    """Load a text as a file of that folder."""
+    path = folder / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_config(path, overrides)
+
+
+def test_a_minimal_config_gets_sensible_defaults(tmp_path: Path) -> None:
+    """Five keys are enough; what a run may cost is bounded even so."""
+    config = load(tmp_path).config
+    assert isinstance(config.target, LocalTargetConfig)
+    assert (config.target.model, config.target.request_params) == ("nano", {"temperature": 0, "max_tokens": 256})
+    assert (config.user_template, config.gate_metric) == ("{text}", "choice")
+    assert (config.budget.max_calls, config.algorithm.planning) == (2000, "none")
+    assert config.prompt.demonstrations.set_aside == 0
+    assert config.reward.metrics[0].params == {"choices": None, "after": None, "ignore_case": True}
+
+
+def test_every_key_can_be_given(tmp_path: Path) -> None:
+    """The config that says everything: numbers in all notations, words that YAML 1.1 would take for truth values."""
+    config = load(tmp_path, EVERYTHING).config
+    assert isinstance(config.target, OpenAITargetConfig)
+    assert config.target.timeout_s == 30
+    assert config.target.request_params == {"max_completion_tokens": 64, "logit_bias": {"50256": -100}}
+    assert config.prompt.slots is not None
+    assert config.prompt.slots["yes"] == ("no", "off", "2024-01-01", "true", "1e5", "Two\nlines  \n and more")
+    assert config.prompt.separator == "\n\n"
+    assert config.prompt.demonstrations.set_aside == 16
+    assert config.algorithm.params == {"learning_rate": 0.0003}
+    assert (config.budget.max_calls, config.budget.max_tokens, config.dataset.limit) == (1_000_000, 1_000_000, 1000)
+    assert isinstance(config.budget.max_calls, int)
+    assert (config.cache.mode, config.gate_metric, config.trackers) == ("off", "shape", ("tensorboard",))
+    assert isinstance(config.reward.metrics[1], JsonSchemaConfig)
+    assert config.reward.metrics[1].params == {"schema": {"type": "object"}}
+    assert [metric.name for metric in config.reward.qualities] == ["choice", "shape"]
+
+
+@pytest.mark.parametrize("text", [MINIMAL, EVERYTHING])
+def test_a_resolved_config_loads_from_anywhere_as_the_same(text: str, tmp_path: Path) -> None:
+    """What a run folder keeps is enough to run again: all defaults and absolute paths."""
+    resolved = load(tmp_path, text).resolved_yaml()
+    elsewhere = tmp_path / "runs" / "demo-0001"
+    elsewhere.mkdir(parents=True)
+    again = load(elsewhere, resolved)
+    assert again.resolved_yaml() == resolved
+    kept = {"dataset", "cache"}
+    assert again.config.model_dump(exclude=kept) == load(tmp_path, text).config.model_dump(exclude=kept)
+
+
+def test_paths_are_relative_to_the_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the command is called, the config means the same files; bundled data stays by name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "config.yaml").write_text(EVERYTHING)
+    loaded = load_config(Path("sub/config.yaml"))
+    assert loaded.resolve("data/rows.jsonl") == str(tmp_path / "sub" / "data" / "rows.jsonl")
+    assert loaded.resolve("/data/c.csv") == "/data/c.csv"
+    assert loaded.resolve("builtin:sentiment") == "builtin:sentiment"
+    assert loaded.resolve("hf:openai/gsm8k:main:test") == "hf:openai/gsm8k:main:test"
+    resolved = loaded.resolved_yaml()
+    assert f"train: {tmp_path}/sub/a.csv" in resolved
+    assert "validation: builtin:sentiment" in resolved
+    assert f"path: {tmp_path}/sub/answers.sqlite" in resolved
+    assert "runs_dir: elsewhere" in resolved
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("{type: replay, path: log.jsonl}", "path: {folder}/log.jsonl"),
+        ("{type: local, model: ./weights}", "model: {folder}/weights"),
+        ("{type: local, model: org/name}", "model: org/name"),
+        ("{type: python, function: 'package.module:answer'}", "function: package.module:answer"),
+    ],
+)
+def test_the_files_of_a_target_are_resolved(target: str, expected: str, tmp_path: Path) -> None:
+    """A folder is told from a Hugging Face id by ./ or / before it."""
+    resolved = load(tmp_path, MINIMAL.replace("{type: local}", target)).resolved_yaml()
+    assert expected.replace("{folder}", str(tmp_path)) in resolved
+
+
+def test_files_named_by_the_config_are_read_in(tmp_path: Path) -> None:
+    """Prompt, words and schema may stand in files beside the config; the resolved config needs them no more."""
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "now.txt").write_text("Classify {text}.\r\nBe brief.\n", encoding="utf-8-sig")
+    (tmp_path / "words.txt").write_text("briefly\nplease\nbriefly\n")
+    (tmp_path / "answer.json").write_text('{"type": "object"}')
+    text = (
+        MINIMAL.replace('{slots: {task: ["Classify.", "Read."]}}', "{text: prompts/now.txt}")
+        + "edits: {tokens: words.txt}\n"
+    ).replace("{type: choice}", "{type: json_schema, schema: answer.json}")
+    loaded = load(tmp_path, text)
+    assert loaded.config.prompt.text == "Classify {text}.\nBe brief."
+    assert loaded.config.user_template is None
+    assert loaded.config.edits.tokens == ("briefly", "please")
+    assert loaded.config.reward.metrics[0].params == {"schema": {"type": "object"}}
+    assert load_config(_write(tmp_path / "other" / "c.yaml", loaded.resolved_yaml())).config == _absolute_data(loaded)
+
+
+def test_a_prompt_may_end_in_a_file_name(tmp_path: Path) -> None:
+    """Only one word, or a file that is there, is taken for a file name."""
+    text = MINIMAL.replace('{slots: {task: ["Classify.", "Read."]}}', "{text: Answer as in README.md}")
+    assert load(tmp_path, text).config.prompt.text == "Answer as in README.md"
+    (tmp_path / "Answer as in README.md").write_text("From the file.")
+    assert load(tmp_path, text).config.prompt.text == "From the file."
+
+
+@pytest.mark.parametrize("content", ["", " \n"])
+def test_an_empty_prompt_file_is_refused(content: str, tmp_path: Path) -> None:
+    """A file that was emptied by accident is no prompt."""
+    (tmp_path / "now.md").write_text(content)
+    with pytest.raises(ConfigError, match=r"prompt\.text: got \"\", expected text that is not empty"):
+        load(tmp_path, MINIMAL.replace('{slots: {task: ["Classify.", "Read."]}}', "{text: now.md}"))
+
+
+def test_a_schema_file_must_hold_json(tmp_path: Path) -> None:
+    """The message names the key in the config that names the file."""
+    (tmp_path / "answer.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"reward\.metrics\.0\.schema: the file \"answer\.json\" holds no JSON"):
+        load(tmp_path, MINIMAL.replace("{type: choice}", "{type: json_schema, schema: answer.json}"))
+
+
+def test_a_problem_found_later_gets_file_and_line(tmp_path: Path) -> None:
+    """The parts below know keys, the config knows lines; a key that is not there gets the line of the block."""
+    loaded = load(tmp_path, EVERYTHING, "budget.max_usd=3")
+    file = str(tmp_path / "config.yaml")
+    problem = loaded.problem("reward.metrics.1.schema", "no", "way out")
+    assert (problem.file, problem.line, str(problem)) == (
+        file,
+        34,
+        f"{file}:34: reward.metrics.1.schema: no (way out)",
+    )
+    assert loaded.problem("target.price.output_per_million", "no").line == 13
+    assert loaded.problem("dataset.files.train.3.x", "no").line == 23
+    assert (loaded.problem("nowhere", "no").file, loaded.problem("nowhere", "no").line) == (file, None)
+    assert str(loaded.problem("budget.max_usd", "no")) == "-s: budget.max_usd: no"
+    assert loaded.problem("", "no").key == ""
+
+
+def test_anchors_and_merge_keys_work(tmp_path: Path) -> None:
+    """YAML's own way to say a thing once; own keys win over merged ones, earlier merges over later ones."""
+    text = (
+        MINIMAL.replace("target: {type: local}", "target: &t {type: local, batch_size: 3, concurrency: 2}")
+        .replace("{type: choice}", "&m {type: f1, weight: 2}, {<<: [{weight: 3}, *m], name: other}")
+        .replace("name: demo", "name: &n demo")
+    )
+    config = load(tmp_path, text).config
+    assert [(metric.name, metric.weight) for metric in config.reward.metrics] == [("f1", 2), ("other", 3)]
+
+
+def test_a_config_can_be_built_in_python() -> None:
+    """Without a file the same checks hold, as pydantic's error."""
+    assert BudgetConfig(max_calls=5).max_calls == 5
+    with pytest.raises(ValidationError, match="not a regular expression"):
+        RegexConfig(type="regex", pattern="(")
+
+
+def test_a_config_can_not_be_changed(tmp_path: Path) -> None:
+    """The config of a run is a value."""
+    config = load(tmp_path).config
+    with pytest.raises(ValidationError, match="frozen"):
+        config.seed = 1
+
+
+def test_reading_a_config_loads_neither_torch_nor_the_parts() -> None:
+    """`promptrl validate` of a broken config answers at once."""
+    code = (
+        "import sys, promptrl.config\n"
+        "heavy = {'torch', 'numpy', 'openai', 'stable_baselines3', 'rich', 'typer'} & set(sys.modules)\n"
+        "own = {name for name in sys.modules if name.startswith('promptrl.')}\n"
+        "own = {name for name in own if not name.startswith('promptrl.config')} - {'promptrl.errors'}\n"
+        "sys.exit(repr((heavy, own)) if heavy or own else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def _write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    return path
+
+
+def _absolute_data(loaded: LoadedConfig) -> object:
+    config = loaded.config
+    assert config.dataset.path is not None
+    dataset = config.dataset.model_copy(update={"path": loaded.resolve(config.dataset.path)})
+    return config.model_copy(update={"dataset": dataset})

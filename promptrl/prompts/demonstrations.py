@@ -57,7 +57,9 @@ class _CandidateEdit:
         return self.demonstration in prompt.demonstrations
 
     def _name(self) -> str:
-        return f"{quoted(self.demonstration.user, 40)} → {quoted(self.demonstration.assistant, 20)}"
+        number = self.pool.rank[self.demonstration] + 1
+        pair = f"{quoted(self.demonstration.user, 40)} → {quoted(self.demonstration.assistant, 20)}"
+        return f"demonstration {number}: {pair}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,8 @@ class AddDemonstration(_CandidateEdit):
 
     @property
     def label(self) -> str:
-        """``add demonstration "2 + 2?" → "4"``."""
-        return f"add demonstration {self._name()}"
+        """``add demonstration 3: "2 + 2?" → "4"``; candidates count from 1."""
+        return f"add {self._name()}"
 
     @property
     def token_cost(self) -> float:
@@ -93,8 +95,8 @@ class DropDemonstration(_CandidateEdit):
 
     @property
     def label(self) -> str:
-        """``drop demonstration "2 + 2?" → "4"``."""
-        return f"drop demonstration {self._name()}"
+        """``drop demonstration 3: "2 + 2?" → "4"``."""
+        return f"drop {self._name()}"
 
     @property
     def token_cost(self) -> float:
@@ -124,8 +126,8 @@ class SwapDemonstration(_CandidateEdit):
 
     @property
     def label(self) -> str:
-        """``swap in demonstration "2 + 2?" → "4"``."""
-        return f"swap in demonstration {self._name()}"
+        """``swap in demonstration 3: "2 + 2?" → "4"``."""
+        return f"swap in {self._name()}"
 
     @property
     def token_cost(self) -> float:
@@ -154,8 +156,8 @@ class MoveDemonstration:
 
     @property
     def label(self) -> str:
-        """``move demonstration 2 earlier``; people count from 1."""
-        return f"move demonstration {self.position + 1} earlier"
+        """``move the demonstration at place 2 earlier``."""
+        return f"move the demonstration at place {self.position + 1} earlier"
 
     def is_valid(self, prompt: Prompt) -> bool:
         """When so many demonstrations are shown."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import ClassVar
 
 import numpy as np
@@ -141,11 +141,9 @@ class MovePhrase(_PhraseEdit):
         return f"move {quoted(self.text)} earlier"
 
     def is_valid(self, prompt: Prompt) -> bool:
-        """When it is there, not the first, and differs from the one before it."""
+        """When it is there and not the first."""
         selection = self.part.selection(prompt)
-        if selection is None or self.index not in selection[1:]:
-            return False
-        return self.part.table.phrases[selection[selection.index(self.index) - 1]] != self.text
+        return selection is not None and self.index in selection[1:]
 
     def is_held(self, prompt: Prompt) -> bool:
         """Whether it stands before one that it follows in the original."""
@@ -163,13 +161,13 @@ class MovePhrase(_PhraseEdit):
 
 
 class PhraseFactor:
-    """Which phrases of the plain text are kept; also in which order with ``reorder``."""
+    """Which phrases of the plain text are kept; also in which order with ``reorder``, unless a phrase occurs twice."""
 
     def __init__(self, part: PhrasedPart, *, reorder: bool) -> None:
         table = part.table
         self._part = part
         self._droppable = np.array([at for at in table.everything if not table.is_fixed(at)], dtype=np.intp)
-        movable = table.everything if reorder and len(table.phrases) > 1 else ()
+        movable = table.everything if reorder and len(table.phrases) > 1 and not table.has_repeats else ()
         self._moves = tuple(MovePhrase(at, part) for at in movable)
         self.edits: tuple[Edit, ...] = (
             *(DropPhrase(int(at), part) for at in self._droppable),
@@ -195,8 +193,7 @@ class PhraseFactor:
 
     def count(self) -> int | None:
         """The number of subsets; None when order counts or a phrase occurs twice, so that subsets coincide."""
-        phrases = self._part.table.phrases
-        if self._moves or len(set(phrases)) < len(phrases):
+        if self._moves or self._part.table.has_repeats:
             return None
         return 1 << len(self._droppable)
 
@@ -213,10 +210,8 @@ class PhraseFactor:
         return kept[self._droppable]
 
     def _can_move(self, selection: tuple[int, ...]) -> BoolArray:
-        phrases = self._part.table.phrases
         can_move = np.zeros(len(self._moves), dtype=np.bool_)
-        for left, right in pairwise(selection if self._moves else ()):
-            can_move[right] = phrases[left] != phrases[right]
+        can_move[list(selection[1:] if self._moves else ())] = True
         return can_move
 
     def _is_moved(self, selection: tuple[int, ...]) -> BoolArray:

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from promptrl.prompts.prompt import UserTemplate
 
+_BLANKS = re.compile(r"\s*")
 _FENCE = re.compile(r"\s*(```+|~~~+)[^`]*$")
 _LIST_ITEM = re.compile(r"\s*(?:[-*+•‣–]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,4})[.)])\s+\S")
 _HEADING = re.compile(r"\s*(?:#{1,6}\s|={3,}\s*$|-{3,}\s*$|\*{3,}\s*$)")
@@ -56,6 +57,11 @@ class PhraseTable:
         """The selection that renders to the original text."""
         return tuple(range(len(self.phrases)))
 
+    @property
+    def has_repeats(self) -> bool:
+        """Whether a phrase occurs twice; then selections out of order are not told apart, nor recognised."""
+        return len(set(self.phrases)) < len(self.phrases)
+
     def is_fixed(self, index: int) -> bool:
         """Whether a phrase must stay: it holds a placeholder, or is a lone ``<tag>`` with a partner elsewhere."""
         phrase = self.phrases[index]
@@ -77,8 +83,7 @@ class PhraseTable:
     def selection_in(self, text: str) -> tuple[int, ...] | None:
         """The selection that renders to this text, None when no selection does.
 
-        Of several (a text that says the same sentence twice) the one nearest the original order is taken, so equal
-        texts always mean the same selection.
+        Equal texts always mean the same selection: where a phrase occurs twice, the first that fits is taken.
         """
         return _selection_in(self, text)
 
@@ -89,28 +94,47 @@ class PhraseTable:
 
 @lru_cache(maxsize=16_384)
 def _selection_in(table: PhraseTable, text: str) -> tuple[int, ...] | None:
+    first, last = table.gaps[0], table.gaps[-1]
     if not text:
         return ()
-    first, last = table.gaps[0], table.gaps[-1]
     if not (text.startswith(first) and text.endswith(last)):
         return None
-    return _parse(table, text, len(first), len(text) - len(last), ())
+    body = text[len(first) : len(text) - len(last)]
+    in_order = _parse(table, body, is_ordered=True)
+    return in_order if in_order or table.has_repeats else _parse(table, body, is_ordered=False)
 
 
-def _parse(table: PhraseTable, text: str, at: int, end: int, taken: tuple[int, ...]) -> tuple[int, ...] | None:
-    if at == end and taken:
-        return taken
-    later = taken[-1] + 1 if taken else 0
-    count = len(table.phrases)
-    for index in (*range(later, count), *range(later)):
-        if index in taken:
-            continue
-        piece = (table._gap(taken[-1], index) if taken else "") + table.phrases[index]
-        if text.startswith(piece, at) and at + len(piece) <= end:
-            found = _parse(table, text, at + len(piece), end, (*taken, index))
-            if found is not None:
-                return found
+def _parse(table: PhraseTable, body: str, *, is_ordered: bool) -> tuple[int, ...] | None:
+    """The first selection, low indices first, that the text between the outer gaps reads as.
+
+    In order, what follows depends on the place and the last phrase alone, so each such pair is tried once and the time
+    is quadratic in the phrases even for texts made to be ambiguous.
+    """
+    stack: list[tuple[int, tuple[int, ...]]] = [(0, ())]
+    tried = set()
+    while stack:
+        at, taken = stack.pop()
+        if at == len(body) and taken:
+            return taken
+        if is_ordered:
+            if (at, taken[-1:]) in tried:
+                continue
+            tried.add((at, taken[-1:]))
+        stack += reversed(list(_next_steps(table, body, at, taken, is_ordered=is_ordered)))
     return None
+
+
+def _next_steps(
+    table: PhraseTable, body: str, at: int, taken: tuple[int, ...], *, is_ordered: bool
+) -> Iterator[tuple[int, tuple[int, ...]]]:
+    start = _BLANKS.match(body, at).end()  # type: ignore[union-attr]  # it matches everywhere, if only nothing
+    candidates = range(taken[-1] + 1 if taken and is_ordered else 0, len(table.phrases))
+    for index in candidates:
+        phrase = table.phrases[index]
+        if not body.startswith(phrase, start) or index in taken:
+            continue
+        if body[at:start] == (table._gap(taken[-1], index) if taken else ""):
+            yield start + len(phrase), (*taken, index)
 
 
 def split_phrases(text: str, *, is_template: bool = False) -> PhraseTable:

@@ -153,6 +153,7 @@ def test_every_move_can_be_undone_by_another(walk: tuple[EditSpace, Prompt]) -> 
 def test_the_route_does_not_matter(walk: tuple[EditSpace, Prompt], random: Any) -> None:
     """The edits that a prompt holds lead to it from the baseline in any order."""
     space, prompt = walk
+    assume(has_distinct_phrases(space))
     route = [at for at in space.edits_of(prompt) if space.edits[at].kind not in ("insert_word", "delete_word")]
     random.shuffle(route)
     other = space.baseline
@@ -313,10 +314,10 @@ def test_each_kind_of_edit_has_a_label_for_people() -> None:
     assert {
         'role = "You classify."',
         "role = (left out)",
-        'add demonstration "ticket 0" → "label 0"',
-        'drop demonstration "ticket 0" → "label 0"',
-        'swap in demonstration "ticket 0" → "label 0"',
-        "move demonstration 2 earlier",
+        'add demonstration 1: "ticket 0" → "label 0"',
+        'drop demonstration 1: "ticket 0" → "label 0"',
+        'swap in demonstration 1: "ticket 0" → "label 0"',
+        "move the demonstration at place 2 earlier",
         "move task earlier",
         'drop "Be polite."',
         'restore "Be polite."',

@@ -14,7 +14,7 @@ import yaml
 
 from promptrl.config.blocks import Issue
 
-MAX_NODES = 200_000
+MAX_NODES = 50_000
 MAX_DEPTH = 60
 
 Path = tuple[str, ...]
@@ -35,6 +35,15 @@ _RESOLVERS = (
 
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML fills it by classmethod
+    n_nodes = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Stop early: PyYAML takes a minute for what fits into 5 MB."""
+        self.n_nodes += 1
+        if self.n_nodes > MAX_NODES:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call] - the stubs leave it out
+            raise yaml.composer.ComposerError(None, None, f"more than {MAX_NODES:,} values", mark)
+        return super().compose_node(parent, index)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -2,10 +2,10 @@
 
 import re
 
-IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]*$"
+IDENTIFIER = r"^[^\W\d]\w*$"
 
-_TOKEN = re.compile(r"\{\{|\}\}|\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_NEAR_MISS = re.compile(r"\{\s*(?:\w+(?:\s*[.\[!]\S*?|:[^\s}]\S*?)?)?\s*\}|\{[A-Za-z_]\w*$")
+_TOKEN = re.compile(r"\{\{|\}\}|\{([^\W\d]\w*)\}")
+_NEAR_MISS = re.compile(r"\{\s*(?:\w+(?:\s*[.\[!]\S*?|:[^\s}]\S*?)?)?\s*\}|\{[^\W\d]\w*$")
 
 
 def placeholders(template: str) -> tuple[str, ...]:

@@ -345,6 +345,13 @@ def test_an_alias_bomb_is_refused_at_once(tmp_path: Path) -> None:
     assert "once aliases are expanded" in problem.message
 
 
+def test_a_data_file_given_as_config_is_refused_before_all_of_it_is_read(tmp_path: Path) -> None:
+    """YAML is read slowly; a config of a million values is a mistake."""
+    (problem,) = problems_of("- 1\n" * 1_000_000, tmp_path)
+    assert "more than 50,000 values" in problem.message
+    assert problem.line == 50_000
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

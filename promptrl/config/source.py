@@ -41,7 +41,7 @@ class _Loader(yaml.SafeLoader):
         """Stop early: PyYAML takes a minute for what fits into 5 MB."""
         self.n_nodes += 1
         if self.n_nodes > MAX_NODES:
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call] - the stubs leave it out
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # the stubs leave it out
             raise yaml.composer.ComposerError(None, None, f"more than {MAX_NODES:,} values", mark)
         return super().compose_node(parent, index)
 

@@ -30,6 +30,8 @@ def apply_override(source: Source, override: str) -> list[Issue]:
         return [issue]
     for old in [old for old in source.marks if old[: len(path)] == path]:
         del source.marks[old]
+    for length in range(1, len(path)):
+        source.marks.setdefault(path[:length], Mark(OVERRIDE_FILE, None))
     source.marks[path] = Mark(OVERRIDE_FILE, None, written.strip())
     source.marks.update({(*path, *below): Mark(OVERRIDE_FILE, None, mark.written) for below, mark in marks.items()})
     return []

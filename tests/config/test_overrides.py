@@ -79,7 +79,7 @@ def test_slots_can_be_replaced_by_a_text(tmp_path: Path) -> None:
         ("seed", '-s: "seed" is not an override, expected key.path=value (example: -s budget.max_calls=500)'),
         ("=5", '-s: "" is not an override'),
         ("budget..max_calls=5", '-s: "budget..max_calls" is not an override'),
-        ("buget.max_calls=5", "buget: is not a known key (nearest: budget)"),
+        ("buget.max_calls=5", "-s: buget: is not a known key (nearest: budget)"),
         ("budget.max_call=5", "-s: budget.max_call: is not a known key (nearest: max_calls)"),
         ("budget.max_calls=0", "-s: budget.max_calls: got 0, expected a whole number of at least 1"),
         ("budget.max_calls=", "-s: budget.max_calls: is empty"),

@@ -1,8 +1,8 @@
 """Completions a second of the local target with nano, beside transformers' own generate in the same run.
 
 ``python tests/benchmarks/local.py [--n 512] [--batch 64] [--threads N]``: prompts of about 80 tokens, at most 32 new
-ones, greedy, all asked at once; instructions alone and with two demonstrations. The first batch warms up, uncounted.
-On a busy machine read the ratio.
+ones, greedy, all asked at once; instructions alone and with two demonstrations. The first batches warm up, uncounted.
+generate runs with one torch thread and with all; the ratio is to the better. On a busy machine read the ratio.
 """
 
 import argparse
@@ -78,14 +78,20 @@ def main() -> None:
     print(
         f"load average {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, batch {arguments.batch}, {arguments.n} prompts"
     )
-    print("demonstrations  prompt tokens   local /s   generate /s   ratio")
+    print("demonstrations  prompt tokens   local /s   generate /s: 1 thread      all   ratio")
     for n_demonstrations in (0, 2):
         questions = chats(arguments.n, n_demonstrations)
         ask(target, questions[: 2 * arguments.batch])
         local = arguments.n / ask(target, questions)
-        plain = arguments.n / generate(model, tokenizer, questions, arguments.batch)
+        plain = []
+        for n_threads in (1, os.cpu_count() or 1):
+            torch.set_num_threads(n_threads)
+            some = questions[: 2 * arguments.batch]
+            plain.append(len(some) / generate(model, tokenizer, some, arguments.batch))
         n_tokens = sum(len(ids) for ids in tokenizer(render(tokenizer, questions))["input_ids"]) / len(questions)
-        print(f"{n_demonstrations:14d}  {n_tokens:13.0f}  {local:9.0f}  {plain:12.0f}  {local / plain:6.2f}")
+        print(
+            f"{n_demonstrations:14d}  {n_tokens:13.0f}  {local:9.0f}  {plain[0]:21.0f}  {plain[1]:7.0f}  {local / max(plain):6.2f}"
+        )
 
 
 if __name__ == "__main__":

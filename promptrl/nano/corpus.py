@@ -26,7 +26,7 @@ from promptrl.nano.responses import (
 )
 
 SYSTEM, USER, ASSISTANT, END = "<|sys|>", "<|user|>", "<|bot|>", "<|end|>"
-TASK_SHARES: dict[Task, int] = {"arithmetic": 27, "sentiment": 33, "extraction": 28, "last_letters": 12}
+TASK_SHARES: dict[Task, int] = {"arithmetic": 28, "sentiment": 27, "extraction": 34, "last_letters": 11}
 DRILL_SHARE = 0.22
 
 LABEL_SETS = (

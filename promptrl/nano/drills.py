@@ -7,9 +7,9 @@ from collections.abc import Callable
 from random import Random
 
 from promptrl.nano.grammar import word
-from promptrl.nano.inputs import CITIES, NUMBER_WORDS, WordList, is_held_out, make_review
+from promptrl.nano.inputs import CITIES, NUMBER_WORDS, WordList, is_held_out, make_order, make_review
 from promptrl.nano.inputs import WORDS as VOCABULARY
-from promptrl.nano.responses import LABELS, Instruction, Request, read_instructions, respond
+from promptrl.nano.responses import LABELS, Instruction, Request, read_instructions, record_of, respond
 
 Chance = Callable[[float], bool]
 Pairs = list[tuple[str, str]]
@@ -17,7 +17,9 @@ Pairs = list[tuple[str, str]]
 
 def make_drill(rng: Random) -> tuple[str, Pairs]:
     """Give a system prompt and the (user, assistant) pairs of one exercise."""
-    drill = rng.choices((_sums, _polarity, _clauses, _counting, _values, _lists), (30, 20, 25, 8, 10, 10))[0]
+    drill = rng.choices((_sums, _polarity, _clauses, _counting, _values, _orders, _lists), (25, 10, 20, 5, 12, 20, 8))[
+        0
+    ]
     return drill(rng)
 
 
@@ -38,7 +40,7 @@ def _sums(rng: Random) -> tuple[str, Pairs]:
 
 def _polarity(rng: Random) -> tuple[str, Pairs]:
     reviews = [make_review(rng, n_clauses=1) for _ in range(rng.choice((4, 5, 6)))]
-    return "Good or bad?", [(x.text, "good" if x.clauses[0][2] else "bad") for x in reviews]
+    return "Good or bad?", [(x.text, "good" if x.clauses[0][2] else "bad") for x in reviews if not is_held_out(x.text)]
 
 
 def _clauses(rng: Random) -> tuple[str, Pairs]:
@@ -74,6 +76,19 @@ def _values(rng: Random) -> tuple[str, Pairs]:
     if rng.random() < 0.7:
         return "Corrected value.", pairs
     return "First value.", [(user, user.split(",")[0]) for user, _ in pairs]
+
+
+def _orders(rng: Random) -> tuple[str, Pairs]:
+    """Ask for one value of order messages."""
+    key = rng.choice(("city", "quantity", "quantity"))
+    digits = rng.random() < 0.6 if key == "quantity" else None
+    request = Request(corrected=rng.random() < 0.6, digits=digits)
+    words = [key.capitalize(), "corrected" if request.corrected else "as first said"]
+    if digits is not None:
+        words.append("digits" if digits else "words")
+    orders = [make_order(rng) for _ in range(rng.choice((3, 4, 5)))]
+    pairs = [(x.text, record_of(request, x)[key]) for x in orders if not is_held_out(x.text)]
+    return f"{', '.join(words)}.", pairs
 
 
 def _lists(rng: Random) -> tuple[str, Pairs]:

@@ -27,6 +27,7 @@ from torch.multiprocessing.spawn import spawn
 from promptrl.nano import WEIGHTS
 from promptrl.nano.corpus import make_document, render
 from promptrl.nano.model import Nano, Shape
+from promptrl.nano.tokenizer import save_tokenizer, train_tokenizer
 
 CHUNK = 3000  # documents made at once, sorted into batches of similar length
 WARM_UP_STEPS = 60
@@ -39,7 +40,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train nano on its own corpus.")
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights and the checkpoints")
     parser.add_argument("--init", type=Path, help="start from the weights in this folder instead of from scratch")
-    parser.add_argument("--tokenizer", type=Path, default=WEIGHTS, help="folder with the tokenizer to keep")
+    parser.add_argument(
+        "--new-tokenizer", action="store_true", help="train a tokenizer instead of keeping the shipped one"
+    )
     parser.add_argument("--minutes", type=float, default=60.0, help="length of the run")
     parser.add_argument("--processes", type=int, default=2, help="processes on a CPU")
     parser.add_argument("--tokens", type=int, help="tokens of a batch and process (2048 on a CPU, 16384 on a GPU)")
@@ -68,7 +71,7 @@ def batches(
                 piece = next(encoded).ids
                 ids += piece
                 learn += [learned] * len(piece)
-            if len(ids) <= positions:
+            if any(learn) and len(ids) <= positions:
                 rows.append((ids, learn))
         for batch in _bucket(rows, tokens, rng):
             yield chunk, batch
@@ -117,7 +120,7 @@ class Trainer:
     def __init__(self, rank: int, options: argparse.Namespace, weights: Tensor, gradients: Tensor, barrier: Barrier):
         self.rank, self.options, self.barrier, self.gradients = rank, options, barrier, gradients
         self.processes, self.device = len(gradients), weights.device
-        self.tokenizer = Tokenizer.from_file(str(options.tokenizer / "tokenizer.json"))
+        self.tokenizer = Tokenizer.from_file(str(options.out / "tokenizer.json"))
         torch.manual_seed(options.seed)
         self.model = Nano(Shape(vocabulary=self.tokenizer.get_vocab_size()), self.tokenizer).to(self.device)
         if options.init:
@@ -225,23 +228,45 @@ def run_process(rank: int, options: argparse.Namespace, weights: Tensor, gradien
     Trainer(rank, options, weights, gradients, barrier).run()
 
 
+def prepare_tokenizer(options: argparse.Namespace) -> None:
+    """Put the tokenizer of the run into its folder, unless an earlier start did.
+
+    Raises:
+        SystemExit: Weights to start from need the tokenizer they were trained with.
+    """
+    if options.new_tokenizer and options.init:
+        raise SystemExit("--new-tokenizer and --init exclude each other")
+    options.out.mkdir(parents=True, exist_ok=True)
+    if (options.out / "tokenizer.json").exists():
+        return
+    if options.new_tokenizer:
+        save_tokenizer(train_tokenizer(), options.out, Shape().positions)
+        return
+    for name in ("tokenizer_config.json", "tokenizer.json"):
+        shutil.copyfile((options.init or WEIGHTS) / name, options.out / name)
+
+
+def shared_state(options: argparse.Namespace, processes: int, device: str = "cpu") -> tuple[Tensor, Tensor, Barrier]:
+    """Make what the processes share: the weights, the gradients and a barrier."""
+    tokenizer = Tokenizer.from_file(str(options.out / "tokenizer.json"))
+    size = sum(p.numel() for p in Nano(Shape(vocabulary=tokenizer.get_vocab_size()), tokenizer).parameters())
+    weights, gradients = torch.zeros(size, device=device), torch.zeros(processes, size + 2, device=device)
+    if processes == 1:
+        return weights, gradients, Barrier(1)
+    weights.share_memory_()  # type: ignore[no-untyped-call]
+    gradients.share_memory_()  # type: ignore[no-untyped-call]
+    return weights, gradients, cast(Barrier, multiprocessing.get_context("spawn").Barrier(processes))
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Train as the command line says."""
     options = parse_arguments(arguments)
-    options.out.mkdir(parents=True, exist_ok=True)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copyfile(options.tokenizer / name, options.out / name)
-    tokenizer = Tokenizer.from_file(str(options.tokenizer / "tokenizer.json"))
-    size = sum(p.numel() for p in Nano(Shape(vocabulary=tokenizer.get_vocab_size()), tokenizer).parameters())
+    prepare_tokenizer(options)
     if torch.cuda.is_available():
-        weights, gradients = torch.zeros(size, device="cuda"), torch.zeros(1, size + 2, device="cuda")
-        run_process(0, options, weights, gradients, Barrier(1))
+        run_process(0, options, *shared_state(options, 1, "cuda"))
         return
-    weights, gradients = torch.zeros(size), torch.zeros(options.processes, size + 2)
-    weights.share_memory_()  # type: ignore[no-untyped-call]
-    gradients.share_memory_()  # type: ignore[no-untyped-call]
-    barrier = multiprocessing.get_context("spawn").Barrier(options.processes)
-    spawn(run_process, args=(options, weights, gradients, barrier), nprocs=options.processes)  # type: ignore[no-untyped-call]
+    state = shared_state(options, options.processes)
+    spawn(run_process, args=(options, *state), nprocs=options.processes)  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +90,10 @@ class StopRequestedError(PromptrlError):
     def exit_code(self) -> int:  # type: ignore[override]
         """130 after SIGINT, 143 after SIGTERM."""
         return 128 + self.signal_number
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """A hint that names the closest right name, or all of them when none is close; empty when there are none."""
+    names = list(known)
+    close = get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]}" if close else f"there are {', '.join(names)}" if names else ""

@@ -36,7 +36,7 @@ class PythonTarget:
 
     def __init__(self, function: str, *, folder: Path | None = None) -> None:
         self._name = function
-        self._function = _load(function, folder)
+        self._function = load_function(function, folder)
         self._is_async = inspect.iscoroutinefunction(self._function)
         self._identity = f"python:{function}:{_source_hash(self._function)}"
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="promptrl-python")
@@ -85,19 +85,29 @@ class PythonTarget:
         return Completion(**fields, latency_s=latency_s)
 
 
-def _load(name: str, folder: Path | None) -> Callable[..., Any]:
+def load_function(name: str, folder: Path | None, key: str = "target.function") -> Callable[..., Any]:
+    """Import a function of the user's.
+
+    Args:
+        name: ``module:function``.
+        folder: Where the module is looked for first, beside what is installed; stays on ``sys.path``.
+        key: Config key to blame.
+
+    Raises:
+        ConfigError: It can't be imported.
+    """
     module_name, separator, attribute = name.partition(":")
     if not (separator and module_name and attribute):
-        raise ConfigError([Problem("target.function", f"got {name!r}, expected module:function")])
+        raise ConfigError([Problem(key, f"got {name!r}, expected module:function")])
     if folder is not None and str(folder.resolve()) not in sys.path:
         sys.path.insert(0, str(folder.resolve()))
     try:
         function = getattr(importlib.import_module(module_name), attribute)
     except Exception as error:
         message = f"{name} can't be imported: {type(error).__name__}: {excerpt(str(error))}"
-        raise ConfigError([Problem("target.function", message)]) from error
+        raise ConfigError([Problem(key, message)]) from error
     if not callable(function):
-        raise ConfigError([Problem("target.function", f"{name} is not a function")])
+        raise ConfigError([Problem(key, f"{name} is not a function")])
     return function  # type: ignore[no-any-return]
 
 

@@ -1,0 +1,1 @@
+"""What a prompt is measured on: data sets, their splits, metrics and the objective."""

@@ -1,0 +1,192 @@
+"""Reads rows from the text of a data file: jsonl, json, csv, tsv, yaml. Every fault is reported with its line."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import yaml
+
+Row = dict[str, Any]
+
+LIST_KEYS = ("data", "examples", "rows")
+"""Where a json or yaml mapping may keep its list of rows."""
+
+
+class DataFileError(Exception):
+    """A data file is malformed.
+
+    Args:
+        faults: Line (1-based, None when it is not known) and message of each fault.
+    """
+
+    def __init__(self, *faults: tuple[int | None, str]) -> None:
+        super().__init__("\n".join(message for _, message in faults))
+        self.faults = faults
+
+
+def parse_jsonl(text: str) -> list[Row]:
+    """One JSON object per line; blank lines are skipped."""
+    rows: list[Row] = []
+    faults: list[tuple[int | None, str]] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(_as_row(_parse_json_text(line), number))
+        except DataFileError as error:
+            faults.append((number, error.faults[0][1]))
+    if faults:
+        raise DataFileError(*faults)
+    return rows
+
+
+def parse_json(text: str) -> list[Row]:
+    """A list of objects, or an object that keeps such a list under data, examples or rows."""
+    return _rows_of(_parse_json_text(text))
+
+
+def parse_csv(text: str) -> list[Row]:
+    """Comma-separated cells under a header; quoting as in RFC 4180."""
+    return _parse_table(text, ",")
+
+
+def parse_tsv(text: str) -> list[Row]:
+    """Tab-separated cells under a header; quoting as spreadsheets write it."""
+    return _parse_table(text, "\t")
+
+
+def parse_yaml(text: str) -> list[Row]:
+    """A list of mappings, or a mapping that keeps such a list under data, examples or rows.
+
+    Plain scalars are read as in JSON, so that ``no`` is a word, ``010`` keeps its zero and ``12:30`` is no number.
+    """
+    try:
+        return _rows_of(yaml.load(text, Loader=_DataLoader))  # noqa: S506 - a SafeLoader with fewer types
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise DataFileError((mark.line + 1 if mark else None, f"is not YAML: {error.problem}")) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise DataFileError((None, f"is not YAML: {str(error) or 'too deeply nested'}")) from error
+
+
+PARSERS: Mapping[str, Callable[[str], list[Row]]] = {
+    "jsonl": parse_jsonl,
+    "json": parse_json,
+    "csv": parse_csv,
+    "tsv": parse_tsv,
+    "yaml": parse_yaml,
+}
+SUFFIXES: Mapping[str, str] = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+}
+
+
+def _parse_json_text(text: str) -> Any:
+    def refuse_constant(name: str) -> Any:
+        raise DataFileError((None, f"{name} is not JSON"))
+
+    try:
+        return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=refuse_constant)
+    except json.JSONDecodeError as error:
+        raise DataFileError((error.lineno, f"is not JSON: {error.msg} at column {error.colno}")) from error
+    except (ValueError, RecursionError) as error:
+        raise DataFileError((None, f"is not JSON: {error}")) from error
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> Row:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise DataFileError((None, f"the key {_first_duplicate([key for key, _ in pairs])!r} is there twice"))
+    return row
+
+
+def _first_duplicate(names: Iterable[Any]) -> Any:
+    seen = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
+def _rows_of(document: Any) -> list[Row]:
+    if isinstance(document, Mapping):
+        found = next((document[key] for key in LIST_KEYS if key in document), None)
+        if not isinstance(found, list):
+            raise DataFileError((None, f"is one object, expected a list of rows or one under {' or '.join(LIST_KEYS)}"))
+        document = found
+    if not isinstance(document, list):
+        raise DataFileError((None, f"holds {_kind(document)}, expected a list of rows"))
+    return [_as_row(item, None, f"item {number} ") for number, item in enumerate(document, start=1)]
+
+
+def _as_row(value: Any, line: int | None, where: str = "") -> Row:
+    if not isinstance(value, Mapping):
+        raise DataFileError((line, f"{where}is {_kind(value)}, expected an object with the columns as keys"))
+    return {str(key): cell for key, cell in value.items()}
+
+
+def _kind(value: Any) -> str:
+    kinds = {type(None): "nothing", bool: "true or false", str: "text", list: "a list", dict: "an object"}
+    return kinds.get(type(value), "a number")
+
+
+def _parse_table(text: str, delimiter: str) -> list[Row]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    header: list[str] = []
+    rows: list[Row] = []
+    faults: list[tuple[int | None, str]] = []
+    line = 1
+    try:
+        for cells in reader:
+            if cells and not header:
+                header = [cell.strip() for cell in cells]
+                _check_header(header, line)
+            elif cells and len(cells) != len(header):
+                faults.append((line, f"has {len(cells)} cells, but the header has {len(header)}"))
+            elif cells:
+                rows.append(dict(zip(header, cells, strict=True)))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        faults.append((line, f"is malformed: {error}; a quote mark inside a quoted cell is doubled"))
+    if faults:
+        raise DataFileError(*faults)
+    return rows
+
+
+def _check_header(header: list[str], line: int) -> None:
+    if "" in header:
+        raise DataFileError((line, f"column {header.index('') + 1} of the header has no name"))
+    if len(set(header)) < len(header):
+        raise DataFileError((line, f"the column {_first_duplicate(header)!r} is there twice"))
+
+
+class _DataLoader(yaml.SafeLoader):
+    """Plain scalars by YAML 1.2's JSON schema; duplicate keys are errors."""
+
+    yaml_implicit_resolvers: Mapping[str, Any] = {}  # type: ignore[assignment]
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = _first_duplicate(keys)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice!r} is there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+for _tag, _pattern, _first in (
+    ("null", r"^(?:~|null|)$", ["~", "n", ""]),
+    ("bool", r"^(?:true|false)$", ["t", "f"]),
+    ("int", r"^-?(?:0|[1-9][0-9]*)$", list("-0123456789")),
+    ("float", r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$", list("-0123456789")),
+):
+    _DataLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)

@@ -1,0 +1,225 @@
+"""Rules about JSON answers: json_valid, json_schema, json_fields."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+from promptrl.tasks.dataset import Example
+from promptrl.tasks.metrics.base import Rule, Score, excerpt, parameter_error
+from promptrl.tasks.metrics.text import normalise_words
+
+MAX_JSON_CHARACTERS = 200_000
+MAX_ATTEMPTS = 1_000
+
+_FENCE = re.compile(r"```[\w+-]*[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL)
+_ONE_FENCE = re.compile(r"\s*```[\w+-]*[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL)
+
+
+class NotJsonError(ValueError):
+    """A text is not the JSON that was expected; the message says why."""
+
+
+def parse_json(text: str) -> Any:
+    """Read a text that is JSON as a whole, or one Markdown code fence around it.
+
+    Stricter than Python's reader: duplicate keys, NaN and Infinity are no JSON.
+
+    Raises:
+        NotJsonError: It is none.
+    """
+    fence = _ONE_FENCE.fullmatch(text)
+    return _decode((fence[1] if fence else text).strip())
+
+
+def find_object(text: str) -> dict[str, Any]:
+    """Read the last JSON object of a text, which may stand in a code fence or between words.
+
+    Raises:
+        NotJsonError: There is none.
+    """
+    for candidate in (text, *reversed(_FENCE.findall(text))):
+        try:
+            value = parse_json(candidate)
+        except NotJsonError:
+            continue
+        if isinstance(value, dict):
+            return value
+    return _last_object(text[-MAX_JSON_CHARACTERS:])
+
+
+def _decode(text: str) -> Any:
+    if not text:
+        raise NotJsonError("empty answer")
+    if len(text) > MAX_JSON_CHARACTERS:
+        raise NotJsonError(f"longer than {MAX_JSON_CHARACTERS} characters")
+    try:
+        return _DECODER.decode(text)
+    except NotJsonError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise NotJsonError(f"not JSON: {excerpt(text)}") from error
+
+
+def _last_object(text: str) -> dict[str, Any]:
+    found: dict[str, Any] | None = None
+    reason = f"no JSON object in {excerpt(text)}"
+    position = text.find("{")
+    for _ in range(MAX_ATTEMPTS):
+        if position < 0:
+            break
+        try:
+            found, end = _DECODER.raw_decode(text, position)
+        except (ValueError, RecursionError) as error:
+            reason = str(error) if isinstance(error, NotJsonError) else reason
+            end = position + 1
+        position = text.find("{", end)
+    if found is None:
+        raise NotJsonError(reason)
+    return found
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise NotJsonError("a key is there twice")
+    return value
+
+
+def _refuse_constant(name: str) -> Any:
+    raise NotJsonError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonValid(Rule):
+    """1 when the whole completion is JSON, or a code fence with JSON; words around it are no JSON."""
+
+    def grade(self, text: str, example: Example) -> Score:
+        """Parse the text."""
+        try:
+            parse_json(text)
+        except NotJsonError as error:
+            return Score(0.0, str(error))
+        return Score(1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonSchema(Rule):
+    """1 when the whole completion is JSON (or a code fence with it) that fits the schema."""
+
+    validator: Any
+
+    @classmethod
+    def build(cls, params: Mapping[str, Any], references: tuple[Any, ...]) -> Self:
+        """Check the schema, and that it refers to nothing outside itself: validating must not use the network."""
+        import jsonschema
+        from referencing import Registry, Resource
+        from referencing.exceptions import Unresolvable
+        from referencing.jsonschema import DRAFT202012
+
+        schema = params["schema"]
+        validator_class = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+        try:
+            validator_class.check_schema(schema)
+        except jsonschema.SchemaError as error:
+            raise parameter_error("schema", f"is no JSON schema: {error.message}") from error
+        resource = Resource.from_contents(schema, default_specification=DRAFT202012)
+        resolver = Registry().with_resource("", resource).resolver()
+        for reference in _schema_references(schema):
+            try:
+                resolver.lookup(reference)
+            except Unresolvable as error:
+                message = f"refers to {reference!r}, which is not in the schema"
+                raise parameter_error("schema", message) from error
+        return cls(validator=validator_class(schema, registry=Registry()))
+
+    def grade(self, text: str, example: Example) -> Score:
+        """Parse and validate; the reason names the most telling fault."""
+        import jsonschema
+
+        try:
+            value = parse_json(text)
+            fault = jsonschema.exceptions.best_match(self.validator.iter_errors(value))
+        except NotJsonError as error:
+            return Score(0.0, str(error))
+        except RecursionError:
+            return Score(0.0, "too deeply nested")
+        return Score(1.0) if fault is None else Score(0.0, f"{fault.json_path}: {excerpt(fault.message)}")
+
+
+def _schema_references(schema: Any) -> Iterator[str]:
+    if isinstance(schema, Mapping):
+        if isinstance(schema.get("$ref"), str):
+            yield schema["$ref"]
+        for value in schema.values():
+            yield from _schema_references(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from _schema_references(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonFields(Rule):
+    """Share of the reference's fields that the JSON object in the completion has right.
+
+    The object may stand in a code fence or between words; the last one counts. Fields are compared by JSON type and
+    value (5 is 5.0 but not "5"); in texts spacing and, if told so, case do not matter. With ``extra: penalize`` keys
+    nobody asked for count like wrong fields.
+    """
+
+    needs_reference: ClassVar[bool] = True
+
+    fields: tuple[str, ...] | None = None
+    ignore_case: bool = True
+    extra: Literal["ignore", "penalize"] = "ignore"
+
+    def refusal(self, reference: Any) -> str:
+        """The reference must be an object, or text that holds one, with the fields that count."""
+        try:
+            expected = _as_object(reference)
+        except NotJsonError:
+            return f"{excerpt(str(reference))} is no JSON object"
+        missing = [name for name in self.fields or () if name not in expected]
+        if missing:
+            return f"the field {missing[0]!r} is not in {', '.join(expected) or 'the empty object'}"
+        return "" if expected else "the object has no fields"
+
+    def grade(self, text: str, example: Example) -> Score:
+        """Compare field by field."""
+        try:
+            got = find_object(text)
+        except NotJsonError as error:
+            return Score(0.0, str(error))
+        expected = _as_object(example.reference)
+        names = self.fields or tuple(expected)
+        wrong = [name for name in names if name not in got or not self._is_equal(got[name], expected[name])]
+        extra = [name for name in got if name not in names] if self.extra == "penalize" else []
+        value = (len(names) - len(wrong)) / (len(names) + len(extra))
+        reasons = [f"wrong: {', '.join(wrong)}"] if wrong else []
+        reasons += [f"extra: {', '.join(extra)}"] if extra else []
+        return Score(value, excerpt("; ".join(reasons), 200)[1:-1])
+
+    def _is_equal(self, got: Any, expected: Any) -> bool:
+        if isinstance(got, str) and isinstance(expected, str):
+            return self._canonical(got) == self._canonical(expected)
+        if isinstance(got, bool) or isinstance(expected, bool):
+            return got is expected
+        if isinstance(got, dict) and isinstance(expected, dict):
+            return got.keys() == expected.keys() and all(self._is_equal(got[key], expected[key]) for key in got)
+        if isinstance(got, list) and isinstance(expected, list):
+            return len(got) == len(expected) and all(map(self._is_equal, got, expected))
+        return bool(got == expected)
+
+    def _canonical(self, text: str) -> str:
+        return normalise_words(text, ignore_case=self.ignore_case)
+
+
+def _as_object(reference: Any) -> dict[str, Any]:
+    value = parse_json(reference) if isinstance(reference, str) else reference
+    if not isinstance(value, dict):
+        raise NotJsonError("is no JSON object")
+    return value

@@ -1,0 +1,144 @@
+"""Every format gives the same rows; every fault is reported with its line."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from promptrl.errors import ConfigError
+from promptrl.tasks.dataset import load_rows
+
+ROWS = [{"ticket": "No money, again", "label": "cash"}, {"ticket": 'It says "no"', "label": "no"}]
+TEXTS = {
+    "jsonl": "\n".join(json.dumps(row) for row in ROWS) + "\n\n",
+    "json": json.dumps(ROWS),
+    "csv": 'ticket,label\r\n"No money, again",cash\r\n"It says ""no""",no\r\n',
+    "tsv": 'ticket\tlabel\nNo money, again\tcash\n"It says ""no"""\tno\n',
+    "yaml": "- {ticket: 'No money, again', label: cash}\n- ticket: It says \"no\"\n  label: no\n",
+}
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    """Put a data file somewhere."""
+    path = folder / name
+    path.write_text(text, encoding="utf-8", newline="")
+    return path
+
+
+def faults(path: Path) -> list[tuple[str | None, int | None, str]]:
+    """File, line and message of each problem."""
+    with pytest.raises(ConfigError) as caught:
+        load_rows(path)
+    assert {problem.key for problem in caught.value.problems} == {"dataset.path"}
+    return [(problem.file, problem.line, problem.message) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_all_formats_give_the_same_rows(kind: str, tmp_path: Path) -> None:
+    """The format is known by the ending."""
+    assert load_rows(write(tmp_path, f"rows.{kind}", TEXTS[kind])) == ROWS
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_compressed_files_are_read(kind: str, tmp_path: Path) -> None:
+    """By their content, and by the ending before .gz."""
+    path = tmp_path / f"rows.{kind}.gz"
+    path.write_bytes(gzip.compress(TEXTS[kind].encode()))
+    assert load_rows(path) == ROWS
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_a_byte_order_mark_is_no_content(kind: str, tmp_path: Path) -> None:
+    """Spreadsheets on Windows write one."""
+    assert load_rows(write(tmp_path, f"rows.{kind}", "\ufeff" + TEXTS[kind])) == ROWS
+
+
+def test_the_format_may_be_said(tmp_path: Path) -> None:
+    """For files whose name says nothing."""
+    assert load_rows(write(tmp_path, "rows.txt", TEXTS["jsonl"]), format="jsonl") == ROWS
+
+
+@pytest.mark.parametrize("key", ["data", "examples", "rows"])
+@pytest.mark.parametrize("kind", ["json", "yaml"])
+def test_rows_may_stand_under_a_key(key: str, kind: str, tmp_path: Path) -> None:
+    """As public benchmarks write them."""
+    assert load_rows(write(tmp_path, f"rows.{kind}", json.dumps({"licence": "MIT", key: ROWS}))) == ROWS
+
+
+def test_a_line_separator_inside_a_json_text_ends_no_line(tmp_path: Path) -> None:
+    """U+2028 is legal in JSON, though Python's splitlines cuts there."""
+    assert load_rows(write(tmp_path, "rows.jsonl", '{"a": "x\u2028y"}\n')) == [{"a": "x\u2028y"}]
+
+
+def test_cells_may_hold_line_breaks(tmp_path: Path) -> None:
+    """In quotes, and the lines of later faults are still right."""
+    path = write(tmp_path, "rows.csv", 'a,b\n"one\ntwo",x\n1,2,3\n')
+    assert faults(path) == [(str(path), 4, "has 3 cells, but the header has 2")]
+
+
+def test_yaml_words_stay_words(tmp_path: Path) -> None:
+    """In YAML 1.1 these would be false, 8, 750 and a date."""
+    text = "- {label: no, zip: 010, time: 12:30, day: 2024-01-05, n: 3, x: 1.5, y: 3e-4, t: true, e: null}\n"
+    (row,) = load_rows(write(tmp_path, "rows.yaml", text))
+    assert row == {
+        "label": "no",
+        "zip": "010",
+        "time": "12:30",
+        "day": "2024-01-05",
+        "n": 3,
+        "x": 1.5,
+        "y": 3e-4,
+        "t": True,
+        "e": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line", "words"),
+    [
+        ("r.jsonl", '{"a": 1}\n\n{"a": \n', 3, "is not JSON"),
+        ("r.jsonl", '{"a": 1}\n[1]\n', 2, "is a list, expected an object"),
+        ("r.jsonl", '{"a": 1, "a": 2}\n', 1, "'a' is there twice"),
+        ("r.jsonl", '{"a": NaN}\n', 1, "NaN is not JSON"),
+        ("r.jsonl", '{"a": 1}\n' + "9" * 5000 + "\n", 2, "is not JSON"),
+        ("r.json", '[\n{"a": 1},\n{"a" 2}]', 3, "is not JSON"),
+        ("r.json", '{"a": 1}', None, "expected a list of rows or one under data or examples or rows"),
+        ("r.json", '{"rows": "x"}', None, "expected a list of rows"),
+        ("r.json", '[{"a": 1}, 2]', None, "item 2 is a number"),
+        ("r.json", "null", None, "holds nothing"),
+        ("r.csv", "a,b\n1\n", 2, "has 1 cells, but the header has 2"),
+        ("r.csv", "a,b\n1,2\n\n1,2,3\n", 4, "has 3 cells"),
+        ("r.csv", 'a,b\n1,"2\n', 2, "is malformed"),
+        ("r.csv", "a,,b\n1,2,3\n", 1, "column 2 of the header has no name"),
+        ("r.csv", "a,b,a\n1,2,3\n", 1, "'a' is there twice"),
+        ("r.tsv", "a\tb\n1,2\n", 2, "has 1 cells"),
+        ("r.yaml", "- a: 1\n- a: [\n", 3, "is not YAML"),
+        ("r.yaml", "- a: 1\n- b: 1\n  b: 2\n", 2, "'b' is there twice"),
+        ("r.yaml", "- a: !!python/name:os.system\n", 1, "is not YAML"),
+        ("r.yaml", "just text", None, "holds text"),
+        ("r.yaml", "- {? [1, 2] : 3}", 1, "is not YAML"),
+    ],
+)
+def test_faults_name_file_and_line(name: str, text: str, line: int | None, words: str, tmp_path: Path) -> None:
+    """So that an editor can jump there."""
+    path = write(tmp_path, name, text)
+    ((file, found_line, message),) = faults(path)
+    assert (file, found_line) == (str(path), line)
+    assert words in message
+
+
+def test_every_bad_line_is_reported(tmp_path: Path) -> None:
+    """Not the first alone; but a file of another kind altogether does not flood the screen."""
+    path = write(tmp_path, "rows.jsonl", '{"a": 1}\nx\n{"a": 1}\ny\n')
+    assert [line for _, line, _ in faults(path)] == [2, 4]
+    flood = faults(write(tmp_path, "flood.jsonl", "x\n" * 500))
+    assert len(flood) == 21
+    assert flood[-1][2] == "480 more faults"
+
+
+def test_other_encodings_are_refused_with_their_line(tmp_path: Path) -> None:
+    """Guessing an encoding corrupts data without a word."""
+    path = tmp_path / "rows.csv"
+    path.write_bytes("a\nx\ncafé\n".encode("latin-1"))
+    assert faults(path) == [(str(path), 3, "is not UTF-8")]

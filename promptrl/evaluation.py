@@ -1,0 +1,177 @@
+"""Scores prompts on examples: one concurrent batch in, one outcome per pair out, each answer asked once a run.
+
+The evaluator is the only door from the search to the model. It remembers every outcome of the run, so that asking
+again is free and a resumed run (handed its own outcomes) pays for nothing twice.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from promptrl.errors import BudgetExhaustedError, TargetError
+from promptrl.llm.base import Completion, CompletionError, Purpose, Request
+from promptrl.llm.budget import Budget
+from promptrl.llm.engine import Engine
+from promptrl.prompts.prompt import Prompt
+from promptrl.tasks.dataset import Example
+from promptrl.tasks.metrics import Metric
+from promptrl.tasks.reward import Objective
+
+MAX_MISSING_SHARE = 0.05
+
+Ask = tuple[Prompt, Example]
+AskKey = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one prompt did on one example.
+
+    Attributes:
+        prompt_id: ``Prompt.prompt_id``.
+        row_id: ``Example.id``.
+        repeat: Which of several answers to the same question.
+        purpose: Which share of the budget it was asked for.
+        completion: The model's answer.
+        scores: Value in [0, 1] by metric name.
+        objective: What the search maximises: the combination of the metrics and the cost terms.
+        score: The gate metric's value in [0, 1]: what verdicts speak of.
+        reason: Why the gate metric gave less than 1, when it can say so.
+    """
+
+    prompt_id: str
+    row_id: str
+    repeat: int
+    purpose: Purpose
+    completion: Completion
+    scores: Mapping[str, float]
+    objective: float
+    score: float
+    reason: str = ""
+
+
+class OutcomeLog(Protocol):
+    """Keeps outcomes on disk."""
+
+    def record(self, outcomes: Sequence[tuple[Prompt, Outcome]]) -> None:
+        """Write them down before anyone acts on them."""
+
+
+class Evaluator:
+    """Turns (prompt, example) pairs into outcomes through the engine.
+
+    Args:
+        engine: Where answers come from.
+        budget: The engine's budget.
+        metrics: One per name in the objective.
+        objective: How metrics and costs become one number.
+        params: Sampling parameters sent with every request.
+        log: Where new outcomes are written before they are returned.
+        known: Outcomes of this very run from before an interruption.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        budget: Budget,
+        metrics: Sequence[Metric],
+        objective: Objective,
+        params: Mapping[str, Any],
+        log: OutcomeLog,
+        known: Iterable[Outcome] = (),
+    ) -> None:
+        self._engine = engine
+        self._budget = budget
+        self._metrics = tuple(metrics)
+        self._objective = objective
+        self._params = dict(params)
+        self._log = log
+        self._resumable = {(o.prompt_id, o.row_id, o.repeat): o for o in known}
+        self._outcomes: dict[AskKey, Outcome] = {}
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """Every outcome this run used so far, in the order in which they were first asked."""
+        return tuple(self._outcomes.values())
+
+    def calls_left(self, purpose: Purpose) -> int:
+        """Calls that may still be spent on a purpose."""
+        return self._budget.calls_left(purpose)
+
+    def would_cost(self, asks: Sequence[Ask], repeat: int = 0) -> int:
+        """Calls that ``evaluate`` would spend on these pairs: the distinct ones not yet answered in this run."""
+        return len({key for key in self._keys(asks, repeat) if key not in self._outcomes})
+
+    def evaluate(self, asks: Sequence[Ask], purpose: Purpose = "search", repeat: int = 0) -> list[Outcome | None]:
+        """Score pairs, asking the model only for those not yet answered in this run.
+
+        Args:
+            asks: (prompt, example) pairs; equal pairs are asked once.
+            purpose: The share of the budget that pays.
+            repeat: Which of several answers to the same question.
+
+        Returns:
+            One outcome per pair, in order; None where the answer is missing for reasons of transport.
+
+        Raises:
+            BudgetExhaustedError: The share can't pay for all new pairs; none was asked (calls), or what was
+                answered is kept (tokens, dollars, minutes).
+            TargetError: More than 5 % of the new pairs are missing, or the target refuses for good.
+        """
+        keys = self._keys(asks, repeat)
+        new = {key: ask for key, ask in zip(keys, asks, strict=True) if key not in self._outcomes}
+        left = self.calls_left(purpose)
+        if len(new) > left:
+            raise BudgetExhaustedError(f"{len(new)} calls needed for {purpose}, {left} left")
+        if new:
+            self._ask(new, purpose)
+        return [self._outcomes.get(key) for key in keys]
+
+    def _ask(self, new: Mapping[AskKey, Ask], purpose: Purpose) -> None:
+        """Ask what no earlier part of this run has answered; log each answer before it is used."""
+        answered = {key: self._resumable[key] for key in new if key in self._resumable}
+        self._budget.count_cached(self._budget.take_calls(purpose, len(answered)))
+        jobs = [(key, ask) for key, ask in new.items() if key not in answered]
+        requests = [
+            Request(prompt.render(example.fields), self._params, key[2], purpose) for key, (prompt, example) in jobs
+        ]
+        errors: list[CompletionError] = []
+        with closing(self._engine.stream(requests)) as answers:
+            for index, answer in answers:
+                key, (prompt, example) = jobs[index]
+                if isinstance(answer, CompletionError):
+                    errors.append(answer)
+                    continue
+                outcome = self._outcome(prompt, example, key[2], purpose, answer)
+                self._log.record([(prompt, outcome)])
+                answered[key] = outcome
+        self._outcomes.update((key, answered[key]) for key in new if key in answered)
+        if len(errors) > MAX_MISSING_SHARE * len(new):
+            raise TargetError(
+                f"{len(errors)} of {len(new)} calls failed after their retries; the last one: "
+                f"{errors[-1].kind}: {errors[-1].message}"
+            )
+
+    def _outcome(
+        self, prompt: Prompt, example: Example, repeat: int, purpose: Purpose, completion: Completion
+    ) -> Outcome:
+        graded = {metric.name: metric.score(example, completion) for metric in self._metrics}
+        scores = {name: grade.value for name, grade in graded.items()}
+        gate = graded[self._objective.gate_metric]
+        return Outcome(
+            prompt_id=prompt.prompt_id,
+            row_id=example.id,
+            repeat=repeat,
+            purpose=purpose,
+            completion=completion,
+            scores=scores,
+            objective=self._objective.value(scores, completion),
+            score=gate.value,
+            reason=completion.fault or gate.reason,
+        )
+
+    @staticmethod
+    def _keys(asks: Sequence[Ask], repeat: int) -> list[AskKey]:
+        return [(prompt.prompt_id, example.id, repeat) for prompt, example in asks]

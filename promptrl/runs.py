@@ -1,0 +1,345 @@
+"""The only reader and writer of run folders (DESIGN.md, section 8).
+
+A run is a folder ``<runs_dir>/<experiment>-<NNNN>``. Everything in it is written atomically or appended line by line,
+``result.json`` last: it exists = the run is done. A lock file says whether a process works in the folder; a run that
+says "running" while nobody holds its lock was interrupted.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, TextIO
+
+from filelock import FileLock, Timeout
+
+from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
+from promptrl.evaluation import Outcome
+from promptrl.llm.base import Completion
+from promptrl.prompts.prompt import Prompt
+
+FORMAT = 1
+Status = Literal["running", "done", "interrupted", "failed"]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_RUN_ID = re.compile(rf"(?P<experiment>{_NAME.pattern})-(?P<version>\d{{4,}})")
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a list of runs shows of one run.
+
+    Attributes:
+        run_id: Folder name.
+        experiment: The config's ``name``.
+        status: See the module's docstring.
+        started: ISO 8601, UTC.
+        result: The parsed result.json; None until the run is done.
+    """
+
+    run_id: str
+    experiment: str
+    status: Status
+    started: str
+    result: Mapping[str, Any] | None
+
+
+class Run:
+    """One run folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = FileLock(path / ".lock")
+
+    @property
+    def id(self) -> str:
+        """The folder's name, ``<experiment>-<NNNN>``."""
+        return self.path.name
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """The parsed run.json; empty when it is missing or torn (the process died while creating the run)."""
+        return _read_object(self.path / "run.json")
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """The parsed result.json; None until the run is done."""
+        return _read_object(self.path / "result.json") or None
+
+    @property
+    def status(self) -> Status:
+        """What state the run is in now."""
+        if (self.path / "result.json").exists():
+            return "done"
+        if self.info.get("status") == "failed":
+            return "failed"
+        return "running" if self._is_locked() else "interrupted"
+
+    def summary(self) -> RunSummary:
+        """The run's line in a list."""
+        info = self.info
+        experiment = str(info.get("experiment") or self.id.rpartition("-")[0])
+        return RunSummary(self.id, experiment, self.status, str(info.get("started", "")), self.result)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process.
+
+        Raises:
+            RunLockedError: Another process works in it.
+        """
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise RunLockedError(f"another process works in run {self.id}") from error
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def start(self, info: Mapping[str, Any], config_text: str, resolved: str) -> None:
+        """Write the config as given, the config as understood, and run.json."""
+        self.write_text("config.yaml", config_text)
+        self.write_text("config.resolved.yaml", resolved)
+        started = datetime.now(UTC).isoformat(timespec="microseconds")
+        self.write_json(
+            "run.json", {"format": FORMAT, "run_id": self.id, "status": "running", "started": started, **info}
+        )
+
+    def update(self, **changes: object) -> None:
+        """Change keys of run.json."""
+        self.write_json("run.json", {**self.info, **changes})
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Write result.json, last of all: from here on the run is done."""
+        self.update(status="done", stop_reason=result.get("stop_reason"), ended=_now())
+        self.write_json("result.json", result)
+
+    def write_json(self, name: str, content: object) -> None:
+        """Write a JSON file atomically."""
+        self.write_text(name, json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file atomically."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        with draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+
+    def folder(self, name: str) -> Path:
+        """A subfolder, made if need be."""
+        path = self.path / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def leaderboard(self) -> list[dict[str, Any]]:
+        """The finalists, the winner first; empty until the finals are over."""
+        path = self.path / "leaderboard.json"
+        return list(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else []
+
+    def new_evaluation(self) -> str:
+        """Make a new, empty folder for an evaluation and give its name in the run, ``evals/<n>``, counted from 1."""
+        evals = self.folder("evals")
+        number = 1 + max((int(p.name) for p in evals.iterdir() if p.name.isdigit()), default=0)
+        while True:
+            try:
+                (evals / str(number)).mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return f"evals/{number}"
+
+    def outcomes(self) -> list[Outcome]:
+        """Every outcome logged so far; a torn last line (the process died while writing) is left out."""
+        return [_outcome_from_json(row) for row in _read_lines(self.path / "outcomes.jsonl")]
+
+    def prompts(self) -> list[dict[str, Any]]:
+        """Every prompt asked so far, with its edits."""
+        return list(_read_lines(self.path / "prompts.jsonl"))
+
+    def _is_locked(self) -> bool:
+        probe = FileLock(self.path / ".lock", is_singleton=False)
+        try:
+            probe.acquire(timeout=0)
+        except Timeout:
+            return True
+        except OSError:
+            return False
+        probe.release()
+        return False
+
+
+class OutcomeFile:
+    """Appends outcomes to ``outcomes.jsonl``, and each prompt once to ``prompts.jsonl``.
+
+    Args:
+        folder: Where to write; a line that an earlier process left torn is cut off first.
+        describe: Says in words what a prompt changes.
+    """
+
+    def __init__(self, folder: Path, describe: Callable[[Prompt], Sequence[str]]) -> None:
+        self._describe = describe
+        outcomes, prompts = folder / "outcomes.jsonl", folder / "prompts.jsonl"
+        for path in (outcomes, prompts):
+            _cut_torn_line(path)
+        self._texts = {str(row["prompt_id"]): Prompt.from_json(row).text for row in _read_lines(prompts)}
+        self._outcomes: TextIO = outcomes.open("a", encoding="utf-8", errors="backslashreplace")
+        self._prompts: TextIO = prompts.open("a", encoding="utf-8", errors="backslashreplace")
+
+    def record(self, outcomes: Sequence[tuple[Prompt, Outcome]]) -> None:
+        """Append and hand to the operating system, so that killing this process loses nothing."""
+        for prompt, outcome in outcomes:
+            if prompt.prompt_id not in self._texts:
+                self._texts[prompt.prompt_id] = prompt.text
+                row = {"prompt_id": prompt.prompt_id, "edits": list(self._describe(prompt)), **prompt.to_json()}
+                self._prompts.write(json.dumps(row, ensure_ascii=False) + "\n")
+                self._prompts.flush()
+            self._outcomes.write(json.dumps(_outcome_to_json(outcome), ensure_ascii=False) + "\n")
+        self._outcomes.flush()
+
+    def text_of(self, prompt_id: str) -> str:
+        """A recorded prompt to read.
+
+        Raises:
+            KeyError: It was never recorded.
+        """
+        return self._texts[prompt_id]
+
+    def close(self) -> None:
+        """Close both files."""
+        self._outcomes.close()
+        self._prompts.close()
+
+
+class RunsFolder:
+    """All runs below one folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def create(self, experiment: str) -> Run:
+        """Take the next version of an experiment by an atomic mkdir; safe between processes.
+
+        Raises:
+            UsageError: The name can't be a folder's name, or the folder can't be written.
+        """
+        if not _NAME.fullmatch(experiment):
+            raise UsageError(f"an experiment can't be named {experiment!r}")
+        version = 1 + max((v for e, v in map(_split_id, self._names()) if e == experiment), default=0)
+        while True:
+            path = self.path / f"{experiment}-{version:04d}"
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                path.mkdir()
+            except FileExistsError:
+                version += 1
+            except OSError as error:
+                raise UsageError(f"can't write to the runs folder {self.path}: {error.strerror}") from error
+            else:
+                return Run(path)
+
+    def all(self) -> list[Run]:
+        """Every run, newest first by start time."""
+        runs = [Run(self.path / name) for name in self._names()]
+        return sorted(runs, key=lambda run: (str(run.info.get("started", "")), run.id), reverse=True)
+
+    def find(self, reference: str) -> Run:
+        """The run meant by a path, an id, a unique prefix, ``latest`` or ``latest:NAME``.
+
+        Raises:
+            RunNotFoundError: There is none, or more than one.
+        """
+        if reference == "latest" or reference.startswith("latest:"):
+            name = reference.partition(":")[2]
+            for run in self.all():
+                if not name or _split_id(run.id)[0] == name:
+                    return run
+            raise RunNotFoundError(f"no run{' of ' + name if name else ''} in {self.path}")
+        names = self._names()
+        if reference in names:
+            return Run(self.path / reference)
+        if os.sep in reference or reference in (".", ".."):
+            path = Path(reference)
+            if _RUN_ID.fullmatch(path.resolve().name) and (path / "run.json").is_file():
+                return Run(path.resolve())
+            raise RunNotFoundError(f"{reference} is not a run folder")
+        matches = [name for name in names if reference and name.startswith(reference)]
+        if len(matches) == 1:
+            return Run(self.path / matches[0])
+        if matches:
+            raise RunNotFoundError(f"{reference!r} may mean {', '.join(sorted(matches)[:5])}: say more of it")
+        raise RunNotFoundError(f"no run {reference!r} in {self.path}")
+
+    def remove(self, run: Run) -> None:
+        """Delete a run of this folder for good.
+
+        Raises:
+            RunLockedError: A process works in it.
+            RunNotFoundError: It lies elsewhere.
+        """
+        if run.path.parent.resolve() != self.path.resolve():
+            raise RunNotFoundError(f"{run.path} is not in {self.path}")
+        with run.locked():
+            shutil.rmtree(run.path)
+
+    def _names(self) -> list[str]:
+        if not self.path.is_dir():
+            return []
+        return [p.name for p in self.path.iterdir() if _RUN_ID.fullmatch(p.name) and p.is_dir() and not p.is_symlink()]
+
+
+def _split_id(run_id: str) -> tuple[str, int]:
+    experiment, _, version = run_id.rpartition("-")
+    return experiment, int(version)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            if not line.endswith("\n"):
+                return
+            yield json.loads(line)
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Cut what follows the last line break: the start of a line whose writer was killed."""
+    if not path.is_file():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        with path.open("r+b") as file:
+            file.truncate(whole)
+
+
+def _outcome_to_json(outcome: Outcome) -> dict[str, Any]:
+    row = asdict(outcome)
+    completion = row.pop("completion")
+    return {**row, "scores": dict(outcome.scores), "completion": completion}
+
+
+def _outcome_from_json(row: Mapping[str, Any]) -> Outcome:
+    return Outcome(**{**row, "completion": Completion(**row["completion"])})

@@ -1,0 +1,70 @@
+"""The command line: one thin file per command group; options in, one call, exit code out.
+
+Nothing heavy is imported here: each command imports what it needs when it runs, so that ``promptrl --help`` is quick.
+"""
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from promptrl import __version__
+from promptrl.cli import configs, evaluation, export, runs, training
+from promptrl.errors import PromptrlError
+
+
+class _Commands(TyperGroup):
+    """Turns promptrl's own errors into a message on stderr and the exit code of DESIGN.md, section 6."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; report what it raises."""
+        from promptrl import console
+
+        try:
+            return super().invoke(ctx)
+        except PromptrlError as error:
+            console.show_error(error)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            console.show_message("interrupted")
+            raise typer.Exit(130) from error
+
+
+app = typer.Typer(
+    cls=_Commands,
+    name="promptrl",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Make a prompt measurably better by reinforcement learning, overnight, for a known price, with proof.",
+    epilog="Exit codes: 0 done, 1 a bug, 2 usage or config error, 3 gate failed, 4 target or data unavailable, "
+    "5 budget ended too early, 6 run not found, locked or not resumable, 130/143 interrupted.",
+)
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"promptrl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(
+        False, "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    """Options before the command."""
+
+
+configs.register(app)
+training.register(app)
+evaluation.register(app)
+export.register(app)
+app.add_typer(runs.app, name="runs")
+
+
+def main() -> None:
+    """Entry point of the ``promptrl`` script."""
+    app()

@@ -1,0 +1,66 @@
+"""Commands about configs: ``init``, ``validate``, ``schema``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from promptrl.cli.options import AsJson, Overrides
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.command()(init)
+    app.command()(validate)
+    app.command()(schema)
+
+
+def init(
+    file: Annotated[Path, typer.Argument(help="The config to write.")] = Path("promptrl.yaml"),
+    example: Annotated[
+        str, typer.Option("--example", "-e", help="Which example to start from; `list` names them.")
+    ] = "quickstart",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+) -> None:
+    """Write an example config to start from."""
+    from promptrl import console, examples
+
+    if example == "list":
+        console.print_data({name: examples.summary(name) for name in examples.names()}, as_json=False)
+        return
+    examples.write(example, file, overwrite=force)
+    console.show_message(f"Wrote {file}. Next: promptrl validate {file}, then promptrl train {file}")
+
+
+def validate(
+    configs: Annotated[list[Path], typer.Argument(help="One or more YAML configs.")],
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check configs and their data without calling a model; every error at once."""
+    from promptrl import console
+    from promptrl.config import load_config
+    from promptrl.errors import ConfigError, Problem
+    from promptrl.parts import build_parts
+
+    problems: list[Problem] = []
+    for path in configs:
+        try:
+            parts = build_parts(load_config(path, overrides or []))
+        except ConfigError as error:
+            problems += error.problems
+        else:
+            console.show_plan(path, parts, as_json=as_json)
+    if problems:
+        raise ConfigError(problems)
+
+
+def schema(as_json: AsJson = False) -> None:
+    """Document every config key: type, default, meaning. With --json: a JSON Schema for editors."""
+    from promptrl import console
+    from promptrl.config import json_schema, schema_rows
+
+    if as_json:
+        console.print_data(json_schema(), as_json=True)
+    else:
+        console.show_schema(schema_rows())

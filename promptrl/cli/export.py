@@ -1,0 +1,42 @@
+"""The ``export`` command."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from promptrl.cli.options import DEFAULT_RUNS_DIR, RunReference, RunsDir
+
+Format = Literal["txt", "json", "openai", "promptfoo"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.command()(export)
+
+
+def export(
+    run: RunReference = "latest",
+    to: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            "-f",
+            help="txt: the prompt to read; json: chat messages; openai: a chat completion request; "
+            "promptfoo: a promptfooconfig.yaml.",
+        ),
+    ] = "txt",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here, not to stdout.")] = None,
+    runs_dir: RunsDir = DEFAULT_RUNS_DIR,
+) -> None:
+    """Print a finished run's best prompt in the form that another program reads."""
+    from promptrl import console
+    from promptrl.exports import export_prompt
+    from promptrl.runs import RunsFolder
+
+    text = export_prompt(RunsFolder(runs_dir).find(run), to)
+    if output is None:
+        console.print_text(text)
+    else:
+        output.write_text(text, encoding="utf-8")
+        console.show_message(f"Wrote {output}")

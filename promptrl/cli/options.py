@@ -1,0 +1,29 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", "-s", metavar="KEY=VALUE", help="Override a config key, e.g. -s budget.max_calls=500 (repeatable)."
+    ),
+]
+RunsDir = Annotated[
+    Path,
+    typer.Option("--runs-dir", envvar="PROMPTRL_RUNS_DIR", help="Where the run folders are.", show_default="./runs"),
+]
+DEFAULT_RUNS_DIR = Path("runs")
+AsJson = Annotated[bool, typer.Option("--json", help="Print data as JSON on stdout.")]
+RunReference = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run: id, unique prefix, path, `latest` or `latest:NAME`.")
+]
+FailOn = Annotated[
+    list[str] | None,
+    typer.Option("--fail-on", help="Exit with 3 when the verdict is `worse` or `not-improved`."),
+]
+EventsAsJson = Annotated[
+    bool, typer.Option("--json", help="One JSON object per line on stdout while training, the result last.")
+]

@@ -1,0 +1,68 @@
+"""Commands about run folders: ``runs list|show|compare|rm``."""
+
+from typing import Annotated
+
+import typer
+
+from promptrl.cli.options import DEFAULT_RUNS_DIR, AsJson, RunReference, RunsDir
+
+app = typer.Typer(no_args_is_help=True, help="List, show, compare and remove runs.")
+
+
+@app.command("list")
+def list_runs(
+    name: Annotated[str | None, typer.Argument(help="Only runs of this experiment.")] = None,
+    runs_dir: RunsDir = DEFAULT_RUNS_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, newest first."""
+    from promptrl import console
+    from promptrl.runs import RunsFolder
+
+    summaries = [run.summary() for run in RunsFolder(runs_dir).all()]
+    console.show_runs([s for s in summaries if name in (None, s.experiment)], as_json=as_json)
+
+
+@app.command()
+def show(run: RunReference = "latest", runs_dir: RunsDir = DEFAULT_RUNS_DIR, as_json: AsJson = False) -> None:
+    """Show one run: verdict, prompt before and after, scores, cost, leaderboard."""
+    from promptrl import console
+    from promptrl.runs import RunsFolder
+
+    console.show_run(RunsFolder(runs_dir).find(run), as_json=as_json)
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Two or more runs.")],
+    runs_dir: RunsDir = DEFAULT_RUNS_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Put runs side by side: scores, calls, cost, winners."""
+    from promptrl import console
+    from promptrl.errors import UsageError
+    from promptrl.runs import RunsFolder
+
+    if len(runs) < 2:
+        raise UsageError("runs compare needs two or more runs")
+    folder = RunsFolder(runs_dir)
+    console.show_comparison([folder.find(reference).summary() for reference in runs], as_json=as_json)
+
+
+@app.command("rm")
+def remove(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="The runs to delete.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    runs_dir: RunsDir = DEFAULT_RUNS_DIR,
+) -> None:
+    """Delete run folders for good (the answer cache stays)."""
+    from promptrl import console
+    from promptrl.runs import RunsFolder
+
+    folder = RunsFolder(runs_dir)
+    found = {run.path: run for run in (folder.find(reference) for reference in runs)}
+    if not yes:
+        typer.confirm(f"Delete {', '.join(run.id for run in found.values())} for good?", abort=True, err=True)
+    for run in found.values():
+        folder.remove(run)
+        console.show_message(f"Deleted {run.id}")

@@ -1,0 +1,26 @@
+"""Everything people see: the only part of promptrl that imports rich."""
+
+from promptrl.console.live import training_view
+from promptrl.console.screen import print_data, print_text, show_error, show_message
+from promptrl.console.tables import (
+    show_comparison,
+    show_evaluation,
+    show_plan,
+    show_run,
+    show_runs,
+    show_schema,
+)
+
+__all__ = [
+    "print_data",
+    "print_text",
+    "show_comparison",
+    "show_error",
+    "show_evaluation",
+    "show_message",
+    "show_plan",
+    "show_run",
+    "show_runs",
+    "show_schema",
+    "training_view",
+]

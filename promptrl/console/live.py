@@ -1,0 +1,184 @@
+"""How training is watched: a live panel on a terminal, plain lines elsewhere, JSON lines for programs."""
+
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from promptrl.console.screen import clean, people, print_data
+from promptrl.console.tables import money, show_result
+from promptrl.events import BestChanged, CallsMade, Event, RunFinished, RunStarted, Stage
+
+PLAIN_INTERVAL_S = 10.0
+STAGES: tuple[Stage, ...] = ("search", "validation", "test")
+
+
+class View(Protocol):
+    """Someone who watches."""
+
+    def observe(self, event: Event) -> None:
+        """Take note of an event."""
+
+
+class JsonView:
+    """One JSON object per event on stdout; ``event`` names its kind."""
+
+    def observe(self, event: Event) -> None:
+        """Print the event."""
+        kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+        print_data({"event": kind, **asdict(event)}, as_json=True, is_line=True)
+
+
+class _Progress:
+    """What is known so far of a run, kept up to date by its events."""
+
+    def __init__(self) -> None:
+        self.started: RunStarted | None = None
+        self.calls: dict[Stage, CallsMade] = {}
+        self.last: CallsMade | None = None
+        self.best: BestChanged | None = None
+        self.begun_s = time.monotonic()
+        self.stage_begun_s = self.begun_s
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, RunStarted):
+            self.started = event
+            self.begun_s = self.stage_begun_s = time.monotonic()
+        elif isinstance(event, CallsMade):
+            if self.last is None or self.last.stage != event.stage:
+                self.stage_begun_s = time.monotonic()
+            self.calls[event.stage] = self.last = event
+        elif isinstance(event, BestChanged):
+            self.best = event
+
+    @property
+    def calls_per_s(self) -> float:
+        elapsed_s = time.monotonic() - self.begun_s
+        return self.last.total / elapsed_s if self.last and elapsed_s > 0 else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds left if the calls allowed are all used at the present pace."""
+        if not (self.started and self.last and self.calls_per_s):
+            return None
+        done = STAGES.index(self.last.stage)
+        later = sum(self.started.calls[stage] for stage in STAGES[done + 1 :])
+        return (self.last.allowed - self.last.used + later) / self.calls_per_s
+
+    def figures(self) -> str:
+        """Pace, cache, money and time left in one line."""
+        last = self.last
+        if last is None:
+            return ""
+        left = "" if self.left_s is None else f" · about {_duration(self.left_s)} left"
+        cached = f" · {last.cached:,} cached" if last.cached else ""
+        return f"{self.calls_per_s:,.0f} calls/s{cached} · {money(last.cost_usd)}{left}"
+
+    def best_line(self) -> str:
+        """The best prompt's estimate beside the baseline's."""
+        best = self.best
+        if best is None:
+            return ""
+        beside = "" if best.baseline is None else f", baseline {best.baseline:.3f}"
+        what = "estimate" if best.stage == "search" else "validated"
+        return f"best objective {best.objective:.3f} ± {best.deviation:.3f} ({what}){beside}"
+
+
+class PlainView:
+    """A line when a stage begins, when the best changes and every ten seconds: for logs."""
+
+    def __init__(self) -> None:
+        self._progress = _Progress()
+        self._last_line_s = 0.0
+
+    def observe(self, event: Event) -> None:
+        """Print a line if there is news."""
+        before = self._progress.last
+        self._progress.take(event)
+        now_s = time.monotonic()
+        if isinstance(event, RunStarted):
+            people().print(f"{clean(event.run_id)}: {_extent(event)}", soft_wrap=True)
+            self._last_line_s = now_s
+        elif isinstance(event, CallsMade):
+            is_new_stage = before is not None and before.stage != event.stage
+            if is_new_stage or event.used == event.allowed or now_s - self._last_line_s >= PLAIN_INTERVAL_S:
+                self._last_line_s = now_s
+                line = f"{event.stage}: {event.used:,}/{event.allowed:,} calls · {self._progress.figures()}"
+                best = self._progress.best_line()
+                people().print(line + (f" · {best}" if best else ""), soft_wrap=True)
+        elif isinstance(event, RunFinished):
+            show_result(event.result, Path(event.path))
+
+
+class LiveView:
+    """A panel that redraws itself on a terminal."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._progress = _Progress()
+
+    def observe(self, event: Event) -> None:
+        """Redraw; at the end leave the result on the screen."""
+        self._progress.take(event)
+        if isinstance(event, RunFinished):
+            self._live.update(self._panel(), refresh=True)
+            self._live.stop()
+            show_result(event.result, Path(event.path))
+        else:
+            self._live.update(self._panel())
+
+    def _panel(self) -> Group:
+        progress = self._progress
+        started = progress.started
+        if started is None:
+            return Group(Text("starting"))
+        bars = Table.grid(padding=(0, 1))
+        for stage in STAGES:
+            made = progress.calls.get(stage)
+            used, allowed = (made.used, made.allowed) if made else (0, started.calls[stage])
+            is_over = bool(progress.last) and STAGES.index(stage) < STAGES.index(progress.last.stage)  # type: ignore[union-attr]
+            bar = ProgressBar(total=max(1, used if is_over else allowed), completed=used, width=30)
+            bars.add_row(stage, bar, f"{used:,}/{allowed:,} calls")
+        best = progress.best
+        lines: list[RenderableType] = [Text.from_markup(f"[bold]{clean(started.run_id)}[/]  {_extent(started)}"), bars]
+        lines += [Text(line) for line in (progress.figures(), progress.best_line()) if line]
+        if best is not None:
+            shown = Text.from_markup(clean(best.text), style="dim")
+            shown.truncate(400, overflow="ellipsis")
+            lines.append(shown)
+        return Group(*lines)
+
+
+@contextmanager
+def training_view(*, as_json: bool) -> Iterator[View]:
+    """The view that fits the output: JSON lines if asked for, a live panel on a terminal, plain lines elsewhere."""
+    console = people()
+    if as_json:
+        yield JsonView()
+    elif console.is_terminal and not console.is_dumb_terminal and sys.stderr.isatty():
+        with Live(console=console, refresh_per_second=8, transient=False) as live:
+            yield LiveView(live)
+    else:
+        yield PlainView()
+
+
+def _extent(event: RunStarted) -> str:
+    prompts = f"{event.n_prompts:,} prompts, " if event.n_prompts else ""
+    rows = ", ".join(f"{count} {split}" for split, count in event.rows.items())
+    return f"{prompts}{event.n_edits} edits; {rows} rows"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,223 @@
+"""What the commands show when they are done: tables for people, or the same as JSON."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from promptrl.console.screen import clean, people, print_data, strip_controls
+
+if TYPE_CHECKING:
+    from promptrl.config import SchemaRow
+    from promptrl.parts import Parts
+    from promptrl.runs import Run, RunSummary
+
+VERDICT_STYLES = {"improved": "bold green", "worse": "bold red", "same": "bold", "inconclusive": "bold yellow"}
+VERDICT_WORDS = {
+    "improved": "Improved: better than the baseline on rows the search never saw.",
+    "worse": "Worse than the baseline on rows the search never saw.",
+    "same": "The same as the baseline, within the margin.",
+    "inconclusive": "Inconclusive: the test rows can't tell winner and baseline apart.",
+}
+
+
+def table(*columns: str, right: Iterable[str] = ()) -> Table:
+    """An empty table in the house style; the columns named in ``right`` are aligned right."""
+    made = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return made
+
+
+def percent(value: float | None) -> str:
+    """A score in [0, 1] as a percentage with one digit."""
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def points(value: float) -> str:
+    """A difference of two scores, signed, in percentage points."""
+    return f"{100 * value:+.1f}"
+
+
+def interval(entry: Mapping[str, Any] | None) -> str:
+    """A split's score with its interval."""
+    if entry is None:
+        return "–"
+    return f"{percent(entry['score'])}  [{100 * entry['low']:.1f}, {100 * entry['high']:.1f}]"
+
+
+def money(usd: float | None) -> str:
+    """A sum in dollars, or that it is unknown."""
+    return "unknown" if usd is None else f"${usd:.4f}" if usd < 1 else f"${usd:.2f}"
+
+
+def prompt_diff(before: str, after: str) -> Text:
+    """A line diff of two prompts."""
+    text = Text()
+    for line in difflib.ndiff(_clean_lines(before), _clean_lines(after)):
+        if line.startswith("?"):
+            continue
+        style = "green" if line.startswith("+") else "red" if line.startswith("-") else ""
+        text.append(line.rstrip() + "\n", style=style)
+    text.rstrip()
+    return text
+
+
+def _clean_lines(text: str) -> list[str]:
+    return strip_controls(text).splitlines()
+
+
+def show_result(result: Mapping[str, Any], place: Path | None = None) -> None:
+    """A finished run for people: the verdict first, then before and after."""
+    console = people()
+    verdict = str(result["verdict"])
+    console.print(f"[{VERDICT_STYLES[verdict]}]{VERDICT_WORDS[verdict]}[/]")
+    scores = table("prompt", "validation", "test", right=("validation", "test"))
+    for label in ("baseline", "winner"):
+        scores.add_row(label, interval(result[label]["validation"]), interval(result[label]["test"]))
+    console.print(scores)
+    measured = result["improvement"]["test"]
+    if measured:
+        console.print(
+            f"Improvement on {measured['rows']} test rows, paired: {points(measured['score'])} points "
+            f"[{points(measured['low'])}, {points(measured['high'])}], p = {measured['p_value']:.2g}"
+        )
+    console.print(
+        Panel(prompt_diff(result["baseline"]["text"], result["winner"]["text"]), title="prompt", title_align="left")
+    )
+    calls = result["calls"]
+    console.print(
+        f"{calls['total']:,} calls ({calls['cached']:,} from the cache): {calls['search']:,} search, "
+        f"{calls['validation']:,} validation, {calls['test']:,} test · cost {money(result['cost_usd'])} · "
+        f"{result['wall_s']:.0f} s · stopped: {result['stop_reason']}"
+    )
+    if place is not None:
+        console.print(f"Run folder: {clean(place)}", soft_wrap=True)
+
+
+def show_evaluation(result: Mapping[str, Any], *, as_json: bool) -> None:
+    """What ``eval`` found."""
+    if as_json:
+        print_data(result, as_json=True)
+        return
+    console = people()
+    scores = table("prompt", "score", "rows", right=("score", "rows"))
+    for label in ("baseline", "winner"):
+        entry = result[label][result["split"]]
+        scores.add_row(label, interval(entry), str(entry["rows"]) if entry else "–")
+    console.print(f"{clean(result['subject'])} on the {result['split']} rows, metric {clean(result['metric'])}:")
+    console.print(scores)
+    difference = result["difference"]
+    if difference:
+        console.print(
+            f"Winner − baseline, paired: {points(difference['score'])} points [{points(difference['low'])}, "
+            f"{points(difference['high'])}], p = {difference['p_value']:.2g} ({difference['method']})"
+        )
+    console.print(f"[{VERDICT_STYLES[result['verdict']]}]{result['verdict']}[/]")
+    for note in result["notes"]:
+        console.print(f"[yellow]note[/] {clean(note)}")
+
+
+def show_runs(summaries: "Sequence[RunSummary]", *, as_json: bool) -> None:
+    """A list of runs."""
+    if as_json:
+        print_data([asdict(summary) for summary in summaries], as_json=True)
+        return
+    if not summaries:
+        people().print("No runs yet.")
+        return
+    _print_runs(summaries)
+
+
+def _print_runs(summaries: "Sequence[RunSummary]") -> None:
+    made = table(
+        "run", "status", "verdict", "baseline", "winner", "calls", "started", right=("baseline", "winner", "calls")
+    )
+    for summary in summaries:
+        result = summary.result
+        if result is None:
+            cells = ["", "", "", ""]
+        else:
+            verdict = str(result["verdict"])
+            tests = [result[label]["test"] or result[label]["validation"] for label in ("baseline", "winner")]
+            cells = [f"[{VERDICT_STYLES[verdict]}]{verdict}[/]"]
+            cells += [percent(entry["score"] if entry else None) for entry in tests]
+            cells += [f"{result['calls']['total']:,}"]
+        made.add_row(clean(summary.run_id), summary.status, *cells, summary.started[:16].replace("T", " "))
+    people().print(made)
+
+
+def show_comparison(summaries: "Sequence[RunSummary]", *, as_json: bool) -> None:
+    """Runs side by side, and the prompts they ended with."""
+    if as_json:
+        print_data([asdict(summary) for summary in summaries], as_json=True)
+        return
+    _print_runs(summaries)
+    for summary in summaries:
+        if summary.result is not None:
+            text = Text.from_markup(clean(summary.result["winner"]["text"]))
+            people().print(Panel(text, title=clean(summary.run_id), title_align="left"))
+
+
+def show_run(run: "Run", *, as_json: bool) -> None:
+    """One run in full."""
+    result = run.result
+    if as_json:
+        print_data({"run": run.info | {"status": run.status}, "result": result}, as_json=True)
+        return
+    console = people()
+    info = run.info
+    console.print(f"[bold]{clean(run.id)}[/] · {run.status} · started {clean(info.get('started', '?'))[:19]}")
+    if result is None:
+        if info.get("error"):
+            console.print(f"[red]error[/] {clean(info['error'])}")
+        console.print(f"{len(run.outcomes()):,} answers kept in {clean(run.path / 'outcomes.jsonl')}", soft_wrap=True)
+        return
+    show_result(result, run.path)
+    board = table("finalist", "objective", "validation", "rows", right=("objective", "validation", "rows"))
+    for row in run.leaderboard():
+        board.add_row(clean(row["prompt_id"]), f"{row['objective']:.3f}", percent(row["score"]), str(row["rows"]))
+    console.print(board)
+
+
+def show_plan(path: Path, parts: "Parts", *, as_json: bool) -> None:
+    """What a valid config would do."""
+    splits, plan = parts.splits, parts.plan
+    data: dict[str, Any] = {
+        "config": str(path),
+        "rows": {
+            "train": len(splits.train),
+            "validation": len(splits.validation),
+            "test": len(splits.test),
+            "demonstrations": len(splits.demonstrations),
+        },
+        "edits": len(parts.space.edits),
+        "prompts": parts.space.size(),
+        "calls": {"search": plan.search, "validation": plan.validation, "test": plan.test, "total": plan.total},
+    }
+    if as_json:
+        print_data(data, as_json=True, is_line=True)
+        return
+    rows = data["rows"]
+    size = data["prompts"]
+    people().print(
+        f"[green]ok[/] {clean(path)}: {rows['train']} train, {rows['validation']} validation, {rows['test']} test rows "
+        f"({rows['demonstrations']} set aside as demonstrations); {data['edits']} edits"
+        + (f", {size:,} prompts" if size else "")
+        + f"; at most {plan.total:,} calls: {plan.search:,} search, {plan.validation:,} validation, {plan.test:,} test",
+        soft_wrap=True,
+    )
+
+
+def show_schema(rows: "Sequence[SchemaRow]") -> None:
+    """Every config key."""
+    made = table("key", "type", "default", "meaning")
+    for row in rows:
+        made.add_row(clean(row.key), clean(row.type), clean(row.default), clean(row.description))
+    people().print(made)

@@ -1,0 +1,117 @@
+"""The story of ``promptrl eval``: a winner, or a prompt from a file, beside the baseline on the rows of one split."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from promptrl.config import LoadedConfig
+from promptrl.errors import UsageError
+from promptrl.evaluation import Evaluator, Outcome, OutcomeLog
+from promptrl.llm.base import Purpose
+from promptrl.llm.budget import Budget
+from promptrl.opening import make_evaluator, open_engine
+from promptrl.parts import Parts, build_parts, rebuild_parts
+from promptrl.prompts.files import prompt_from_messages, prompt_from_text
+from promptrl.prompts.prompt import Prompt
+from promptrl.results import Gate, compare, decide, describe_prompt, measured, spending, summarise
+from promptrl.runs import OutcomeFile, Run
+from promptrl.tasks.dataset import Example
+
+SplitName = Literal["train", "validation", "test"]
+
+
+def evaluate_run(run: Run, split: SplitName) -> dict[str, Any]:
+    """Score a finished run's winner beside its baseline on one split; kept under ``evals/<n>`` of the run.
+
+    Raises:
+        UsageError: The run is not done.
+    """
+    result = run.result
+    if result is None:
+        raise UsageError(f"run {run.id} is {run.status}: there is no winner to evaluate")
+    loaded, parts = rebuild_parts(run)
+    known = {row["prompt_id"]: row for row in run.prompts()}
+    prompts = {label: Prompt.from_json(known[result[label]["prompt_id"]]) for label in ("baseline", "winner")}
+    notes = [] if parts.data_hash == run.info.get("data_hash") else ["The data set has changed since the run."]
+    place = run.new_evaluation()
+    with closing(OutcomeFile(run.path / place, partial(parts.space.describe, parts.space.baseline))) as log:
+        evaluation = _evaluate(loaded, parts, prompts, split, run.path.parent, log)
+    evaluation |= {"run_id": run.id, "subject": run.id, "notes": notes}
+    run.write_json(f"{place}/result.json", evaluation)
+    return evaluation
+
+
+def evaluate_prompt_file(loaded: LoadedConfig, file: Path, split: SplitName, *, runs_dir: Path) -> dict[str, Any]:
+    """Score the prompt in a file beside the config's baseline on one split; nothing but the cache is written."""
+    parts = build_parts(loaded)
+    prompts = {"baseline": parts.space.baseline, "winner": read_prompt(file, parts.space.baseline)}
+    evaluation = _evaluate(loaded, parts, prompts, split, runs_dir, _NoLog())
+    return evaluation | {"run_id": None, "subject": str(file), "notes": []}
+
+
+def _evaluate(
+    loaded: LoadedConfig,
+    parts: Parts,
+    prompts: Mapping[str, Prompt],
+    split: SplitName,
+    runs_dir: Path,
+    log: OutcomeLog,
+) -> dict[str, Any]:
+    config = loaded.config
+    gate = Gate(config.gate.confidence, config.gate.min_improvement, config.gate.margin)
+    rows = getattr(parts.splits, split)
+    limits = config.budget
+    budget = Budget(
+        max_calls=2 * len(rows), max_tokens=limits.max_tokens, max_usd=limits.max_usd, max_minutes=limits.max_minutes
+    )
+    with open_engine(loaded, parts, budget, runs_dir) as engine:
+        evaluator = make_evaluator(loaded, parts, engine, budget, log)
+        purpose: Purpose = "search" if split == "train" else split
+        outcomes = evaluate_side_by_side(evaluator, prompts, rows, purpose)
+    is_same = prompts["winner"].prompt_id == prompts["baseline"].prompt_id
+    comparison = compare(outcomes["winner"], outcomes["baseline"], gate, config.seed)
+    return {
+        "format": 1,
+        "split": split,
+        "metric": config.gate_metric,
+        "verdict": decide(comparison, gate, is_same_prompt=is_same),
+        **{
+            label: {**describe_prompt(prompt), split: summarise(outcomes[label], gate, config.seed)}
+            for label, prompt in prompts.items()
+        },
+        "difference": measured(comparison),
+        **spending(budget.spent),
+    }
+
+
+def read_prompt(file: Path, baseline: Prompt) -> Prompt:
+    """Read a prompt file: ``.json`` holds chat messages with an open user template, anything else a system message.
+
+    Raises:
+        UsageError: The file can't be read as a prompt.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} is neither a run nor a readable prompt file") from error
+    try:
+        return prompt_from_messages(text) if file.suffix == ".json" else prompt_from_text(text, baseline.user)
+    except ValueError as error:
+        raise UsageError(f"{file} holds no prompt: {error}") from error
+
+
+def evaluate_side_by_side(
+    evaluator: Evaluator, prompts: Mapping[str, Prompt], rows: Sequence[Example], purpose: Purpose
+) -> dict[str, list[Outcome | None]]:
+    """Outcomes of several prompts on the same rows, in one batch."""
+    outcomes = evaluator.evaluate([(prompt, row) for prompt in prompts.values() for row in rows], purpose)
+    return {label: outcomes[i * len(rows) : (i + 1) * len(rows)] for i, label in enumerate(prompts)}
+
+
+class _NoLog:
+    """Keeps nothing: an evaluation's answers are in the cache."""
+
+    def record(self, outcomes: Sequence[tuple[Prompt, Outcome]]) -> None:
+        """Forget."""

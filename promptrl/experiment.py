@@ -1,0 +1,192 @@
+"""The story of one run, on one page: search, let the finalists meet, prove the winner on test rows, keep it all."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from promptrl.config import LoadedConfig
+from promptrl.errors import PromptrlError, RunLockedError, StopRequestedError
+from promptrl.evaluating import evaluate_side_by_side
+from promptrl.evaluation import Evaluator, Outcome
+from promptrl.events import Observer, RunFinished, ignore
+from promptrl.llm.base import Purpose
+from promptrl.llm.budget import Budget
+from promptrl.llm.engine import Engine
+from promptrl.opening import make_evaluator, open_engine
+from promptrl.parts import Parts, rebuild_parts
+from promptrl.prompts.prompt import Prompt
+from promptrl.provenance import describe_run
+from promptrl.results import Gate, build_result, leaderboard_rows
+from promptrl.runs import OutcomeFile, Run, RunsFolder
+from promptrl.watching import Watch, run_started
+
+if TYPE_CHECKING:
+    from promptrl.search.live import SearchResult
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedRun:
+    """A finished run and what its result.json holds."""
+
+    run: Run
+    result: Mapping[str, Any]
+
+
+def train(
+    loaded: LoadedConfig, parts: Parts, *, runs_dir: Path | None = None, observe: Observer = ignore
+) -> TrainedRun:
+    """Train from a config and keep everything in a new run folder.
+
+    Args:
+        loaded: The config.
+        parts: Built from it.
+        runs_dir: Where the run folder goes; None = ``output.runs_dir`` of the config.
+        observe: Told what happens.
+
+    Raises:
+        PromptrlError: The run could not be finished; its folder says so, and holds what was paid for.
+    """
+    folder = RunsFolder(runs_dir or Path(loaded.config.output.runs_dir))
+    budget = _budget(loaded)
+    with open_engine(loaded, parts, budget, folder.path) as engine:
+        run = folder.create(loaded.config.name)
+        with run.locked(), _status_kept(run):
+            run.start(describe_run(loaded, parts), loaded.text, loaded.resolved_yaml())
+            return _carry_out(loaded, parts, run, engine, budget, observe)
+
+
+def resume(run: Run, *, observe: Observer = ignore) -> TrainedRun:
+    """Carry an unfinished run to its end: it takes the same course again, and what it has answers for costs nothing.
+
+    Raises:
+        RunLockedError: The run is done, or another process works on it.
+        PromptrlError: As for ``train``.
+    """
+    if run.status == "done":
+        raise RunLockedError(f"run {run.id} is done: there is nothing to resume")
+    with run.locked():
+        loaded, parts = rebuild_parts(run)
+        if parts.data_hash != run.info.get("data_hash"):
+            raise RunLockedError(f"run {run.id} can't be resumed: its data set has changed")
+        budget = _budget(loaded)
+        with open_engine(loaded, parts, budget, run.path.parent) as engine, _status_kept(run):
+            run.update(status="running", error=None)
+            return _carry_out(loaded, parts, run, engine, budget, observe)
+
+
+def _budget(loaded: LoadedConfig) -> Budget:
+    limits = loaded.config.budget
+    return Budget(
+        max_calls=limits.max_calls,
+        max_tokens=limits.max_tokens,
+        max_usd=limits.max_usd,
+        max_minutes=limits.max_minutes,
+    )
+
+
+def _carry_out(
+    loaded: LoadedConfig, parts: Parts, run: Run, engine: Engine, budget: Budget, observe: Observer
+) -> TrainedRun:
+    observe(run_started(run, parts))
+    result = _optimise(loaded, parts, run, engine, budget, observe)
+    run.finish(result)
+    observe(RunFinished(run.id, str(run.path), result))
+    return TrainedRun(run, result)
+
+
+def _optimise(
+    loaded: LoadedConfig, parts: Parts, run: Run, engine: Engine, budget: Budget, observe: Observer
+) -> dict[str, Any]:
+    """Search, finals, test; write the prompts down; return what result.json will hold."""
+    from promptrl.search.finalists import choose_winner
+
+    config, space, splits = loaded.config, parts.space, parts.splits
+    began_s = time.monotonic()
+    known = run.outcomes()
+    budget.reserve_share("test", parts.plan.test)
+    budget.reserve_share("validation", parts.plan.validation)
+    with closing(OutcomeFile(run.path, partial(space.describe, space.baseline))) as log:
+        evaluator = make_evaluator(loaded, parts, engine, budget, log, known)
+        watch = Watch(parts, budget, log.text_of, observe)
+        search = _search(loaded, parts, run, evaluator, watch)
+        finals = choose_winner(
+            candidates=[candidate.prompt for candidate in search.candidates],
+            baseline=space.baseline,
+            rows=splits.validation,
+            evaluator=evaluator,
+            max_calls=parts.plan.validation,
+            rng=np.random.default_rng(config.seed),
+            on_event=watch.on_search,
+        )
+        prompts = {"baseline": space.baseline, "winner": finals.winner}
+        is_same = finals.winner.prompt_id == space.baseline.prompt_id
+        tested = {} if is_same else evaluate_side_by_side(evaluator, prompts, splits.test, "test")
+        watch.calls_made("test")
+    result = build_result(
+        run_id=run.id,
+        experiment=config.name,
+        stop_reason=search.stop_reason,
+        prompts=prompts,
+        validated={label: _asked(evaluator, prompt, "validation") for label, prompt in prompts.items()},
+        tested=tested,
+        gate=Gate(config.gate.confidence, config.gate.min_improvement, config.gate.margin),
+        spent=budget.spent,
+        wall_s=time.monotonic() - began_s,
+        seed=config.seed,
+    )
+    run.write_json("leaderboard.json", leaderboard_rows(finals.leaderboard))
+    run.write_text("best_prompt.txt", finals.winner.text + "\n")
+    run.write_json("best_prompt.json", result["winner"]["messages"])
+    return result
+
+
+def _search(loaded: LoadedConfig, parts: Parts, run: Run, evaluator: Evaluator, watch: Watch) -> "SearchResult":
+    """Train the agent on train rows and keep what it learned."""
+    from promptrl.search.agents import save_policy
+    from promptrl.search.live import search_live
+
+    algorithm = loaded.config.algorithm
+    search = search_live(
+        space=parts.space,
+        evaluator=evaluator,
+        train_rows=parts.splits.train,
+        algorithm=algorithm.name,
+        policy=algorithm.policy,
+        params=algorithm.params,
+        rows_per_prompt=algorithm.rows_per_prompt,
+        max_edits=algorithm.max_edits,
+        n_envs=algorithm.n_envs,
+        seed=loaded.config.seed,
+        log_dir=run.path,
+        tensorboard="tensorboard" in loaded.config.trackers,
+        on_event=watch.on_search,
+    )
+    search.agent.save(run.path / "policy.zip")
+    save_policy(search.agent, run.folder("checkpoints") / "policy.safetensors")
+    return search
+
+
+@contextmanager
+def _status_kept(run: Run) -> Iterator[None]:
+    """Write into run.json how a run ended that did not finish."""
+    try:
+        yield
+    except (StopRequestedError, KeyboardInterrupt):
+        run.update(status="interrupted")
+        raise
+    except PromptrlError as error:
+        run.update(status="failed", error=str(error))
+        raise
+    except BaseException as error:
+        run.update(status="failed", error=f"bug: {type(error).__name__}")
+        raise
+
+
+def _asked(evaluator: Evaluator, prompt: Prompt, purpose: Purpose) -> list[Outcome]:
+    return [o for o in evaluator.outcomes if o.prompt_id == prompt.prompt_id and o.purpose == purpose]

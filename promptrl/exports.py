@@ -1,0 +1,73 @@
+"""A finished run's best prompt in the forms that other programs read."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from promptrl.errors import RunLockedError, UsageError
+from promptrl.runs import Run
+
+PROMPTFOO_SCHEMA = "https://promptfoo.dev/config-schema.json"
+
+
+def export_prompt(run: Run, to: str) -> str:
+    """Render the winner of a run.
+
+    Args:
+        run: A finished run.
+        to: ``txt``, ``json``, ``openai`` or ``promptfoo``.
+
+    Raises:
+        RunLockedError: The run is not done, so it has no best prompt yet.
+        UsageError: The format is unknown.
+    """
+    result = run.result
+    if result is None:
+        raise RunLockedError(f"run {run.id} is {run.status}: it has no best prompt yet")
+    messages = result["winner"]["messages"]
+    target = run.info.get("target", {})
+    if to == "txt":
+        return str(result["winner"]["text"]).rstrip("\n") + "\n"
+    if to == "json":
+        return json.dumps(messages, ensure_ascii=False, indent=2) + "\n"
+    if to == "openai":
+        request = {"model": target.get("model", ""), "messages": messages, **target.get("params", {})}
+        return json.dumps(request, ensure_ascii=False, indent=2) + "\n"
+    if to == "promptfoo":
+        return _promptfoo(run, result, target)
+    raise UsageError(f"can't export to {to!r}")
+
+
+def _promptfoo(run: Run, result: Mapping[str, Any], target: Mapping[str, Any]) -> str:
+    """A promptfooconfig.yaml with the baseline and the winner side by side (https://www.promptfoo.dev/docs/configuration/)."""
+    placeholders = run.info.get("placeholders", [])
+    prompts = [
+        {"label": label, "raw": json.dumps(_as_nunjucks(result[label]["messages"], placeholders), ensure_ascii=False)}
+        for label in ("baseline", "winner")
+    ]
+    config: dict[str, Any] = {"description": f"promptrl run {run.id}", "prompts": prompts}
+    settings = dict(target.get("params", {}))
+    provider = {"id": f"openai:chat:{target.get('model', '')}", "config": settings}
+    if target.get("base_url"):
+        settings["apiBaseUrl"] = target["base_url"]
+    if target.get("api_key_env"):
+        settings["apiKeyEnvar"] = target["api_key_env"]
+    config["providers"] = [provider]
+    config["tests"] = []
+    head = f"# yaml-language-server: $schema={PROMPTFOO_SCHEMA}\n"
+    return head + yaml.safe_dump(config, allow_unicode=True, sort_keys=False, width=100)
+
+
+def _as_nunjucks(messages: list[dict[str, str]], placeholders: list[str]) -> list[dict[str, str]]:
+    """Turn ``{name}`` of the last message into promptfoo's ``{{name}}``; guard braces that mean nothing elsewhere."""
+    *head, last = messages
+    content = last["content"]
+    for name in placeholders:
+        content = content.replace("{" + name + "}", "{{" + name + "}}")
+    return [{**m, "content": _guard(m["content"])} for m in head] + [{**last, "content": content}]
+
+
+def _guard(text: str) -> str:
+    return f"{{% raw %}}{text}{{% endraw %}}" if "{{" in text or "{%" in text else text

@@ -1,0 +1,109 @@
+"""Opens what stands between a run and its model: target, cache, engine, evaluator.
+
+This is where a local model is loaded, a replay file read and the user's own function imported.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from promptrl.config import LoadedConfig
+from promptrl.config.targets import LocalTargetConfig, OpenAITargetConfig, PythonTargetConfig, ReplayTargetConfig
+from promptrl.errors import ConfigError
+from promptrl.evaluation import Evaluator, Outcome, OutcomeLog
+from promptrl.llm.base import Target
+from promptrl.llm.budget import Budget
+from promptrl.llm.cache import Cache
+from promptrl.llm.engine import Engine
+from promptrl.parts import Parts, located
+from promptrl.tasks.metrics.code import import_functions
+
+CACHE_NAME = ".cache.sqlite"
+
+
+@contextmanager
+def open_engine(loaded: LoadedConfig, parts: Parts, budget: Budget, runs_dir: Path) -> Iterator[Engine]:
+    """The target behind its engine and cache; all closed at the end."""
+    config = loaded.config
+    with ExitStack() as stack:
+        cache = None
+        if config.cache.mode != "off":
+            path = Path(loaded.resolve(config.cache.path)) if config.cache.path else runs_dir / CACHE_NAME
+            cache = stack.enter_context(Cache(path, mode=config.cache.mode, max_mb=config.cache.max_mb))
+        engine = Engine(
+            open_target(loaded, parts),
+            budget=budget,
+            cache=cache,
+            concurrency=_concurrency(loaded),
+            max_retries=config.target.max_retries,
+            timeout_s=config.target.timeout_s,
+            price=parts.price,
+        )
+        yield stack.enter_context(engine)
+
+
+def make_evaluator(
+    loaded: LoadedConfig,
+    parts: Parts,
+    engine: Engine,
+    budget: Budget,
+    log: OutcomeLog,
+    known: Iterable[Outcome] = (),
+) -> Evaluator:
+    """The evaluator of a run or an evaluation; ``known`` are its outcomes from before an interruption."""
+    return Evaluator(
+        engine,
+        budget=budget,
+        metrics=parts.metrics,
+        objective=parts.objective,
+        params=loaded.config.target.request_params,
+        log=log,
+        known=known,
+    )
+
+
+def open_target(loaded: LoadedConfig, parts: Parts) -> Target:
+    """Make the target: loads a local model, reads a replay file, imports the user's functions, of metrics too.
+
+    Raises:
+        ConfigError: It can't be made.
+    """
+    try:
+        import_functions(parts.metrics, parts.code_folder)
+        return _open_target(loaded, parts.code_folder)
+    except ConfigError as error:
+        raise ConfigError(located(loaded, error.problems)) from error
+
+
+def _open_target(loaded: LoadedConfig, code_folder: Path) -> Target:
+    target = loaded.config.target
+    match target:
+        case LocalTargetConfig():
+            from promptrl.llm.local import LocalTarget
+
+            model = loaded.resolve(target.model) if target.model.startswith((".", "/", "~")) else target.model
+            return LocalTarget(model, batch_size=target.batch_size)
+        case OpenAITargetConfig():
+            from promptrl.llm.openai import OpenAITarget
+
+            return OpenAITarget(
+                target.model,
+                base_url=target.base_url,
+                api_key_env=target.api_key_env,
+                headers=target.headers,
+                timeout_s=target.timeout_s,
+            )
+        case ReplayTargetConfig():
+            from promptrl.llm.replay import ReplayTarget
+
+            return ReplayTarget(Path(loaded.resolve(target.path)))
+        case PythonTargetConfig():
+            from promptrl.llm.python import PythonTarget
+
+            return PythonTarget(target.function, folder=code_folder)
+
+
+def _concurrency(loaded: LoadedConfig) -> int:
+    """Calls in flight at most; a model in this process is fed two batches at once, whatever the config says."""
+    target = loaded.config.target
+    return 2 * target.batch_size if isinstance(target, LocalTargetConfig) else target.concurrency

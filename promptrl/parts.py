@@ -1,0 +1,237 @@
+"""Builds the parts of an experiment from its config, and finds everything wrong with them before a call is paid for.
+
+Only files are read here; no model is loaded (``opening.py`` does that).
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from promptrl.config import LoadedConfig, load_config
+from promptrl.config.targets import OpenAITargetConfig
+from promptrl.errors import ConfigError, Problem
+from promptrl.llm.prices import Price, price_of
+from promptrl.prompts.prompt import Demonstration, UserTemplate
+from promptrl.prompts.space import EditSpace, build_edit_space
+from promptrl.runs import Run
+from promptrl.search.hyperparameters import check_params
+from promptrl.tasks.dataset import Example, build_examples, dataset_hash, load_rows
+from promptrl.tasks.metrics import Metric, build_metric
+from promptrl.tasks.reward import Objective
+from promptrl.tasks.splits import Splits, split_examples
+
+MAX_FINALISTS = 9
+"""The baseline and up to eight challengers (DESIGN.md, section 5)."""
+MIN_FINALIST_CALLS = 40
+FINALIST_SHARE = 0.25
+MIN_SEARCH_CALLS = 20
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlan:
+    """How the call budget is shared out.
+
+    Attributes:
+        search: Calls for rewards on train rows, at most.
+        validation: Calls for the finalists.
+        test: Calls for the one comparison on test rows; reserved first.
+    """
+
+    search: int
+    validation: int
+    test: int
+
+    @property
+    def total(self) -> int:
+        """Calls of the whole run at most."""
+        return self.search + self.validation + self.test
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a run is made of, short of the model itself; ``code_folder`` is where the user's modules are."""
+
+    space: EditSpace
+    splits: Splits
+    metrics: tuple[Metric, ...]
+    objective: Objective
+    price: Price | None
+    plan: CallPlan
+    data_hash: str
+    code_folder: Path
+
+
+def rebuild_parts(run: Run) -> tuple[LoadedConfig, Parts]:
+    """The config of an earlier run, and its parts built anew.
+
+    Raises:
+        ConfigError: The config no longer fits, or the data is gone.
+    """
+    loaded = load_config(run.path / "config.resolved.yaml")
+    origin = run.info.get("config")
+    return loaded, build_parts(loaded, code_folder=Path(origin).parent if origin else None)
+
+
+def build_parts(loaded: LoadedConfig, code_folder: Path | None = None) -> Parts:
+    """Read the data and build every part that needs no model.
+
+    Args:
+        loaded: The config.
+        code_folder: Where the user's own modules are looked for first; None = beside the config.
+
+    Raises:
+        ConfigError: Everything found wrong, each with file and line.
+    """
+    config = loaded.config
+    problems = list(check_params(config.algorithm.name, config.algorithm.params))
+
+    def attempt(build: Callable[[], T]) -> T | None:
+        try:
+            return build()
+        except ConfigError as error:
+            problems.extend(error.problems)
+            return None
+
+    price = attempt(lambda: _price(loaded))
+    examples = attempt(lambda: _load_examples(loaded))
+    splits = attempt(lambda: _split(loaded, examples)) if examples else None
+    if splits is None:
+        raise ConfigError(located(loaded, problems))
+    rows = (*splits.demonstrations, *splits.train, *splits.validation, *splits.test)
+    space = attempt(lambda: _edit_space(loaded, splits))
+    metrics = attempt(lambda: _metrics(loaded, rows))
+    plan = attempt(lambda: plan_calls(config.budget.max_calls, len(splits.validation), len(splits.test)))
+    if problems or space is None or metrics is None or plan is None:
+        raise ConfigError(located(loaded, problems))
+    return Parts(
+        space, splits, metrics, _objective(loaded), price, plan, dataset_hash(rows), code_folder or loaded.folder
+    )
+
+
+def plan_calls(max_calls: int, validation_rows: int, test_rows: int) -> CallPlan:
+    """Share out the calls: the test first, then the finalists, the rest for the search.
+
+    Raises:
+        ConfigError: Nothing would be left to search with.
+    """
+    test = 2 * test_rows
+    rest = max_calls - test
+    wanted = max(MIN_FINALIST_CALLS, int(FINALIST_SHARE * rest))
+    validation = min(wanted, MAX_FINALISTS * validation_rows)
+    search = rest - validation
+    if search < MIN_SEARCH_CALLS:
+        least = test + min(MIN_FINALIST_CALLS, MAX_FINALISTS * validation_rows) + MIN_SEARCH_CALLS
+        message = f"got {max_calls}, but 2 × {test_rows} test rows and the finalists need their share first"
+        raise ConfigError([Problem("budget.max_calls", message, f"at least {least}, or fewer test rows")])
+    return CallPlan(search, validation, test)
+
+
+def located(loaded: LoadedConfig, problems: Iterable[Problem]) -> list[Problem]:
+    """Give file and line to the problems that came without."""
+    return [p if p.file else loaded.problem(p.key, p.message, p.hint) for p in problems]
+
+
+def _load_examples(loaded: LoadedConfig) -> dict[str, list[Example]]:
+    """The examples by split name; under "all" when one file holds them all."""
+    data = loaded.config.dataset
+    template = loaded.config.user_template
+    placeholders = UserTemplate(loaded.config.prompt.text or "" if template is None else template).placeholders
+    files = {"all": data.path} if data.files is None else data.files.model_dump()
+    return {
+        split: build_examples(
+            load_rows(loaded.resolve(path), format=data.format),
+            input=data.input,
+            reference=data.reference,
+            columns=data.columns,
+            placeholders=placeholders,
+        )
+        for split, path in files.items()
+        if path is not None
+    }
+
+
+def _split(loaded: LoadedConfig, examples: dict[str, list[Example]]) -> Splits:
+    config = loaded.config
+    demonstrations = config.prompt.demonstrations
+    data = config.dataset
+    return split_examples(
+        examples.get("all", examples),
+        fractions=data.splits.model_dump(),
+        seed=config.seed,
+        demonstration_candidates=demonstrations.set_aside,
+        stratify=data.stratify,
+        limit=data.limit,
+    )
+
+
+def _edit_space(loaded: LoadedConfig, splits: Splits) -> EditSpace:
+    config = loaded.config
+    template = config.user_template
+    user = UserTemplate(config.prompt.text or "" if template is None else template)
+    return build_edit_space(
+        slots=config.prompt.slots,
+        text=config.prompt.text,
+        user=template,
+        separator=config.prompt.separator,
+        demonstrations=[
+            Demonstration(example.id, user.render(example.fields), _as_answer(example.reference))
+            for example in splits.demonstrations
+        ],
+        max_demonstrations=config.prompt.demonstrations.max,
+        bank=config.edits.bank == "builtin",
+        phrases=config.edits.phrases,
+        reorder=config.edits.reorder,
+        tokens=config.edits.tokens,
+    )
+
+
+def _as_answer(reference: Any) -> str:
+    return reference if isinstance(reference, str) else json.dumps(reference, ensure_ascii=False)
+
+
+def _metrics(loaded: LoadedConfig, rows: tuple[Example, ...]) -> tuple[Metric, ...]:
+    """The scores of the config; costs are part of the objective."""
+    problems: list[Problem] = []
+    metrics: list[Metric] = []
+    for position, metric in enumerate(loaded.config.reward.metrics):
+        if metric not in loaded.config.reward.qualities:
+            continue
+        try:
+            metrics.append(build_metric(metric.type, name=metric.name, params=metric.params, examples=rows))
+        except ConfigError as error:
+            prefix = f"reward.metrics.{position}"
+            problems += [replace(p, key=f"{prefix}.{p.key}" if p.key else prefix) for p in error.problems]
+    if problems:
+        raise ConfigError(problems)
+    return tuple(metrics)
+
+
+def _objective(loaded: LoadedConfig) -> Objective:
+    reward = loaded.config.reward
+    qualities = reward.qualities
+    return Objective(
+        combine=reward.combine,
+        weights={metric.name: metric.weight for metric in qualities},
+        costs=tuple((m.type, m.weight, m.params["per"]) for m in reward.metrics if m not in qualities),
+        gate_metric=loaded.config.gate_metric,
+    )
+
+
+def _price(loaded: LoadedConfig) -> Price | None:
+    """The configured price, else the public one; a model of one's own costs nothing that we know of.
+
+    Raises:
+        ConfigError: Dollars are limited but the price is unknown.
+    """
+    target = loaded.config.target
+    if target.price is not None:
+        return Price(target.price.input_per_million, target.price.output_per_million)
+    price = price_of(target.model, target.base_url) if isinstance(target, OpenAITargetConfig) else None
+    if price is None and loaded.config.budget.max_usd is not None:
+        message = "is missing and the price is not publicly known, but budget.max_usd needs it"
+        raise ConfigError([Problem("target.price", message, "give input_per_million and output_per_million")])
+    return price

@@ -1,0 +1,151 @@
+"""Builds what a run and an evaluation report: the keys of ``result.json``, which are a promise to scripts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from promptrl.analysis.statistics import Comparison, Verdict, mean_interval, paired_comparison, verdict
+from promptrl.evaluation import Outcome
+from promptrl.llm.budget import Spending
+from promptrl.prompts.files import template_messages
+from promptrl.prompts.prompt import Prompt
+from promptrl.search.finalists import Finalist
+
+FORMAT = 1
+
+Outcomes = Sequence[Outcome | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """When a difference counts (config key ``gate``)."""
+
+    confidence: float
+    min_improvement: float
+    margin: float
+
+
+def build_result(
+    *,
+    run_id: str,
+    experiment: str,
+    stop_reason: str,
+    prompts: Mapping[str, Prompt],
+    validated: Mapping[str, Outcomes],
+    tested: Mapping[str, Outcomes],
+    gate: Gate,
+    spent: Spending,
+    wall_s: float,
+    seed: int,
+) -> dict[str, Any]:
+    """What result.json holds.
+
+    Args:
+        run_id: Folder name.
+        experiment: The config's name.
+        stop_reason: Why the search ended.
+        prompts: "baseline" and "winner".
+        validated: Their outcomes on validation rows.
+        tested: Their outcomes on the same test rows in the same order; empty when the winner is the baseline.
+        gate: When a difference counts.
+        spent: What the run used.
+        wall_s: Seconds it took.
+        seed: Of the config; also of resampling.
+    """
+    comparison = compare(tested["winner"], tested["baseline"], gate, seed) if tested else None
+    standings = {
+        label: {
+            **describe_prompt(prompt),
+            "validation": summarise(validated[label], gate, seed),
+            "test": summarise(tested.get(label, ()), gate, seed),
+        }
+        for label, prompt in prompts.items()
+    }
+    is_same = prompts["winner"].prompt_id == prompts["baseline"].prompt_id
+    return {
+        "format": FORMAT,
+        "run_id": run_id,
+        "experiment": experiment,
+        "status": "done",
+        "stop_reason": stop_reason,
+        "verdict": decide(comparison, gate, is_same_prompt=is_same),
+        **standings,
+        "improvement": {"against": "baseline", "test": measured(comparison)},
+        **spending(spent),
+        "wall_s": round(wall_s, 3),
+        "seed": seed,
+        "effects": [],
+    }
+
+
+def summarise(outcomes: Outcomes, gate: Gate, seed: int) -> dict[str, Any] | None:
+    """One split's entry: mean score with interval, rows, mean objective; None when nothing was asked."""
+    present = [outcome for outcome in outcomes if outcome is not None]
+    if not present:
+        return None
+    interval = mean_interval([o.score for o in present], gate.confidence, seed=seed)
+    objective = sum(o.objective for o in present) / len(present)
+    return {
+        "score": interval.score,
+        "low": interval.low,
+        "high": interval.high,
+        "rows": interval.rows,
+        "objective": objective,
+    }
+
+
+def describe_prompt(prompt: Prompt) -> dict[str, Any]:
+    """The prompt itself: id, readable text, chat messages with the user template's placeholders left open."""
+    messages = [{"role": m.role, "content": m.content} for m in template_messages(prompt)]
+    return {"prompt_id": prompt.prompt_id, "text": prompt.text, "messages": messages}
+
+
+def compare(challenger: Outcomes, reference: Outcomes, gate: Gate, seed: int) -> Comparison | None:
+    """Challenger minus reference, paired by row; rows that either lacks are left out. None when no row is left."""
+    pairs = [(c.score, r.score) for c, r in zip(challenger, reference, strict=True) if c is not None and r is not None]
+    if not pairs:
+        return None
+    ours, theirs = zip(*pairs, strict=True)
+    return paired_comparison(ours, theirs, gate.confidence, seed=seed)
+
+
+def decide(comparison: Comparison | None, gate: Gate, *, is_same_prompt: bool) -> Verdict:
+    """The verdict of DESIGN.md, section 8; without rows to compare nothing is known."""
+    if is_same_prompt:
+        return "same"
+    if comparison is None:
+        return "inconclusive"
+    return verdict(comparison, min_improvement=gate.min_improvement, margin=gate.margin, is_baseline=False)
+
+
+def measured(comparison: Comparison | None) -> dict[str, Any] | None:
+    """A paired difference with its interval; None when there was nothing to measure."""
+    if comparison is None:
+        return None
+    return {
+        "score": comparison.difference,
+        "low": comparison.low,
+        "high": comparison.high,
+        "p_value": comparison.p_value,
+        "rows": comparison.rows,
+        "method": comparison.method,
+    }
+
+
+def spending(spent: Spending) -> dict[str, Any]:
+    """The keys ``calls``, ``tokens`` and ``cost_usd``."""
+    calls = {purpose: spent.calls.get(purpose, 0) for purpose in ("search", "validation", "test", "judge", "proposer")}
+    return {
+        "calls": {"total": spent.total, "paid": spent.paid, "cached": spent.cached, **calls},
+        "tokens": {"prompt": spent.prompt_tokens, "completion": spent.completion_tokens},
+        "cost_usd": spent.cost_usd,
+    }
+
+
+def leaderboard_rows(finalists: Sequence[Finalist]) -> list[dict[str, Any]]:
+    """The finalists, the winner first, as ``leaderboard.json`` keeps them."""
+    rows = []
+    for finalist in finalists:
+        figures = {field.name: getattr(finalist, field.name) for field in fields(finalist) if field.name != "prompt"}
+        rows.append({"prompt_id": finalist.prompt.prompt_id, **figures, "text": finalist.prompt.text})
+    return rows

@@ -1,0 +1,51 @@
+"""Turns what search and finals report into the events of an experiment."""
+
+from collections.abc import Callable
+
+from promptrl.events import BestChanged, CallsMade, Observer, RunStarted, Stage
+from promptrl.llm.budget import Budget
+from promptrl.parts import Parts
+from promptrl.runs import Run
+from promptrl.search.events import SearchEvent, SearchProgress
+
+
+def run_started(run: Run, parts: Parts) -> RunStarted:
+    """The first event of a run."""
+    splits, plan = parts.splits, parts.plan
+    return RunStarted(
+        run_id=run.id,
+        path=str(run.path),
+        calls={"search": plan.search, "validation": plan.validation, "test": plan.test},
+        rows={"train": len(splits.train), "validation": len(splits.validation), "test": len(splits.test)},
+        n_edits=len(parts.space.edits),
+        n_prompts=parts.space.size(),
+    )
+
+
+class Watch:
+    """Tells observers what search and finals report, with what was spent beside it."""
+
+    def __init__(self, parts: Parts, budget: Budget, texts: Callable[[str], str], observe: Observer) -> None:
+        self._allowed = {"search": parts.plan.search, "validation": parts.plan.validation, "test": parts.plan.test}
+        self._budget = budget
+        self._texts = texts
+        self._observe = observe
+
+    def on_search(self, event: SearchEvent) -> None:
+        """Pass a report of search or finals on."""
+        if isinstance(event, SearchProgress):
+            self.calls_made("search")
+            if event.best_prompt_id is not None:
+                text = self._texts(event.best_prompt_id)
+                figures = (event.best_mean, event.best_sd, event.baseline_mean)
+                self._observe(BestChanged("search", event.best_prompt_id, text, *figures))
+        else:
+            self.calls_made("validation")
+
+    def calls_made(self, stage: Stage) -> None:
+        """Tell how far a stage is."""
+        spent = self._budget.spent
+        used = spent.calls.get(stage, 0)
+        self._observe(
+            CallsMade(stage, used, self._allowed[stage], spent.total, spent.paid, spent.cached, spent.cost_usd)
+        )

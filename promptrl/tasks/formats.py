@@ -44,7 +44,7 @@ def parse_jsonl(text: str) -> list[Row]:
 
 
 def parse_json(text: str) -> list[Row]:
-    """A list of objects, or an object that keeps such a list under data, examples or rows."""
+    """A list of objects, or an object that keeps its rows, as a list or by number, under data, examples or rows."""
     return _rows_of(_parse_json_text(text))
 
 
@@ -121,6 +121,8 @@ def _first_duplicate(names: Iterable[Any]) -> Any:
 def _rows_of(document: Any) -> list[Row]:
     if isinstance(document, Mapping):
         found = next((document[key] for key in LIST_KEYS if key in document), None)
+        if isinstance(found, Mapping) and all(isinstance(row, Mapping) for row in found.values()):
+            found = list(found.values())
         if not isinstance(found, list):
             raise DataFileError((None, f"is one object, expected a list of rows or one under {' or '.join(LIST_KEYS)}"))
         document = found

@@ -64,6 +64,8 @@ def test_the_format_may_be_said(tmp_path: Path) -> None:
 def test_rows_may_stand_under_a_key(key: str, kind: str, tmp_path: Path) -> None:
     """As public benchmarks write them."""
     assert load_rows(write(tmp_path, f"rows.{kind}", json.dumps({"licence": "MIT", key: ROWS}))) == ROWS
+    numbered = {str(number): row for number, row in enumerate(ROWS)}
+    assert load_rows(write(tmp_path, f"numbered.{kind}", json.dumps({key: numbered}))) == ROWS
 
 
 def test_a_line_separator_inside_a_json_text_ends_no_line(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 import math
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 from promptrl.tasks.dataset import Example, accepted_answers
@@ -17,6 +19,7 @@ _NUMBER = re.compile(
     r"""
     (?P<word> (?<![^\W\d_]) [^\W\d_]+ \d [\w.]* )                      # H2O, v2.0: a name, not a number
     |
+    (?=[-+.\d$€£¥₹₩])
     (?: (?<![\w)\]]) (?P<sign>[-+]) )?
     (?: [$€£¥₹₩] [ ]? (?P<inner>[-+])? )?
     (?:
@@ -91,7 +94,8 @@ def _value(match: re.Match[str]) -> Fraction | None:
         return None
     try:
         if match["decimal"]:
-            value = Fraction(re.sub(r"[^\d.]", "", match["decimal"])) * Fraction(10) ** exponent
+            value = Fraction(re.sub(r"[^\d.]", "", match["decimal"]))
+            value = value * Fraction(10) ** exponent if exponent else value
         else:
             value = int(match["whole"] or 0) + Fraction(match["part"] or match["fraction"])
     except ZeroDivisionError:
@@ -118,7 +122,7 @@ class NumericMatch(Rule):
         if isinstance(reference, bool):
             return f"{str(reference).lower()} is no number"
         for answer in accepted_answers(reference):
-            count = len(find_numbers(answer))
+            count = len(_numbers_of_reference(answer))
             if count == 0:
                 return f"{excerpt(answer)} is no number"
             if count > 1 and self.position == "only":
@@ -134,10 +138,10 @@ class NumericMatch(Rule):
             return Score(0.0, f"{len(numbers)} numbers in {excerpt(text)}")
         got = self._pick(numbers)
         answers = accepted_answers(example.reference)
-        is_right = any(self._is_close(got, self._pick(find_numbers(answer))) for answer in answers)
+        is_right = any(self._is_close(got, self._pick(_numbers_of_reference(answer))) for answer in answers)
         return right_or_wrong(is_right, f"got {_show(got)}, expected {excerpt(answers[0])}")
 
-    def _pick(self, numbers: list[Number]) -> Number:
+    def _pick(self, numbers: Sequence[Number]) -> Number:
         return numbers[0 if self.position == "first" else -1]
 
     def _is_close(self, got: Number, expected: Number) -> bool:
@@ -148,6 +152,12 @@ class NumericMatch(Rule):
     def _is_within(self, value: Fraction, target: Fraction) -> bool:
         allowed = max(_exact(self.tolerance), _exact(self.relative_tolerance) * abs(target))
         return abs(value - target) <= allowed
+
+
+@lru_cache(maxsize=8192)
+def _numbers_of_reference(answer: str) -> tuple[Number, ...]:
+    """References are read once, not once per completion."""
+    return tuple(find_numbers(answer))
 
 
 def _as_share(number: Number) -> Fraction:

@@ -1,0 +1,1 @@
+"""Reinforcement learning over prompt edits: environment, agents, search loop, finalists."""

@@ -1,0 +1,100 @@
+"""Builds SB3 agents, the only place that does; keeps and restores their weights as plain tensors."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from sb3_contrib import MaskablePPO
+from stable_baselines3 import A2C, DQN, PPO
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.logger import CSVOutputFormat, KVWriter, Logger, TensorBoardOutputFormat
+from stable_baselines3.common.vec_env import VecEnv
+
+from promptrl.search.hyperparameters import DEFAULTS, Algorithm
+from promptrl.search.policy import EditActorCriticPolicy, EditDQNPolicy, EditMaskablePolicy, Encoder
+
+_CLASSES: Mapping[str, tuple[type[BaseAlgorithm], type[Any]]] = {
+    "maskable_ppo": (MaskablePPO, EditMaskablePolicy),
+    "ppo": (PPO, EditActorCriticPolicy),
+    "a2c": (A2C, EditActorCriticPolicy),
+    "dqn": (DQN, EditDQNPolicy),
+}
+
+
+def build_agent(
+    name: Algorithm,
+    env: VecEnv,
+    *,
+    policy: Encoder = "deepsets",
+    params: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    log_dir: Path | None = None,
+    tensorboard: bool = False,
+) -> BaseAlgorithm:
+    """An SB3 agent with the shared-weight policy, on the CPU.
+
+    Args:
+        name: The algorithm.
+        env: Prompt environments.
+        policy: How edits see each other.
+        params: SB3's hyperparameters by their own names, over our defaults (``hyperparameters.DEFAULTS``).
+        seed: Of SB3, torch and numpy.
+        log_dir: Where ``progress.csv`` goes; None = nothing is logged.
+        tensorboard: Also write TensorBoard events there, if the package is installed.
+
+    Returns:
+        A model ready for ``learn``.
+    """
+    algorithm, policy_class = _CLASSES[name]
+    settings = {**DEFAULTS[name], **(params or {})}
+    if "n_epochs" in settings:
+        settings["batch_size"] = _fitting_batch_size(settings["batch_size"], settings["n_steps"] * env.num_envs)
+    model = algorithm(
+        policy_class, env, policy_kwargs={"encoder": policy}, seed=seed, device="cpu", verbose=0, **settings
+    )
+    model.set_logger(_logger(log_dir, tensorboard))
+    return model
+
+
+def save_policy(model: BaseAlgorithm, path: Path) -> None:
+    """Write the policy's weights as safetensors; nothing of the optimiser."""
+    save_file({name: tensor.contiguous() for name, tensor in model.policy.state_dict().items()}, path)
+
+
+def load_policy(model: BaseAlgorithm, path: Path) -> None:
+    """Give a model the weights of a saved policy, also one from another edit space.
+
+    Raises:
+        RuntimeError: The file holds a policy of another kind (as ``load_state_dict`` says it).
+    """
+    model.policy.load_state_dict(load_file(path))
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Train these small networks on one thread: more are many times slower on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _fitting_batch_size(wanted: int, rollout: int) -> int:
+    """The largest size up to the wanted one that divides a rollout, so that no minibatch is cut short."""
+    return max((size for size in range(2, wanted + 1) if rollout % size == 0), default=rollout)
+
+
+def _logger(log_dir: Path | None, tensorboard: bool) -> Logger:
+    if log_dir is None:
+        return Logger(folder=None, output_formats=[])
+    log_dir.mkdir(parents=True, exist_ok=True)
+    formats: list[KVWriter] = [CSVOutputFormat(str(log_dir / "progress.csv"))]
+    if tensorboard and find_spec("tensorboard") is not None:
+        formats.append(TensorBoardOutputFormat(str(log_dir)))
+    return Logger(folder=str(log_dir), output_formats=formats)

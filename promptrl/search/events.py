@@ -1,0 +1,58 @@
+"""What the search tells whoever watches it; frozen values, no behaviour."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SearchProgress:
+    """After a batch of answers.
+
+    Attributes:
+        calls_used: Calls spent by this search.
+        calls_allowed: Its share.
+        env_steps: Edits tried, over all environments.
+        prompts_seen: Distinct prompts with answers.
+        best_prompt_id: The prompt believed best on train rows; None before the first answer.
+        best_mean: Its expected objective.
+        best_sd: Standard deviation of that belief.
+        baseline_mean: The baseline's expected objective.
+        episodes: Episodes ended.
+        mean_return: Mean return of the last 100 of them; NaN before the first.
+    """
+
+    calls_used: int
+    calls_allowed: int
+    env_steps: int
+    prompts_seen: int
+    best_prompt_id: str | None
+    best_mean: float
+    best_sd: float
+    baseline_mean: float
+    episodes: int
+    mean_return: float
+
+
+@dataclass(frozen=True, slots=True)
+class FinalistsProgress:
+    """After a round of the finals.
+
+    Attributes:
+        round: 1-based.
+        rounds: Rounds in all.
+        calls_used: Validation calls spent so far.
+        calls_allowed: Their share.
+        rows: Validation rows that every prompt still in has answered.
+        alive: Ids of the prompts still in, the best first; the baseline is always among them.
+        leader_difference: The leader's mean objective minus the baseline's on the shared rows.
+    """
+
+    round: int
+    rounds: int
+    calls_used: int
+    calls_allowed: int
+    rows: int
+    alive: tuple[str, ...]
+    leader_difference: float
+
+
+SearchEvent = SearchProgress | FinalistsProgress

@@ -1,0 +1,261 @@
+"""Search without planning: an SB3 agent learns on the live model, every step a real evaluation."""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.vec_env import VecMonitor
+
+from promptrl.errors import BudgetExhaustedError
+from promptrl.evaluation import Evaluator
+from promptrl.prompts.prompt import Prompt
+from promptrl.prompts.space import EditSpace
+from promptrl.search.agents import build_agent, one_torch_thread
+from promptrl.search.env import PromptVecEnv
+from promptrl.search.episodes import Episodes
+from promptrl.search.events import SearchEvent, SearchProgress
+from promptrl.search.hyperparameters import Algorithm
+from promptrl.search.policy import Encoder
+from promptrl.tasks.dataset import Example
+
+StopReason = Literal["budget", "converged", "stopped"]
+
+REFINE_SHARE = 0.2
+REFINE_WIDTH = 8
+IDLE_STEPS_PER_ENV = 100
+RETURNS_KEPT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A prompt that the search found.
+
+    Attributes:
+        prompt: It.
+        mean: Expected objective over all train rows, shrunken.
+        sd: Standard deviation of that belief.
+        answers: Train rows it was asked on.
+    """
+
+    prompt: Prompt
+    mean: float
+    sd: float
+    answers: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What the search hands on.
+
+    Attributes:
+        candidates: Every prompt asked, the best first.
+        stop_reason: "budget", "converged" (nothing new to ask) or "stopped" (from outside).
+        env_steps: Edits tried, over all environments.
+        calls_used: Calls spent.
+        agent: The trained SB3 model.
+    """
+
+    candidates: tuple[Candidate, ...]
+    stop_reason: StopReason
+    env_steps: int
+    calls_used: int
+    agent: BaseAlgorithm
+
+
+def search_live(
+    *,
+    space: EditSpace,
+    evaluator: Evaluator,
+    train_rows: Sequence[Example],
+    algorithm: Algorithm = "maskable_ppo",
+    policy: Encoder = "deepsets",
+    params: Mapping[str, Any] | None = None,
+    rows_per_prompt: int = 1,
+    max_edits: int | None = None,
+    n_envs: int = 8,
+    seed: int = 0,
+    log_dir: Path | None = None,
+    tensorboard: bool = False,
+    on_event: Callable[[SearchEvent], None] = lambda event: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> SearchResult:
+    """Train an agent on the live model until the search's calls are spent or nothing new is asked.
+
+    The last fifth of the calls goes to the agent's greedy rollout and to the leading prompts, on rows they have
+    not answered.
+
+    Args:
+        space: The edits.
+        evaluator: Answers; its "search" share is spent.
+        train_rows: Rows that rewards come from.
+        algorithm: Which SB3 algorithm.
+        policy: How the network lets edits see each other.
+        params: SB3's hyperparameters by their own names, over our defaults.
+        rows_per_prompt: Rows that an episode scores each of its prompts on.
+        max_edits: Longest episode; None = one more than there are slots.
+        n_envs: Environments side by side: a step of all is one batch of calls.
+        seed: Of everything random here.
+        log_dir: Where SB3's ``progress.csv`` goes.
+        tensorboard: Also write TensorBoard events there.
+        on_event: Told after every batch of answers.
+        should_stop: Asked after every step; True ends the search with what it has.
+
+    Returns:
+        The candidates, best first, and the trained agent.
+
+    Raises:
+        TargetError: The model can't be asked any more.
+    """
+    rules: dict[str, Any] = {"rows_per_prompt": rows_per_prompt, "max_edits": max_edits, "seed": seed}
+    env = PromptVecEnv(space, evaluator, train_rows, n_envs=n_envs, **rules)
+    model = build_agent(
+        algorithm,
+        VecMonitor(env),
+        policy=policy,
+        params=params,
+        seed=seed,
+        log_dir=log_dir,
+        tensorboard=tensorboard,
+    )
+    watch = _Watch(env.episodes, on_event, should_stop)
+    with one_torch_thread():
+        try:
+            model.learn(_step_cap(watch.calls_allowed, rows_per_prompt), callback=watch, log_interval=1)
+        except BudgetExhaustedError:
+            watch.stop_reason = "budget"
+        if watch.stop_reason != "stopped":
+            rollout_greedily(model, env.episodes)
+            _refine(env.episodes, n_envs * rows_per_prompt, np.random.default_rng(seed), watch)
+    model.logger.close()
+    episodes = env.episodes
+    ids = tuple(episodes.prompts)
+    candidates = tuple(
+        Candidate(episodes.prompts[ids[r.index]], r.mean, r.sd, r.answers) for r in episodes.estimates.ranking()
+    )
+    return SearchResult(candidates, watch.stop_reason, model.num_timesteps, watch.calls_used, model)
+
+
+def rollout_greedily(model: BaseAlgorithm, episodes: Episodes) -> Prompt:
+    """Follow the agent's best action from the baseline under the posterior mean; asks for what it passes.
+
+    Returns:
+        Where it ends; where it stood when the calls ran out.
+    """
+    greedy = Episodes(
+        episodes.space,
+        episodes.evaluator,
+        episodes.rows,
+        rows_per_prompt=episodes.rows_per_prompt,
+        max_edits=episodes.max_edits,
+        is_exploring=False,
+        estimates=episodes.estimates,
+    )
+    greedy.prompts = episodes.prompts
+    is_done = False
+    while not is_done:
+        action, _ = model.predict(greedy.observe(0), deterministic=True)
+        try:
+            transition = greedy.step([int(action)])[0]
+        except BudgetExhaustedError:
+            break
+        is_done = transition.terminated or transition.truncated
+    return greedy.episodes[0].prompt
+
+
+def _refine(episodes: Episodes, batch_size: int, rng: np.random.Generator, watch: "_Watch") -> None:
+    """Spend what is left on the leading prompts (by mean + one deviation), on rows new to them."""
+    rows_each = max(1, batch_size // REFINE_WIDTH)
+    tried: set[tuple[str, str]] = set()
+    while not watch.must_stop():
+        ranking = sorted(episodes.estimates.ranking(), key=lambda r: -(r.mean + r.sd))
+        ids = tuple(episodes.prompts)
+        asks = []
+        for leader in ranking[:REFINE_WIDTH]:
+            prompt = episodes.prompts[ids[leader.index]]
+            new = [
+                row
+                for row in episodes.rows
+                if not episodes.estimates.has(prompt.prompt_id, row.id) and (prompt.prompt_id, row.id) not in tried
+            ]
+            asks += [(prompt, new[i]) for i in rng.permutation(len(new))[:rows_each]]
+        asks = asks[: watch.calls_left]
+        if not asks:
+            return
+        tried.update((prompt.prompt_id, row.id) for prompt, row in asks)
+        try:
+            episodes.learn_answers(asks)
+        except BudgetExhaustedError:
+            return
+        watch.tell()
+
+
+def _step_cap(calls: int, rows_per_prompt: int) -> int:
+    """More steps than the calls can pay for, unless most answers are known: then the idle limit ends the search."""
+    return max(1, 4 * calls // rows_per_prompt)
+
+
+class _Watch(BaseCallback):
+    """Reports after every batch of answers and says when training must end."""
+
+    def __init__(
+        self, episodes: Episodes, on_event: Callable[[SearchEvent], None], should_stop: Callable[[], bool]
+    ) -> None:
+        super().__init__()
+        self.calls_allowed = episodes.evaluator.calls_left("search")
+        self.stop_reason: StopReason = "converged"
+        self._episodes = episodes
+        self._on_event = on_event
+        self._should_stop = should_stop
+        self._reserve = int(REFINE_SHARE * self.calls_allowed)
+        self._told = self._idle_steps = self._ended = 0
+        self._returns: deque[float] = deque(maxlen=RETURNS_KEPT)
+
+    @property
+    def calls_left(self) -> int:
+        return self._episodes.evaluator.calls_left("search")
+
+    @property
+    def calls_used(self) -> int:
+        return self.calls_allowed - self.calls_left
+
+    def must_stop(self) -> bool:
+        if self._should_stop():
+            self.stop_reason = "stopped"
+        return self.stop_reason == "stopped"
+
+    def tell(self) -> None:
+        """Send one ``SearchProgress``."""
+        self._told = self.calls_used
+        estimates = self._episodes.estimates
+        best = estimates.ranking()[0] if len(estimates) else None
+        self._on_event(
+            SearchProgress(
+                calls_used=self.calls_used,
+                calls_allowed=self.calls_allowed,
+                env_steps=self.num_timesteps,
+                prompts_seen=len(estimates),
+                best_prompt_id=tuple(self._episodes.prompts)[best.index] if best else None,
+                best_mean=best.mean if best else 0.0,
+                best_sd=best.sd if best else 0.0,
+                baseline_mean=self._episodes.observer.baseline_value(),
+                episodes=self._ended,
+                mean_return=float(np.mean(self._returns)) if self._returns else float("nan"),
+            )
+        )
+
+    def _on_step(self) -> bool:
+        ended = [info["episode"]["r"] for info in self.locals["infos"] if "episode" in info]
+        self._ended += len(ended)
+        self._returns.extend(ended)
+        self._idle_steps = 0 if self.calls_used > self._told else self._idle_steps + 1
+        if self.calls_used > self._told:
+            self.tell()
+        if self.calls_left <= self._reserve:
+            self.stop_reason = "budget"
+            return False
+        return self._idle_steps < IDLE_STEPS_PER_ENV and not self.must_stop()

@@ -1,0 +1,101 @@
+"""Agents are built with our defaults, log as SB3 does, and their weights survive saving."""
+
+import csv
+
+import numpy as np
+import pytest
+from landscape import TableEvaluator, make_rows, make_space
+from sb3_contrib import MaskablePPO
+from stable_baselines3 import A2C, DQN, PPO
+
+from promptrl.search.agents import build_agent, load_policy, one_torch_thread, save_policy
+from promptrl.search.env import PromptVecEnv
+from promptrl.search.hyperparameters import ALGORITHMS, DEFAULTS
+
+CLASSES = {"maskable_ppo": MaskablePPO, "ppo": PPO, "a2c": A2C, "dqn": DQN}
+
+
+def make_env(options=(3, 3, 2)):
+    """Four environments."""
+    return PromptVecEnv(make_space(options), TableEvaluator(), make_rows(8), n_envs=4)
+
+
+def trained(name, **options):
+    """An agent after a few steps."""
+    agent = build_agent(name, make_env(), **options)
+    with one_torch_thread():
+        agent.learn(200, log_interval=1)
+    return agent
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_defaults_reach_sb3_and_given_params_go_over_them(name):
+    """SB3's own names carry the values."""
+    agent = build_agent(name, make_env(), params={"gamma": 0.5})
+    assert type(agent) is CLASSES[name]
+    assert agent.gamma == 0.5
+    assert agent.learning_rate == DEFAULTS[name]["learning_rate"]
+    assert str(agent.device) == "cpu"
+
+
+def test_batch_size_always_divides_the_rollout():
+    """A minibatch cut short would make SB3 warn; the largest divisor below the wanted size is taken."""
+    agent = build_agent("ppo", make_env(), params={"n_steps": 9, "batch_size": 16})
+    assert (agent.n_steps * 4) % agent.batch_size == 0
+    assert agent.batch_size == 12
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_progress_csv_is_what_sb3_writes(name, tmp_path):
+    """The log folder holds progress.csv with SB3's columns."""
+    trained(name, log_dir=tmp_path).logger.close()
+    with (tmp_path / "progress.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) > 1
+    assert "time/total_timesteps" in rows[0]
+    assert any(column.startswith("train/") for column in rows[0])
+
+
+def test_tensorboard_events_are_written_when_wanted(tmp_path):
+    """An events file lies beside progress.csv."""
+    trained("a2c", log_dir=tmp_path, tensorboard=True).logger.close()
+    assert [path for path in tmp_path.iterdir() if path.name.startswith("events.out.tfevents")]
+
+
+@pytest.mark.parametrize("encoder", ["deepsets", "transformer"])
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_policy_zip_loads_with_plain_sb3(name, encoder, tmp_path):
+    """``model.save`` writes what ``PPO.load`` and the like read, with the same behaviour."""
+    agent = trained(name, policy=encoder)
+    agent.save(tmp_path / "policy.zip")
+    loaded = CLASSES[name].load(tmp_path / "policy.zip", device="cpu")
+    observations = make_env().reset()
+    assert np.array_equal(
+        agent.predict(observations, deterministic=True)[0], loaded.predict(observations, deterministic=True)[0]
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(weights(agent), weights(loaded), strict=True))
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_saved_policy_restores_into_another_space(name, tmp_path):
+    """Tensors alone carry the policy, also to a space with other edits."""
+    agent = trained(name)
+    save_policy(agent, tmp_path / "policy.safetensors")
+    other = build_agent(name, make_env((5, 4, 4, 2)), seed=5)
+    before = weights(other)
+    load_policy(other, tmp_path / "policy.safetensors")
+    assert not all(np.array_equal(a, b) for a, b in zip(before, weights(other), strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(weights(agent), weights(other), strict=True))
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_training_changes_the_policy_and_same_seed_repeats_it(name):
+    """Learning moves weights; one seed gives one result."""
+    first, second, untrained = trained(name, seed=3), trained(name, seed=3), build_agent(name, make_env(), seed=3)
+    assert all(np.array_equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(weights(first), weights(untrained), strict=True))
+
+
+def weights(agent):
+    """Every weight of the policy, by name."""
+    return [tensor.numpy().copy() for _, tensor in sorted(agent.policy.state_dict().items())]

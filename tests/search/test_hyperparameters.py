@@ -1,0 +1,86 @@
+"""Wrong hyperparameters are all found before anything runs, each with its key, value and what was expected."""
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+from sb3_contrib import MaskablePPO
+from stable_baselines3 import A2C, DQN, PPO
+
+from promptrl.search.hyperparameters import ALGORITHMS, DEFAULTS, HYPERPARAMETERS, MAX_BUFFER_SIZE, check_params
+
+CLASSES = {"maskable_ppo": MaskablePPO, "ppo": PPO, "a2c": A2C, "dqn": DQN}
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_hyperparameter_exists_in_sb3(name):
+    """The table speaks SB3's own names."""
+    assert HYPERPARAMETERS[name].keys() <= inspect.signature(CLASSES[name].__init__).parameters.keys()
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_defaults_pass_their_own_check(name):
+    """Ours are in range and small: no rollout eats a budget."""
+    assert check_params(name, DEFAULTS[name]) == []
+    assert DEFAULTS[name].get("n_steps", 1) <= 32
+    assert DEFAULTS["dqn"]["buffer_size"] <= MAX_BUFFER_SIZE
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "key", "words"),
+    [
+        ("ppo", {"gamma": 1.5}, "gamma", "got 1.5, expected a number, 0 to 1"),
+        ("ppo", {"gamma": "0.9"}, "gamma", "got '0.9'"),
+        ("ppo", {"gamma": True}, "gamma", "got True"),
+        ("ppo", {"gamma": float("nan")}, "gamma", "got nan"),
+        ("a2c", {"ent_coef": float("inf")}, "ent_coef", "got inf"),
+        ("ppo", {"learning_rate": 0}, "learning_rate", "above 0, at most 1"),
+        ("ppo", {"learning_rate": "linear"}, "learning_rate", "a number"),
+        ("ppo", {"n_epochs": 2.5}, "n_epochs", "a whole number, at least 1"),
+        ("ppo", {"gamma": None}, "gamma", "got None"),
+        ("maskable_ppo", {"target_kl": -1}, "target_kl", "or null"),
+        ("a2c", {"use_rms_prop": 1}, "use_rms_prop", "true or false"),
+        ("dqn", {"buffer_size": 1_000_000}, "buffer_size", "1 to 20000"),
+        ("dqn", {"gradient_steps": -2}, "gradient_steps", "at least -1"),
+        ("a2c", {"clip_range": 0.2}, "clip_range", "a2c has no such parameter"),
+    ],
+)
+def test_wrong_value_is_named_with_what_was_expected(name, params, key, words):
+    """One problem, at its key, in words a person can act on."""
+    (problem,) = check_params(name, params)
+    assert problem.key == f"algorithm.params.{key}"
+    assert words in problem.message
+
+
+def test_unknown_name_gets_the_nearest_right_one():
+    """A typo is answered with what was meant."""
+    (problem,) = check_params("ppo", {"learning_rat": 1e-3})
+    assert "learning_rate" in problem.hint
+
+
+def test_unknown_algorithm_is_named():
+    """So is a wrong algorithm."""
+    (problem,) = check_params("pp0", {})
+    assert problem.key == "algorithm.name"
+    assert "ppo" in problem.hint
+
+
+def test_all_problems_are_reported_at_once():
+    """Not only the first."""
+    problems = check_params("dqn", {"gamma": 2, "tau": 0, "n_epochs": 4})
+    assert [problem.key for problem in problems] == [f"algorithm.params.{key}" for key in ("gamma", "tau", "n_epochs")]
+
+
+@pytest.mark.parametrize(
+    ("name", "params"), [("ppo", {"target_kl": None, "gamma": 1}), ("dqn", {"gradient_steps": -1})]
+)
+def test_right_values_pass(name, params):
+    """Null where SB3 takes it, whole numbers for floats, -1 gradient steps."""
+    assert check_params(name, params) == []
+
+
+def test_check_needs_neither_torch_nor_sb3():
+    """``validate`` stays quick."""
+    code = "import sys, promptrl.search.hyperparameters; sys.exit('torch' in sys.modules or 'gymnasium' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,11 +3,10 @@
 Only files are read here; no model is loaded (``opening.py`` does that).
 """
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from promptrl.config import LoadedConfig, load_config
 from promptrl.config.targets import OpenAITargetConfig
@@ -17,7 +16,7 @@ from promptrl.prompts.prompt import Demonstration, UserTemplate
 from promptrl.prompts.space import EditSpace, build_edit_space
 from promptrl.runs import Run
 from promptrl.search.hyperparameters import check_params
-from promptrl.tasks.dataset import Example, build_examples, dataset_hash, load_rows
+from promptrl.tasks.dataset import Example, accepted_answers, build_examples, dataset_hash, load_rows
 from promptrl.tasks.metrics import Metric, build_metric
 from promptrl.tasks.reward import Objective
 from promptrl.tasks.splits import Splits, split_examples
@@ -140,16 +139,18 @@ def _load_examples(loaded: LoadedConfig) -> dict[str, list[Example]]:
     data = loaded.config.dataset
     template = loaded.config.user_template
     placeholders = UserTemplate(loaded.config.prompt.text or "" if template is None else template).placeholders
-    files = {"all": data.path} if data.files is None else data.files.model_dump()
+    sources = {"all": (data.path, "dataset.path")}
+    if data.files is not None:
+        sources = {split: (path, f"dataset.files.{split}") for split, path in data.files.model_dump().items()}
     return {
         split: build_examples(
-            load_rows(loaded.resolve(path), format=data.format),
+            load_rows(loaded.resolve(path), format=data.format, key=key),
             input=data.input,
             reference=data.reference,
             columns=data.columns,
             placeholders=placeholders,
         )
-        for split, path in files.items()
+        for split, (path, key) in sources.items()
         if path is not None
     }
 
@@ -178,7 +179,7 @@ def _edit_space(loaded: LoadedConfig, splits: Splits) -> EditSpace:
         user=template,
         separator=config.prompt.separator,
         demonstrations=[
-            Demonstration(example.id, user.render(example.fields), _as_answer(example.reference))
+            Demonstration(example.id, user.render(example.fields), accepted_answers(example.reference)[0])
             for example in splits.demonstrations
         ],
         max_demonstrations=config.prompt.demonstrations.max,
@@ -187,10 +188,6 @@ def _edit_space(loaded: LoadedConfig, splits: Splits) -> EditSpace:
         reorder=config.edits.reorder,
         tokens=config.edits.tokens,
     )
-
-
-def _as_answer(reference: Any) -> str:
-    return reference if isinstance(reference, str) else json.dumps(reference, ensure_ascii=False)
 
 
 def _metrics(loaded: LoadedConfig, rows: tuple[Example, ...]) -> tuple[Metric, ...]:

@@ -14,8 +14,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2
 
 
 def people() -> Console:
-    """A console on stderr; plain when it is no terminal, when NO_COLOR is set or in CI logs."""
-    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    """A console on stderr; plain when it is no terminal or when NO_COLOR is set."""
+    return Console(stderr=True, highlight=False)
 
 
 def strip_controls(text: object) -> str:
@@ -30,7 +30,7 @@ def clean(text: object) -> str:
 
 def show_message(text: str) -> None:
     """Say something to people."""
-    people().print(clean(text))
+    people().print(clean(text), soft_wrap=True)
 
 
 def show_error(error: PromptrlError) -> None:

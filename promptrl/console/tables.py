@@ -53,8 +53,10 @@ def interval(entry: Mapping[str, Any] | None) -> str:
 
 
 def money(usd: float | None) -> str:
-    """A sum in dollars, or that it is unknown."""
-    return "unknown" if usd is None else f"${usd:.4f}" if usd < 1 else f"${usd:.2f}"
+    """What it cost in dollars, as far as that is known."""
+    if usd is None:
+        return "cost unknown"
+    return "no cost" if usd == 0 else f"${usd:.4f}" if usd < 1 else f"${usd:.2f}"
 
 
 def prompt_diff(before: str, after: str) -> Text:
@@ -94,7 +96,7 @@ def show_result(result: Mapping[str, Any], place: Path | None = None) -> None:
     calls = result["calls"]
     console.print(
         f"{calls['total']:,} calls ({calls['cached']:,} from the cache): {calls['search']:,} search, "
-        f"{calls['validation']:,} validation, {calls['test']:,} test · cost {money(result['cost_usd'])} · "
+        f"{calls['validation']:,} validation, {calls['test']:,} test · {money(result['cost_usd'])} · "
         f"{result['wall_s']:.0f} s · stopped: {result['stop_reason']}"
     )
     if place is not None:
@@ -136,20 +138,19 @@ def show_runs(summaries: "Sequence[RunSummary]", *, as_json: bool) -> None:
 
 
 def _print_runs(summaries: "Sequence[RunSummary]") -> None:
-    made = table(
-        "run", "status", "verdict", "baseline", "winner", "calls", "started", right=("baseline", "winner", "calls")
-    )
+    figures = ("baseline", "winner", "calls")
+    made = table("run", "outcome", *figures, "started", right=figures)
+    made.columns[0].no_wrap = True
     for summary in summaries:
         result = summary.result
         if result is None:
-            cells = ["", "", "", ""]
+            cells = [summary.status, "", "", ""]
         else:
             verdict = str(result["verdict"])
-            tests = [result[label]["test"] or result[label]["validation"] for label in ("baseline", "winner")]
-            cells = [f"[{VERDICT_STYLES[verdict]}]{verdict}[/]"]
-            cells += [percent(entry["score"] if entry else None) for entry in tests]
-            cells += [f"{result['calls']['total']:,}"]
-        made.add_row(clean(summary.run_id), summary.status, *cells, summary.started[:16].replace("T", " "))
+            held_out = [result[label]["test"] or result[label]["validation"] for label in ("baseline", "winner")]
+            scores = [percent(entry["score"] if entry else None) for entry in held_out]
+            cells = [f"[{VERDICT_STYLES[verdict]}]{verdict}[/]", *scores, f"{result['calls']['total']:,}"]
+        made.add_row(clean(summary.run_id), *cells, clean(summary.started[:16].replace("T", " ")))
     people().print(made)
 
 
@@ -180,9 +181,11 @@ def show_run(run: "Run", *, as_json: bool) -> None:
         console.print(f"{len(run.outcomes()):,} answers kept in {clean(run.path / 'outcomes.jsonl')}", soft_wrap=True)
         return
     show_result(result, run.path)
-    board = table("finalist", "objective", "validation", "rows", right=("objective", "validation", "rows"))
-    for row in run.leaderboard():
-        board.add_row(clean(row["prompt_id"]), f"{row['objective']:.3f}", percent(row["score"]), str(row["rows"]))
+    board = table("", "validation", "rows", "against baseline", "finalist", right=("validation", "rows"))
+    for place, row in enumerate(run.leaderboard(), start=1):
+        against = "(baseline)" if row["is_baseline"] else f"{points(row['difference'])} ± {100 * row['sd']:.1f}"
+        first = Text(strip_controls(row["text"]).replace("\n", " "), no_wrap=True, overflow="ellipsis")
+        board.add_row(str(place), percent(row["score"]), str(row["rows"]), against, first)
     console.print(board)
 
 

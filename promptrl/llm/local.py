@@ -88,6 +88,11 @@ class LocalTarget:
             self._changed.notify()
         return await question.future
 
+    async def complete_repeat(self, messages: Messages, params: Mapping[str, Any], repeat: int) -> Completion:
+        """As ``complete``; without a seed of its own, the number of the repeat is the seed, so that runs repeat."""
+        seeded = params if params.get("seed") is not None else {**params, "seed": repeat}
+        return await self.complete(messages, seeded)
+
     async def aclose(self) -> None:
         """End the workers after the batches under way; what still waits fails with TargetError."""
         with self._changed:

@@ -133,6 +133,18 @@ def test_sampling_without_a_seed_varies(nano: LocalTarget) -> None:
     assert len({completion.text for completion in ask(nano, [CHATS[0]] * 16, **OUT_OF_TASTE)}) > 1
 
 
+def test_repeats_differ_and_can_be_repeated(nano: LocalTarget) -> None:
+    """Without a seed in the params, the number of a repeat decides its answer."""
+
+    async def repeats() -> list[str]:
+        asked = (nano.complete_repeat(CHATS[0], OUT_OF_TASTE, repeat) for repeat in range(16))
+        return [completion.text for completion in await asyncio.gather(*asked)]
+
+    first = asyncio.run(repeats())
+    assert first == asyncio.run(repeats())
+    assert len(set(first)) > 1
+
+
 def test_a_narrow_nucleus_is_greedy(nano: LocalTarget) -> None:
     """With a tiny top_p only the most likely token is left."""
     greedy = [completion.text for completion in ask(nano, CHATS[:16], max_tokens=24)]

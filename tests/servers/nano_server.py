@@ -30,7 +30,8 @@ class _Server(ThreadingHTTPServer):
         self.model = model
         self.target = LocalTarget(model)
         self.loop = asyncio.new_event_loop()
-        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        self.loop_thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.loop_thread.start()
 
     def answer(self, body: dict[str, Any]) -> Completion:
         """Ask the model; OpenAI's default temperature is 1."""
@@ -42,6 +43,8 @@ class _Server(ThreadingHTTPServer):
         super().server_close()
         asyncio.run_coroutine_threadsafe(self.target.aclose(), self.loop).result()
         self.loop.call_soon_threadsafe(self.loop.stop)
+        self.loop_thread.join()
+        self.loop.close()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -18,6 +18,11 @@ def people() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+def readers() -> Console:
+    """A console on stdout, for data that people read too; plain when it goes into a file or a pager."""
+    return Console(highlight=False)
+
+
 def strip_controls(text: object) -> str:
     """Text without control characters: a completion may hold terminal commands."""
     return _CONTROL.sub("\ufffd", str(text))

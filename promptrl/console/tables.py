@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from promptrl.console.screen import clean, people, print_data, strip_controls
+from promptrl.console.screen import clean, people, print_data, readers, strip_controls
 
 if TYPE_CHECKING:
     from promptrl.config import SchemaRow
@@ -219,8 +220,10 @@ def show_plan(path: Path, parts: "Parts", *, as_json: bool) -> None:
 
 
 def show_schema(rows: "Sequence[SchemaRow]") -> None:
-    """Every config key."""
-    made = table("key", "type", "default", "meaning")
+    """Every config key with its type, default and meaning, as a list that fits any width; data, so on stdout."""
+    console = readers()
     for row in rows:
-        made.add_row(clean(row.key), clean(row.type), clean(row.default), clean(row.description))
-    people().print(made)
+        default = row.default if row.default in ("", "required") else f"default {row.default}"
+        kind = "; ".join(part for part in (row.type, default) if part)
+        console.print(f"[bold]{clean(row.key)}[/]  [dim]{clean(kind)}[/]")
+        console.print(Padding(Text(strip_controls(row.description)), (0, 0, 0, 4)))

@@ -2,8 +2,8 @@
 
 ``python tests/benchmarks/seeds.py configs/quickstart.yaml --seeds 10 --algorithms maskable_ppo,ppo,a2c,dqn``
 
-A seed changes everything that is drawn at random: the splits, the search, the finals. All runs share one answer cache
-(answers are those of a deterministic model), so that only new questions cost time; calls are counted as if there were none.
+A seed changes everything that is drawn at random: the splits, the search, the finals. All runs share one answer cache,
+so that only new questions cost time; calls are counted as if there were none.
 """
 
 import argparse
@@ -48,11 +48,9 @@ def main() -> None:
             gain, low, high = (100 * measured[key] for key in ("score", "low", "high"))
             gains.append(gain)
             winners.append(100 * test["winner"]["score"])
-            print(
-                f"{seed:4}  {100 * test['baseline']['score']:8.1f}  {winners[-1]:6.1f}  {gain:+6.1f}  "
-                f"[{low:+6.1f}, {high:+6.1f}]  {result['calls']['total']:6}  {result['wall_s']:7.1f}  {result['verdict']}",
-                flush=True,
-            )
+            scores = f"{seed:4}  {100 * test['baseline']['score']:8.1f}  {winners[-1]:6.1f}  {gain:+6.1f}"
+            cost = f"{result['calls']['total']:6}  {result['wall_s']:7.1f}"
+            print(f"{scores}  [{low:+6.1f}, {high:+6.1f}]  {cost}  {result['verdict']}", flush=True)
         print(line("winner", winners, " %"))
         print(line("gain", gains, " points"))
         print(f"gain of 25 points or more: {sum(gain >= 25 for gain in gains)} of {len(gains)} seeds")

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import queue
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from typing import Any
 
 from promptrl.errors import TargetError
 from promptrl.llm.background import background_loop
@@ -12,31 +13,45 @@ from promptrl.llm.base import Completion, CompletionError, Request
 Answer = Completion | CompletionError
 
 _CANCEL_S = 10.0
+_POLL_S = 0.2
 
 
 class Flight:
     """One question under way, for everyone who waits for its answer; cancelled when the last of them leaves.
 
     Args:
-        task: Finds the answer.
+        find: Finds the answer; sets ``is_answered`` of the flight when only the commit is left to do.
+
+    Attributes:
+        is_answered: Whether the answer is paid for and on its way to the cache: then nothing is cancelled any more.
     """
 
-    def __init__(self, task: asyncio.Task[Answer]) -> None:
-        self.task = task
-        self.is_abandoned = False
+    def __init__(self, find: Callable[["Flight"], Coroutine[Any, Any, Answer]]) -> None:
+        self.is_answered = False
+        self._is_abandoned = False
         self._waiters = 0
+        self._task = asyncio.create_task(find(self))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it can't be joined any more."""
+        return self._is_abandoned or self._task.done()
 
     async def wait(self) -> Answer:
-        """Wait for the answer; raises what the task raises."""
+        """Wait for the answer; raises what finding it raises."""
         self._waiters += 1
         try:
-            return await asyncio.shield(self.task)
+            return await asyncio.shield(self._task)
+        except asyncio.CancelledError:
+            if self.is_answered:
+                return await asyncio.shield(self._task)
+            raise
         finally:
             self._waiters -= 1
-            if not self._waiters and not self.task.done():
-                self.is_abandoned = True
-                self.task.cancel()
-                await asyncio.wait({self.task}, timeout=_CANCEL_S)
+            if not self._waiters and not self._task.done():
+                self._is_abandoned = True
+                self._task.cancel()
+                await asyncio.wait({self._task}, timeout=_CANCEL_S)
 
 
 class Batch:
@@ -75,7 +90,7 @@ class Batch:
         is_over = False
         try:
             background_loop().call_soon_threadsafe(self._start)
-            while (item := self._outbox.get()) is not None:
+            while (item := self._next()) is not None:
                 yield item
             is_over = True
         finally:
@@ -83,6 +98,11 @@ class Batch:
                 self._cancel_and_wait()
         if self._task is not None:
             self._task.result()
+
+    def _next(self) -> tuple[str, Answer] | None:
+        while True:  # a signal that comes just before a wait without end would be seen only after it
+            with contextlib.suppress(queue.Empty):
+                return self._outbox.get(timeout=_POLL_S)
 
     def _start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._ask_all())
@@ -100,7 +120,10 @@ class Batch:
                 for key, request in self._requests.items():
                     group.create_task(self._ask(key, request))
         except BaseExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+            first = errors.exceptions[0]
+        else:
+            return
+        raise first  # outside of the handler, so that it carries no group as its context
 
     async def _ask(self, key: str, request: Request) -> None:
         answer = await self._answer(key, request)

@@ -121,11 +121,15 @@ class Cache:
         """Store an answer unless the question has one.
 
         Returns:
-            Done once the answer is committed; carries the ``sqlite3.Error`` if that failed.
+            Done once the answer is committed; carries the ``sqlite3.Error`` if that failed. It can't be cancelled.
         """
         stored = json.dumps({name: getattr(completion, name) for name in _STORED_FIELDS})
         committed: Future[None] = Future()
-        self._inbox.put((key, stored, committed))
+        committed.set_running_or_notify_cancel()
+        if self._writer.is_alive():
+            self._inbox.put((key, stored, committed))
+        else:
+            committed.set_exception(sqlite3.ProgrammingError("the cache is closed"))
         return committed
 
     def put_many(self, completions: Mapping[str, Completion]) -> None:

@@ -185,18 +185,19 @@ class Engine:
 
     async def _answer(self, key: str, request: Request) -> Answer:
         flight = self._flights.get(key)
-        if flight is not None and not flight.is_abandoned:
+        if flight is not None and not flight.is_over:
             return self._used_again(await flight.wait())
-        flight = Flight(asyncio.create_task(self._ask_and_commit(key, request)))
+        flight = Flight(functools.partial(self._ask_and_commit, key, request))
         self._flights[key] = flight
         try:
             return await flight.wait()
         finally:
-            if self._flights.get(key) is flight and (flight.is_abandoned or flight.task.done()):
+            if self._flights.get(key) is flight and flight.is_over:
                 del self._flights[key]
 
-    async def _ask_and_commit(self, key: str, request: Request) -> Answer:
+    async def _ask_and_commit(self, key: str, request: Request, flight: Flight) -> Answer:
         answer = await self._ask(request)
+        flight.is_answered = True
         if isinstance(answer, Completion):
             await self._commit(key, request, answer)
             answer = self._priced(answer)

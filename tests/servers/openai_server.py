@@ -71,8 +71,7 @@ class OpenAIServer:
         self._in_flight = 0
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._http.daemon_threads = True
+        self._http = _HTTPServer(("127.0.0.1", 0), self._handler())
         self.base_url = f"http://127.0.0.1:{self._http.server_port}/v1"
 
     def __enter__(self) -> Self:
@@ -140,7 +139,7 @@ class OpenAIServer:
                 finally:
                     server._release()
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, *_: object) -> None:
                 pass
 
             def _fail(self, fault: Fault) -> None:
@@ -175,6 +174,11 @@ class OpenAIServer:
                 self.wfile.write(data)
 
         return Handler
+
+
+class _HTTPServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # with the default of 5, a burst of connections is partly reset
 
 
 def _count_tokens(messages: Chat, text: str) -> tuple[int, int]:

@@ -6,9 +6,11 @@ number from 0. Out: the replay log, and the questions that have answers as a dat
 ``reference`` added.
 
 In the log, a prompt's text without white space around it is the system message, as the one non-empty slot of a Prompt
-renders it, and the question is the user message. So the experiment for it is::
+renders it, and the question is the user message. So the experiment for it offers these texts and no other edits, which
+would have no answers in the log::
 
     prompt: {user: "{question}", slots: {prompt: ["The answer is:", "Let's think step by step:"]}}
+    edits: {bank: none, phrases: false}
     target: {type: replay, path: replay.jsonl}
     dataset: {path: questions.jsonl, input: question, reference: reference}
 """

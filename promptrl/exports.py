@@ -1,15 +1,19 @@
 """A finished run's best prompt in the forms that other programs read."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from promptrl.errors import RunLockedError, UsageError
+from promptrl.prompts.prompt import UserTemplate
 from promptrl.runs import Run
 
 PROMPTFOO_SCHEMA = "https://promptfoo.dev/config-schema.json"
+_OPEN, _CLOSE = "\ue000", "\ue001"
+"""Private-use characters that stand around a placeholder while the text around it is treated."""
 
 
 def export_prompt(run: Run, to: str) -> str:
@@ -42,9 +46,8 @@ def export_prompt(run: Run, to: str) -> str:
 
 def _promptfoo(run: Run, result: Mapping[str, Any], target: Mapping[str, Any]) -> str:
     """A promptfooconfig.yaml with the baseline and the winner side by side (https://www.promptfoo.dev/docs/configuration/)."""
-    placeholders = run.info.get("placeholders", [])
     prompts = [
-        {"label": label, "raw": json.dumps(_as_nunjucks(result[label]["messages"], placeholders), ensure_ascii=False)}
+        {"label": label, "raw": json.dumps(_as_nunjucks(result[label]["messages"]), ensure_ascii=False)}
         for label in ("baseline", "winner")
     ]
     config: dict[str, Any] = {"description": f"promptrl run {run.id}", "prompts": prompts}
@@ -60,14 +63,15 @@ def _promptfoo(run: Run, result: Mapping[str, Any], target: Mapping[str, Any]) -
     return head + yaml.safe_dump(config, allow_unicode=True, sort_keys=False, width=100)
 
 
-def _as_nunjucks(messages: list[dict[str, str]], placeholders: list[str]) -> list[dict[str, str]]:
-    """Turn ``{name}`` of the last message into promptfoo's ``{{name}}``; guard braces that mean nothing elsewhere."""
+def _as_nunjucks(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The messages with promptfoo's ``{{name}}`` for our ``{name}``; braces that mean nothing stay harmless."""
     *head, last = messages
-    content = last["content"]
-    for name in placeholders:
-        content = content.replace("{" + name + "}", "{{" + name + "}}")
+    template = UserTemplate(last["content"])
+    marked = template.render({name: f"{_OPEN}{name}{_CLOSE}" for name in template.placeholders})
+    parts = re.split(f"{_OPEN}(.*?){_CLOSE}", marked)
+    content = "".join("{{" + part + "}}" if i % 2 else _guard(part) for i, part in enumerate(parts))
     return [{**m, "content": _guard(m["content"])} for m in head] + [{**last, "content": content}]
 
 
 def _guard(text: str) -> str:
-    return f"{{% raw %}}{text}{{% endraw %}}" if "{{" in text or "{%" in text else text
+    return f"{{% raw %}}{text}{{% endraw %}}" if re.search(r"\{[{%#]", text) else text

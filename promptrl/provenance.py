@@ -34,7 +34,6 @@ def describe_run(loaded: LoadedConfig, parts: Parts) -> dict[str, Any]:
             "api_key_env": getattr(target, "api_key_env", None),
             "params": target.request_params,
         },
-        "placeholders": list(parts.space.baseline.user.placeholders),
     }
 
 

@@ -1,0 +1,53 @@
+"""Exports mean the same to the program that reads them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from promptrl.errors import RunLockedError, UsageError
+from promptrl.exports import export_prompt
+from promptrl.runs import Run, RunsFolder
+
+MESSAGES = [
+    {"role": "system", "content": "Answer in {braces} and {{ double }} ones."},
+    {"role": "user", "content": "Text {{as is}}: {text}"},
+]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A finished run against a server."""
+    made = RunsFolder(tmp_path).create("toy")
+    target = {"type": "openai", "model": "m", "base_url": "http://localhost:1/v1", "api_key_env": "KEY"}
+    made.start({"target": {**target, "params": {"temperature": 0}}}, "", "")
+    prompt: dict[str, Any] = {"prompt_id": "x", "text": "[system]\nAnswer", "messages": MESSAGES}
+    made.finish({"winner": prompt, "baseline": {**prompt, "messages": MESSAGES[1:]}})
+    return made
+
+
+def test_an_openai_request_is_complete(run: Run) -> None:
+    """Model, messages and parameters, ready to be posted."""
+    assert json.loads(export_prompt(run, "openai")) == {"model": "m", "messages": MESSAGES, "temperature": 0}
+
+
+def test_promptfoo_gets_its_own_placeholders_and_no_accidental_ones(run: Run) -> None:
+    """{text} becomes {{text}}; braces that mean nothing to us mean nothing to promptfoo."""
+    config = yaml.safe_load(export_prompt(run, "promptfoo"))
+    system, user = json.loads(config["prompts"][1]["raw"])
+    assert user["content"] == "Text {as is}: {{text}}"
+    assert system["content"] == "{% raw %}Answer in {braces} and {{ double }} ones.{% endraw %}"
+    provider = config["providers"][0]
+    assert provider["id"] == "openai:chat:m"
+    assert provider["config"] == {"temperature": 0, "apiBaseUrl": "http://localhost:1/v1", "apiKeyEnvar": "KEY"}
+
+
+def test_what_cant_be_exported_is_an_error(run: Run, tmp_path: Path) -> None:
+    """An unknown form, and a run without a winner."""
+    with pytest.raises(UsageError):
+        export_prompt(run, "xml")
+    unfinished = RunsFolder(tmp_path).create("toy")
+    with pytest.raises(RunLockedError):
+        export_prompt(unfinished, "txt")

@@ -138,16 +138,18 @@ class Evaluator:
             Request(prompt.render(example.fields), self._params, key[2], purpose) for key, (prompt, example) in jobs
         ]
         errors: list[CompletionError] = []
-        with closing(self._engine.stream(requests)) as answers:
-            for index, answer in answers:
-                key, (prompt, example) = jobs[index]
-                if isinstance(answer, CompletionError):
-                    errors.append(answer)
-                    continue
-                outcome = self._outcome(prompt, example, key[2], purpose, answer)
-                self._log.record([(prompt, outcome)])
-                answered[key] = outcome
-        self._outcomes.update((key, answered[key]) for key in new if key in answered)
+        try:
+            with closing(self._engine.stream(requests)) as answers:
+                for index, answer in answers:
+                    key, (prompt, example) = jobs[index]
+                    if isinstance(answer, CompletionError):
+                        errors.append(answer)
+                        continue
+                    outcome = self._outcome(prompt, example, key[2], purpose, answer)
+                    self._log.record([(prompt, outcome)])
+                    answered[key] = outcome
+        finally:
+            self._outcomes.update((key, answered[key]) for key in new if key in answered)
         if len(errors) > MAX_MISSING_SHARE * len(new):
             raise TargetError(
                 f"{len(errors)} of {len(new)} calls failed after their retries; the last one: "

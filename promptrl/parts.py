@@ -3,6 +3,7 @@
 Only files are read here; no model is loaded (``opening.py`` does that).
 """
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -227,7 +228,9 @@ def _price(loaded: LoadedConfig) -> Price | None:
     target = loaded.config.target
     if target.price is not None:
         return Price(target.price.input_per_million, target.price.output_per_million)
-    price = price_of(target.model, target.base_url) if isinstance(target, OpenAITargetConfig) else None
+    price = None
+    if isinstance(target, OpenAITargetConfig):
+        price = price_of(target.model, target.base_url or os.environ.get("OPENAI_BASE_URL"))
     if price is None and loaded.config.budget.max_usd is not None:
         message = "is missing and the price is not publicly known, but budget.max_usd needs it"
         raise ConfigError([Problem("target.price", message, "give input_per_million and output_per_million")])

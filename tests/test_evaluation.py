@@ -92,6 +92,7 @@ def test_too_many_failed_calls_stop_the_run_but_keep_the_answers() -> None:
         with pytest.raises(TargetError, match="server: 500"):
             evaluator.evaluate([(PROMPTS[0], row) for row in ROWS])
         assert len(notes.outcomes) > 20
+        assert set(map(id, evaluator.outcomes)) == set(map(id, notes.outcomes))
 
 
 def test_a_bad_completion_is_data_with_a_reason() -> None:

@@ -11,7 +11,7 @@ from typing import cast
 
 from promptrl.nano import drills
 from promptrl.nano.grammar import disturb, word
-from promptrl.nano.inputs import WORDS, Input, Task, is_held_out, make_input
+from promptrl.nano.inputs import WORDS, Input, Order, Task, is_held_out, make_input
 from promptrl.nano.responses import (
     ALL_KEYS,
     LABELS,
@@ -102,10 +102,12 @@ def _turn(request: Request, heading: str, task: Task, rng: Random) -> Turn:
 
 
 def make_seen_input(task: Task, rng: Random) -> Input:
-    """Make an input that is not held out."""
-    while is_held_out((x := make_input(task, rng)).text):
-        pass
-    return x
+    """Make an input that is not held out; orders with a correction are shown more often than they occur."""
+    want_correction = task == "extraction" and rng.random() < 0.5
+    while True:
+        x = make_input(task, rng)
+        if not is_held_out(x.text) and not (want_correction and isinstance(x, Order) and not x.is_corrected):
+            return x
 
 
 def sample_instructions(task: Task, rng: Random) -> list[Instruction]:
@@ -140,8 +142,8 @@ def sample_instructions(task: Task, rng: Random) -> list[Instruction]:
 
 def _task_instructions(task: Task, on: drills.Chance, rng: Random) -> list[Instruction]:
     chosen: list[Instruction] = []
-    if task == "arithmetic" and on(0.35):
-        chosen.append(Instruction(rng.choice(("no_unit", "no_unit", "unit"))))
+    if task == "arithmetic" and on(0.45):
+        chosen.append(Instruction("no_unit"))
     if task == "sentiment" and on(0.6):
         labels = rng.choice(LABEL_SETS)
         if rng.random() < 0.2:
@@ -154,7 +156,7 @@ def _task_instructions(task: Task, on: drills.Chance, rng: Random) -> list[Instr
             chosen.append(Instruction("fields", keys))
         if on(0.42):
             chosen.append(Instruction(rng.choice(("digits", "digits", "digits", "spelled"))))
-        if on(0.42):
+        if on(0.6):
             chosen.append(Instruction("corrected"))
     if task == "last_letters" and on(0.55):
         separator = rng.choice(("separate_space", "separate_space", "separate_comma", "separate_hyphen"))
@@ -174,7 +176,7 @@ def sample_shown(task: Task, request: Request, rng: Random) -> Request:
         shown = replace(shown, operation=shown.operation or "last", separator=shown.separator or " ")
     if task == "last_letters" and request.operation:
         shown = replace(shown, operation=request.operation)
-    shown = replace(shown, steps=bool(shown.steps), unit=False, digits=True, corrected=True)
+    shown = replace(shown, steps=bool(shown.steps), no_unit=True, digits=True, corrected=True)
     return replace(shown, task=True, manner=None, explain=False, check=False)
 
 

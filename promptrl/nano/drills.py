@@ -17,9 +17,7 @@ Pairs = list[tuple[str, str]]
 
 def make_drill(rng: Random) -> tuple[str, Pairs]:
     """Give a system prompt and the (user, assistant) pairs of one exercise."""
-    drill = rng.choices((_sums, _polarity, _clauses, _counting, _values, _orders, _lists), (25, 10, 20, 5, 12, 20, 8))[
-        0
-    ]
+    drill = rng.choices((_sums, _polarity, _clauses, _counting, _values, _orders, _lists), (20, 8, 16, 4, 10, 36, 6))[0]
     return drill(rng)
 
 
@@ -80,14 +78,15 @@ def _values(rng: Random) -> tuple[str, Pairs]:
 
 def _orders(rng: Random) -> tuple[str, Pairs]:
     """Ask for one value of order messages."""
-    key = rng.choice(("city", "quantity", "quantity"))
+    key = rng.choice(("city", "city", "quantity"))
     digits = rng.random() < 0.6 if key == "quantity" else None
-    request = Request(corrected=rng.random() < 0.6, digits=digits)
+    request = Request(corrected=rng.random() < 0.5, digits=digits)
     words = [key.capitalize(), "corrected" if request.corrected else "as first said"]
     if digits is not None:
         words.append("digits" if digits else "words")
-    orders = [make_order(rng) for _ in range(rng.choice((3, 4, 5)))]
-    pairs = [(x.text, record_of(request, x)[key]) for x in orders if not is_held_out(x.text)]
+    orders = [x for x in (make_order(rng) for _ in range(rng.choice((5, 6, 8)))) if not is_held_out(x.text)]
+    orders = [x for x in orders if x.is_corrected or rng.random() < 0.3][:4]
+    pairs = [(x.text, record_of(request, x)[key]) for x in orders]
     return f"{', '.join(words)}.", pairs
 
 

@@ -34,7 +34,7 @@ HELD_OUT_EFFECTS: dict[Task, tuple[str, ...]] = {
 
 PLAIN = Request(
     task=True, form="only", labels=LABELS, keys=RECORD_KEYS, digits=True, corrected=True, operation="last",
-    separator=" ", unit=False,
+    separator=" ", no_unit=True,
 )  # fmt: skip
 
 

@@ -44,6 +44,7 @@ WORDS = (
     "train plane boat bike truck ship road bridge"
 ).split()
 NUMBER_WORDS = "zero one two three four five six seven eight nine".split()
+OOPS = ("sorry, I mean", "no, wait,", "or rather")
 ASPECTS = (
     "soup waiter price room bed view staff pizza coffee music menu wine service screen battery sound camera plot "
     "acting ending hotel pool breakfast tea dessert bathroom location story film phone"
@@ -98,6 +99,11 @@ class Order:
     said: dict[str, str]
     meant: dict[str, str]
     wording: OrderWording
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether the writer takes back a city or a quantity."""
+        return any(f", {oops} " in self.text for oops in OOPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +187,7 @@ def make_order(rng: Random) -> Order:
     quantity, wrong_quantity = rng.sample(range(2, 10), 2)
     in_words = rng.random() < 0.38
     corrected = rng.choices(("none", "city", "quantity"), (60, 25, 15))[0]
-    oops = rng.choice(("sorry, I mean", "no, wait,", "or rather"))
+    oops = rng.choice(OOPS)
 
     def number(n: int) -> str:
         return NUMBER_WORDS[n] if in_words else str(n)

@@ -33,8 +33,8 @@ PHRASES: dict[Task, dict[str, str]] = {
         "steps_own": "Write the running total after each sentence.",
         "only": "Answer with a number.",
         "no_unit": "Leave out the unit.",
+        "no_unit_digits": "Use digits only for the answer.",
         "no_unit_h": "No noun should follow the figure.",
-        "unit": "Include the unit.",
     },
     "sentiment": _COMMON
     | {
@@ -83,7 +83,7 @@ SLOTS: dict[Task, dict[str, tuple[str, ...]]] = {
         "role": _ROLE,
         "task": ("", "task"),
         "steps": ("", "steps", "steps_own", "terse"),
-        "unit": ("", "no_unit", "unit"),
+        "unit": ("", "no_unit", "no_unit_digits"),
         "form": ("", "tag", "only", "sentence", "json"),
         "extra": _EXTRA,
     },
@@ -120,9 +120,9 @@ _DEMONSTRATIONS = (" | p", " | pp", " | pppp", " | tt", " | ss", " | ssss", " | 
 PROMPTS: dict[Task, tuple[str, ...]] = {
     "arithmetic": (
         "", "helper", "expert", "friendly", "teacher", "pirate", "task", "steps", "steps_own", "terse", "polite",
-        "explain", "check", "careful", "tag", "only", "sentence", "json", "no_unit", "unit", "tag+no_unit",
+        "explain", "check", "careful", "tag", "only", "sentence", "json", "no_unit", "no_unit_digits", "tag+no_unit",
         "steps+tag", "steps+no_unit", "steps+only", "task+steps", "task+steps+tag", "steps+no_unit+tag",
-        "task+steps+no_unit+tag", "expert+task+steps_own+no_unit+tag", "tag+no_unit+steps", "steps+unit+tag",
+        "task+steps+no_unit+tag", "expert+task+steps_own+no_unit+tag", "tag+no_unit+steps", "steps+no_unit_digits+tag",
         "steps+no_unit+tag+polite", "steps+no_unit+tag+explain", "steps+no_unit+tag+check",
         "steps+no_unit+tag+careful", "steps+no_unit+tag+terse", "terse+steps+no_unit+tag",
         "friendly+steps+no_unit+tag", "teacher+steps+no_unit+tag", "pirate+steps+no_unit+tag", "steps_h+no_unit+tag",

@@ -44,7 +44,7 @@ class Request:
     brief: bool = False
     explain: bool = False
     check: bool = False
-    unit: bool | None = None
+    no_unit: bool = False
     labels: tuple[str, ...] | None = None
     keys: tuple[str, ...] | None = None
     digits: bool | None = None
@@ -90,8 +90,8 @@ def _obey(request: Request, instruction: Instruction) -> Request:
             return replace(request, form="tag", tag=value[0])
         case "sentence" | "json" | "kv" | "csv":
             return replace(request, form=cast(Form, effect))
-        case "no_unit" | "unit":
-            return replace(request, unit=effect == "unit")
+        case "no_unit":
+            return replace(request, no_unit=True)
         case "labels" | "label_map":
             return replace(request, labels=value)
         case "fields":
@@ -150,16 +150,15 @@ def respond(request: Request, x: Input) -> str:
 
 def _sum(request: Request, x: Sum) -> tuple[str, str]:
     body = ", ".join(x.steps) + ". " if request.steps else ""
-    with_unit = x.wording == "owner" if request.unit is None else request.unit
-    value = f"{x.answer} {x.thing}" if with_unit else str(x.answer)
+    value = str(x.answer) if request.no_unit or x.wording != "owner" else f"{x.answer} {x.thing}"
     sentence = f"{x.name} has {x.answer} {x.thing}"
     match request.form:
         case None if request.steps:
             return body, f"Answer: {value}" if x.wording == "number" else f"So {sentence} after {len(x.steps)} steps."
-        case None if x.wording == "owner" and not request.task and request.unit is None:
+        case None if x.wording == "owner" and not request.task and not request.no_unit:
             return body, f"{sentence}."
         case None | "only":
-            return body, value if request.unit else str(x.answer)
+            return body, str(x.answer)
         case "tag":
             return body, f"{request.tag}: {value}"
         case "sentence":

@@ -61,7 +61,7 @@ def test_the_chat_template_renders_the_training_format() -> None:
 def test_a_full_request_gets_the_gold_answer() -> None:
     """Asked in full, the author gives the gold answer of every task."""
     requests = {
-        "arithmetic": Request(steps=True, form="tag", unit=False),
+        "arithmetic": Request(steps=True, form="tag", no_unit=True),
         "sentiment": Request(steps=True, form="tag", labels=("positive", "negative", "neutral")),
         "extraction": Request(form="json", keys=("name", "item", "quantity", "city"), digits=True, corrected=True),
         "last_letters": Request(operation="last", separator=" ", form="tag"),

@@ -115,35 +115,35 @@ HYPERPARAMETERS: Mapping[str, Mapping[str, Hyperparameter]] = {
 }
 
 _PPO_DEFAULTS: Mapping[str, Value] = {
-    "learning_rate": 1e-3,
+    "learning_rate": 3e-4,
     "n_steps": 8,
     "batch_size": 64,
     "n_epochs": 4,
     "gamma": 1.0,
     "gae_lambda": 0.95,
-    "ent_coef": 0.01,
+    "ent_coef": 0.0,
 }
 DEFAULTS: Mapping[str, Mapping[str, Value]] = {
     "maskable_ppo": _PPO_DEFAULTS,
     "ppo": _PPO_DEFAULTS,
     "a2c": {
-        "learning_rate": 1e-3,
+        "learning_rate": 3e-4,
         "n_steps": 8,
         "gamma": 1.0,
         "gae_lambda": 0.95,
-        "ent_coef": 0.01,
+        "ent_coef": 0.0,
         "use_rms_prop": False,
     },
     "dqn": {
-        "learning_rate": 1e-3,
+        "learning_rate": 1e-4,
         "buffer_size": 5_000,
         "learning_starts": 64,
         "batch_size": 64,
         "gamma": 1.0,
         "train_freq": 1,
-        "gradient_steps": 2,
+        "gradient_steps": 1,
         "target_update_interval": 200,
-        "exploration_fraction": 0.2,
+        "exploration_fraction": 0.1,
         "exploration_initial_eps": 0.1,
         "exploration_final_eps": 0.02,
     },

@@ -28,6 +28,7 @@ StopReason = Literal["budget", "converged", "stopped"]
 REFINE_SHARE = 0.2
 REFINE_WIDTH = 8
 IDLE_STEPS_PER_ENV = 100
+MIN_BATCHES = 10
 RETURNS_KEPT = 100
 
 
@@ -98,7 +99,8 @@ def search_live(
         params: SB3's hyperparameters by their own names, over our defaults.
         rows_per_prompt: Rows that an episode scores each of its prompts on.
         max_edits: Longest episode; None = one more than there are slots.
-        n_envs: Environments side by side: a step of all is one batch of calls.
+        n_envs: Environments side by side: a step of all is one batch of calls. Fewer when the calls would not pay
+            for ten such batches.
         seed: Of everything random here.
         log_dir: Where SB3's ``progress.csv`` goes.
         tensorboard: Also write TensorBoard events there.
@@ -111,6 +113,7 @@ def search_live(
     Raises:
         TargetError: The model can't be asked any more.
     """
+    n_envs = max(1, min(n_envs, evaluator.calls_left("search") // (MIN_BATCHES * rows_per_prompt)))
     rules: dict[str, Any] = {"rows_per_prompt": rows_per_prompt, "max_edits": max_edits, "seed": seed}
     env = PromptVecEnv(space, evaluator, train_rows, n_envs=n_envs, **rules)
     model = build_agent(

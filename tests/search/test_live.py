@@ -75,6 +75,13 @@ def test_tiny_budgets_end_cleanly(calls):
     assert result.calls_used + evaluator.calls_left("search") == calls
 
 
+def test_many_environments_do_not_eat_a_small_budget():
+    """With 100 calls for 64 environments there are fewer of them, and several steps to learn from."""
+    result, evaluator, _ = search(calls=100, n_envs=64)
+    assert max(evaluator.batches) <= 20
+    assert result.calls_used > 80
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_small_space_converges_when_everything_is_asked(algorithm):
     """Four prompts on five rows: the search ends by itself, far below its budget."""

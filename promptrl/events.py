@@ -52,24 +52,41 @@ class CallsMade:
 
 
 @dataclass(frozen=True, slots=True)
-class BestChanged:
-    """Another prompt is now thought best.
+class BestEstimated:
+    """Which prompt the search thinks best on train rows.
 
     Attributes:
-        stage: Where: in the search it is an estimate, in validation the finalists' shared rows.
         prompt_id: The prompt.
         text: The prompt to read.
         objective: Estimated mean objective.
         deviation: Standard deviation of that estimate.
-        baseline: The baseline's estimated mean objective, if it has one yet.
+        baseline: The baseline's estimated mean objective.
     """
 
-    stage: Stage
     prompt_id: str
     text: str
     objective: float
     deviation: float
-    baseline: float | None
+    baseline: float
+
+
+@dataclass(frozen=True, slots=True)
+class FinalistsMet:
+    """A round of the finals on shared validation rows is over.
+
+    Attributes:
+        prompt_id: Who leads.
+        text: The leader to read.
+        difference: Its mean objective minus the baseline's.
+        rows: Validation rows that all who are left have answered.
+        left: Prompts still in, the baseline included.
+    """
+
+    prompt_id: str
+    text: str
+    difference: float
+    rows: int
+    left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +104,7 @@ class RunFinished:
     result: Mapping[str, Any]
 
 
-Event = RunStarted | CallsMade | BestChanged | RunFinished
+Event = RunStarted | CallsMade | BestEstimated | FinalistsMet | RunFinished
 Observer = Callable[[Event], None]
 
 

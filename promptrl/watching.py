@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from promptrl.events import BestChanged, CallsMade, Observer, RunStarted, Stage
+from promptrl.events import BestEstimated, CallsMade, FinalistsMet, Observer, RunStarted, Stage
 from promptrl.llm.budget import Budget
 from promptrl.parts import Parts
 from promptrl.runs import Run
@@ -38,9 +38,12 @@ class Watch:
             if event.best_prompt_id is not None:
                 text = self._texts(event.best_prompt_id)
                 figures = (event.best_mean, event.best_sd, event.baseline_mean)
-                self._observe(BestChanged("search", event.best_prompt_id, text, *figures))
+                self._observe(BestEstimated(event.best_prompt_id, text, *figures))
         else:
             self.calls_made("validation")
+            leader = event.alive[0]
+            met = (event.leader_difference, event.rows, len(event.alive))
+            self._observe(FinalistsMet(leader, self._texts(leader), *met))
 
     def calls_made(self, stage: Stage) -> None:
         """Tell how far a stage is."""

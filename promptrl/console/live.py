@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from promptrl.console.screen import clean, people, print_data
-from promptrl.console.tables import money, show_result
-from promptrl.events import BestChanged, CallsMade, Event, RunFinished, RunStarted, Stage
+from promptrl.console.tables import money, points, show_result
+from promptrl.events import BestEstimated, CallsMade, Event, FinalistsMet, RunFinished, RunStarted, Stage
 
 PLAIN_INTERVAL_S = 10.0
 STAGES: tuple[Stage, ...] = ("search", "validation", "test")
@@ -46,19 +46,16 @@ class _Progress:
         self.started: RunStarted | None = None
         self.calls: dict[Stage, CallsMade] = {}
         self.last: CallsMade | None = None
-        self.best: BestChanged | None = None
+        self.best: BestEstimated | FinalistsMet | None = None
         self.begun_s = time.monotonic()
-        self.stage_begun_s = self.begun_s
 
     def take(self, event: Event) -> None:
         if isinstance(event, RunStarted):
             self.started = event
-            self.begun_s = self.stage_begun_s = time.monotonic()
+            self.begun_s = time.monotonic()
         elif isinstance(event, CallsMade):
-            if self.last is None or self.last.stage != event.stage:
-                self.stage_begun_s = time.monotonic()
             self.calls[event.stage] = self.last = event
-        elif isinstance(event, BestChanged):
+        elif isinstance(event, BestEstimated | FinalistsMet):
             self.best = event
 
     @property
@@ -85,17 +82,20 @@ class _Progress:
         return f"{self.calls_per_s:,.0f} calls/s{cached} · {money(last.cost_usd)}{left}"
 
     def best_line(self) -> str:
-        """The best prompt's estimate beside the baseline's."""
+        """How the best prompt stands against the baseline, as far as that is known."""
         best = self.best
-        if best is None:
-            return ""
-        beside = "" if best.baseline is None else f", baseline {best.baseline:.3f}"
-        what = "estimate" if best.stage == "search" else "validated"
-        return f"best objective {best.objective:.3f} ± {best.deviation:.3f} ({what}){beside}"
+        if isinstance(best, BestEstimated):
+            return (
+                f"best objective {best.objective:.3f} ± {best.deviation:.3f} (estimate), baseline {best.baseline:.3f}"
+            )
+        if isinstance(best, FinalistsMet):
+            ahead = f"{points(best.difference)} points against the baseline on {best.rows} validation rows"
+            return f"leader {ahead}, {best.left} left"
+        return ""
 
 
 class PlainView:
-    """A line when a stage begins, when the best changes and every ten seconds: for logs."""
+    """A line when a stage begins or ends and every ten seconds: for logs."""
 
     def __init__(self) -> None:
         self._progress = _Progress()

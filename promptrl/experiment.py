@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promptrl.config import LoadedConfig
-from promptrl.errors import PromptrlError, RunLockedError, StopRequestedError
+from promptrl.errors import BudgetExhaustedError, PromptrlError, RunLockedError, StopRequestedError
 from promptrl.evaluating import evaluate_side_by_side
 from promptrl.evaluation import Evaluator, Outcome
 from promptrl.events import Observer, RunFinished, ignore
@@ -70,6 +70,8 @@ def resume(run: Run, *, observe: Observer = ignore) -> TrainedRun:
     """
     if run.status == "done":
         raise RunLockedError(f"run {run.id} is done: there is nothing to resume")
+    if not (run.path / "config.resolved.yaml").is_file():
+        raise RunLockedError(f"run {run.id} can't be resumed: it ended before its config was written down")
     with run.locked():
         loaded, parts = rebuild_parts(run)
         if parts.data_hash != run.info.get("data_hash"):
@@ -115,6 +117,8 @@ def _optimise(
         evaluator = make_evaluator(loaded, parts, engine, budget, log, known)
         watch = Watch(parts, budget, log.text_of, observe)
         search = _search(loaded, parts, run, evaluator, watch)
+        if not search.candidates:
+            raise BudgetExhaustedError("the budget ended before the first prompts were scored")
         finals = choose_winner(
             candidates=[candidate.prompt for candidate in search.candidates],
             baseline=space.baseline,
@@ -124,6 +128,8 @@ def _optimise(
             rng=np.random.default_rng(config.seed),
             on_event=watch.on_search,
         )
+        if not finals.leaderboard[0].rows:
+            raise BudgetExhaustedError("the budget ended before the finalists could meet")
         prompts = {"baseline": space.baseline, "winner": finals.winner}
         is_same = finals.winner.prompt_id == space.baseline.prompt_id
         tested = {} if is_same else evaluate_side_by_side(evaluator, prompts, splits.test, "test")

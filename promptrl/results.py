@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from math import isnan
 from typing import Any
 
 from promptrl.analysis.statistics import Comparison, Verdict, mean_interval, paired_comparison, verdict
@@ -143,9 +144,10 @@ def spending(spent: Spending) -> dict[str, Any]:
 
 
 def leaderboard_rows(finalists: Sequence[Finalist]) -> list[dict[str, Any]]:
-    """The finalists, the winner first, as ``leaderboard.json`` keeps them."""
+    """The finalists, the winner first, as ``leaderboard.json`` keeps them; figures without an answer are None."""
     rows = []
     for finalist in finalists:
         figures = {field.name: getattr(finalist, field.name) for field in fields(finalist) if field.name != "prompt"}
-        rows.append({"prompt_id": finalist.prompt.prompt_id, **figures, "text": finalist.prompt.text})
+        known = {name: None if isinstance(value, float) and isnan(value) else value for name, value in figures.items()}
+        rows.append({"prompt_id": finalist.prompt.prompt_id, **known, "text": finalist.prompt.text})
     return rows

@@ -74,7 +74,7 @@ class Run:
     @property
     def status(self) -> Status:
         """What state the run is in now."""
-        if (self.path / "result.json").exists():
+        if self.result is not None:
             return "done"
         if self.info.get("status") == "failed":
             return "failed"
@@ -267,10 +267,10 @@ class RunsFolder:
         names = self._names()
         if reference in names:
             return Run(self.path / reference)
-        if os.sep in reference or reference in (".", ".."):
-            path = Path(reference)
-            if _RUN_ID.fullmatch(path.resolve().name) and (path / "run.json").is_file():
-                return Run(path.resolve())
+        path = Path(reference)
+        if _RUN_ID.fullmatch(path.resolve().name) and (path / "run.json").is_file():
+            return Run(path.resolve())
+        if os.sep in reference:
             raise RunNotFoundError(f"{reference} is not a run folder")
         matches = [name for name in names if reference and name.startswith(reference)]
         if len(matches) == 1:

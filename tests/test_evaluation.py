@@ -85,6 +85,16 @@ def test_a_failed_call_is_missing_and_not_a_zero() -> None:
         assert len(notes.outcomes) == budget.spent.total == 39
 
 
+def test_one_lost_call_of_a_small_batch_does_not_stop_a_run() -> None:
+    """A share says nothing about nine calls; a target that answers nothing stops all the same."""
+    target = StubTarget(lambda text, n: TransientError("server", "500") if text == "q7" else yes_to_even(text, n))
+    with evaluating(target) as (evaluator, _, _):
+        assert evaluator.evaluate([(PROMPTS[0], row) for row in ROWS[:9]])[7] is None
+    dead = StubTarget(lambda text, n: TransientError("connection", "refused"))
+    with evaluating(dead) as (evaluator, _, _), pytest.raises(TargetError, match="refused"):
+        evaluator.evaluate([(PROMPTS[0], row) for row in ROWS[:9]])
+
+
 def test_too_many_failed_calls_stop_the_run_but_keep_the_answers() -> None:
     """Beyond 5 % missing the target counts as unavailable; what was answered is recorded."""
     target = StubTarget(lambda text, n: TransientError("server", "500") if text < "q13" else yes_to_even(text, n))

@@ -184,7 +184,9 @@ def show_run(run: "Run", *, as_json: bool) -> None:
     show_result(result, run.path)
     board = table("", "validation", "rows", "against baseline", "finalist", right=("validation", "rows"))
     for place, row in enumerate(run.leaderboard(), start=1):
-        against = "(baseline)" if row["is_baseline"] else f"{points(row['difference'])} ± {100 * row['sd']:.1f}"
+        against = "(baseline)" if row["is_baseline"] else "–"
+        if row["difference"] is not None and not row["is_baseline"]:
+            against = f"{points(row['difference'])} ± {100 * row['sd']:.1f}"
         first = Text(strip_controls(row["text"]).replace("\n", " "), no_wrap=True, overflow="ellipsis")
         board.add_row(str(place), percent(row["score"]), str(row["rows"]), against, first)
     console.print(board)

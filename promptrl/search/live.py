@@ -134,6 +134,8 @@ def search_live(
         if watch.stop_reason != "stopped":
             rollout_greedily(model, env.episodes)
             _refine(env.episodes, n_envs * rows_per_prompt, np.random.default_rng(seed), watch)
+        if watch.calls_left == 0:
+            watch.stop_reason = "budget"
     model.logger.close()
     episodes = env.episodes
     ids = tuple(episodes.prompts)
@@ -193,6 +195,7 @@ def _refine(episodes: Episodes, batch_size: int, rng: np.random.Generator, watch
         try:
             episodes.learn_answers(asks)
         except BudgetExhaustedError:
+            watch.stop_reason = "budget"
             return
         watch.tell()
 

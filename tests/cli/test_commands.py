@@ -250,6 +250,26 @@ def test_what_only_the_data_shows_is_an_error_before_the_first_call(tmp_path: Pa
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("limit", ["budget.max_minutes=0.0001", "budget.max_tokens=20"])
+def test_a_budget_that_concludes_nothing_is_exit_code_5(tmp_path: Path, limit: str) -> None:
+    """The run is kept as failed, with the reason."""
+    config = write_experiment(tmp_path)
+    done = promptrl("train", config, "--runs-dir", tmp_path / "runs", "-s", limit)
+    assert done.exit_code == 5, done.stderr
+    run = json.loads((tmp_path / "runs/toy-0001/run.json").read_text())
+    assert run["status"] == "failed"
+    assert "budget" in run["error"]
+
+
+@pytest.mark.parametrize("limit", ["budget.max_minutes=0.02", "budget.max_tokens=13000", "budget.max_tokens=40000"])
+def test_a_tight_budget_ends_in_a_result_or_in_exit_code_5(tmp_path: Path, limit: str) -> None:
+    """Wherever tokens or minutes end, the run is finished or says why not, never a traceback."""
+    config = write_experiment(tmp_path)
+    done = promptrl("train", config, "--runs-dir", tmp_path / "runs", "-s", limit)
+    assert done.exit_code in (0, 5), (done.stderr, done.exception)
+    assert (tmp_path / "runs/toy-0001/result.json").is_file() == (done.exit_code == 0)
+
+
 def test_validate_says_what_a_run_would_cost(tmp_path: Path) -> None:
     """A valid config is summed up, also as JSON."""
     config = write_experiment(tmp_path)

@@ -45,7 +45,7 @@ def show_error(error: PromptrlError) -> None:
         for problem in error.problems:
             console.print(f"[red]error[/red] {clean(problem)}", soft_wrap=True)
         count = len(error.problems)
-        console.print(f"{count} problem{'s' if count != 1 else ''} found; no model was called.")
+        console.print(f"{count} problem{'s' if count != 1 else ''} found.")
     else:
         people().print(f"[red]error[/red] {clean(error)}", soft_wrap=True)
 

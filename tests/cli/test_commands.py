@@ -247,6 +247,7 @@ def test_what_only_the_data_shows_is_an_error_before_the_first_call(tmp_path: Pa
         done = promptrl(*command, "-s", change)
         assert done.exit_code == 2, done.stderr
         assert key in done.stderr
+        assert re.search(r"\d problems? found\.$", done.stderr)
     assert not (tmp_path / "runs").exists()
 
 

@@ -31,6 +31,7 @@ def export(
 ) -> None:
     """Print a finished run's best prompt in the form that another program reads."""
     from promptrl import console
+    from promptrl.errors import UsageError
     from promptrl.exports import export_prompt
     from promptrl.runs import RunsFolder
 
@@ -38,5 +39,8 @@ def export(
     if output is None:
         console.print_text(text)
     else:
-        output.write_text(text, encoding="utf-8")
+        try:
+            output.write_text(text, encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise UsageError(f"--output: can't write {output}: {error.strerror}") from error
         console.show_message(f"Wrote {output}")

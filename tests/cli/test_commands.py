@@ -181,6 +181,14 @@ def test_export_gives_the_winner_in_each_form(trained: Path, to: str) -> None:
         assert "{{question}}" in done.stdout
 
 
+def test_an_export_that_cant_be_written_is_a_usage_error(trained: Path) -> None:
+    """A folder that is missing, or in the file's place, is named."""
+    for output in (trained / "no/such/x", trained):
+        done = promptrl("export", "toy-0001", "-o", output, "--runs-dir", trained / "runs")
+        assert done.exit_code == 2
+        assert "can't write" in done.stderr
+
+
 def test_train_json_prints_one_object_a_line(trained: Path) -> None:
     """A program can follow a run line by line; the last line is the result."""
     options = ("--runs-dir", trained / "json-runs", "--json")

@@ -57,12 +57,19 @@ def remove(
 ) -> None:
     """Delete run folders for good (the answer cache stays)."""
     from promptrl import console
+    from promptrl.errors import UsageError
     from promptrl.runs import RunsFolder
 
     folder = RunsFolder(runs_dir)
     found = {run.path: run for run in (folder.find(reference) for reference in runs)}
-    if not yes:
-        typer.confirm(f"Delete {', '.join(run.id for run in found.values())} for good?", abort=True, err=True)
+    question = f"Delete {', '.join(run.id for run in found.values())} for good?"
+    try:
+        is_wanted = yes or typer.confirm(question, err=True)
+    except typer.Abort as error:
+        raise UsageError("nobody answered, so nothing was deleted; --yes deletes without asking") from error
+    if not is_wanted:
+        console.show_message("Nothing deleted.")
+        return
     for run in found.values():
         folder.remove(run)
         console.show_message(f"Deleted {run.id}")

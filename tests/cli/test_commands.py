@@ -14,9 +14,9 @@ from typer.testing import CliRunner, Result
 from promptrl.cli import app
 
 
-def promptrl(*arguments: object) -> Result:
-    """Run a command as ``promptrl ...`` would."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+def promptrl(*arguments: object, typed: str = "") -> Result:
+    """Run a command as ``promptrl ...`` would, with what is typed into it."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=typed)
 
 
 @pytest.fixture(scope="module")
@@ -315,12 +315,15 @@ def test_schema_names_every_block() -> None:
 
 
 def test_removing_a_run_asks_first(tmp_path: Path) -> None:
-    """Without a yes nothing is deleted."""
+    """A no is respected and no failure; silence, as in a script, is a usage error."""
     write_experiment(tmp_path)
     from promptrl.runs import RunsFolder
 
     run = RunsFolder(tmp_path / "runs").create("toy")
-    assert promptrl("runs", "rm", "toy-0001", "--runs-dir", tmp_path / "runs").exit_code == 1
+    refused = promptrl("runs", "rm", "toy-0001", "--runs-dir", tmp_path / "runs", typed="n\n")
+    assert refused.exit_code == 0
+    assert "Nothing deleted." in refused.stderr
+    assert promptrl("runs", "rm", "toy-0001", "--runs-dir", tmp_path / "runs").exit_code == 2
     assert run.path.exists()
     assert promptrl("runs", "rm", "toy-0001", "--yes", "--runs-dir", tmp_path / "runs").exit_code == 0
     assert not run.path.exists()

@@ -13,7 +13,7 @@ from promptrl.errors import ConfigError, TargetError
 from promptrl.llm.base import Completion, CompletionError, Message
 from promptrl.llm.budget import Budget
 from promptrl.llm.engine import Engine
-from promptrl.llm.python import PythonTarget
+from promptrl.llm.python import PythonTarget, load_function
 
 Make = Callable[[str], PythonTarget]
 _numbers = itertools.count()
@@ -115,3 +115,43 @@ def test_identity_changes_with_the_source(make: Make) -> None:
     first, second = (make(f"def f(messages, params): return '{n}'").identity.split(":") for n in (1, 2))
     assert first[0] == "python"
     assert first[-1] != second[-1]
+
+
+@pytest.mark.parametrize(
+    ("module", "file", "source"),
+    [
+        ("{}", "{}.py", "def f(): return '{folder}'"),
+        ("{}", "{}/__init__.py", "from .part import f"),
+        ("{}.part", "{}/__init__.py", ""),
+        ("{}.part", "{}/other.py", ""),
+        ("json", "json.py", "def f(): return '{folder}'"),
+    ],
+    ids=["module", "package", "module of a package", "module of a bare folder", "name of an installed module"],
+)
+def test_each_folder_has_modules_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, file: str, source: str
+) -> None:
+    """Two configs may both name ``toymod:f``: each gets the function that lies beside it, also when asked again."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    unique = f"user_module_{next(_numbers)}"
+    for folder in ("a", "b"):
+        path = tmp_path / folder / file.format(unique)
+        path.parent.mkdir(parents=True)
+        path.write_text(source.format(folder=folder))
+        (path.parent / "part.py").write_text(f"def f(): return '{folder}'")
+    for folder in ("a", "b", "a"):
+        assert load_function(f"{module.format(unique)}:f", tmp_path / folder)() == folder
+
+
+def test_a_module_that_fails_beside_a_namesake_can_be_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half an import leaves nothing behind."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    name = f"user_module_{next(_numbers)}"
+    for folder, source in (("a", "def f(): return 'a'"), ("b", "1 / 0")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{name}.py").write_text(source)
+    assert load_function(f"{name}:f", tmp_path / "a")() == "a"
+    with pytest.raises(ConfigError, match="ZeroDivisionError"):
+        load_function(f"{name}:f", tmp_path / "b")
+    (tmp_path / "b" / f"{name}.py").write_text("def f(): return 'mended'")
+    assert load_function(f"{name}:f", tmp_path / "b")() == "mended"

@@ -3,8 +3,8 @@
 A *call* is an answer used, cached or not, so a run with a warm cache takes the same course; calls are taken for a
 whole batch at once. An *attempt* is one request sent to the target: before it is sent, the most that it can cost is
 reserved in tokens and dollars, and after it what it did cost is booked. What was set aside for a purpose
-(``reserve_share``) is out of reach for the others in calls, and by the mean of past answers also in tokens, dollars and
-minutes.
+(``reserve_share``) is out of reach for the others in calls, and by the mean of past answers it is for those that come
+earlier also in tokens, dollars and minutes.
 """
 
 import sys
@@ -30,6 +30,10 @@ _TEMPLATE_TOKENS_PER_MESSAGE = 8
 """Role names and separators that a chat template adds around a message."""
 _HOLD_BACK_FACTOR = 1.25
 """Answers on the final prompts may be longer than the mean answer so far."""
+_TURNS: Mapping[Purpose, int] = {"validation": 1, "test": 2}
+"""Which share is used after which; all other purposes come first."""
+_MOST_HELD_TIME = (0.5, 0.25, 0.0)
+"""Part of all minutes that may be held back, by turn: slow answers must not take all time from those who come first."""
 
 
 def prompt_token_bound(messages: Messages) -> int:
@@ -183,15 +187,16 @@ class Budget:
     def seconds_left(self, purpose: Purpose) -> float:
         """Seconds until ``purpose`` must stop; infinite without a limit.
 
-        A purpose without a share stops earlier, by the time that the shares of the others need at the pace so far (at
-        most half of the whole), so that a search does not eat the minutes of its own verdict.
+        It must stop earlier by the time that later shares need at the pace so far, so that neither search nor finals
+        eat the minutes of the verdict; for a search that is at most half of the whole, for finals a quarter.
         """
         if self.max_minutes is None:
             return float("inf")
         with self._lock:
             elapsed_s = self._clock() - self._started
             pace_s = elapsed_s / self._calls.total() if self._calls.total() else 0.0
-            hold_back_s = min(self._held_calls(purpose) * pace_s, 30 * self.max_minutes)
+            most_s = 60 * self.max_minutes * _MOST_HELD_TIME[_TURNS.get(purpose, 0)]
+            hold_back_s = min(self._held_calls(purpose) * pace_s, most_s)
             return 60 * self.max_minutes - elapsed_s - hold_back_s
 
     def check_time(self, purpose: Purpose, wait_s: float = 0.0) -> None:
@@ -277,7 +282,9 @@ class Budget:
         return max(0, self.max_calls - self._calls.total() - sum(self._shares.values()))
 
     def _held_calls(self, purpose: Purpose) -> int:
-        return 0 if purpose in self._shares else sum(self._shares.values())
+        """Calls set aside for purposes whose turn comes later."""
+        turn = _TURNS.get(purpose, 0)
+        return sum(calls for other, calls in self._shares.items() if _TURNS.get(other, 0) > turn)
 
     def _lacking(self, reservation: Reservation) -> StopReason | None:
         held = self._held_calls(reservation.purpose) * _HOLD_BACK_FACTOR / max(1, self._answered)

@@ -145,6 +145,22 @@ def test_the_search_leaves_tokens_for_the_share_of_the_test() -> None:
         _pay_100_tokens(budget, "test")
 
 
+def test_the_finals_leave_tokens_for_the_share_of_the_test() -> None:
+    """Nor do they wait for themselves: what is held back for them is theirs."""
+    budget = Budget(max_calls=100, max_tokens=1300)
+    budget.reserve_share("test", 4)
+    budget.reserve_share("validation", 50)
+    _pay_100_tokens(budget, "search")
+    with pytest.raises(BudgetExhaustedError, match="tokens"):
+        budget.reserve("search", tokens=120, cost_usd=0)
+    for _ in range(6):
+        _pay_100_tokens(budget, "validation")
+    with pytest.raises(BudgetExhaustedError, match="tokens"):
+        budget.reserve("validation", tokens=120, cost_usd=0)
+    for _ in range(4):
+        _pay_100_tokens(budget, "test")
+
+
 def _pay_100_tokens(budget: Budget, purpose: Purpose) -> None:
     reservation = budget.reserve(purpose, tokens=120, cost_usd=0)
     assert reservation is not None
@@ -175,6 +191,19 @@ def test_the_search_leaves_minutes_for_the_share_of_the_test(fake_time: FakeTime
     fake_time.now_s = 400
     budget.reserve_share("validation", 60)
     assert budget.seconds_left("search") == 600 - 400 - 300
+
+
+def test_the_finals_leave_minutes_for_the_share_of_the_test(fake_time: FakeTime) -> None:
+    """At the pace so far, and never more than a quarter of the time."""
+    budget = Budget(max_calls=1000, max_minutes=10, clock=fake_time.clock)
+    budget.reserve_share("test", 10)
+    budget.reserve_share("validation", 100)
+    budget.take_calls("search", 20)
+    fake_time.now_s = 60
+    assert budget.seconds_left("validation") == 600 - 60 - 10 * 3
+    assert budget.seconds_left("test") == 540
+    fake_time.now_s = 400
+    assert budget.seconds_left("validation") == 600 - 400 - 150
 
 
 def test_the_first_limit_that_was_hit_is_the_reason() -> None:

@@ -13,6 +13,7 @@ from promptrl.config.templates import IDENTIFIER, malformed_placeholders, placeh
 
 EXPERIMENT_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 SLOT_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
+MAX_WORDS = 500
 RESERVED_SLOTS = ("demonstrations", "user")
 
 Option = Annotated[str, Expect("text")]
@@ -120,17 +121,28 @@ class EditsConfig(Block):
         tuple[Text, ...] | None,
         Expect("a list of words, or the path of a file with one word a line"),
         WithJsonSchema(
-            {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}, {"type": "null"}]}
+            {
+                "anyOf": [
+                    {"type": "array", "items": {"type": "string"}, "maxItems": MAX_WORDS},
+                    {"type": "string"},
+                    {"type": "null"},
+                ]
+            }
         ),
     ] = Field(
-        default=None, description="Words that may be inserted: a list, or the path of a file with one word a line."
+        default=None,
+        description=f"Words that may be inserted, at most {MAX_WORDS}: a list, or the path of a file with one a line.",
     )
     rewrite: Annotated[None, Expect("null", later=("mapping",))] = Field(
         default=None, description="Rewrites proposed by a model: not in this version."
     )
 
     def issues(self) -> Iterator[Issue]:
-        """Words must differ."""
+        """Words must differ, and be few enough to search among."""
+        if len(self.tokens or ()) > MAX_WORDS:
+            hint = "keep those that may matter: each word is an edit that must be tried"
+            yield Issue(("tokens",), f"got {len(self.tokens or ()):,} words, expected at most {MAX_WORDS}", hint)
+            return
         for position, word in enumerate(self.tokens or ()):
             if word in (self.tokens or ())[:position]:
                 yield Issue(("tokens", str(position)), f"the word {show(word)} is there twice")
@@ -234,7 +246,8 @@ class AlgorithmConfig(Block):
     max_edits: Count | None = Field(
         default=None,
         le=1000,
-        description="Edits in an episode at most; null: by the number of slots and demonstrations.",
+        description="Edits in an episode at most; null: one more than there are slots that edits change; "
+        "all demonstrations together are one slot, and so are the words of `edits.tokens`.",
     )
     n_envs: Count = Field(default=8, le=1024, description="Parallel episodes.")
     params: Annotated[dict[str, Any], Expect("a mapping of hyperparameters")] = Field(

@@ -188,6 +188,12 @@ BROKEN: dict[str, tuple[str, str, str, int | None]] = {
     "tokens as number": (GOOD + "edits: {tokens: 3}\n", "edits.tokens", "a list of words", 10),
     "token file that is not there": (GOOD + "edits: {tokens: words.txt}\n", "edits.tokens", "does not exist", 10),
     "word twice": (GOOD + "edits: {tokens: [a, b, a]}\n", "edits.tokens.2", "twice", 10),
+    "too many words": (
+        GOOD + f"edits: {{tokens: [{', '.join(f'w{number}' for number in range(501))}]}}\n",
+        "edits.tokens",
+        "expected at most 500",
+        10,
+    ),
     "rewrite": (GOOD + "edits: {rewrite: {model: m}}\n", "edits.rewrite", "not in this version yet", 10),
     # dataset
     "neither path nor files": (swap("path: builtin:sentiment, ", ""), "dataset.path", "so is `files`", 6),

@@ -147,6 +147,15 @@ def test_the_files_of_a_target_are_resolved(target: str, expected: str, tmp_path
     assert expected.replace("{folder}", str(tmp_path)) in resolved
 
 
+def test_a_file_of_too_many_words_is_refused_at_once(tmp_path: Path) -> None:
+    """A dictionary of a hundred thousand words neither hangs nor searches for ever; 500 words are taken."""
+    (tmp_path / "words.txt").write_text("\n".join(f"w{number}" for number in range(100_000)))
+    (tmp_path / "few.txt").write_text("\n".join(f"w{number}" for number in range(500)))
+    with pytest.raises(ConfigError, match=r"edits\.tokens: got 100,000 words, expected at most 500"):
+        load(tmp_path, MINIMAL + "edits: {tokens: words.txt}\n")
+    assert len(load(tmp_path, MINIMAL + "edits: {tokens: few.txt}\n").config.edits.tokens or ()) == 500
+
+
 def test_files_named_by_the_config_are_read_in(tmp_path: Path) -> None:
     """Prompt, words and schema may stand in files beside the config; the resolved config needs them no more."""
     (tmp_path / "prompts").mkdir()

@@ -91,6 +91,7 @@ class Evaluator:
         self._params = dict(params)
         self._log = log
         self._resumable = {(o.prompt_id, o.row_id, o.repeat): o for o in known}
+        budget.carry_over(o.completion for o in self._resumable.values() if not o.completion.is_cached)
         self._outcomes: dict[AskKey, Outcome] = {}
         self._missing = 0
 
@@ -136,7 +137,8 @@ class Evaluator:
     def _ask(self, new: Mapping[AskKey, Ask], purpose: Purpose) -> None:
         """Ask what no earlier part of this run has answered; log each answer before it is used."""
         answered = {key: self._resumable[key] for key in new if key in self._resumable}
-        self._budget.count_cached(self._budget.take_calls(purpose, len(answered)))
+        self._budget.take_calls(purpose, len(answered))
+        self._budget.count_cached(sum(outcome.completion.is_cached for outcome in answered.values()))
         jobs = [(key, ask) for key, ask in new.items() if key not in answered]
         requests = [
             Request(prompt.render(example.fields), self._params, key[2], purpose) for key, (prompt, example) in jobs

@@ -124,4 +124,15 @@ def test_outcomes_from_before_an_interruption_are_used_not_asked() -> None:
     with evaluating(target, known=notes.outcomes[:9]) as (evaluator, newer, budget):
         assert evaluator.evaluate(asks) == before
         assert budget.spent.total == total
-        assert budget.spent.paid == len(newer.outcomes) == 3
+        assert len(newer.outcomes) == target.asked.total() == 3
+        assert budget.spent.paid == 12
+
+
+def test_what_was_paid_before_an_interruption_still_counts_against_the_limits() -> None:
+    """Resuming does not start with a full purse."""
+    asks = [(PROMPTS[0], row) for row in ROWS[:10]]
+    with evaluating(StubTarget(yes_to_even)) as (evaluator, notes, _):
+        evaluator.evaluate(asks)
+    with evaluating(StubTarget(yes_to_even), known=notes.outcomes) as (_, _, budget):
+        assert (budget.spent.paid, budget.spent.prompt_tokens, budget.spent.completion_tokens) == (10, 30, 10)
+        assert budget.spent.total == 0

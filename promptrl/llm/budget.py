@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
@@ -178,6 +178,16 @@ class Budget:
             self._calls[purpose] -= calls
             if purpose in self._shares:
                 self._shares[purpose] += calls
+
+    def carry_over(self, completions: Iterable[Completion]) -> None:
+        """Book what an earlier process of the same run paid for, so that resuming can't pay past the limits.
+
+        Its minutes are not carried: a limit in minutes is one on a sitting.
+        """
+        with self._lock:
+            for completion in completions:
+                self._paid += 1
+                self._book(Reservation("search", 0, 0.0), completion)
 
     def count_cached(self, calls: int) -> None:
         """Book answers that needed no attempt of their own."""

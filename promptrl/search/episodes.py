@@ -17,7 +17,7 @@ from promptrl.search.estimates import Draw, Estimates
 from promptrl.search.observation import Observer, edit_slots
 from promptrl.tasks.dataset import Example
 
-REWARD_SCALE = 10.0
+REWARD_SCALE = 1.0
 
 
 @dataclass(slots=True)

@@ -1,7 +1,9 @@
 """Which hyperparameters each algorithm takes, under SB3's own names, with types, ranges and our defaults.
 
 Plain data: imports neither torch nor stable-baselines3, so that a config can be checked without them. The defaults
-are for budgets of thousands of calls, where SB3's (``n_steps=2048``) would end before the first update.
+are for budgets of thousands of calls, where SB3's (``n_steps=2048``) would end before the first update. Chosen on
+random factorial landscapes with 1,000 to 2,000 calls and one row a prompt, where learning rates from 3e-4 to 3e-3
+(DQN: 1e-4 to 1e-3) did equally well within noise.
 """
 
 from collections.abc import Mapping
@@ -115,7 +117,7 @@ HYPERPARAMETERS: Mapping[str, Mapping[str, Hyperparameter]] = {
 }
 
 _PPO_DEFAULTS: Mapping[str, Value] = {
-    "learning_rate": 3e-4,
+    "learning_rate": 1e-3,
     "n_steps": 8,
     "batch_size": 64,
     "n_epochs": 4,
@@ -127,7 +129,7 @@ DEFAULTS: Mapping[str, Mapping[str, Value]] = {
     "maskable_ppo": _PPO_DEFAULTS,
     "ppo": _PPO_DEFAULTS,
     "a2c": {
-        "learning_rate": 3e-4,
+        "learning_rate": 3e-3,
         "n_steps": 8,
         "gamma": 1.0,
         "gae_lambda": 0.95,

@@ -235,24 +235,25 @@ class _Watch(BaseCallback):
         return self.stop_reason == "stopped"
 
     def tell(self) -> None:
-        """Send one ``SearchProgress``."""
+        """Send one ``SearchProgress``, and note its figures for ``progress.csv``."""
         self._told = self.calls_used
         estimates = self._episodes.estimates
         best = estimates.ranking()[0] if len(estimates) else None
-        self._on_event(
-            SearchProgress(
-                calls_used=self.calls_used,
-                calls_allowed=self.calls_allowed,
-                env_steps=self.num_timesteps,
-                prompts_seen=len(estimates),
-                best_prompt_id=tuple(self._episodes.prompts)[best.index] if best else None,
-                best_mean=best.mean if best else 0.0,
-                best_sd=best.sd if best else 0.0,
-                baseline_mean=self._episodes.observer.baseline_value(),
-                episodes=self._ended,
-                mean_return=float(np.mean(self._returns)) if self._returns else float("nan"),
-            )
+        progress = SearchProgress(
+            calls_used=self.calls_used,
+            calls_allowed=self.calls_allowed,
+            env_steps=self.num_timesteps,
+            prompts_seen=len(estimates),
+            best_prompt_id=tuple(self._episodes.prompts)[best.index] if best else None,
+            best_mean=best.mean if best else 0.0,
+            best_sd=best.sd if best else 0.0,
+            baseline_mean=self._episodes.observer.baseline_value(),
+            episodes=self._ended,
+            mean_return=float(np.mean(self._returns)) if self._returns else float("nan"),
         )
+        for name in ("calls_used", "prompts_seen", "best_mean", "best_sd", "baseline_mean"):
+            self.logger.record(f"search/{name}", getattr(progress, name))
+        self._on_event(progress)
 
     def _on_step(self) -> bool:
         ended = [info["episode"]["r"] for info in self.locals["infos"] if "episode" in info]

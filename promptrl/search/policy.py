@@ -18,7 +18,8 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
 from torch import Tensor, nn
 
-from promptrl.search.observation import COLUMN, N_FEATURES
+from promptrl.search.episodes import REWARD_SCALE
+from promptrl.search.observation import COLUMN, EFFECT_SCALE, N_FEATURES
 
 Encoder = Literal["deepsets", "transformer"]
 
@@ -26,7 +27,7 @@ HIDDEN = 32
 ATTENTION_HEADS = 4
 ATTENTION_LAYERS = 2
 LOGIT_PRIOR = 4.0
-Q_PRIOR = 1.0
+Q_PRIOR = REWARD_SCALE / EFFECT_SCALE
 IMPOSSIBLE = -1e8
 
 

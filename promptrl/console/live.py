@@ -17,6 +17,7 @@ from rich.text import Text
 
 from promptrl.console.screen import clean, people, print_data
 from promptrl.console.tables import money, points, show_result
+from promptrl.errors import PromptrlError
 from promptrl.events import BestEstimated, CallsMade, Event, FinalistsMet, RunFinished, RunStarted, Stage
 
 PLAIN_INTERVAL_S = 10.0
@@ -161,10 +162,18 @@ class LiveView:
 
 @contextmanager
 def training_view(*, as_json: bool) -> Iterator[View]:
-    """The view that fits the output: JSON lines if asked for, a live panel on a terminal, plain lines elsewhere."""
+    """The view that fits the output: JSON lines if asked for, a live panel on a terminal, plain lines elsewhere.
+
+    JSON lines always end with how the run ended: a ``PromptrlError`` is printed as ``run_failed`` on its way out.
+    """
     console = people()
     if as_json:
-        yield JsonView()
+        try:
+            yield JsonView()
+        except PromptrlError as error:
+            failed = {"event": "run_failed", "error": str(error), "exit_code": error.exit_code}
+            print_data(failed, as_json=True, is_line=True)
+            raise
     elif console.is_terminal and not console.is_dumb_terminal and sys.stderr.isatty():
         with Live(console=console, refresh_per_second=8, transient=False) as live:
             yield LiveView(live)

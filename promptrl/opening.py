@@ -104,6 +104,6 @@ def _open_target(loaded: LoadedConfig, code_folder: Path) -> Target:
 
 
 def _concurrency(loaded: LoadedConfig) -> int:
-    """Calls in flight at most; a model in this process is fed two batches at once, whatever the config says."""
+    """Calls in flight at most; a model in this process has one batch waiting while it generates another."""
     target = loaded.config.target
     return 2 * target.batch_size if isinstance(target, LocalTargetConfig) else target.concurrency

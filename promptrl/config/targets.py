@@ -41,7 +41,6 @@ class TargetBlock(Block):
         description="Sampling parameters by the OpenAI names, sent as they are. `temperature` is 0 and `max_tokens` "
         f"(or `max_completion_tokens`) is {DEFAULT_MAX_TOKENS} unless given; null leaves a parameter out.",
     )
-    concurrency: Count = Field(default=16, le=1024, description="Most calls in flight at one time.")
     timeout_s: Number = Field(default=60, gt=0, le=86_400, description="Seconds after which one attempt is given up.")
     max_retries: Whole = Field(default=5, ge=0, le=100, description="Further attempts after a transient fault.")
     price: PriceConfig | None = Field(
@@ -76,7 +75,13 @@ class TargetBlock(Block):
                 yield Issue(("params", key), f"got {show(sent[key])}, expected a whole number of at least 1")
 
 
-class OpenAITargetConfig(TargetBlock):
+class CalledTargetBlock(TargetBlock):
+    """What targets take that are asked one question at a time, unlike a model that generates in batches."""
+
+    concurrency: Count = Field(default=16, le=1024, description="Most calls in flight at one time.")
+
+
+class OpenAITargetConfig(CalledTargetBlock):
     """Any server that speaks the OpenAI chat completions protocol."""
 
     type: Literal["openai"] = Field(description="Any OpenAI-compatible endpoint.")
@@ -116,17 +121,19 @@ class LocalTargetConfig(TargetBlock):
     model: Text = Field(
         default="nano", description="`nano` (bundled), a Hugging Face id, or a folder, written with ./ or / before it."
     )
-    batch_size: Count = Field(default=64, le=4096, description="Most prompts that are generated from together.")
+    batch_size: Count = Field(
+        default=64, le=4096, description="Most prompts that are generated from together; twice as many are in flight."
+    )
 
 
-class ReplayTargetConfig(TargetBlock):
+class ReplayTargetConfig(CalledTargetBlock):
     """Logged answers."""
 
     type: Literal["replay"] = Field(description="Logged answers, matched on the messages.")
     path: PathText = Field(description="JSONL file of {messages, completion, ...}.")
 
 
-class PythonTargetConfig(TargetBlock):
+class PythonTargetConfig(CalledTargetBlock):
     """A function of the user's: code that is trusted."""
 
     type: Literal["python"] = Field(description="A Python function; code that you trust.")

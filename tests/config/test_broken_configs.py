@@ -114,6 +114,12 @@ BROKEN: dict[str, tuple[str, str, str, int | None]] = {
     "misspelt target type": (swap("type: local", "type: opnai"), "target.type", "nearest: openai", 2),
     "target type as number": (swap("type: local", "type: 3"), "target.type", "got 3", 2),
     "openai without model": (swap("type: local", "type: openai"), "target.model", "is missing", 2),
+    "concurrency of a local model": (
+        swap("type: local", "type: local, concurrency: 4"),
+        "target.concurrency",
+        "only for type openai, replay, python",
+        2,
+    ),
     "no concurrency": (openai("concurrency: 0"), "target.concurrency", "from 1 to 1024", 2),
     "no time": (openai("timeout_s: 0"), "target.timeout_s", "above 0", 2),
     "retries below zero": (openai("max_retries: -1"), "target.max_retries", "from 0 to 100", 2),

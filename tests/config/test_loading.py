@@ -217,7 +217,7 @@ def test_a_problem_found_later_gets_file_and_line(tmp_path: Path) -> None:
 def test_anchors_and_merge_keys_work(tmp_path: Path) -> None:
     """YAML's own way to say a thing once; own keys win over merged ones, earlier merges over later ones."""
     text = (
-        MINIMAL.replace("target: {type: local}", "target: &t {type: local, batch_size: 3, concurrency: 2}")
+        MINIMAL.replace("target: {type: local}", "target: &t {type: local, batch_size: 3, max_retries: 2}")
         .replace("{type: choice}", "&m {type: f1, weight: 2}, {<<: [{weight: 3}, *m], name: other}")
         .replace("name: demo", "name: &n demo")
     )

@@ -22,7 +22,7 @@ def test_the_table_says_what_errors_say() -> None:
     assert rows["budget.max_calls", ""].type == "a whole number of at least 1"
     assert rows["budget", ""].default == ""
     assert rows["gate.confidence", ""].type == "a number above 0.5 and below 1"
-    assert rows["target.concurrency", ""].type == "a whole number from 1 to 1024"
+    assert rows["target.concurrency", "openai, replay, python"].type == "a whole number from 1 to 1024"
     assert rows["target.model", "openai"].default == "required"
     assert rows["target.model", "local"].default == '"nano"'
     assert rows["target.model", "local"].description.startswith("For local: ")

@@ -12,8 +12,17 @@ from promptrl.prompts.prompt import UserTemplate
 from promptrl.runs import Run
 
 PROMPTFOO_SCHEMA = "https://promptfoo.dev/config-schema.json"
+MODEL_PLACEHOLDER = "YOUR-MODEL"
+"""Stands in exports where a served model's name belongs, when the run's target was not one."""
+MODEL_NOTE = f"The run's target was no server: put the name of your model in place of {MODEL_PLACEHOLDER}."
 _OPEN, _CLOSE = "\ue000", "\ue001"
 """Private-use characters that stand around a placeholder while the text around it is treated."""
+
+
+def model_name(run: Run) -> str:
+    """The model that a request can name; a placeholder unless the run asked a server."""
+    target = run.info.get("target", {})
+    return str(target["model"]) if target.get("type") == "openai" else MODEL_PLACEHOLDER
 
 
 def export_prompt(run: Run, to: str) -> str:
@@ -37,7 +46,7 @@ def export_prompt(run: Run, to: str) -> str:
     if to == "json":
         return json.dumps(messages, ensure_ascii=False, indent=2) + "\n"
     if to == "openai":
-        request = {"model": target.get("model", ""), "messages": messages, **target.get("params", {})}
+        request = {"model": model_name(run), "messages": messages, **target.get("params", {})}
         return json.dumps(request, ensure_ascii=False, indent=2) + "\n"
     if to == "promptfoo":
         return _promptfoo(run, result, target)
@@ -52,7 +61,7 @@ def _promptfoo(run: Run, result: Mapping[str, Any], target: Mapping[str, Any]) -
     ]
     config: dict[str, Any] = {"description": f"promptrl run {run.id}", "prompts": prompts}
     settings = dict(target.get("params", {}))
-    provider = {"id": f"openai:chat:{target.get('model', '')}", "config": settings}
+    provider = {"id": f"openai:chat:{model_name(run)}", "config": settings}
     if target.get("base_url"):
         settings["apiBaseUrl"] = target["base_url"]
     if target.get("api_key_env"):
@@ -60,6 +69,8 @@ def _promptfoo(run: Run, result: Mapping[str, Any], target: Mapping[str, Any]) -
     config["providers"] = [provider]
     config["tests"] = []
     head = f"# yaml-language-server: $schema={PROMPTFOO_SCHEMA}\n"
+    if model_name(run) == MODEL_PLACEHOLDER:
+        head += f"# {MODEL_NOTE}\n"
     return head + yaml.safe_dump(config, allow_unicode=True, sort_keys=False, width=100)
 
 

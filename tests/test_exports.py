@@ -44,6 +44,16 @@ def test_promptfoo_gets_its_own_placeholders_and_no_accidental_ones(run: Run) ->
     assert provider["config"] == {"temperature": 0, "apiBaseUrl": "http://localhost:1/v1", "apiKeyEnvar": "KEY"}
 
 
+@pytest.mark.parametrize("kind", ["local", "python", "replay"])
+def test_a_target_that_is_no_server_leaves_the_model_open(run: Run, kind: str) -> None:
+    """No server knows "nano" or "module:function": the reader is told to put in a model."""
+    run.update(target={"type": kind, "model": "nano", "params": {}})
+    assert json.loads(export_prompt(run, "openai"))["model"] == "YOUR-MODEL"
+    text = export_prompt(run, "promptfoo")
+    assert yaml.safe_load(text)["providers"][0]["id"] == "openai:chat:YOUR-MODEL"
+    assert "# The run's target was no server" in text
+
+
 def test_what_cant_be_exported_is_an_error(run: Run, tmp_path: Path) -> None:
     """An unknown form, and a run without a winner."""
     with pytest.raises(UsageError):

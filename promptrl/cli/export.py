@@ -32,10 +32,13 @@ def export(
     """Print a finished run's best prompt in the form that another program reads."""
     from promptrl import console
     from promptrl.errors import UsageError
-    from promptrl.exports import export_prompt
+    from promptrl.exports import MODEL_NOTE, MODEL_PLACEHOLDER, export_prompt, model_name
     from promptrl.runs import RunsFolder
 
-    text = export_prompt(RunsFolder(runs_dir).find(run), to)
+    found = RunsFolder(runs_dir).find(run)
+    text = export_prompt(found, to)
+    if to in ("openai", "promptfoo") and model_name(found) == MODEL_PLACEHOLDER:
+        console.show_message(MODEL_NOTE)
     if output is None:
         console.print_text(text)
     else:

@@ -175,6 +175,7 @@ def test_export_gives_the_winner_in_each_form(trained: Path, to: str) -> None:
     done = promptrl("export", "toy-0001", "--format", to, "--runs-dir", trained / "runs")
     assert done.exit_code == 0, done.stderr
     assert "Reply with digits only." in done.stdout
+    assert ("YOUR-MODEL" in done.stderr) == (to in ("openai", "promptfoo"))
     if to == "openai":
         assert json.loads(done.stdout)["max_tokens"] == 8
     if to == "promptfoo":

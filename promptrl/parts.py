@@ -4,29 +4,32 @@ Only files are read here; no model is loaded (``opening.py`` does that).
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
 from promptrl.config import LoadedConfig, load_config
-from promptrl.config.targets import OpenAITargetConfig
+from promptrl.config.targets import OpenAITargetConfig, ReplayTargetConfig
 from promptrl.errors import ConfigError, Problem
 from promptrl.llm.prices import Price, price_of
 from promptrl.prompts.prompt import Demonstration, UserTemplate
 from promptrl.prompts.space import EditSpace, build_edit_space
 from promptrl.runs import Run
+from promptrl.search.finalists import MAX_FINALISTS
 from promptrl.search.hyperparameters import check_params
 from promptrl.tasks.dataset import Example, accepted_answers, build_examples, dataset_hash, load_rows
 from promptrl.tasks.metrics import Metric, build_metric
 from promptrl.tasks.reward import Objective
 from promptrl.tasks.splits import Splits, split_examples
 
-MAX_FINALISTS = 9
-"""The baseline and up to eight challengers (DESIGN.md, section 5)."""
 MIN_FINALIST_CALLS = 40
 FINALIST_SHARE = 0.25
 MIN_SEARCH_CALLS = 20
+
+_UNREAD = Demonstration("", "", "")
+"""Stands for the demonstrations of data that can't be read, so that the prompt is checked all the same."""
 
 T = TypeVar("T")
 
@@ -87,7 +90,7 @@ def build_parts(loaded: LoadedConfig, code_folder: Path | None = None) -> Parts:
         ConfigError: Everything found wrong, each with file and line.
     """
     config = loaded.config
-    problems = list(check_params(config.algorithm.name, config.algorithm.params))
+    problems = [*check_params(config.algorithm.name, config.algorithm.params), *_lacking(loaded)]
 
     def attempt(build: Callable[[], T]) -> T | None:
         try:
@@ -97,19 +100,18 @@ def build_parts(loaded: LoadedConfig, code_folder: Path | None = None) -> Parts:
             return None
 
     price = attempt(lambda: _price(loaded))
+    objective = attempt(lambda: _objective(loaded))
     examples = attempt(lambda: _load_examples(loaded))
     splits = attempt(lambda: _split(loaded, examples)) if examples else None
+    space = attempt(lambda: _edit_space(loaded, splits))
     if splits is None:
         raise ConfigError(located(loaded, problems))
     rows = (*splits.demonstrations, *splits.train, *splits.validation, *splits.test)
-    space = attempt(lambda: _edit_space(loaded, splits))
     metrics = attempt(lambda: _metrics(loaded, rows))
     plan = attempt(lambda: plan_calls(config.budget.max_calls, len(splits.validation), len(splits.test)))
-    if problems or space is None or metrics is None or plan is None:
+    if problems or objective is None or space is None or metrics is None or plan is None:
         raise ConfigError(located(loaded, problems))
-    return Parts(
-        space, splits, metrics, _objective(loaded), price, plan, dataset_hash(rows), code_folder or loaded.folder
-    )
+    return Parts(space, splits, metrics, objective, price, plan, dataset_hash(rows), code_folder or loaded.folder)
 
 
 def plan_calls(max_calls: int, validation_rows: int, test_rows: int) -> CallPlan:
@@ -121,10 +123,11 @@ def plan_calls(max_calls: int, validation_rows: int, test_rows: int) -> CallPlan
     test = 2 * test_rows
     rest = max_calls - test
     wanted = max(MIN_FINALIST_CALLS, int(FINALIST_SHARE * rest))
-    validation = min(wanted, MAX_FINALISTS * validation_rows)
+    most = (MAX_FINALISTS + 1) * validation_rows  # the baseline meets them too
+    validation = min(wanted, most)
     search = rest - validation
     if search < MIN_SEARCH_CALLS:
-        least = test + min(MIN_FINALIST_CALLS, MAX_FINALISTS * validation_rows) + MIN_SEARCH_CALLS
+        least = test + min(MIN_FINALIST_CALLS, most) + MIN_SEARCH_CALLS
         message = f"got {max_calls}, but 2 × {test_rows} test rows and the finalists need their share first"
         raise ConfigError([Problem("budget.max_calls", message, f"at least {least}, or fewer test rows")])
     return CallPlan(search, validation, test)
@@ -135,6 +138,15 @@ def located(loaded: LoadedConfig, problems: Iterable[Problem]) -> list[Problem]:
     return [p if p.file else loaded.problem(p.key, p.message, p.hint) for p in problems]
 
 
+def _lacking(loaded: LoadedConfig) -> Iterator[Problem]:
+    """What the config needs besides data and is not there."""
+    if "tensorboard" in loaded.config.trackers and find_spec("tensorboard") is None:
+        yield Problem("trackers", "tensorboard is not installed", "pip install 'promptrl[tensorboard]'")
+    target = loaded.config.target
+    if isinstance(target, ReplayTargetConfig) and not Path(loaded.resolve(target.path)).is_file():
+        yield Problem("target.path", f"there is no file {loaded.resolve(target.path)}")
+
+
 def _load_examples(loaded: LoadedConfig) -> dict[str, list[Example]]:
     """The examples by split name; under "all" when one file holds them all."""
     data = loaded.config.dataset
@@ -143,17 +155,22 @@ def _load_examples(loaded: LoadedConfig) -> dict[str, list[Example]]:
     sources = {"all": (data.path, "dataset.path")}
     if data.files is not None:
         sources = {split: (path, f"dataset.files.{split}") for split, path in data.files.model_dump().items()}
-    return {
-        split: build_examples(
-            load_rows(loaded.resolve(path), format=data.format, key=key),
-            input=data.input,
-            reference=data.reference,
-            columns=data.columns,
-            placeholders=placeholders,
-        )
-        for split, (path, key) in sources.items()
-        if path is not None
-    }
+    examples: dict[str, list[Example]] = {}
+    problems: list[Problem] = []
+    for split, (path, key) in sources.items():
+        try:
+            examples[split] = build_examples(
+                load_rows(loaded.resolve(path or ""), format=data.format, key=key),
+                input=data.input,
+                reference=data.reference,
+                columns=data.columns,
+                placeholders=placeholders,
+            )
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
+    return examples
 
 
 def _split(loaded: LoadedConfig, examples: dict[str, list[Example]]) -> Splits:
@@ -170,19 +187,22 @@ def _split(loaded: LoadedConfig, examples: dict[str, list[Example]]) -> Splits:
     )
 
 
-def _edit_space(loaded: LoadedConfig, splits: Splits) -> EditSpace:
+def _edit_space(loaded: LoadedConfig, splits: Splits | None) -> EditSpace:
     config = loaded.config
     template = config.user_template
     user = UserTemplate(config.prompt.text or "" if template is None else template)
+    candidates = [_UNREAD]
+    if splits is not None:
+        candidates = [
+            Demonstration(example.id, user.render(example.fields), accepted_answers(example.reference)[0])
+            for example in splits.demonstrations
+        ]
     return build_edit_space(
         slots=config.prompt.slots,
         text=config.prompt.text,
         user=template,
         separator=config.prompt.separator,
-        demonstrations=[
-            Demonstration(example.id, user.render(example.fields), accepted_answers(example.reference)[0])
-            for example in splits.demonstrations
-        ],
+        demonstrations=candidates if config.prompt.demonstrations.max else (),
         max_demonstrations=config.prompt.demonstrations.max,
         bank=config.edits.bank == "builtin",
         phrases=config.edits.phrases,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ def build_agent(
         params: SB3's hyperparameters by their own names, over our defaults (``hyperparameters.DEFAULTS``).
         seed: Of SB3, torch and numpy.
         log_dir: Where ``progress.csv`` goes; None = nothing is logged.
-        tensorboard: Also write TensorBoard events there, if the package is installed.
+        tensorboard: Also write TensorBoard events there; needs the package.
 
     Returns:
         A model ready for ``learn``.
@@ -95,6 +94,6 @@ def _logger(log_dir: Path | None, tensorboard: bool) -> Logger:
         return Logger(folder=None, output_formats=[])
     log_dir.mkdir(parents=True, exist_ok=True)
     formats: list[KVWriter] = [CSVOutputFormat(str(log_dir / "progress.csv"))]
-    if tensorboard and find_spec("tensorboard") is not None:
+    if tensorboard:
         formats.append(TensorBoardOutputFormat(str(log_dir)))
     return Logger(folder=str(log_dir), output_formats=formats)

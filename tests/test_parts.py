@@ -1,0 +1,65 @@
+"""Everything wrong with a config and its data is found before a call is paid for, and told at once."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from servers.toy_model import CONFIG, write_experiment
+
+from promptrl import parts
+from promptrl.config import load_config
+from promptrl.errors import ConfigError
+from promptrl.parts import build_parts, plan_calls
+
+
+def problems_of(config: Path, *overrides: str) -> dict[str, str]:
+    """What is wrong, by key."""
+    with pytest.raises(ConfigError) as caught:
+        build_parts(load_config(config, overrides))
+    return {problem.key: f"{problem.message} ({problem.hint})" for problem in caught.value.problems}
+
+
+def test_data_and_prompt_are_blamed_together(tmp_path: Path) -> None:
+    """A missing file does not hide the slot that is wrong, nor a parameter out of range."""
+    config = write_experiment(tmp_path, CONFIG.replace('mood: ["", ', 'mood: ["  ", '))
+    problems = problems_of(config, "dataset.path=missing.csv", "algorithm.params.gamma=2")
+    assert set(problems) == {"dataset.path", "prompt.slots.mood.0", "algorithm.params.gamma"}
+
+
+def test_each_file_is_blamed(tmp_path: Path) -> None:
+    """With a file per split, all that are missing are named."""
+    config = write_experiment(
+        tmp_path, CONFIG.replace("path: sums.csv", "files: {train: a.csv, validation: sums.csv, test: c.csv}")
+    )
+    assert set(problems_of(config)) == {"dataset.files.train", "dataset.files.test"}
+
+
+def test_data_that_can_not_be_read_does_not_make_the_prompt_wrong(tmp_path: Path) -> None:
+    """Where demonstrations are all that may change, the lack of them is not told as a second fault."""
+    slots = CONFIG[CONFIG.index("  slots:") : CONFIG.index("edits:")]
+    config = write_experiment(tmp_path, CONFIG.replace(slots, "  slots: {task: [Add.]}\n  demonstrations: {max: 2}\n"))
+    assert build_parts(load_config(config)).space.n_edits > 0
+    assert set(problems_of(config, "dataset.path=missing.csv")) == {"dataset.path"}
+
+
+def test_a_replay_file_must_be_there(tmp_path: Path) -> None:
+    """Validating says so already."""
+    config = write_experiment(tmp_path)
+    problems = problems_of(config, "target={type: replay, path: log.jsonl}")
+    assert str(tmp_path / "log.jsonl") in problems["target.path"]
+    (tmp_path / "log.jsonl").write_text("")
+    assert build_parts(load_config(config, ["target={type: replay, path: log.jsonl}"])).plan.total == 900
+
+
+def test_tensorboard_must_be_installed_when_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody finds an empty dashboard in the morning."""
+    config = write_experiment(tmp_path)
+    monkeypatch.setattr(parts, "find_spec", lambda name: None if name == "tensorboard" else find_spec(name))
+    assert "promptrl[tensorboard]" in problems_of(config, "trackers=[tensorboard]")["trackers"]
+    assert build_parts(load_config(config)).plan.total == 900
+
+
+def test_the_finals_are_given_no_more_calls_than_their_rows_take() -> None:
+    """The baseline and eight challengers, each on every validation row."""
+    plan = plan_calls(10_000, validation_rows=10, test_rows=50)
+    assert (plan.validation, plan.test, plan.total) == (90, 100, 10_000)

@@ -3,6 +3,7 @@
 This is where a local model is loaded, a replay file read and the user's own function imported.
 """
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -62,15 +63,36 @@ def make_evaluator(
     )
 
 
+def check_target(loaded: LoadedConfig, parts: Parts) -> None:
+    """Find out whether the target can be made: keys are set, the replay file is sound, the user's functions import.
+
+    Only whether a local model can be loaded is left open, for that takes as long as loading it.
+
+    Raises:
+        ConfigError: It can't be made.
+    """
+    if isinstance(loaded.config.target, LocalTargetConfig):
+        _import_functions(loaded, parts)
+    else:
+        asyncio.run(open_target(loaded, parts).aclose())
+
+
 def open_target(loaded: LoadedConfig, parts: Parts) -> Target:
     """Make the target: loads a local model, reads a replay file, imports the user's functions, of metrics too.
 
     Raises:
         ConfigError: It can't be made.
     """
+    _import_functions(loaded, parts)
+    try:
+        return _open_target(loaded, parts.code_folder)
+    except ConfigError as error:
+        raise ConfigError(located(loaded, error.problems)) from error
+
+
+def _import_functions(loaded: LoadedConfig, parts: Parts) -> None:
     try:
         import_functions(parts.metrics, parts.code_folder)
-        return _open_target(loaded, parts.code_folder)
     except ConfigError as error:
         raise ConfigError(located(loaded, error.problems)) from error
 

@@ -36,6 +36,7 @@ def train(
     from promptrl.errors import ConfigError, Problem, PromptrlError, StopRequestedError
     from promptrl.experiment import train as train_one
     from promptrl.interrupts import signals_as_errors
+    from promptrl.opening import check_target
     from promptrl.parts import build_parts
 
     gate = parse_gate(fail_on or [])
@@ -44,7 +45,9 @@ def train(
     for path in configs:
         try:
             loaded = load_config(path, overrides or [])
-            jobs.append((loaded, build_parts(loaded)))
+            parts = build_parts(loaded)
+            check_target(loaded, parts)
+            jobs.append((loaded, parts))
         except ConfigError as error:
             problems += error.problems
     if problems:

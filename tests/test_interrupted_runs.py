@@ -97,7 +97,7 @@ def test_a_run_cut_off_anywhere_resumes_to_the_same_result_and_pays_nothing_twic
     run = runs.find("toy-0001")
     assert run.status == "interrupted"
     listed = CliRunner().invoke(app, ["runs", "list", "--runs-dir", str(folder / "runs")])
-    assert "interrupted" in listed.stderr
+    assert "interrupted" in listed.stdout
     kept = len(run.outcomes())
     batch = 16
     assert die_at - batch <= kept <= asked(folder)

@@ -1,5 +1,6 @@
 """How training is watched: a live panel on a terminal, plain lines elsewhere, JSON lines for programs."""
 
+import os
 import re
 import sys
 import time
@@ -118,7 +119,7 @@ class PlainView:
                 best = self._progress.best_line()
                 people().print(line + (f" · {best}" if best else ""), soft_wrap=True)
         elif isinstance(event, RunFinished):
-            show_result(event.result, Path(event.path))
+            show_result(event.result, Path(event.path), people())
 
 
 class LiveView:
@@ -134,7 +135,7 @@ class LiveView:
         if isinstance(event, RunFinished):
             self._live.update(self._panel(), refresh=True)
             self._live.stop()
-            show_result(event.result, Path(event.path))
+            show_result(event.result, Path(event.path), people())
         else:
             self._live.update(self._panel())
 
@@ -162,7 +163,8 @@ class LiveView:
 
 @contextmanager
 def training_view(*, as_json: bool) -> Iterator[View]:
-    """The view that fits the output: JSON lines if asked for, a live panel on a terminal, plain lines elsewhere.
+    """The view that fits the output: JSON lines if asked for, a live panel on a terminal, plain lines elsewhere
+    (also on the terminal that some CI services pretend to be).
 
     JSON lines always end with how the run ended: a ``PromptrlError`` is printed as ``run_failed`` on its way out.
     """
@@ -174,11 +176,16 @@ def training_view(*, as_json: bool) -> Iterator[View]:
             failed = {"event": "run_failed", "error": str(error), "exit_code": error.exit_code}
             print_data(failed, as_json=True, is_line=True)
             raise
-    elif console.is_terminal and not console.is_dumb_terminal and sys.stderr.isatty():
+    elif console.is_terminal and not console.is_dumb_terminal and sys.stderr.isatty() and not _is_ci():
         with Live(console=console, refresh_per_second=8, transient=False) as live:
             yield LiveView(live)
     else:
         yield PlainView()
+
+
+def _is_ci() -> bool:
+    """Whether the environment says ``CI=true``, as every CI service does."""
+    return os.environ.get("CI", "").lower() not in ("", "0", "false")
 
 
 def _extent(event: RunStarted) -> str:

@@ -10,6 +10,8 @@ from rich.markup import escape
 
 from promptrl.errors import ConfigError, PromptrlError
 
+PIPED_WIDTH = 80
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -19,8 +21,8 @@ def people() -> Console:
 
 
 def readers() -> Console:
-    """A console on stdout, for data that people read too; plain when it goes into a file or a pager."""
-    return Console(highlight=False)
+    """A console on stdout, for data that people read too; plain and of a fixed width into a file or a pipe."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
 def strip_controls(text: object) -> str:

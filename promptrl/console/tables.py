@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
@@ -76,9 +77,8 @@ def _clean_lines(text: str) -> list[str]:
     return strip_controls(text).splitlines()
 
 
-def show_result(result: Mapping[str, Any], place: Path | None = None) -> None:
+def show_result(result: Mapping[str, Any], place: Path, console: Console) -> None:
     """A finished run for people: the verdict first, then before and after."""
-    console = people()
     verdict = str(result["verdict"])
     console.print(f"[{VERDICT_STYLES[verdict]}]{VERDICT_WORDS[verdict]}[/]")
     scores = table("prompt", "validation", "test", right=("validation", "test"))
@@ -100,8 +100,7 @@ def show_result(result: Mapping[str, Any], place: Path | None = None) -> None:
         f"{calls['validation']:,} validation, {calls['test']:,} test · {money(result['cost_usd'])} · "
         f"{result['wall_s']:.0f} s · stopped: {result['stop_reason']}"
     )
-    if place is not None:
-        console.print(f"Run folder: {clean(place)}", soft_wrap=True)
+    console.print(f"Run folder: {clean(place)}", soft_wrap=True)
 
 
 def show_evaluation(result: Mapping[str, Any], *, as_json: bool) -> None:
@@ -109,7 +108,7 @@ def show_evaluation(result: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_data(result, as_json=True)
         return
-    console = people()
+    console = readers()
     scores = table("prompt", "score", "rows", right=("score", "rows"))
     for label in ("baseline", "winner"):
         entry = result[label][result["split"]]
@@ -152,7 +151,7 @@ def _print_runs(summaries: "Sequence[RunSummary]") -> None:
             scores = [percent(entry["score"] if entry else None) for entry in held_out]
             cells = [f"[{VERDICT_STYLES[verdict]}]{verdict}[/]", *scores, f"{result['calls']['total']:,}"]
         made.add_row(clean(summary.run_id), *cells, clean(summary.started[:16].replace("T", " ")))
-    people().print(made)
+    readers().print(made)
 
 
 def show_comparison(summaries: "Sequence[RunSummary]", *, as_json: bool) -> None:
@@ -164,7 +163,7 @@ def show_comparison(summaries: "Sequence[RunSummary]", *, as_json: bool) -> None
     for summary in summaries:
         if summary.result is not None:
             text = Text.from_markup(clean(summary.result["winner"]["text"]))
-            people().print(Panel(text, title=clean(summary.run_id), title_align="left"))
+            readers().print(Panel(text, title=clean(summary.run_id), title_align="left"))
 
 
 def show_run(run: "Run", *, as_json: bool) -> None:
@@ -173,7 +172,7 @@ def show_run(run: "Run", *, as_json: bool) -> None:
     if as_json:
         print_data({"run": run.info | {"status": run.status}, "result": result}, as_json=True)
         return
-    console = people()
+    console = readers()
     info = run.info
     console.print(f"[bold]{clean(run.id)}[/] · {run.status} · started {clean(info.get('started', '?'))[:19]}")
     if result is None:
@@ -181,7 +180,7 @@ def show_run(run: "Run", *, as_json: bool) -> None:
             console.print(f"[red]error[/] {clean(info['error'])}")
         console.print(f"{len(run.outcomes()):,} answers kept in {clean(run.path / 'outcomes.jsonl')}", soft_wrap=True)
         return
-    show_result(result, run.path)
+    show_result(result, run.path, console)
     board = table("", "validation", "rows", "against baseline", "finalist", right=("validation", "rows"))
     for place, row in enumerate(run.leaderboard(), start=1):
         against = "(baseline)" if row["is_baseline"] else "–"

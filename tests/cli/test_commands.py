@@ -117,7 +117,7 @@ def test_eval_prints_a_table_and_json_that_agrees_with_the_run(trained: Path) ->
     """``eval`` repeats the test comparison from the cache."""
     shown = promptrl("eval", "toy-0001", "--runs-dir", trained / "runs")
     assert shown.exit_code == 0, shown.stderr
-    assert "100.0 %" in shown.stderr
+    assert "100.0 %" in shown.stdout
     printed = promptrl("eval", "toy-0001", "--runs-dir", trained / "runs", "--json")
     data = json.loads(printed.stdout)
     result = only_result(trained)
@@ -156,14 +156,18 @@ def test_fail_on_turns_a_verdict_into_exit_code_3(trained: Path) -> None:
 
 
 def test_runs_list_and_show_and_compare(trained: Path) -> None:
-    """Each view has a form for people and one for programs."""
+    """Each view has a form for people and one for programs, both on stdout, so that they can be piped."""
     runs_dir = ("--runs-dir", trained / "runs")
-    assert "improved" in promptrl("runs", "list", *runs_dir).stderr
+    table = promptrl("runs", "list", *runs_dir)
+    assert "improved" in table.stdout
+    assert table.stderr == ""
+    assert max(map(len, table.stdout.splitlines())) <= 80
     listed = json.loads(promptrl("runs", "list", "toy", *runs_dir, "--json").stdout)
     assert {"run_id", "status", "result"} <= set(listed[0])
-    assert "Reply with digits only." in promptrl("runs", "show", "toy-0001", *runs_dir).stderr
+    assert "Reply with digits only." in promptrl("runs", "show", "toy-0001", *runs_dir).stdout
     shown = json.loads(promptrl("runs", "show", "toy-0001", *runs_dir, "--json").stdout)
     assert shown["result"]["verdict"] == "improved"
+    assert "Reply with digits only." in promptrl("runs", "compare", "toy-0001", "toy-0001", *runs_dir).stdout
     compared = json.loads(promptrl("runs", "compare", "toy-0001", "toy-0001", *runs_dir, "--json").stdout)
     assert len(compared) == 2
     assert promptrl("runs", "compare", "toy-0001", *runs_dir).exit_code == 2
@@ -354,4 +358,4 @@ def test_an_interrupted_run_has_nothing_to_export(tmp_path: Path) -> None:
     run = RunsFolder(tmp_path).create("toy")
     run.start({"experiment": "toy"}, "", "")
     assert promptrl("export", "toy-0001", "--runs-dir", tmp_path).exit_code == 6
-    assert "interrupted" in promptrl("runs", "list", "--runs-dir", tmp_path).stderr
+    assert "interrupted" in promptrl("runs", "list", "--runs-dir", tmp_path).stdout

@@ -43,11 +43,24 @@ def evaluate_run(run: Run, split: SplitName) -> dict[str, Any]:
     return evaluation
 
 
-def evaluate_prompt_file(loaded: LoadedConfig, file: Path, split: SplitName, *, runs_dir: Path) -> dict[str, Any]:
-    """Score the prompt in a file beside the config's baseline on one split; nothing but the cache is written."""
+def evaluate_prompt_file(
+    loaded: LoadedConfig, file: Path, split: SplitName, *, runs_dir: Path | None
+) -> dict[str, Any]:
+    """Score the prompt in a file beside the config's baseline on one split; nothing but the cache is written.
+
+    Args:
+        loaded: The config.
+        file: The prompt.
+        split: The rows.
+        runs_dir: Where the cache is; None = ``output.runs_dir`` of the config.
+
+    Raises:
+        UsageError: The file holds no prompt for these data.
+    """
     parts = build_parts(loaded)
     prompts = {"baseline": parts.space.baseline, "winner": read_prompt(file, parts.space.baseline)}
-    evaluation = _evaluate(loaded, parts, prompts, split, runs_dir, _NoLog())
+    folder = runs_dir or Path(loaded.config.output.runs_dir)
+    evaluation = _evaluate(loaded, parts, prompts, split, folder, _NoLog())
     return evaluation | {"run_id": None, "subject": str(file), "notes": []}
 
 

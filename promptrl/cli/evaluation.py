@@ -1,11 +1,14 @@
 """The ``eval`` command."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from promptrl.cli.options import DEFAULT_RUNS_DIR, AsJson, FailOn, Overrides, RunsDir
+from promptrl.cli.options import DEFAULT_RUNS_DIR, AsJson, FailOn, Overrides
+
+if TYPE_CHECKING:
+    from promptrl.runs import Run
 
 Split = Literal["train", "validation", "test"]
 
@@ -20,16 +23,24 @@ def evaluate(
         str,
         typer.Argument(
             metavar="RUN|PROMPT_FILE",
-            help="A run (id, unique prefix, path, `latest`, `latest:NAME`), or with --config a prompt: "
-            ".txt (system message) or .json (chat messages).",
+            help="Without --config a run: id, unique prefix, path, `latest` or `latest:NAME`. With --config a prompt "
+            "file: .json (chat messages) or text (a system message, or with a placeholder the user message).",
         ),
     ],
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="Take target, data and metrics from here.")
+        Path | None,
+        typer.Option("--config", "-c", help="Score a prompt file: take target, data, metrics and baseline from here."),
     ] = None,
     split: Annotated[Split, typer.Option("--split", help="Rows to score on.")] = "test",
     overrides: Overrides = None,
-    runs_dir: RunsDir = DEFAULT_RUNS_DIR,
+    runs_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--runs-dir",
+            envvar="PROMPTRL_RUNS_DIR",
+            help="Where the run folders and the answer cache are (default: ./runs; with --config its output.runs_dir).",
+        ),
+    ] = None,
     fail_on: FailOn = None,
     as_json: AsJson = False,
 ) -> None:
@@ -40,17 +51,30 @@ def evaluate(
     from promptrl.errors import UsageError
     from promptrl.evaluating import evaluate_prompt_file, evaluate_run
     from promptrl.interrupts import signals_as_errors
-    from promptrl.runs import RunsFolder
 
     gate = parse_gate(fail_on or [])
     with signals_as_errors():
         if config is not None:
+            if not Path(subject).is_file():
+                raise UsageError(f"no prompt file {subject}: --config scores a prompt file, a run goes without it")
             loaded = load_config(config, overrides or [])
             result = evaluate_prompt_file(loaded, Path(subject), split, runs_dir=runs_dir)
         elif overrides:
             raise UsageError("-s needs --config: a run is evaluated with the config it was trained with")
         else:
-            result = evaluate_run(RunsFolder(runs_dir).find(subject), split)
+            result = evaluate_run(_find_run(subject, runs_dir or DEFAULT_RUNS_DIR), split)
     console.show_evaluation(result, as_json=as_json)
     if fails(gate, str(result["verdict"])):
         raise typer.Exit(3)
+
+
+def _find_run(reference: str, runs_dir: Path) -> "Run":
+    from promptrl.errors import RunNotFoundError, UsageError
+    from promptrl.runs import RunsFolder
+
+    try:
+        return RunsFolder(runs_dir).find(reference)
+    except RunNotFoundError as error:
+        if Path(reference).is_file():
+            raise UsageError(f"{reference} is a prompt file: say with --config what to score it on") from error
+        raise

@@ -144,6 +144,28 @@ def test_eval_takes_a_prompt_file(trained: Path) -> None:
     assert json.loads(promptrl("eval", trained / "best.json", *options).stdout)["winner"]["test"]["score"] == 1.0
 
 
+def test_eval_of_a_prompt_file_keeps_to_the_runs_folder_of_the_config(trained: Path, tmp_path: Path) -> None:
+    """The answers are cached where training caches them, not in a stray ``runs``."""
+    prompt = tmp_path / "prompt.txt"
+    prompt.write_text("Add the numbers.")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        done = promptrl("eval", prompt, "--config", trained / "toy.yaml", "-s", "output.runs_dir=elsewhere")
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "elsewhere/.cache.sqlite").is_file()
+    assert not (tmp_path / "runs").exists()
+
+
+def test_eval_says_whether_config_belongs_to_its_subject(trained: Path) -> None:
+    """A prompt file needs a config, a run has its own."""
+    prompt = trained / "prompt.txt"
+    prompt.write_text("Add the numbers.")
+    lonely = promptrl("eval", prompt, "--runs-dir", trained / "runs")
+    assert (lonely.exit_code, "--config" in lonely.stderr) == (2, True)
+    both = promptrl("eval", "toy-0001", "--config", trained / "toy.yaml", "--runs-dir", trained / "runs")
+    assert (both.exit_code, "no prompt file toy-0001" in both.stderr) == (2, True)
+
+
 def test_fail_on_turns_a_verdict_into_exit_code_3(trained: Path) -> None:
     """A gate fails only when asked to."""
     same = trained / "same.txt"

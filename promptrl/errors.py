@@ -92,8 +92,19 @@ class StopRequestedError(PromptrlError):
         return 128 + self.signal_number
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The right name that was probably meant, letter case and hyphens aside; empty when none is close."""
+    names = {_folded(right): right for right in known}
+    close = get_close_matches(_folded(name), names, n=1)
+    return names[close[0]] if close else ""
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """A hint that names the closest right name, or all of them when none is close; empty when there are none."""
     names = list(known)
-    close = get_close_matches(name, names, n=1)
-    return f"did you mean {close[0]}" if close else f"there are {', '.join(names)}" if names else ""
+    close = nearest(name, names)
+    return f"did you mean {close}" if close else f"there are {', '.join(names)}" if names else ""
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("-", "_")

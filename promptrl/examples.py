@@ -1,9 +1,8 @@
 """The example configs that ship with the package: what ``promptrl init --example NAME`` writes."""
 
-from difflib import get_close_matches
 from pathlib import Path
 
-from promptrl.errors import UsageError
+from promptrl.errors import UsageError, suggest
 
 
 def folder() -> Path:
@@ -40,8 +39,5 @@ def write(name: str, destination: Path, *, overwrite: bool) -> None:
 
 def _path(name: str) -> Path:
     if name not in names():
-        near = get_close_matches(name, names(), 1)
-        raise UsageError(
-            f"no example {name!r}; " + (f"did you mean {near[0]}?" if near else f"there are: {', '.join(names())}")
-        )
+        raise UsageError(f"there is no example {name!r} ({suggest(name, names())})")
     return folder() / f"{name}.yaml"

@@ -1,7 +1,6 @@
 """Turns pydantic's errors into plain words: the key, what was found, what was expected, and the way out."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -10,6 +9,7 @@ from promptrl.config.blocks import Issue, show
 from promptrl.config.models import ExperimentConfig
 from promptrl.config.schema import Place, SchemaRow, expectation, fields_of, place_of, schema_rows
 from promptrl.config.source import Mark
+from promptrl.errors import nearest
 
 Path = tuple[str, ...]
 
@@ -43,12 +43,6 @@ def place_at(path: Path, data: Any) -> Place | None:
         place = place.child(key, variant if isinstance(variant, str) else None) if place else None
         data = _step(data, key)
     return place
-
-
-def nearest(word: str, words: list[str]) -> str:
-    """The one word that was probably meant, or nothing."""
-    folded = word.lower().replace("-", "_")
-    return next(iter(get_close_matches(folded, words, n=1, cutoff=0.6)), "")
 
 
 def _locate(loc: tuple[int | str, ...]) -> tuple[Path, Place | None, tuple[Place, str]]:
@@ -104,7 +98,7 @@ def _wrong_type_key(path: Path, place: Place, value: dict[str, Any]) -> Issue:
     if found in place.expect.later:
         return Issue(path, f'"{found}" is not in this version yet, {expected}')
     near = nearest(found, names)
-    return Issue(path, f"got {show(found)}, {expected}", f"nearest: {near}" if near else "")
+    return Issue(path, f"got {show(found)}, {expected}", f"did you mean {near}" if near else "")
 
 
 def _hint_for_unknown(path: Path, parent: tuple[Place, str]) -> str:
@@ -115,7 +109,7 @@ def _hint_for_unknown(path: Path, parent: tuple[Place, str]) -> str:
     if path[0] == "target" and key.lower() in SECRET_KEYS:
         return "secrets come from the environment: name the variable in api_key_env or headers"
     if near := nearest(key, known):
-        return f"nearest: {near}"
+        return f"did you mean {near}"
     if elsewhere := _places_with_key(key, ".".join(path[:-1])):
         return elsewhere
     return f"known here: {', '.join(known)}" if known else ""
@@ -145,7 +139,7 @@ def _hint_for_value(place: Place, value: Any, path: Path, marks: Mapping[Path, M
         if any(later in (value, "text") for later in place.expect.later):
             return "not in this version yet"
         if near := nearest(value, list(place.choices)):
-            return f"nearest: {near}"
+            return f"did you mean {near}"
         return "write it as a list, in [ ]" if expectation(place).startswith("a list") else ""
     return "not in this version yet" if isinstance(value, dict) and "mapping" in place.expect.later else ""
 

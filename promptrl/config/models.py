@@ -1,7 +1,6 @@
 """The blocks of a config and the config as a whole."""
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -10,6 +9,7 @@ from promptrl.config.blocks import Block, Count, Expect, Issue, Number, PathText
 from promptrl.config.metrics import MetricBlock, MetricConfig, QualityConfig, RegexConfig
 from promptrl.config.targets import TargetConfig
 from promptrl.config.templates import IDENTIFIER, malformed_placeholders, placeholders
+from promptrl.errors import nearest, suggest
 
 EXPERIMENT_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 SLOT_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
@@ -345,7 +345,8 @@ def cross_issues(
 ) -> Iterator[Issue]:
     """Yield what is wrong between blocks; None is a block that is broken by itself."""
     if prompt and dataset:
-        yield from _input_issues(prompt, dataset)
+        unasked = tuple(_input_issues(prompt, dataset))
+        yield from unasked or _column_issues(prompt, dataset)
         if prompt.demonstrations.max and dataset.reference is None:
             message = "needs dataset.reference: a demonstration shows the known good answer"
             yield Issue(("prompt", "demonstrations", "max"), message)
@@ -370,12 +371,21 @@ def _input_issues(prompt: PromptConfig, dataset: DatasetConfig) -> Iterator[Issu
         yield Issue(("dataset", "input"), f"{show(dataset.input)} can't be a placeholder", hint)
 
 
+def _column_issues(prompt: PromptConfig, dataset: DatasetConfig) -> Iterator[Issue]:
+    template = prompt.user_template(dataset.input)
+    names = placeholders(prompt.text or "" if template is None else template)
+    for name in dataset.columns:
+        if name not in names:
+            message = "names no placeholder of the user message"
+            yield Issue(("dataset", "columns", name), message, suggest(name, names))
+
+
 def _gate_issues(metrics: Sequence[MetricBlock], gate: GateConfig) -> Iterator[Issue]:
     names = [metric.name for metric in metrics if isinstance(metric, QualityConfig)]
     if gate.metric is not None and gate.metric not in names:
-        near = get_close_matches(gate.metric, names, n=1)
+        near = nearest(gate.metric, names)
         expected = f"expected one of the scores: {', '.join(names)}" if names else "and there is no score at all"
-        hint = f"nearest: {near[0]}" if near else ""
+        hint = f"did you mean {near}" if near else ""
         yield Issue(("gate", "metric"), f"got {show(gate.metric)}, {expected}", hint)
 
 

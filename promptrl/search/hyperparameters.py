@@ -8,11 +8,10 @@ random factorial landscapes with 1,000 to 2,000 calls and one row a prompt, wher
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from math import isfinite
 from typing import Any, Literal, get_args
 
-from promptrl.errors import Problem
+from promptrl.errors import Problem, suggest
 
 Algorithm = Literal["maskable_ppo", "ppo", "a2c", "dqn"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
@@ -164,18 +163,13 @@ def check_params(name: str, params: Mapping[str, Any]) -> list[Problem]:
     """
     if name not in HYPERPARAMETERS:
         message = f"got {name!r}, expected one of {', '.join(ALGORITHMS)}"
-        return [Problem("algorithm.name", message, _nearest(name, ALGORITHMS))]
+        return [Problem("algorithm.name", message, suggest(name, ALGORITHMS))]
     known = HYPERPARAMETERS[name]
     problems = []
     for param, value in params.items():
         key = f"algorithm.params.{param}"
         if param not in known:
-            problems.append(Problem(key, f"{name} has no such parameter", _nearest(str(param), tuple(known))))
+            problems.append(Problem(key, f"{name} has no such parameter", suggest(str(param), sorted(known))))
         elif not known[param].admits(value):
             problems.append(Problem(key, f"got {value!r}, expected {known[param].expected}"))
     return problems
-
-
-def _nearest(name: str, names: tuple[str, ...]) -> str:
-    close = get_close_matches(name, names, n=1)
-    return f"did you mean {close[0]}" if close else f"there are {', '.join(sorted(names))}"

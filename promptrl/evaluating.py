@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from promptrl.config import LoadedConfig
-from promptrl.errors import UsageError
+from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
 from promptrl.evaluation import Evaluator, Outcome, OutcomeLog
 from promptrl.llm.base import Purpose
 from promptrl.llm.budget import Budget
@@ -26,19 +26,23 @@ def evaluate_run(run: Run, split: SplitName) -> dict[str, Any]:
     """Score a finished run's winner beside its baseline on one split; kept under ``evals/<n>`` of the run.
 
     Raises:
-        UsageError: The run is not done.
+        RunLockedError: The run is not done, or its data set has changed: rows that it trained on might count as test.
+        RunNotFoundError: Its folder has lost the winner.
     """
     result = run.result
     if result is None:
-        raise UsageError(f"run {run.id} is {run.status}: there is no winner to evaluate")
+        raise RunLockedError(f"run {run.id} is {run.status}: it has no winner to evaluate yet")
     loaded, parts = rebuild_parts(run)
-    known = {row["prompt_id"]: row for row in run.prompts()}
-    prompts = {label: Prompt.from_json(known[result[label]["prompt_id"]]) for label in ("baseline", "winner")}
-    notes = [] if parts.data_hash == run.info.get("data_hash") else ["The data set has changed since the run."]
+    if parts.data_hash != run.info.get("data_hash"):
+        raise RunLockedError(
+            f"run {run.id} can't be evaluated: its data set has changed, so its splits are others "
+            "(export the prompt and evaluate the file with --config)"
+        )
+    prompts = _compared_prompts(run, result, parts.space.baseline)
     place = run.new_evaluation()
     with closing(OutcomeFile(run.path / place, partial(parts.space.describe, parts.space.baseline))) as log:
         evaluation = _evaluate(loaded, parts, prompts, split, run.path.parent, log)
-    evaluation |= {"run_id": run.id, "subject": run.id, "notes": notes}
+    evaluation |= {"run_id": run.id, "subject": run.id}
     run.write_json(f"{place}/result.json", evaluation)
     return evaluation
 
@@ -61,7 +65,17 @@ def evaluate_prompt_file(
     prompts = {"baseline": parts.space.baseline, "winner": read_prompt(file, parts.space.baseline)}
     folder = runs_dir or Path(loaded.config.output.runs_dir)
     evaluation = _evaluate(loaded, parts, prompts, split, folder, _NoLog())
-    return evaluation | {"run_id": None, "subject": str(file), "notes": []}
+    return evaluation | {"run_id": None, "subject": str(file)}
+
+
+def _compared_prompts(run: Run, result: Mapping[str, Any], baseline: Prompt) -> dict[str, Prompt]:
+    """Baseline and winner of a run; the baseline comes from the config if it was never asked."""
+    known = {baseline.prompt_id: baseline} | {row["prompt_id"]: Prompt.from_json(row) for row in run.prompts()}
+    prompts = {"baseline": known.get(result["baseline"]["prompt_id"], baseline)}
+    winner_id = result["winner"]["prompt_id"]
+    if winner_id not in known:
+        raise RunNotFoundError(f"run {run.id} has lost its winner: prompt {winner_id} is not in its prompts.jsonl")
+    return prompts | {"winner": known[winner_id]}
 
 
 def _evaluate(

@@ -122,8 +122,6 @@ def show_evaluation(result: Mapping[str, Any], *, as_json: bool) -> None:
             f"{points(difference['high'])}], p = {difference['p_value']:.2g} ({difference['method']})"
         )
     console.print(f"[{VERDICT_STYLES[result['verdict']]}]{result['verdict']}[/]")
-    for note in result["notes"]:
-        console.print(f"[yellow]note[/] {clean(note)}")
 
 
 def show_runs(summaries: "Sequence[RunSummary]", *, as_json: bool) -> None:

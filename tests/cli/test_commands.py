@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -131,6 +132,41 @@ def test_eval_scores_other_splits(trained: Path, split: str) -> None:
     """Every split can be asked for."""
     done = promptrl("eval", "toy-0001", "--split", split, "--runs-dir", trained / "runs", "--json")
     assert json.loads(done.stdout)["winner"][split]["score"] == 1.0
+
+
+@pytest.fixture
+def own_run(trained: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run and of all that it needs, to be damaged."""
+    for name in ("toy.yaml", "sums.csv"):
+        shutil.copy(trained / name, tmp_path)
+    run = tmp_path / "runs/toy-0001"
+    shutil.copytree(trained / "runs/toy-0001", run)
+    resolved = run / "config.resolved.yaml"
+    resolved.write_text(resolved.read_text().replace(str(trained), str(tmp_path)))
+    return run
+
+
+def test_eval_refuses_a_run_whose_data_changed(own_run: Path) -> None:
+    """Other splits would count rows as test that the search had seen."""
+    assert promptrl("eval", "latest", "--runs-dir", own_run.parent).exit_code == 0
+    data = own_run.parents[1] / "sums.csv"
+    data.write_text(data.read_text() + "99 + 1,100\n")
+    done = promptrl("eval", "latest", "--runs-dir", own_run.parent)
+    assert (done.exit_code, "changed" in done.stderr) == (6, True)
+
+
+def test_eval_gets_along_without_the_logged_baseline(own_run: Path) -> None:
+    """The config says what it was; a winner that is gone is gone."""
+    result = json.loads((own_run / "result.json").read_text())
+    prompts = own_run / "prompts.jsonl"
+    lines = [line for line in prompts.read_text().splitlines(True) if result["baseline"]["prompt_id"] not in line]
+    prompts.write_text("".join(lines))
+    done = promptrl("eval", "latest", "--runs-dir", own_run.parent, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["baseline"]["test"] == result["baseline"]["test"]
+    prompts.unlink()
+    lost = promptrl("eval", "latest", "--runs-dir", own_run.parent)
+    assert (lost.exit_code, "lost its winner" in lost.stderr) == (6, True)
 
 
 def test_eval_takes_a_prompt_file(trained: Path) -> None:
@@ -373,11 +409,12 @@ def test_an_unknown_run_is_exit_code_6(tmp_path: Path, reference: str) -> None:
         assert promptrl(*command, reference, "--runs-dir", tmp_path).exit_code == 6
 
 
-def test_an_interrupted_run_has_nothing_to_export(tmp_path: Path) -> None:
+def test_an_interrupted_run_has_nothing_to_export_or_evaluate(tmp_path: Path) -> None:
     """A run without a result says so instead of exporting something."""
     from promptrl.runs import RunsFolder
 
     run = RunsFolder(tmp_path).create("toy")
     run.start({"experiment": "toy"}, "", "")
-    assert promptrl("export", "toy-0001", "--runs-dir", tmp_path).exit_code == 6
+    for command in ("export", "eval"):
+        assert promptrl(command, "toy-0001", "--runs-dir", tmp_path).exit_code == 6
     assert "interrupted" in promptrl("runs", "list", "--runs-dir", tmp_path).stdout

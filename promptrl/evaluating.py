@@ -62,7 +62,11 @@ def evaluate_prompt_file(
         UsageError: The file holds no prompt for these data.
     """
     parts = build_parts(loaded)
-    prompts = {"baseline": parts.space.baseline, "winner": read_prompt(file, parts.space.baseline)}
+    prompt = read_prompt(file, parts.space.baseline)
+    for name in prompt.user.placeholders:
+        if name not in parts.splits.train[0].fields:
+            raise UsageError(f"{file}: {{{name}}} is no placeholder of the config's user message")
+    prompts = {"baseline": parts.space.baseline, "winner": prompt}
     folder = runs_dir or Path(loaded.config.output.runs_dir)
     evaluation = _evaluate(loaded, parts, prompts, split, folder, _NoLog())
     return evaluation | {"run_id": None, "subject": str(file)}
@@ -114,17 +118,21 @@ def _evaluate(
 
 
 def read_prompt(file: Path, baseline: Prompt) -> Prompt:
-    """Read a prompt file: ``.json`` holds chat messages with an open user template, anything else a system message.
+    """Read a prompt file: ``.json`` holds chat messages with an open user template, anything else text.
 
     Raises:
         UsageError: The file can't be read as a prompt.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} is neither a run nor a readable prompt file") from error
     try:
-        return prompt_from_messages(text) if file.suffix == ".json" else prompt_from_text(text, baseline.user)
+        if file.suffix == ".json":
+            return prompt_from_messages(text)
+        is_from_windows = text.count("\n") == text.count("\r\n")
+        text = text.replace("\r\n", "\n") if is_from_windows else text
+        return prompt_from_text(text.removesuffix("\n"), baseline.user)
     except ValueError as error:
         raise UsageError(f"{file} holds no prompt: {error}") from error
 

@@ -42,7 +42,7 @@ def export_prompt(run: Run, to: str) -> str:
     messages = result["winner"]["messages"]
     target = run.info.get("target", {})
     if to == "txt":
-        return str(result["winner"]["text"]).rstrip("\n") + "\n"
+        return str(result["winner"]["text"]) + "\n"
     if to == "json":
         return json.dumps(messages, ensure_ascii=False, indent=2) + "\n"
     if to == "openai":

@@ -24,7 +24,7 @@ def evaluate(
         typer.Argument(
             metavar="RUN|PROMPT_FILE",
             help="Without --config a run: id, unique prefix, path, `latest` or `latest:NAME`. With --config a prompt "
-            "file: .json (chat messages) or text (a system message, or with a placeholder the user message).",
+            "file: .json (chat messages), or text: as exported, a system message, or a user message with placeholders.",
         ),
     ],
     config: Annotated[

@@ -17,6 +17,9 @@ from promptrl.llm.base import Message, Messages
 T = TypeVar("T")
 
 _TEMPLATE_TOKEN = re.compile(r"\{\{|\}\}|\{([^\W\d]\w*)\}")
+_HEADING = re.compile(r"^\[(system|user|assistant)\]$", re.MULTILINE)
+_LIKE_A_HEADING = re.compile(r"^\\*\[(?:system|user|assistant)\]$", re.MULTILINE)
+_ESCAPED_HEADING = re.compile(r"^\\(\\*\[(?:system|user|assistant)\])$", re.MULTILINE)
 _JSON_FORMAT = 1
 
 
@@ -100,11 +103,15 @@ class Prompt:
 
     @property
     def text(self) -> str:
-        """The whole prompt for people, each message under the name of its role."""
+        """The whole prompt for people, each message under the name of its role; ``sections`` reads it again.
+
+        A line of the prompt that looks like such a heading gets a backslash before it.
+        """
         parts = [("system", self.system_text)] if self.slots else []
         for shown in self.demonstrations:
             parts += [("user", shown.user), ("assistant", shown.assistant)]
-        return "\n\n".join(f"[{role}]\n{content}" for role, content in [*parts, ("user", self.user.text)])
+        parts.append(("user", self.user.text))
+        return "\n\n".join(f"[{role}]\n" + _LIKE_A_HEADING.sub(r"\\\g<0>", content) for role, content in parts)
 
     def render(self, fields: Mapping[str, str]) -> Messages:
         """The chat messages for one example.
@@ -171,6 +178,21 @@ class Prompt:
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not a saved prompt: {error!r}") from error
+
+
+def sections(text: str) -> list[tuple[str, str]]:
+    """The (role, content) pairs of a text that was written by ``Prompt.text``; none when it begins with no heading."""
+    headings = list(_HEADING.finditer(text))
+    if not headings or headings[0].start() > 0:
+        return []
+    ends = [*(heading.start() for heading in headings[1:]), len(text)]
+    found = []
+    for heading, end in zip(headings, ends, strict=True):
+        content = text[heading.end() : end].removeprefix("\n")
+        if end < len(text):
+            content = content.removesuffix("\n").removesuffix("\n")
+        found.append((heading[1], _ESCAPED_HEADING.sub(r"\1", content)))
+    return found
 
 
 def insert_in_order(items: tuple[T, ...], new: T, rank: Callable[[T], int]) -> tuple[T, ...]:

@@ -170,14 +170,31 @@ def test_eval_gets_along_without_the_logged_baseline(own_run: Path) -> None:
 
 
 def test_eval_takes_a_prompt_file(trained: Path) -> None:
-    """A text file is a system message; chat messages come back in as they were exported."""
+    """A text file without placeholders is a system message."""
     worse = trained / "worse.txt"
     worse.write_text("Name a fruit.")
     options = ("--config", trained / "toy.yaml", "--runs-dir", trained / "runs", "--json")
     assert json.loads(promptrl("eval", worse, *options).stdout)["winner"]["test"]["score"] == 0.0
-    exported = promptrl("export", "toy-0001", "-f", "json", "-o", trained / "best.json", "--runs-dir", trained / "runs")
+
+
+@pytest.mark.parametrize("form", ["json", "txt"])
+def test_eval_takes_back_what_export_gave(trained: Path, form: str) -> None:
+    """The file is the winner again: same messages, same score."""
+    file = trained / f"best.{form}"
+    exported = promptrl("export", "toy-0001", "-f", form, "-o", file, "--runs-dir", trained / "runs")
     assert exported.exit_code == 0, exported.stderr
-    assert json.loads(promptrl("eval", trained / "best.json", *options).stdout)["winner"]["test"]["score"] == 1.0
+    done = promptrl("eval", file, "--config", trained / "toy.yaml", "--runs-dir", trained / "runs", "--json")
+    winner = json.loads(done.stdout)["winner"]
+    assert winner["messages"] == only_result(trained)["winner"]["messages"]
+    assert winner["test"]["score"] == 1.0
+
+
+def test_eval_refuses_a_placeholder_that_the_data_lack(trained: Path) -> None:
+    """Instead of ending in the middle."""
+    prompt = trained / "foreign.txt"
+    prompt.write_text("Add {numbers}.")
+    done = promptrl("eval", prompt, "--config", trained / "toy.yaml", "--runs-dir", trained / "runs")
+    assert (done.exit_code, "{numbers}" in done.stderr) == (2, True)
 
 
 def test_eval_of_a_prompt_file_keeps_to_the_runs_folder_of_the_config(trained: Path, tmp_path: Path) -> None:

@@ -194,7 +194,9 @@ def _edit_space(loaded: LoadedConfig, splits: Splits | None) -> EditSpace:
     candidates = [_UNREAD]
     if splits is not None:
         candidates = [
-            Demonstration(example.id, user.render(example.fields), accepted_answers(example.reference)[0])
+            Demonstration(
+                example.id, user.render(example.fields), accepted_answers(example.reference)[0], example.fields
+            )
             for example in splits.demonstrations
         ]
     return build_edit_space(

@@ -1,5 +1,6 @@
 """Everything wrong with a config and its data is found before a call is paid for, and told at once."""
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -63,3 +64,16 @@ def test_the_finals_are_given_no_more_calls_than_their_rows_take() -> None:
     """The baseline and eight challengers, each on every validation row."""
     plan = plan_calls(10_000, validation_rows=10, test_rows=50)
     assert (plan.validation, plan.test, plan.total) == (90, 100, 10_000)
+
+
+def test_demonstrations_follow_the_edited_template(tmp_path: Path) -> None:
+    """A sentence that the search drops from a ``text:`` template is in no demonstration either."""
+    prompt = 'prompt: {text: "Be chatty. Add the numbers. {question}", demonstrations: {max: 2}}\nedits:'
+    config = write_experiment(tmp_path, re.sub(r"prompt:.*?edits:", lambda _: prompt, CONFIG, flags=re.DOTALL))
+    built = build_parts(load_config(config))
+    shown = built.space.baseline
+    for kind in ("add_demonstration", "drop_phrase"):
+        shown = next(edit for edit in built.space.edits if edit.kind == kind).apply(shown)
+    asked = [message.content for message in shown.render(built.splits.test[0].fields) if message.role == "user"]
+    assert len(asked) == 2
+    assert all(text.startswith("Add the numbers. ") for text in asked)

@@ -4,7 +4,7 @@ Demonstrations stand in the order of their candidates. Only a move changes that,
 asked for ``edits.reorder``; else a set of demonstrations is one prompt, by whatever route.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, combinations
 from math import comb
@@ -25,16 +25,16 @@ class CandidatePool:
     Attributes:
         candidates: In canonical order, each content once.
         maximum: Most demonstrations in one prompt, 1 to the number of candidates.
-        rank: Position of each candidate.
+        rank: Position of each candidate by its ``source``.
     """
 
     candidates: tuple[Demonstration, ...]
     maximum: int
-    rank: dict[Demonstration, int] = field(compare=False, repr=False)
+    rank: dict[Hashable, int] = field(compare=False, repr=False)
 
     def inserted(self, shown: tuple[Demonstration, ...], new: Demonstration) -> tuple[Demonstration, ...]:
         """The shown demonstrations with another one at its canonical place."""
-        return insert_in_order(shown, new, lambda demonstration: self.rank.get(demonstration, -1))
+        return insert_in_order(shown, new, lambda demonstration: self.rank.get(demonstration.source, -1))
 
     def is_full(self, prompt: Prompt) -> bool:
         """Whether no demonstration can be added."""
@@ -54,10 +54,13 @@ class _CandidateEdit:
 
     def is_held(self, prompt: Prompt) -> bool:
         """Whether the demonstration is shown."""
-        return self.demonstration in prompt.demonstrations
+        return self._is_shown(prompt)
+
+    def _is_shown(self, prompt: Prompt) -> bool:
+        return any(shown.source == self.demonstration.source for shown in prompt.demonstrations)
 
     def _name(self) -> str:
-        number = self.pool.rank[self.demonstration] + 1
+        number = self.pool.rank[self.demonstration.source] + 1
         pair = f"{quoted(self.demonstration.user, 40)} → {quoted(self.demonstration.assistant, 20)}"
         return f"demonstration {number}: {pair}"
 
@@ -105,17 +108,16 @@ class DropDemonstration(_CandidateEdit):
 
     def is_valid(self, prompt: Prompt) -> bool:
         """While it is shown."""
-        return self.demonstration in prompt.demonstrations
+        return self._is_shown(prompt)
 
     def is_held(self, prompt: Prompt) -> bool:
         """Whether the demonstration is not shown."""
-        return self.demonstration not in prompt.demonstrations
+        return not self._is_shown(prompt)
 
     def apply(self, prompt: Prompt) -> Prompt:
         """The prompt without it."""
-        return replace(
-            prompt, demonstrations=tuple(shown for shown in prompt.demonstrations if shown != self.demonstration)
-        )
+        source = self.demonstration.source
+        return replace(prompt, demonstrations=tuple(shown for shown in prompt.demonstrations if shown.source != source))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class MoveDemonstration:
     def is_held(self, prompt: Prompt) -> bool:
         """Whether the two stand against the order of the candidates."""
         pair = prompt.demonstrations[self.position - 1 : self.position + 1]
-        ranks = [self.pool.rank.get(shown, -1) for shown in pair]
+        ranks = [self.pool.rank.get(shown.source, -1) for shown in pair]
         return len(ranks) > 1 and ranks[0] > ranks[1]
 
     def apply(self, prompt: Prompt) -> Prompt:
@@ -186,7 +188,7 @@ class DemonstrationFactor:
     """
 
     def __init__(self, candidates: Sequence[Demonstration], maximum: int, *, reorder: bool) -> None:
-        rank = {candidate: at for at, candidate in enumerate(candidates)}
+        rank = {candidate.source: at for at, candidate in enumerate(candidates)}
         self._pool = pool = CandidatePool(tuple(candidates), min(maximum, len(candidates)), rank)
         self._has_swaps = pool.maximum < len(pool.candidates)
         self._moves = tuple(MoveDemonstration(position, pool) for position in range(1, pool.maximum)) if reorder else ()
@@ -228,7 +230,7 @@ class DemonstrationFactor:
     def _shown(self, prompt: Prompt) -> BoolArray:
         shown = np.zeros(len(self._pool.candidates), dtype=np.bool_)
         for demonstration in prompt.demonstrations:
-            position = self._pool.rank.get(demonstration)
+            position = self._pool.rank.get(demonstration.source)
             if position is not None:
                 shown[position] = True
         return shown

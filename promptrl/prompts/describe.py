@@ -46,9 +46,12 @@ def _text_changes(name: str, old: str, new: str) -> list[str]:
 
 
 def _demonstration_changes(old: tuple[Demonstration, ...], new: tuple[Demonstration, ...]) -> list[str]:
-    lines = [f"demonstration + {_pair(shown)}" for shown in new if shown not in old]
-    lines += [f"demonstration − {_pair(shown)}" for shown in old if shown not in new]
-    if [shown for shown in old if shown in new] != [shown for shown in new if shown in old]:
+    old_sources, new_sources = [shown.source for shown in old], [shown.source for shown in new]
+    lines = [f"demonstration + {_pair(shown)}" for shown in new if shown.source not in old_sources]
+    lines += [f"demonstration − {_pair(shown)}" for shown in old if shown.source not in new_sources]
+    if [source for source in old_sources if source in new_sources] != [
+        source for source in new_sources if source in old_sources
+    ]:
         lines.append("order of demonstrations changed")
     return lines
 

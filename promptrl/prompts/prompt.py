@@ -8,7 +8,7 @@ order, the same demonstrations in the same order, the same user template and sep
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -31,11 +31,27 @@ class Demonstration:
         row_id: The train row it was made from; not part of the content, so not compared.
         user: The rendered user message.
         assistant: The right answer.
+        fields: What the user template is filled with. A prompt renders its demonstrations anew with its own template,
+            so that they ask as its last message does; empty where only the text is known, which is shown as it is.
     """
 
     row_id: str = field(compare=False)
     user: str
     assistant: str
+    fields: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def source(self) -> Hashable:
+        """What is the same however a template shows it."""
+        return tuple(sorted(self.fields.items())) or self.user, self.assistant
+
+    def shown_by(self, template: "UserTemplate") -> "Demonstration":
+        """This demonstration as a prompt with that template shows it.
+
+        Raises:
+            KeyError: A placeholder has no field.
+        """
+        return replace(self, user=template.render(self.fields)) if self.fields else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +91,7 @@ class Prompt:
 
     Raises:
         ValueError: A slot name occurs twice.
+        KeyError: A demonstration has fields, but not all that the user template needs.
     """
 
     slots: tuple[tuple[str, str], ...]
@@ -87,7 +104,7 @@ class Prompt:
         if len({name for name, _ in filled}) < len(filled):
             raise ValueError(f"a slot name occurs twice in {[name for name, _ in filled]}")
         object.__setattr__(self, "slots", filled)
-        object.__setattr__(self, "demonstrations", tuple(self.demonstrations))
+        object.__setattr__(self, "demonstrations", tuple(shown.shown_by(self.user) for shown in self.demonstrations))
 
     @property
     def prompt_id(self) -> str:
@@ -150,7 +167,12 @@ class Prompt:
             "format": _JSON_FORMAT,
             "slots": [{"name": name, "text": text} for name, text in self.slots],
             "demonstrations": [
-                {"row_id": shown.row_id, "user": shown.user, "assistant": shown.assistant}
+                {
+                    "row_id": shown.row_id,
+                    "user": shown.user,
+                    "assistant": shown.assistant,
+                    "fields": dict(shown.fields),
+                }
                 for shown in self.demonstrations
             ],
             "user": self.user.text,
@@ -170,13 +192,18 @@ class Prompt:
             return cls(
                 slots=tuple((_text(slot["name"]), _text(slot["text"])) for slot in data["slots"]),
                 demonstrations=tuple(
-                    Demonstration(_text(shown["row_id"]), _text(shown["user"]), _text(shown["assistant"]))
+                    Demonstration(
+                        _text(shown["row_id"]),
+                        _text(shown["user"]),
+                        _text(shown["assistant"]),
+                        {name: _text(value) for name, value in shown.get("fields", {}).items()},
+                    )
                     for shown in data["demonstrations"]
                 ),
                 user=UserTemplate(_text(data["user"])),
                 separator=_text(data["separator"]),
             )
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"not a saved prompt: {error!r}") from error
 
 

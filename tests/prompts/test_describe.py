@@ -39,6 +39,14 @@ def test_each_difference_is_one_line(change: dict[str, object], lines: list[str]
     assert describe_changes(PROMPT, dataclasses.replace(PROMPT, **change)) == lines  # type: ignore[arg-type]
 
 
+def test_a_change_of_the_template_is_no_change_of_demonstrations() -> None:
+    """They follow it."""
+    old = dataclasses.replace(PROMPT, demonstrations=(Demonstration("a", "", "a1", {"x": "q1"}),))
+    new = dataclasses.replace(old, user=UserTemplate("{x} Go on:"))
+    assert new.demonstrations != old.demonstrations
+    assert describe_changes(old, new) == ['user: − "Sort."']
+
+
 def test_an_added_demonstration_is_named() -> None:
     """The other direction of a drop."""
     assert describe_changes(dataclasses.replace(PROMPT, demonstrations=(ONE,)), PROMPT) == [

@@ -15,12 +15,18 @@ DIFFERENCE = Demonstration("r2", "5 - 3?", "2")
 QUESTION = UserTemplate("{question}")
 
 names = st.sampled_from(["role", "task", "reasoning", "format"])
-demonstrations = st.builds(Demonstration, row_id=st.text(), user=st.text(), assistant=st.text())
+demonstrations = st.builds(
+    Demonstration,
+    row_id=st.text(),
+    user=st.text(),
+    assistant=st.text(),
+    fields=st.just({}) | st.fixed_dictionaries({"x": st.text()}),
+)
 prompts = st.builds(
     Prompt,
     slots=st.lists(st.tuples(names, st.text()), unique_by=lambda item: item[0]).map(tuple),
     demonstrations=st.lists(demonstrations, max_size=3).map(tuple),
-    user=st.builds(UserTemplate, st.text()),
+    user=st.builds(UserTemplate, st.text().map(lambda text: text.replace("{", "{{")) | st.just("{x}?")),
     separator=st.sampled_from([" ", "\n", ""]),
 )
 
@@ -129,6 +135,25 @@ def test_the_row_of_a_demonstration_is_no_content() -> None:
     assert one.prompt_id == other.prompt_id
 
 
+def test_a_demonstration_follows_the_user_template() -> None:
+    """It asks as the last message does; one that is known by its text alone stays as it is."""
+    live = Demonstration("r", "Be brief. 2 + 2?", "4", {"question": "2 + 2?"})
+    prompt = Prompt((), (live, DIFFERENCE), UserTemplate("Be brief. {question}"))
+    changed = dataclasses.replace(prompt, user=QUESTION)
+    assert [message.content for message in changed.render({"question": "x"})] == ["2 + 2?", "4", "5 - 3?", "2", "x"]
+    assert changed == Prompt((), (SUM, DIFFERENCE), QUESTION)
+    assert changed.prompt_id == Prompt((), (SUM, DIFFERENCE), QUESTION).prompt_id
+    back = Prompt.from_json(json.loads(json.dumps(changed.to_json())))
+    assert dataclasses.replace(back, user=prompt.user) == prompt
+
+
+def test_a_prompt_saved_without_fields_can_be_read() -> None:
+    """Run folders of last month."""
+    saved = Prompt((), (SUM,), QUESTION).to_json()
+    del saved["demonstrations"][0]["fields"]
+    assert Prompt.from_json(saved) == Prompt((), (SUM,), QUESTION)
+
+
 def test_the_identity_is_the_same_in_every_version() -> None:
     """Run folders of last month still name the same prompt."""
     assert Prompt((("task", "Add."),), (SUM,), QUESTION).prompt_id == "28175a95adc3"
@@ -156,6 +181,8 @@ def test_json_gives_back_the_same_prompt(prompt: Prompt) -> None:
         lambda data: data | {"separator": None},
         lambda data: data | {"slots": ["task"]},
         lambda data: data | {"demonstrations": None},
+        lambda data: data | {"demonstrations": [data["demonstrations"][0] | {"fields": ["x"]}]},
+        lambda data: data | {"demonstrations": [data["demonstrations"][0] | {"fields": {"other": "x"}}]},
         lambda data: data | {"slots": [{"name": "a", "text": "x"}, {"name": "a", "text": "y"}]},
     ],
 )

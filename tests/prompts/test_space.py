@@ -26,7 +26,11 @@ WORDS = ["please", "now", "carefully"]
 
 def candidates(count: int) -> list[Demonstration]:
     """Solved examples with distinct contents."""
-    return [Demonstration(f"row{at}", f"ticket {at}", f"label {at}") for at in range(count)]
+    fields = [{"ticket": f"ticket {at}", "sender": f"sender {at}"} for at in range(count)]
+    return [
+        Demonstration(f"row{at}", f"ticket {at}", f"label {at}", fields=shown if at % 2 else {})
+        for at, shown in enumerate(fields)
+    ]
 
 
 def make_space(**changes: Any) -> EditSpace:
@@ -83,6 +87,14 @@ def test_masks_say_what_each_edit_says(walk: tuple[EditSpace, Prompt]) -> None:
     assert mask.dtype == held.dtype == np.bool_
     assert mask.tolist() == [*(edit.is_valid(prompt) for edit in space.edits), True]
     assert held.tolist() == [edit.is_held(prompt) for edit in space.edits]
+
+
+@given(walks())
+def test_demonstrations_ask_as_the_prompt_does(walk: tuple[EditSpace, Prompt]) -> None:
+    """A phrase that was dropped from the user message is dropped from every demonstration made of a row."""
+    _, prompt = walk
+    for shown in prompt.demonstrations:
+        assert shown.user == (prompt.user.render(shown.fields) if shown.fields else f"ticket {shown.row_id[3:]}")
 
 
 @given(walks())

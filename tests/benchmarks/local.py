@@ -90,7 +90,8 @@ def main() -> None:
             plain.append(len(some) / generate(model, tokenizer, some, arguments.batch))
         n_tokens = sum(len(ids) for ids in tokenizer(render(tokenizer, questions))["input_ids"]) / len(questions)
         print(
-            f"{n_demonstrations:14d}  {n_tokens:13.0f}  {local:9.0f}  {plain[0]:21.0f}  {plain[1]:7.0f}  {local / max(plain):6.2f}"
+            f"{n_demonstrations:14d}  {n_tokens:13.0f}  {local:9.0f}  {plain[0]:21.0f}  {plain[1]:7.0f}  "
+            f"{local / max(plain):6.2f}"
         )
 
 

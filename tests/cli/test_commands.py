@@ -281,17 +281,6 @@ def test_train_json_prints_one_object_a_line(trained: Path) -> None:
     assert used == sorted(used)
 
 
-def test_train_json_ends_with_the_failure_of_a_run_that_fails(tmp_path: Path) -> None:
-    """Whoever follows the lines learns how it ended, and with which exit code."""
-    (tmp_path / "silent_model.py").write_text("def answer(messages, params):\n    raise RuntimeError('no answer')\n")
-    config = write_experiment(tmp_path, CONFIG.replace("servers.toy_model:answer", "silent_model:answer"))
-    done = promptrl("train", config, "--runs-dir", tmp_path / "runs", "--json")
-    last = json.loads(done.stdout.splitlines()[-1])
-    assert last["event"] == "run_failed"
-    assert last["exit_code"] == done.exit_code == 4
-    assert "no answer" in last["error"]
-
-
 def test_several_configs_run_in_one_go_and_the_worst_exit_code_wins(tmp_path: Path) -> None:
     """A failing gate of one config is the exit code of all."""
     good = write_experiment(tmp_path)

@@ -1,11 +1,15 @@
-"""Which view of training an output gets."""
+"""Which view of training an output gets, and how each ends."""
 
+import json
 import os
 import pty
 import subprocess
 import sys
 
 import pytest
+
+from promptrl.console import training_view
+from promptrl.errors import StopRequestedError, TargetError
 
 CODE = """\
 from promptrl.console import training_view
@@ -31,3 +35,13 @@ def test_a_terminal_gets_a_live_panel_unless_it_is_that_of_ci(ci: str | None, vi
         os.close(theirs)
         os.close(ours)
     assert done.stdout.strip() == view
+
+
+@pytest.mark.parametrize(("error", "code"), [(TargetError("no answer"), 4), (StopRequestedError(2), 130)])
+def test_json_lines_end_with_how_a_run_failed(
+    capsys: pytest.CaptureFixture[str], error: TargetError | StopRequestedError, code: int
+) -> None:
+    """Whoever follows the lines learns what went wrong and the exit code; the error goes on its way."""
+    with pytest.raises(type(error)), training_view(as_json=True):
+        raise error
+    assert json.loads(capsys.readouterr().out) == {"event": "run_failed", "error": str(error), "exit_code": code}

@@ -126,23 +126,30 @@ def search_live(
         tensorboard=tensorboard,
     )
     watch = _Watch(env.episodes, on_event, should_stop)
-    with one_torch_thread():
-        try:
-            model.learn(_step_cap(watch.calls_allowed, rows_per_prompt), callback=watch, log_interval=1)
-        except BudgetExhaustedError:
-            watch.stop_reason = "budget"
-        if watch.stop_reason != "stopped":
-            rollout_greedily(model, env.episodes)
-            _refine(env.episodes, n_envs * rows_per_prompt, np.random.default_rng(seed), watch)
-        if watch.calls_left == 0:
-            watch.stop_reason = "budget"
-    model.logger.close()
+    try:
+        with one_torch_thread():
+            _learn(model, watch, rows_per_prompt)
+            if watch.stop_reason != "stopped":
+                rollout_greedily(model, env.episodes)
+                _refine(env.episodes, n_envs * rows_per_prompt, np.random.default_rng(seed), watch)
+    finally:
+        model.logger.close()
+    if watch.calls_left == 0:
+        watch.stop_reason = "budget"
     episodes = env.episodes
     ids = tuple(episodes.prompts)
     candidates = tuple(
         Candidate(episodes.prompts[ids[r.index]], r.mean, r.sd, r.answers) for r in episodes.estimates.ranking()
     )
     return SearchResult(candidates, watch.stop_reason, model.num_timesteps, watch.calls_used, model)
+
+
+def _learn(model: BaseAlgorithm, watch: "_Watch", rows_per_prompt: int) -> None:
+    """Train until the watch says stop, or the budget does."""
+    try:
+        model.learn(_step_cap(watch.calls_allowed, rows_per_prompt), callback=watch, log_interval=1)
+    except BudgetExhaustedError:
+        watch.stop_reason = "budget"
 
 
 def rollout_greedily(model: BaseAlgorithm, episodes: Episodes) -> Prompt:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -364,7 +364,16 @@ def test_an_attempt_that_takes_too_long_is_a_timeout(fake_time: FakeTime) -> Non
     assert (answer.kind, target.cancelled) == ("timeout", 2)
 
 
-def test_an_interrupt_in_the_callers_thread_cancels_what_is_under_way(tmp_path: Path) -> None:
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C interrupts also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
+def test_an_interrupt_in_the_callers_thread_cancels_what_is_under_way() -> None:
     """As Ctrl-C does; the calls are given back and the engine still works."""
     target, budget = Overlap(), Budget(max_calls=None)
     main = threading.get_ident()

@@ -160,15 +160,17 @@ def climb(parts: Parts, table: Table, means: Scores) -> Iterator[str]:
 
 
 def interactions(parts: Parts, table: Table, means: Scores, best: int) -> Iterator[str]:
-    """Edits that help the baseline and hurt the best prompt, or the other way round."""
+    """Edits that help the baseline and hurt the best prompt, and parts of the best prompt that hurt the baseline."""
     line_of = {prompt.prompt_id: i for i, prompt in enumerate(table.prompts)}
     at_best = neighbours(parts, table.prompts[best])
+    in_best = {parts.space.edits[i].label for i in parts.space.edits_of(table.prompts[best])}
     for label, prompt in neighbours(parts, table.prompts[0]).items():
-        first, other = line_of.get(prompt.prompt_id), at_best.get(label)
-        last = line_of.get(other.prompt_id) if other is not None else None
-        if first is not None and last is not None:
-            alone, together = means[first] - means[0], means[last] - means[best]
-            if alone > 0.03 and together < -0.1:
+        alone = means[line_of[prompt.prompt_id]] - means[0]
+        if label in in_best and alone < -0.03:
+            yield f"hurts alone {alone:+.2f}, is part of the best: {label}"
+        elif label in at_best and alone > 0.03:
+            together = means[line_of[at_best[label].prompt_id]] - means[best]
+            if together < -0.1:
                 yield f"helps alone {alone:+.2f}, hurts the best {together:+.2f}: {label}"
 
 

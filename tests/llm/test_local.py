@@ -98,9 +98,11 @@ def test_an_answer_does_not_depend_on_its_batch(nano: LocalTarget) -> None:
 
 def test_demonstrations_are_part_of_the_prompt(nano: LocalTarget) -> None:
     """A conversation with a solved example is read in order, also when rows share it."""
-    solved = (*chat(PROBLEMS[0]), Message("assistant", "11+2=13. Answer: 13"))
-    answers = ask(nano, [(*solved, Message("user", problem)) for problem in PROBLEMS[1:5]], max_tokens=32)
-    assert all("Answer:" in answer.text for answer in answers)
+    solved = (*chat(PROBLEMS[0]), Message("assistant", '{"answer": 13}'))
+    shown = ask(nano, [(*solved, Message("user", problem)) for problem in PROBLEMS[1:5]], max_tokens=32)
+    bare = ask(nano, [chat(problem) for problem in PROBLEMS[1:5]], max_tokens=32)
+    assert all(answer.text.startswith('{"answer": ') for answer in shown)
+    assert not any("{" in answer.text for answer in bare)
 
 
 def test_questions_asked_at_once_share_batches(nano: LocalTarget, monkeypatch: pytest.MonkeyPatch) -> None:

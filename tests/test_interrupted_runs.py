@@ -26,11 +26,20 @@ from servers import toy_model
 FOLDER = Path(__file__).parent
 
 
+def is_first():
+    """Whether no other thread has struck: several may count the same question."""
+    try:
+        (FOLDER / "struck").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
 def answer(messages, params):
     with (FOLDER / "asked.log").open("a") as file:
         file.write("x")
     asked = (FOLDER / "asked.log").stat().st_size
-    if (FOLDER / "die_at").exists() and asked == int((FOLDER / "die_at").read_text()):
+    if (FOLDER / "die_at").exists() and asked >= int((FOLDER / "die_at").read_text()) and is_first():
         os.kill(os.getpid(), int((FOLDER / "signal").read_text()))
     return toy_model.answer(messages, params)
 '''

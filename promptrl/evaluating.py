@@ -10,12 +10,11 @@ from promptrl.config import LoadedConfig
 from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
 from promptrl.evaluation import Evaluator, Outcome, OutcomeLog
 from promptrl.llm.base import Purpose
-from promptrl.llm.budget import Budget
-from promptrl.opening import make_evaluator, open_engine
+from promptrl.opening import make_budget, make_evaluator, open_engine
 from promptrl.parts import Parts, build_parts, rebuild_parts
 from promptrl.prompts.files import prompt_from_messages, prompt_from_text
 from promptrl.prompts.prompt import Prompt
-from promptrl.results import Gate, compare, decide, describe_prompt, measured, spending, summarise
+from promptrl.results import compare, decide, describe_prompt, measured, spending, summarise
 from promptrl.runs import OutcomeFile, Run
 from promptrl.tasks.dataset import Example
 
@@ -91,25 +90,21 @@ def _evaluate(
     log: OutcomeLog,
 ) -> dict[str, Any]:
     config = loaded.config
-    gate = Gate(config.gate.confidence, config.gate.min_improvement, config.gate.margin)
     rows = getattr(parts.splits, split)
-    limits = config.budget
-    budget = Budget(
-        max_calls=2 * len(rows), max_tokens=limits.max_tokens, max_usd=limits.max_usd, max_minutes=limits.max_minutes
-    )
+    budget = make_budget(loaded, max_calls=2 * len(rows))
     with open_engine(loaded, parts, budget, runs_dir) as engine:
         evaluator = make_evaluator(loaded, parts, engine, budget, log)
         purpose: Purpose = "search" if split == "train" else split
         outcomes = evaluate_side_by_side(evaluator, prompts, rows, purpose)
     is_same = prompts["winner"].prompt_id == prompts["baseline"].prompt_id
-    comparison = compare(outcomes["winner"], outcomes["baseline"], gate, config.seed)
+    comparison = compare(outcomes["winner"], outcomes["baseline"], config.gate, config.seed)
     return {
         "format": 1,
         "split": split,
         "metric": config.gate_metric,
-        "verdict": decide(comparison, gate, is_same_prompt=is_same),
+        "verdict": decide(comparison, config.gate, is_same_prompt=is_same),
         **{
-            label: {**describe_prompt(prompt), split: summarise(outcomes[label], gate, config.seed)}
+            label: {**describe_prompt(prompt), split: summarise(outcomes[label], config.gate, config.seed)}
             for label, prompt in prompts.items()
         },
         "difference": measured(comparison),

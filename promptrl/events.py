@@ -22,7 +22,7 @@ class RunStarted:
 
     run_id: str
     path: str
-    calls: Mapping[str, int]
+    calls: Mapping[Stage, int]
     rows: Mapping[str, int]
     n_edits: int
     n_prompts: int | None

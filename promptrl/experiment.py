@@ -18,11 +18,11 @@ from promptrl.events import Observer, RunFinished, ignore
 from promptrl.llm.base import Purpose
 from promptrl.llm.budget import Budget
 from promptrl.llm.engine import Engine
-from promptrl.opening import make_evaluator, open_engine
+from promptrl.opening import make_budget, make_evaluator, open_engine
 from promptrl.parts import Parts, rebuild_parts
 from promptrl.prompts.prompt import Prompt
 from promptrl.provenance import describe_run
-from promptrl.results import Gate, build_result, leaderboard_rows
+from promptrl.results import build_result, leaderboard_rows
 from promptrl.runs import OutcomeFile, Run, RunsFolder
 from promptrl.watching import Watch, run_started
 
@@ -53,7 +53,7 @@ def train(
         PromptrlError: The run could not be finished; its folder says so, and holds what was paid for.
     """
     folder = RunsFolder(runs_dir or Path(loaded.config.output.runs_dir))
-    budget = _budget(loaded)
+    budget = make_budget(loaded)
     with open_engine(loaded, parts, budget, folder.path) as engine:
         run = folder.create(loaded.config.name)
         with run.locked(), _status_kept(run):
@@ -76,20 +76,10 @@ def resume(run: Run, *, observe: Observer = ignore) -> TrainedRun:
         loaded, parts = rebuild_parts(run)
         if parts.data_hash != run.info.get("data_hash"):
             raise RunLockedError(f"run {run.id} can't be resumed: its data set has changed")
-        budget = _budget(loaded)
+        budget = make_budget(loaded)
         with open_engine(loaded, parts, budget, run.path.parent) as engine, _status_kept(run):
             run.update(status="running", error=None)
             return _carry_out(loaded, parts, run, engine, budget, observe)
-
-
-def _budget(loaded: LoadedConfig) -> Budget:
-    limits = loaded.config.budget
-    return Budget(
-        max_calls=limits.max_calls,
-        max_tokens=limits.max_tokens,
-        max_usd=limits.max_usd,
-        max_minutes=limits.max_minutes,
-    )
 
 
 def _carry_out(
@@ -141,7 +131,7 @@ def _optimise(
         prompts=prompts,
         validated={label: _asked(evaluator, prompt, "validation") for label, prompt in prompts.items()},
         tested=tested,
-        gate=Gate(config.gate.confidence, config.gate.min_improvement, config.gate.margin),
+        gate=config.gate,
         spent=budget.spent,
         wall_s=time.monotonic() - began_s,
         seed=config.seed,

@@ -22,6 +22,17 @@ from promptrl.tasks.metrics.code import import_functions
 CACHE_NAME = ".cache.sqlite"
 
 
+def make_budget(loaded: LoadedConfig, max_calls: int | None = None) -> Budget:
+    """The limits of the config; ``max_calls`` is another limit for an evaluation, which needs no search."""
+    limits = loaded.config.budget
+    return Budget(
+        max_calls=limits.max_calls if max_calls is None else max_calls,
+        max_tokens=limits.max_tokens,
+        max_usd=limits.max_usd,
+        max_minutes=limits.max_minutes,
+    )
+
+
 @contextmanager
 def open_engine(loaded: LoadedConfig, parts: Parts, budget: Budget, runs_dir: Path) -> Iterator[Engine]:
     """The target behind its engine and cache; all closed at the end."""

@@ -13,6 +13,7 @@ from typing import TypeVar
 from promptrl.config import LoadedConfig, load_config
 from promptrl.config.targets import OpenAITargetConfig, ReplayTargetConfig
 from promptrl.errors import ConfigError, Problem
+from promptrl.events import Stage
 from promptrl.llm.prices import Price, price_of
 from promptrl.prompts.prompt import Demonstration, UserTemplate
 from promptrl.prompts.space import EditSpace, build_edit_space
@@ -51,7 +52,12 @@ class CallPlan:
     @property
     def total(self) -> int:
         """Calls of the whole run at most."""
-        return self.search + self.validation + self.test
+        return sum(self.by_stage.values())
+
+    @property
+    def by_stage(self) -> dict[Stage, int]:
+        """The shares, in the order in which they are spent."""
+        return {"search": self.search, "validation": self.validation, "test": self.test}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +153,16 @@ def _lacking(loaded: LoadedConfig) -> Iterator[Problem]:
         yield Problem("target.path", f"there is no file {loaded.resolve(target.path)}")
 
 
+def _user_message(loaded: LoadedConfig) -> UserTemplate:
+    """The template of the user message, which may be the whole prompt."""
+    template = loaded.config.user_template
+    return UserTemplate(loaded.config.prompt.text or "" if template is None else template)
+
+
 def _load_examples(loaded: LoadedConfig) -> dict[str, list[Example]]:
     """The examples by split name; under "all" when one file holds them all."""
     data = loaded.config.dataset
-    template = loaded.config.user_template
-    placeholders = UserTemplate(loaded.config.prompt.text or "" if template is None else template).placeholders
+    placeholders = _user_message(loaded).placeholders
     sources = {"all": (data.path, "dataset.path")}
     if data.files is not None:
         sources = {split: (path, f"dataset.files.{split}") for split, path in data.files.model_dump().items()}
@@ -189,8 +200,7 @@ def _split(loaded: LoadedConfig, examples: dict[str, list[Example]]) -> Splits:
 
 def _edit_space(loaded: LoadedConfig, splits: Splits | None) -> EditSpace:
     config = loaded.config
-    template = config.user_template
-    user = UserTemplate(config.prompt.text or "" if template is None else template)
+    user = _user_message(loaded)
     candidates = [_UNREAD]
     if splits is not None:
         candidates = [
@@ -202,7 +212,7 @@ def _edit_space(loaded: LoadedConfig, splits: Splits | None) -> EditSpace:
     return build_edit_space(
         slots=config.prompt.slots,
         text=config.prompt.text,
-        user=template,
+        user=config.user_template,
         separator=config.prompt.separator,
         demonstrations=candidates if config.prompt.demonstrations.max else (),
         max_demonstrations=config.prompt.demonstrations.max,

@@ -1,11 +1,12 @@
 """Builds what a run and an evaluation report: the keys of ``result.json``, which are a promise to scripts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from math import isnan
 from typing import Any
 
 from promptrl.analysis.statistics import Comparison, Verdict, mean_interval, paired_comparison, verdict
+from promptrl.config import GateConfig
 from promptrl.evaluation import Outcome
 from promptrl.llm.budget import Spending
 from promptrl.prompts.files import template_messages
@@ -17,15 +18,6 @@ FORMAT = 1
 Outcomes = Sequence[Outcome | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """When a difference counts (config key ``gate``)."""
-
-    confidence: float
-    min_improvement: float
-    margin: float
-
-
 def build_result(
     *,
     run_id: str,
@@ -34,7 +26,7 @@ def build_result(
     prompts: Mapping[str, Prompt],
     validated: Mapping[str, Outcomes],
     tested: Mapping[str, Outcomes],
-    gate: Gate,
+    gate: GateConfig,
     spent: Spending,
     wall_s: float,
     seed: int,
@@ -79,7 +71,7 @@ def build_result(
     }
 
 
-def summarise(outcomes: Outcomes, gate: Gate, seed: int) -> dict[str, Any] | None:
+def summarise(outcomes: Outcomes, gate: GateConfig, seed: int) -> dict[str, Any] | None:
     """One split's entry: mean score with interval, rows, mean objective; None when nothing was asked."""
     present = [outcome for outcome in outcomes if outcome is not None]
     if not present:
@@ -101,7 +93,7 @@ def describe_prompt(prompt: Prompt) -> dict[str, Any]:
     return {"prompt_id": prompt.prompt_id, "text": prompt.text, "messages": messages}
 
 
-def compare(challenger: Outcomes, reference: Outcomes, gate: Gate, seed: int) -> Comparison | None:
+def compare(challenger: Outcomes, reference: Outcomes, gate: GateConfig, seed: int) -> Comparison | None:
     """Challenger minus reference, paired by row; rows that either lacks are left out. None when no row is left."""
     pairs = [(c.score, r.score) for c, r in zip(challenger, reference, strict=True) if c is not None and r is not None]
     if not pairs:
@@ -110,7 +102,7 @@ def compare(challenger: Outcomes, reference: Outcomes, gate: Gate, seed: int) ->
     return paired_comparison(ours, theirs, gate.confidence, seed=seed)
 
 
-def decide(comparison: Comparison | None, gate: Gate, *, is_same_prompt: bool) -> Verdict:
+def decide(comparison: Comparison | None, gate: GateConfig, *, is_same_prompt: bool) -> Verdict:
     """The verdict of DESIGN.md, section 8; without rows to compare nothing is known."""
     if is_same_prompt:
         return "same"

@@ -11,11 +11,11 @@ from promptrl.search.events import SearchEvent, SearchProgress
 
 def run_started(run: Run, parts: Parts) -> RunStarted:
     """The first event of a run."""
-    splits, plan = parts.splits, parts.plan
+    splits = parts.splits
     return RunStarted(
         run_id=run.id,
         path=str(run.path),
-        calls={"search": plan.search, "validation": plan.validation, "test": plan.test},
+        calls=parts.plan.by_stage,
         rows={"train": len(splits.train), "validation": len(splits.validation), "test": len(splits.test)},
         n_edits=len(parts.space.edits),
         n_prompts=parts.space.size(),
@@ -26,7 +26,7 @@ class Watch:
     """Tells observers what search and finals report, with what was spent beside it."""
 
     def __init__(self, parts: Parts, budget: Budget, texts: Callable[[str], str], observe: Observer) -> None:
-        self._allowed = {"search": parts.plan.search, "validation": parts.plan.validation, "test": parts.plan.test}
+        self._allowed = parts.plan.by_stage
         self._budget = budget
         self._texts = texts
         self._observe = observe

@@ -202,7 +202,7 @@ def show_plan(path: Path, parts: "Parts", *, as_json: bool) -> None:
         },
         "edits": len(parts.space.edits),
         "prompts": parts.space.size(),
-        "calls": {"search": plan.search, "validation": plan.validation, "test": plan.test, "total": plan.total},
+        "calls": {**plan.by_stage, "total": plan.total},
     }
     if as_json:
         print_data(data, as_json=True, is_line=True)

@@ -6,15 +6,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from promptrl.config import LoadedConfig
+from promptrl.analysis.sequential import SequentialComparison, Stop
+from promptrl.config import GateConfig, LoadedConfig
 from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
 from promptrl.evaluation import Evaluator, Outcome, OutcomeLog
 from promptrl.llm.base import Purpose
-from promptrl.opening import make_budget, make_evaluator, open_engine
+from promptrl.opening import make_budget, make_evaluator, open_engine, rows_per_look
 from promptrl.parts import Parts, build_parts, rebuild_parts
 from promptrl.prompts.files import prompt_from_messages, prompt_from_text
 from promptrl.prompts.prompt import Prompt
-from promptrl.results import compare, decide, describe_prompt, measured, spending, summarise
+from promptrl.results import Meeting, compare, decide, describe_prompt, measured, paired_scores, spending, summarise
 from promptrl.runs import OutcomeFile, Run
 from promptrl.tasks.dataset import Example
 
@@ -95,19 +96,18 @@ def _evaluate(
     with open_engine(loaded, parts, budget, runs_dir) as engine:
         evaluator = make_evaluator(loaded, parts, engine, budget, log)
         purpose: Purpose = "search" if split == "train" else split
-        outcomes = evaluate_side_by_side(evaluator, prompts, rows, purpose)
+        met = meet(evaluator, prompts, rows, purpose, config.gate, rows_per_look(loaded))
     is_same = prompts["winner"].prompt_id == prompts["baseline"].prompt_id
-    comparison = compare(outcomes["winner"], outcomes["baseline"], config.gate, config.seed)
     return {
         "format": 1,
         "split": split,
         "metric": config.gate_metric,
-        "verdict": decide(comparison, config.gate, is_same_prompt=is_same),
+        "verdict": decide(met.comparison, config.gate, is_same_prompt=is_same),
         **{
-            label: {**describe_prompt(prompt), split: summarise(outcomes[label], config.gate, config.seed)}
+            label: {**describe_prompt(prompt), split: summarise(met.outcomes[label], config.gate, config.seed)}
             for label, prompt in prompts.items()
         },
-        "difference": measured(comparison),
+        "difference": measured(met.comparison, met.course),
         **spending(budget.spent),
     }
 
@@ -132,7 +132,54 @@ def read_prompt(file: Path, baseline: Prompt) -> Prompt:
         raise UsageError(f"{file} holds no prompt: {error}") from error
 
 
-def evaluate_side_by_side(
+def meet(
+    evaluator: Evaluator,
+    prompts: Mapping[str, Prompt],
+    rows: Sequence[Example],
+    purpose: Purpose,
+    gate: GateConfig,
+    look_rows: int,
+) -> Meeting:
+    """Let "winner" meet "baseline" on held-out rows: on all of them at once, or until the answer is clear.
+
+    Args:
+        evaluator: Answers.
+        prompts: The two.
+        rows: In random order, so that any first of them are a fair sample.
+        purpose: The share of the budget that pays.
+        gate: When a difference counts.
+        look_rows: Rows asked between two looks of a sequential gate.
+    """
+    if gate.sequential:
+        return _meet_until_clear(evaluator, prompts, rows, purpose, gate, look_rows)
+    outcomes = _side_by_side(evaluator, prompts, rows, purpose)
+    return Meeting(outcomes, compare(outcomes["winner"], outcomes["baseline"], gate))
+
+
+def _meet_until_clear(
+    evaluator: Evaluator,
+    prompts: Mapping[str, Prompt],
+    rows: Sequence[Example],
+    purpose: Purpose,
+    gate: GateConfig,
+    look_rows: int,
+) -> Meeting:
+    race = SequentialComparison(len(rows), gate.confidence, min_improvement=gate.min_improvement, margin=gate.margin)
+    outcomes: dict[str, list[Outcome | None]] = {label: [] for label in prompts}
+    stop: Stop | None = None
+    for first in range(0, len(rows), look_rows):
+        batch = _side_by_side(evaluator, prompts, rows[first : first + look_rows], purpose)
+        for label, answers in batch.items():
+            outcomes[label] += answers
+        ours, theirs = paired_scores(batch["winner"], batch["baseline"])
+        stop = race.look(ours, theirs) if ours else None
+        if stop:
+            break
+    course = race.course(stop or "rows")
+    return Meeting(outcomes, course.comparison if course else None, course)
+
+
+def _side_by_side(
     evaluator: Evaluator, prompts: Mapping[str, Prompt], rows: Sequence[Example], purpose: Purpose
 ) -> dict[str, list[Outcome | None]]:
     """Outcomes of several prompts on the same rows, in one batch."""

@@ -12,13 +12,13 @@ import numpy as np
 
 from promptrl.config import LoadedConfig
 from promptrl.errors import BudgetExhaustedError, PromptrlError, RunLockedError, StopRequestedError
-from promptrl.evaluating import evaluate_side_by_side
+from promptrl.evaluating import meet
 from promptrl.evaluation import Evaluator, Outcome
 from promptrl.events import Observer, RunFinished, ignore
 from promptrl.llm.base import Purpose
 from promptrl.llm.budget import Budget
 from promptrl.llm.engine import Engine
-from promptrl.opening import make_budget, make_evaluator, open_engine
+from promptrl.opening import make_budget, make_evaluator, open_engine, rows_per_look
 from promptrl.parts import Parts, rebuild_parts
 from promptrl.prompts.prompt import Prompt
 from promptrl.provenance import describe_run
@@ -122,7 +122,9 @@ def _optimise(
             raise BudgetExhaustedError("the budget ended before the finalists could meet")
         prompts = {"baseline": space.baseline, "winner": finals.winner}
         is_same = finals.winner.prompt_id == space.baseline.prompt_id
-        tested = {} if is_same else evaluate_side_by_side(evaluator, prompts, splits.test, "test")
+        tested = None
+        if not is_same:
+            tested = meet(evaluator, prompts, splits.test, "test", config.gate, rows_per_look(loaded))
         watch.calls_made("test")
     result = build_result(
         run_id=run.id,

@@ -136,6 +136,11 @@ def _open_target(loaded: LoadedConfig, code_folder: Path) -> Target:
             return PythonTarget(target.function, folder=code_folder)
 
 
+def rows_per_look(loaded: LoadedConfig) -> int:
+    """Rows that two prompts can be asked on at once: what a sequential gate asks between two looks."""
+    return max(1, _concurrency(loaded) // 2)
+
+
 def _concurrency(loaded: LoadedConfig) -> int:
     """Calls in flight at most; a model in this process has one batch waiting while it generates another."""
     target = loaded.config.target

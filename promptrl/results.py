@@ -1,10 +1,11 @@
 """Builds what a run and an evaluation report: the keys of ``result.json``, which are a promise to scripts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from math import isnan
 from typing import Any
 
+from promptrl.analysis.sequential import Course
 from promptrl.analysis.statistics import Comparison, Verdict, mean_interval, paired_comparison, verdict
 from promptrl.config import GateConfig
 from promptrl.evaluation import Outcome
@@ -18,6 +19,21 @@ FORMAT = 1
 Outcomes = Sequence[Outcome | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Two prompts on the same held-out rows.
+
+    Attributes:
+        outcomes: Of "baseline" and "winner".
+        comparison: Winner minus baseline; None when no row has both.
+        course: How it went when the rows were looked at as they came in, else None.
+    """
+
+    outcomes: Mapping[str, Outcomes]
+    comparison: Comparison | None
+    course: Course | None = None
+
+
 def build_result(
     *,
     run_id: str,
@@ -25,7 +41,7 @@ def build_result(
     stop_reason: str,
     prompts: Mapping[str, Prompt],
     validated: Mapping[str, Outcomes],
-    tested: Mapping[str, Outcomes],
+    tested: Meeting | None,
     gate: GateConfig,
     spent: Spending,
     wall_s: float,
@@ -39,18 +55,18 @@ def build_result(
         stop_reason: Why the search ended.
         prompts: "baseline" and "winner".
         validated: Their outcomes on validation rows.
-        tested: Their outcomes on the same test rows in the same order; empty when the winner is the baseline.
+        tested: They on the test rows; None when the winner is the baseline.
         gate: When a difference counts.
         spent: What the run used.
         wall_s: Seconds it took.
         seed: Of the config; also of resampling.
     """
-    comparison = compare(tested["winner"], tested["baseline"], gate, seed) if tested else None
+    comparison = tested.comparison if tested else None
     standings = {
         label: {
             **describe_prompt(prompt),
             "validation": summarise(validated[label], gate, seed),
-            "test": summarise(tested.get(label, ()), gate, seed),
+            "test": summarise(tested.outcomes[label] if tested else (), gate, seed),
         }
         for label, prompt in prompts.items()
     }
@@ -63,7 +79,7 @@ def build_result(
         "stop_reason": stop_reason,
         "verdict": decide(comparison, gate, is_same_prompt=is_same),
         **standings,
-        "improvement": {"against": "baseline", "test": measured(comparison)},
+        "improvement": {"against": "baseline", "test": measured(comparison, tested.course if tested else None)},
         **spending(spent),
         "wall_s": round(wall_s, 3),
         "seed": seed,
@@ -73,18 +89,27 @@ def build_result(
 
 def summarise(outcomes: Outcomes, gate: GateConfig, seed: int) -> dict[str, Any] | None:
     """One split's entry: mean score with interval, rows, mean objective; None when nothing was asked."""
-    present = [outcome for outcome in outcomes if outcome is not None]
-    if not present:
+    scores = scores_by_row(outcomes)
+    if not scores:
         return None
-    interval = mean_interval([o.score for o in present], gate.confidence, seed=seed)
-    objective = sum(o.objective for o in present) / len(present)
+    interval = mean_interval(list(scores.values()), gate.confidence, seed=seed)
+    objectives = [outcome.objective for outcome in outcomes if outcome is not None]
     return {
         "score": interval.score,
         "low": interval.low,
         "high": interval.high,
         "rows": interval.rows,
-        "objective": objective,
+        "objective": sum(objectives) / len(objectives),
     }
+
+
+def scores_by_row(outcomes: Outcomes) -> dict[str, float]:
+    """The score of each row that was answered, in order; several answers to one row count as their mean, once."""
+    answers: dict[str, list[float]] = {}
+    for outcome in outcomes:
+        if outcome is not None:
+            answers.setdefault(outcome.row_id, []).append(outcome.score)
+    return {row: sum(scores) / len(scores) for row, scores in answers.items()}
 
 
 def describe_prompt(prompt: Prompt) -> dict[str, Any]:
@@ -93,13 +118,17 @@ def describe_prompt(prompt: Prompt) -> dict[str, Any]:
     return {"prompt_id": prompt.prompt_id, "text": prompt.text, "messages": messages}
 
 
-def compare(challenger: Outcomes, reference: Outcomes, gate: GateConfig, seed: int) -> Comparison | None:
-    """Challenger minus reference, paired by row; rows that either lacks are left out. None when no row is left."""
-    pairs = [(c.score, r.score) for c, r in zip(challenger, reference, strict=True) if c is not None and r is not None]
-    if not pairs:
-        return None
-    ours, theirs = zip(*pairs, strict=True)
-    return paired_comparison(ours, theirs, gate.confidence, seed=seed)
+def paired_scores(challenger: Outcomes, reference: Outcomes) -> tuple[list[float], list[float]]:
+    """Scores of both by row, without the rows that either lacks."""
+    ours, theirs = scores_by_row(challenger), scores_by_row(reference)
+    shared = [row for row in ours if row in theirs]
+    return [ours[row] for row in shared], [theirs[row] for row in shared]
+
+
+def compare(challenger: Outcomes, reference: Outcomes, gate: GateConfig) -> Comparison | None:
+    """Challenger minus reference, paired by row; None when no row has both."""
+    ours, theirs = paired_scores(challenger, reference)
+    return paired_comparison(ours, theirs, gate.confidence) if ours else None
 
 
 def decide(comparison: Comparison | None, gate: GateConfig, *, is_same_prompt: bool) -> Verdict:
@@ -111,17 +140,27 @@ def decide(comparison: Comparison | None, gate: GateConfig, *, is_same_prompt: b
     return verdict(comparison, min_improvement=gate.min_improvement, margin=gate.margin, is_baseline=False)
 
 
-def measured(comparison: Comparison | None) -> dict[str, Any] | None:
-    """A paired difference with its interval; None when there was nothing to measure."""
+def measured(comparison: Comparison | None, course: Course | None = None) -> dict[str, Any] | None:
+    """A paired difference with its interval; None when there was nothing to measure.
+
+    Where the rows were looked at as they came in, ``sequential`` says how that went.
+    """
     if comparison is None:
         return None
+    sequential = None
+    if course is not None:
+        spared = 2 * (course.planned_rows - comparison.rows)
+        sequential = {"stop": course.stop, "looks": course.looks, "planned_rows": course.planned_rows}
+        sequential |= {"calls_saved": spared}
     return {
         "score": comparison.difference,
         "low": comparison.low,
         "high": comparison.high,
         "p_value": comparison.p_value,
         "rows": comparison.rows,
+        "confidence": comparison.confidence,
         "method": comparison.method,
+        "sequential": sequential,
     }
 
 

@@ -278,6 +278,11 @@ class GateConfig(Block):
         default=0.0, ge=0, lt=1, description="The interval must lie above this to be `improved`."
     )
     margin: Number = Field(default=0.02, gt=0, lt=1, description="An interval inside plus and minus this is `same`.")
+    sequential: Switch = Field(
+        default=False,
+        description="Look at the test rows as they come in and stop as soon as the answer is clear, or out of reach; "
+        "a clear win costs fewer calls, a narrow one is found less often.",
+    )
 
 
 class CacheConfig(Block):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from promptrl.config import GateConfig, LoadedConfig
 from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
 from promptrl.evaluation import Evaluator, Outcome, OutcomeLog
 from promptrl.llm.base import Purpose
+from promptrl.looks import record_look
 from promptrl.opening import make_budget, make_evaluator, open_engine, rows_per_look
 from promptrl.parts import Parts, build_parts, rebuild_parts
 from promptrl.prompts.files import prompt_from_messages, prompt_from_text
@@ -42,7 +44,9 @@ def evaluate_run(run: Run, split: SplitName) -> dict[str, Any]:
     place = run.new_evaluation()
     with closing(OutcomeFile(run.path / place, partial(parts.space.describe, parts.space.baseline))) as log:
         evaluation = _evaluate(loaded, parts, prompts, split, run.path.parent, log)
-    evaluation |= {"run_id": run.id, "subject": run.id}
+    evaluation |= {"run_id": run.id, "subject": run.id, "look": None}
+    if split == "test":
+        evaluation["look"] = record_look(run.path.parent, parts.splits.test, f"{run.id}/{place}")
     run.write_json(f"{place}/result.json", evaluation)
     return evaluation
 
@@ -50,7 +54,7 @@ def evaluate_run(run: Run, split: SplitName) -> dict[str, Any]:
 def evaluate_prompt_file(
     loaded: LoadedConfig, file: Path, split: SplitName, *, runs_dir: Path | None
 ) -> dict[str, Any]:
-    """Score the prompt in a file beside the config's baseline on one split; nothing but the cache is written.
+    """Score the prompt in a file beside the config's baseline on one split; only the cache and the look are written.
 
     Args:
         loaded: The config.
@@ -69,7 +73,10 @@ def evaluate_prompt_file(
     prompts = {"baseline": parts.space.baseline, "winner": prompt}
     folder = runs_dir or Path(loaded.config.output.runs_dir)
     evaluation = _evaluate(loaded, parts, prompts, split, folder, _NoLog())
-    return evaluation | {"run_id": None, "subject": str(file)}
+    look = None
+    if split == "test":
+        look = record_look(folder, parts.splits.test, f"{file} {datetime.now(UTC).isoformat()}")
+    return evaluation | {"run_id": None, "subject": str(file), "look": look}
 
 
 def _compared_prompts(run: Run, result: Mapping[str, Any], baseline: Prompt) -> dict[str, Prompt]:

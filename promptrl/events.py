@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from promptrl.analysis.power import SplitPower
+
 Stage = Literal["search", "validation", "test"]
 
 
@@ -18,6 +20,8 @@ class RunStarted:
         rows: Examples in each split.
         n_edits: Actions of the agent, without "stop".
         n_prompts: Distinct prompts within reach; None when they are not a finite product.
+        power: What the test rows can show.
+        looks: How often the test rows have been looked at by earlier runs and evaluations.
     """
 
     run_id: str
@@ -26,6 +30,8 @@ class RunStarted:
     rows: Mapping[str, int]
     n_edits: int
     n_prompts: int | None
+    power: SplitPower
+    looks: int
 
 
 @dataclass(frozen=True, slots=True)

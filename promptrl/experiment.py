@@ -18,6 +18,7 @@ from promptrl.events import Observer, RunFinished, ignore
 from promptrl.llm.base import Purpose
 from promptrl.llm.budget import Budget
 from promptrl.llm.engine import Engine
+from promptrl.looks import record_look
 from promptrl.opening import make_budget, make_evaluator, open_engine, rows_per_look
 from promptrl.parts import Parts, rebuild_parts
 from promptrl.prompts.prompt import Prompt
@@ -124,6 +125,7 @@ def _optimise(
         is_same = finals.winner.prompt_id == space.baseline.prompt_id
         tested = None
         if not is_same:
+            record_look(run.path.parent, splits.test, run.id)
             tested = meet(evaluator, prompts, splits.test, "test", config.gate, rows_per_look(loaded))
         watch.calls_made("test")
     result = build_result(

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
+from promptrl.analysis.power import SplitPower, split_power
 from promptrl.config import LoadedConfig, load_config
 from promptrl.config.targets import OpenAITargetConfig, ReplayTargetConfig
 from promptrl.errors import ConfigError, Problem
@@ -70,6 +71,7 @@ class Parts:
     objective: Objective
     price: Price | None
     plan: CallPlan
+    power: SplitPower
     data_hash: str
     code_folder: Path
 
@@ -117,7 +119,16 @@ def build_parts(loaded: LoadedConfig, code_folder: Path | None = None) -> Parts:
     plan = attempt(lambda: plan_calls(config.budget.max_calls, len(splits.validation), len(splits.test)))
     if problems or objective is None or space is None or metrics is None or plan is None:
         raise ConfigError(located(loaded, problems))
-    return Parts(space, splits, metrics, objective, price, plan, dataset_hash(rows), code_folder or loaded.folder)
+    gate = config.gate
+    power = split_power(
+        len(splits.test),
+        gate.confidence,
+        min_improvement=gate.min_improvement,
+        margin=gate.margin,
+        is_sequential=gate.sequential,
+    )
+    folder = code_folder or loaded.folder
+    return Parts(space, splits, metrics, objective, price, plan, power, dataset_hash(rows), folder)
 
 
 def plan_calls(max_calls: int, validation_rows: int, test_rows: int) -> CallPlan:
@@ -191,7 +202,7 @@ def _split(loaded: LoadedConfig, examples: dict[str, list[Example]]) -> Splits:
     return split_examples(
         examples.get("all", examples),
         fractions=data.splits.model_dump(),
-        seed=config.seed,
+        seed=data.split_seed,
         demonstration_candidates=demonstrations.set_aside,
         stratify=data.stratify,
         limit=data.limit,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from promptrl.events import BestEstimated, CallsMade, FinalistsMet, Observer, RunStarted, Stage
 from promptrl.llm.budget import Budget
+from promptrl.looks import count_looks
 from promptrl.parts import Parts
 from promptrl.runs import Run
 from promptrl.search.events import SearchEvent, SearchProgress
@@ -19,6 +20,8 @@ def run_started(run: Run, parts: Parts) -> RunStarted:
         rows={"train": len(splits.train), "validation": len(splits.validation), "test": len(splits.test)},
         n_edits=len(parts.space.edits),
         n_prompts=parts.space.size(),
+        power=parts.power,
+        looks=count_looks(run.path.parent, splits.test),
     )
 
 

@@ -60,6 +60,26 @@ def test_tensorboard_must_be_installed_when_asked_for(tmp_path: Path, monkeypatc
     assert build_parts(load_config(config)).plan.total == 900
 
 
+def test_runs_with_other_seeds_have_the_same_test_rows(tmp_path: Path) -> None:
+    """Else a history of nights would not know what it looked at; the division has a seed of its own."""
+    config = write_experiment(tmp_path)
+    splits = [
+        build_parts(load_config(config, [override])).splits for override in ("seed=0", "seed=1", "dataset.split_seed=1")
+    ]
+    assert splits[0] == splits[1]
+    assert splits[0].test != splits[2].test
+
+
+def test_the_gate_decides_what_the_test_rows_can_show(tmp_path: Path) -> None:
+    """A stricter or a sequential gate needs a larger improvement."""
+    config = write_experiment(tmp_path)
+    plain, strict, sequential = (
+        build_parts(load_config(config, overrides)).power.smallest_improvement
+        for overrides in ([], ["gate.confidence=0.99"], ["gate.sequential=true"])
+    )
+    assert 0 < (plain or 0) < min(strict or 0, sequential or 0)
+
+
 def test_the_finals_are_given_no_more_calls_than_their_rows_take() -> None:
     """The baseline and eight challengers, each on every validation row."""
     plan = plan_calls(10_000, validation_rows=10, test_rows=50)

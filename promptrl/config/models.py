@@ -189,7 +189,15 @@ class DatasetConfig(Block):
     stratify: Switch = Field(
         default=True, description="Each label has the same share in all splits, when there are few."
     )
-    limit: Count | None = Field(default=None, description="Use at most this many rows, drawn by the seed; null: all.")
+    split_seed: Whole = Field(
+        default=0,
+        ge=0,
+        le=2**32 - 1,
+        description="Seed of the division: apart from `seed`, so that runs with other seeds have the same test rows.",
+    )
+    limit: Count | None = Field(
+        default=None, description="Use at most this many rows, drawn by `split_seed`; null: all."
+    )
 
     def issues(self) -> Iterator[Issue]:
         """There must be one source of rows."""

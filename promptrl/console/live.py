@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from promptrl.console.screen import clean, people, print_data
-from promptrl.console.tables import money, points, show_result
+from promptrl.console.tables import money, points, prospects, show_result
 from promptrl.errors import PromptrlError
 from promptrl.events import BestEstimated, CallsMade, Event, FinalistsMet, RunFinished, RunStarted, Stage
 
@@ -110,6 +110,8 @@ class PlainView:
         now_s = time.monotonic()
         if isinstance(event, RunStarted):
             people().print(f"{clean(event.run_id)}: {_extent(event)}", soft_wrap=True)
+            for line in prospects(event.power, event.looks):
+                people().print(line, soft_wrap=True)
             self._last_line_s = now_s
         elif isinstance(event, CallsMade):
             is_new_stage = before is not None and before.stage != event.stage
@@ -152,7 +154,9 @@ class LiveView:
             bar = ProgressBar(total=max(1, used if is_over else allowed), completed=used, width=30)
             bars.add_row(stage, bar, f"{used:,}/{allowed:,} calls")
         best = progress.best
-        lines: list[RenderableType] = [Text.from_markup(f"[bold]{clean(started.run_id)}[/]  {_extent(started)}"), bars]
+        lines: list[RenderableType] = [Text.from_markup(f"[bold]{clean(started.run_id)}[/]  {_extent(started)}")]
+        lines += [Text.from_markup(line) for line in prospects(started.power, started.looks)]
+        lines.append(bars)
         lines += [Text(line) for line in (progress.figures(), progress.best_line()) if line]
         if best is not None:
             shown = Text.from_markup(clean(best.text), style="dim")

@@ -1,7 +1,7 @@
 """What the commands show when they are done: tables for people, or the same as JSON."""
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,15 +16,16 @@ from rich.text import Text
 from promptrl.console.screen import clean, people, print_data, readers, strip_controls
 
 if TYPE_CHECKING:
+    from promptrl.analysis.power import SplitPower
     from promptrl.config import SchemaRow
     from promptrl.parts import Parts
     from promptrl.runs import Run, RunSummary
 
 VERDICT_STYLES = {"improved": "bold green", "worse": "bold red", "same": "bold", "inconclusive": "bold yellow"}
 VERDICT_WORDS = {
-    "improved": "Improved: better than the baseline on rows the search never saw.",
-    "worse": "Worse than the baseline on rows the search never saw.",
-    "same": "The same as the baseline, within the margin.",
+    "improved": "Improved: better than the baseline on unseen rows ({confidence} confidence).",
+    "worse": "Worse than the baseline on unseen rows ({confidence} confidence).",
+    "same": "The same as the baseline: no difference, or one within the margin.",
     "inconclusive": "Inconclusive: the test rows can't tell winner and baseline apart.",
 }
 
@@ -80,16 +81,18 @@ def _clean_lines(text: str) -> list[str]:
 def show_result(result: Mapping[str, Any], place: Path, console: Console) -> None:
     """A finished run for people: the verdict first, then before and after."""
     verdict = str(result["verdict"])
-    console.print(f"[{VERDICT_STYLES[verdict]}]{VERDICT_WORDS[verdict]}[/]")
+    measured = result["improvement"]["test"]
+    words = VERDICT_WORDS[verdict].format(confidence=f"{100 * measured['confidence']:g} %" if measured else "")
+    console.print(f"[{VERDICT_STYLES[verdict]}]{words}[/]")
     scores = table("prompt", "validation", "test", right=("validation", "test"))
     for label in ("baseline", "winner"):
         scores.add_row(label, interval(result[label]["validation"]), interval(result[label]["test"]))
     console.print(scores)
-    measured = result["improvement"]["test"]
     if measured:
         console.print(
             f"Improvement on {measured['rows']} test rows, paired: {points(measured['score'])} points "
             f"[{points(measured['low'])}, {points(measured['high'])}], p = {measured['p_value']:.2g}"
+            f"{_course(measured)}"
         )
     console.print(
         Panel(prompt_diff(result["baseline"]["text"], result["winner"]["text"]), title="prompt", title_align="left")
@@ -119,9 +122,56 @@ def show_evaluation(result: Mapping[str, Any], *, as_json: bool) -> None:
     if difference:
         console.print(
             f"Winner − baseline, paired: {points(difference['score'])} points [{points(difference['low'])}, "
-            f"{points(difference['high'])}], p = {difference['p_value']:.2g} ({difference['method']})"
+            f"{points(difference['high'])}] at {100 * difference['confidence']:g} %, "
+            f"p = {difference['p_value']:.2g} ({difference['method']}){_course(difference)}"
         )
     console.print(f"[{VERDICT_STYLES[result['verdict']]}]{result['verdict']}[/]")
+    if result["look"] and result["look"] > 1:
+        console.print(
+            f"This was the {_ordinal(result['look'])} look at these test rows: a prompt chosen by such looks is not "
+            "proven by them."
+        )
+
+
+def _course(measured: Mapping[str, Any]) -> str:
+    """How a sequential comparison went, to follow its figures."""
+    course = measured["sequential"]
+    if course is None:
+        return ""
+    ends = {"futility": "out of reach", "rows": "all rows asked"}
+    saved = f", {course['calls_saved']:,} calls saved" if course["calls_saved"] else ""
+    return f"; {ends.get(course['stop'], 'clear')} after {measured['rows']} of {course['planned_rows']} rows{saved}"
+
+
+def _ordinal(number: int) -> str:
+    """Such as "second" and "14th"."""
+    words = {2: "second", 3: "third", 4: "fourth", 5: "fifth"}
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th") if number % 100 not in (11, 12, 13) else "th"
+    return words.get(number, f"{number}{ending}")
+
+
+def prospects(power: "SplitPower", looks: int = 0) -> Iterator[str]:
+    """What the test rows can show, in lines; as markup.
+
+    Args:
+        power: What they can.
+        looks: How often they have been looked at.
+    """
+    least = power.smallest_improvement
+    rate, confidence = 100 * power.discordant_rate, 100 * power.confidence
+    found = "no improvement, however large: they are too few"
+    if least is not None:
+        found = f"an improvement of {100 * least:.0f} points or more in 4 of 5 runs"
+    yield (
+        f"{power.rows} test rows show {found} ({confidence:g} % confidence, if the prompts differ on {rate:.0f} % of "
+        f"them); `same` within {100 * power.margin:g} points takes about {power.rows_for_same:,} rows"
+    )
+    if power.is_too_small:
+        wanted = f"gate.min_improvement is {100 * power.min_improvement:g} points"
+        yield f"[yellow]{wanted}, less than these test rows can show: use more of them, or ask for more[/]"
+    if looks:
+        times = "once" if looks == 1 else f"{looks} times"
+        yield f"These test rows have been looked at {times} before."
 
 
 def show_runs(summaries: "Sequence[RunSummary]", *, as_json: bool) -> None:
@@ -203,6 +253,7 @@ def show_plan(path: Path, parts: "Parts", *, as_json: bool) -> None:
         "edits": len(parts.space.edits),
         "prompts": parts.space.size(),
         "calls": {**plan.by_stage, "total": plan.total},
+        "power": asdict(parts.power),
     }
     if as_json:
         print_data(data, as_json=True, is_line=True)
@@ -216,6 +267,8 @@ def show_plan(path: Path, parts: "Parts", *, as_json: bool) -> None:
         + f"; at most {plan.total:,} calls: {plan.search:,} search, {plan.validation:,} validation, {plan.test:,} test",
         soft_wrap=True,
     )
+    for line in prospects(parts.power):
+        people().print(f"   {line}", soft_wrap=True)
 
 
 def show_schema(rows: "Sequence[SchemaRow]") -> None:

@@ -18,7 +18,9 @@ from promptrl.parts import build_parts
 
 def run(config: Path, runs_dir: Path, algorithm: str, seed: int, overrides: list[str]) -> dict[str, Any]:
     """Train once and give back result.json."""
-    loaded = load_config(config, [f"algorithm.name={algorithm}", f"seed={seed}", *overrides])
+    loaded = load_config(
+        config, [f"algorithm.name={algorithm}", f"seed={seed}", f"dataset.split_seed={seed}", *overrides]
+    )
     return dict(train(loaded, build_parts(loaded), runs_dir=runs_dir).result)
 
 

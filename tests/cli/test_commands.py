@@ -14,6 +14,8 @@ from typer.testing import CliRunner, Result
 
 from promptrl.cli import app
 
+SPLITS = ("train", "validation", "test")
+
 
 def promptrl(*arguments: object, typed: str = "") -> Result:
     """Run a command as ``promptrl ...`` would, with what is typed into it."""
@@ -146,6 +148,18 @@ def own_run(trained: Path, tmp_path: Path) -> Path:
     return run
 
 
+def test_eval_counts_the_looks_at_the_test_rows(own_run: Path) -> None:
+    """In its result and on the screen; other splits are there to be looked at."""
+    shown = [promptrl("eval", "latest", "--runs-dir", own_run.parent).stdout for _ in range(2)]
+    assert ["look at these test rows" in text for text in shown] == [False, True]
+    assert "second look" in shown[1]
+    options = ("--runs-dir", own_run.parent, "--json")
+    looks = [json.loads(promptrl("eval", "latest", "--split", split, *options).stdout)["look"] for split in SPLITS]
+    assert looks == [None, None, 3]
+    newest = max((own_run / "evals").iterdir(), key=lambda folder: int(folder.name))
+    assert json.loads((newest / "result.json").read_text())["look"] == 3
+
+
 def test_eval_refuses_a_run_whose_data_changed(own_run: Path) -> None:
     """Other splits would count rows as test that the search had seen."""
     assert promptrl("eval", "latest", "--runs-dir", own_run.parent).exit_code == 0
@@ -217,6 +231,35 @@ def test_eval_says_whether_config_belongs_to_its_subject(trained: Path) -> None:
     assert (lonely.exit_code, "--config" in lonely.stderr) == (2, True)
     both = promptrl("eval", "toy-0001", "--config", trained / "toy.yaml", "--runs-dir", trained / "runs")
     assert (both.exit_code, "no prompt file toy-0001" in both.stderr) == (2, True)
+
+
+def test_a_sequential_gate_saves_calls_on_a_clear_win(trained: Path) -> None:
+    """Batches of the target's concurrency are asked until the answer is clear; ``eval`` takes the same course."""
+    runs_dir = trained / "sequential"
+    options = ("-s", "gate.sequential=true", "-s", "target.concurrency=4", "--runs-dir", runs_dir)
+    done = promptrl("train", trained / "toy.yaml", *options)
+    assert done.exit_code == 0, done.stderr
+    result = json.loads((runs_dir / "toy-0001/result.json").read_text())
+    measured = result["improvement"]["test"]
+    assert (result["verdict"], measured["method"], measured["sequential"]["stop"]) == (
+        "improved",
+        "sequential",
+        "improved",
+    )
+    assert result["calls"]["test"] == 2 * measured["rows"] < 2 * measured["sequential"]["planned_rows"]
+    assert measured["sequential"]["calls_saved"] == 2 * measured["sequential"]["planned_rows"] - result["calls"]["test"]
+    assert "calls saved" in " ".join(done.stderr.split())
+    again = json.loads(promptrl("eval", "toy-0001", "--runs-dir", runs_dir, "--json").stdout)
+    assert (again["difference"], again["calls"]["paid"]) == (measured, 0)
+
+
+def test_validate_says_what_the_test_rows_can_show(trained: Path) -> None:
+    """And warns when the gate asks for less than that."""
+    said = promptrl("validate", trained / "toy.yaml", "-s", "gate.min_improvement=0.01").stderr
+    assert "36 test rows show an improvement of" in " ".join(said.split())
+    assert "gate.min_improvement is 1 points, less than" in " ".join(said.split())
+    power = json.loads(promptrl("validate", trained / "toy.yaml", "--json").stdout)["power"]
+    assert (power["rows"], 0.15 < power["smallest_improvement"] < 0.35) == (36, True)
 
 
 def test_fail_on_turns_a_verdict_into_exit_code_3(trained: Path) -> None:

@@ -1,0 +1,58 @@
+"""What people read about the proof of a run."""
+
+import pytest
+from rich.text import Text
+
+from promptrl.analysis.power import split_power
+from promptrl.console import show_evaluation
+from promptrl.console.tables import prospects
+
+
+def told(rows: int, min_improvement: float = 0.0, looks: int = 0) -> str:
+    """The lines as they appear."""
+    power = split_power(rows, 0.95, min_improvement=min_improvement, margin=0.02, is_sequential=False)
+    return "\n".join(Text.from_markup(line).plain for line in prospects(power, looks))
+
+
+def test_the_prospects_name_the_smallest_improvement_and_the_rows_for_same() -> None:
+    """With what is assumed for it."""
+    text = told(150)
+    assert "150 test rows show an improvement of 11 points or more" in text
+    assert "25 %" in text
+    assert "within 2 points takes about" in text
+    assert "gate.min_improvement" not in text
+    assert "looked at" not in text
+
+
+def test_a_gate_that_asks_for_less_than_can_be_shown_is_warned_of() -> None:
+    """Before the calls are paid for."""
+    assert "gate.min_improvement is 3 points, less than" in told(150, min_improvement=0.03)
+    assert "gate.min_improvement" not in told(150, min_improvement=0.2)
+
+
+def test_too_few_rows_are_said_to_show_nothing() -> None:
+    """Five rows of five have a p of 1 in 16."""
+    assert "no improvement" in told(5)
+
+
+@pytest.mark.parametrize(("looks", "words"), [(1, "once before"), (2, "2 times before")])
+def test_earlier_looks_are_told(looks: int, words: str) -> None:
+    """They make the next verdict worth less."""
+    assert words in told(150, looks=looks)
+
+
+@pytest.mark.parametrize(("look", "words"), [(1, ""), (2, "second look"), (12, "12th look"), (23, "23rd look")])
+def test_eval_counts_looks_from_the_second(look: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first look is what the rows are for."""
+    entry = {"score": 0.5, "low": 0.4, "high": 0.6, "rows": 90}
+    sequential = {"stop": "futility", "looks": 9, "planned_rows": 150, "calls_saved": 120}
+    difference = {"score": 0.0, "low": -0.1, "high": 0.1, "p_value": 1.0, "rows": 90, "confidence": 0.95}
+    difference |= {"method": "sequential", "sequential": sequential}
+    result = {"subject": "toy-0001", "split": "test", "metric": "exact_match", "verdict": "inconclusive", "look": look}
+    sides = {label: {"test": entry} for label in ("baseline", "winner")}
+    show_evaluation({**result, **sides, "difference": difference}, as_json=False)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert words in shown
+    assert ("look at these test rows" in shown) == bool(words)
+    assert "out of reach after 90 of 150 rows, 120 calls saved" in shown
+    assert "at 95 %" in shown

@@ -19,7 +19,7 @@ from promptrl.llm.base import Purpose
 from promptrl.llm.budget import Budget
 from promptrl.llm.engine import Engine
 from promptrl.looks import record_look
-from promptrl.opening import make_budget, make_evaluator, open_engine, rows_per_look
+from promptrl.opening import Engines, given_or_new, make_budget, make_evaluator, rows_per_look
 from promptrl.parts import Parts, rebuild_parts
 from promptrl.prompts.prompt import Prompt
 from promptrl.provenance import describe_run
@@ -28,7 +28,10 @@ from promptrl.runs import OutcomeFile, Run, RunsFolder
 from promptrl.watching import Watch, run_started
 
 if TYPE_CHECKING:
-    from promptrl.search.live import SearchResult
+    from promptrl.search.candidates import SearchResult
+
+STOP_NAME = "STOP"
+"""A file of this name in the folder of a running run ends it as Ctrl-C does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,12 @@ class TrainedRun:
 
 
 def train(
-    loaded: LoadedConfig, parts: Parts, *, runs_dir: Path | None = None, observe: Observer = ignore
+    loaded: LoadedConfig,
+    parts: Parts,
+    *,
+    runs_dir: Path | None = None,
+    engines: Engines | None = None,
+    observe: Observer = ignore,
 ) -> TrainedRun:
     """Train from a config and keep everything in a new run folder.
 
@@ -48,6 +56,7 @@ def train(
         loaded: The config.
         parts: Built from it.
         runs_dir: Where the run folder goes; None = ``output.runs_dir`` of the config.
+        engines: Where the target is opened, and who may end the run; None = for this run alone.
         observe: Told what happens.
 
     Raises:
@@ -55,14 +64,15 @@ def train(
     """
     folder = RunsFolder(runs_dir or Path(loaded.config.output.runs_dir))
     budget = make_budget(loaded)
-    with open_engine(loaded, parts, budget, folder.path) as engine:
+    with given_or_new(engines) as opened:
+        engine = opened.open(loaded, parts, budget, folder.path)
         run = folder.create(loaded.config.name)
-        with run.locked(), _status_kept(run):
+        with run.locked(), _status_kept(run), opened.stop.by_file(run.path / STOP_NAME):
             run.start(describe_run(loaded, parts), loaded.text, loaded.resolved_yaml())
             return _carry_out(loaded, parts, run, engine, budget, observe)
 
 
-def resume(run: Run, *, observe: Observer = ignore) -> TrainedRun:
+def resume(run: Run, *, engines: Engines | None = None, observe: Observer = ignore) -> TrainedRun:
     """Carry an unfinished run to its end: it takes the same course again, and what it has answers for costs nothing.
 
     Raises:
@@ -73,12 +83,13 @@ def resume(run: Run, *, observe: Observer = ignore) -> TrainedRun:
         raise RunLockedError(f"run {run.id} is done: there is nothing to resume")
     if not (run.path / "config.resolved.yaml").is_file():
         raise RunLockedError(f"run {run.id} can't be resumed: it ended before its config was written down")
-    with run.locked():
+    with run.locked(), given_or_new(engines) as opened:
         loaded, parts = rebuild_parts(run)
         if parts.data_hash != run.info.get("data_hash"):
             raise RunLockedError(f"run {run.id} can't be resumed: its data set has changed")
         budget = make_budget(loaded)
-        with open_engine(loaded, parts, budget, run.path.parent) as engine, _status_kept(run):
+        engine = opened.open(loaded, parts, budget, run.path.parent)
+        with _status_kept(run), opened.stop.by_file(run.path / STOP_NAME):
             run.update(status="running", error=None)
             return _carry_out(loaded, parts, run, engine, budget, observe)
 

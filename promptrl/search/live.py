@@ -2,9 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -16,6 +15,7 @@ from promptrl.evaluation import Evaluator
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.search.agents import build_agent, one_torch_thread
+from promptrl.search.candidates import Candidate, SearchResult, StopReason
 from promptrl.search.env import PromptVecEnv
 from promptrl.search.episodes import Episodes
 from promptrl.search.events import SearchEvent, SearchProgress
@@ -23,49 +23,11 @@ from promptrl.search.hyperparameters import Algorithm
 from promptrl.search.policy import Encoder
 from promptrl.tasks.dataset import Example
 
-StopReason = Literal["budget", "converged", "stopped"]
-
 REFINE_SHARE = 0.2
 REFINE_WIDTH = 8
 IDLE_STEPS_PER_ENV = 100
 MIN_BATCHES = 10
 RETURNS_KEPT = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A prompt that the search found.
-
-    Attributes:
-        prompt: It.
-        mean: Expected objective over all train rows, shrunken.
-        sd: Standard deviation of that belief.
-        answers: Train rows it was asked on.
-    """
-
-    prompt: Prompt
-    mean: float
-    sd: float
-    answers: int
-
-
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """What the search hands on.
-
-    Attributes:
-        candidates: Every prompt asked, the best first.
-        stop_reason: "budget", "converged" (nothing new to ask) or "stopped" (from outside).
-        env_steps: Edits tried, over all environments.
-        calls_used: Calls spent.
-        agent: The trained SB3 model.
-    """
-
-    candidates: tuple[Candidate, ...]
-    stop_reason: StopReason
-    env_steps: int
-    calls_used: int
-    agent: BaseAlgorithm
 
 
 def search_live(

@@ -1,0 +1,180 @@
+"""The door of a search to the model: asks within the search's calls, keeps what was answered, reports progress."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptrl.errors import BudgetExhaustedError
+from promptrl.evaluation import Evaluator
+from promptrl.prompts.prompt import Prompt
+from promptrl.prompts.space import EditSpace
+from promptrl.search.candidates import Candidate, StopReason
+from promptrl.search.events import SearchEvent, SearchProgress
+from promptrl.tasks.dataset import Example
+
+PRIOR_ANSWERS = 8.0
+PRIOR_SD = 0.5
+
+
+@dataclass(slots=True)
+class Record:
+    """What is known of one prompt.
+
+    Attributes:
+        prompt: It.
+        objectives: Objective by row index, in the order of the answers.
+        tried: Row indices that were asked, answered or not.
+    """
+
+    prompt: Prompt
+    objectives: dict[int, float] = field(default_factory=dict)
+    tried: set[int] = field(default_factory=set)
+
+
+class Asker:
+    """Asks prompts on train rows and remembers the answers.
+
+    A search works until ``is_over``: its calls are spent, another limit of the budget was hit, or someone said stop.
+
+    Attributes:
+        space: The edits.
+        rows: Train rows; algorithms speak of them by index.
+        calls_allowed: The search's share at the start.
+        records: By prompt id, in the order of first answers.
+
+    Args:
+        space: Likewise.
+        evaluator: Answers; its "search" share is spent.
+        rows: Likewise.
+        on_event: Told after every batch of answers.
+        should_stop: Asked before every batch; True ends the search with what it has.
+    """
+
+    def __init__(
+        self,
+        space: EditSpace,
+        evaluator: Evaluator,
+        rows: Sequence[Example],
+        *,
+        on_event: Callable[[SearchEvent], None] = lambda event: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.space = space
+        self.rows = tuple(rows)
+        self.calls_allowed = evaluator.calls_left("search")
+        self.records: dict[str, Record] = {}
+        self._evaluator = evaluator
+        self._on_event = on_event
+        self._should_stop = should_stop
+        self._stop_reason: StopReason | None = None
+
+    @property
+    def calls_left(self) -> int:
+        """Calls that the search may still spend."""
+        return self._evaluator.calls_left("search")
+
+    @property
+    def calls_used(self) -> int:
+        """Calls that the search has spent."""
+        return self.calls_allowed - self.calls_left
+
+    @property
+    def stop_reason(self) -> StopReason:
+        """Why the search is over; "converged" when nothing but the algorithm itself ended it."""
+        return self._stop_reason or ("budget" if self.calls_left <= 0 else "converged")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing may be asked any more."""
+        if self._stop_reason is None and self._should_stop():
+            self._stop_reason = "stopped"
+        return self._stop_reason is not None or self.calls_left <= 0
+
+    def ask(self, asks: Sequence[tuple[Prompt, int]]) -> NDArray[np.float64]:
+        """Ask pairs of prompt and row index in one batch; pairs answered before are free.
+
+        What the calls left can't pay for is not asked.
+
+        Returns:
+            The objective per pair, NaN where there is no answer.
+        """
+        affordable = [] if self.is_over else self._affordable(asks)
+        outcomes = []
+        try:
+            outcomes = self._evaluator.evaluate([(prompt, self.rows[r]) for prompt, r in affordable])
+        except BudgetExhaustedError:
+            self._stop_reason = "budget"
+        for prompt, r in affordable[: len(outcomes)]:
+            self.records.setdefault(prompt.prompt_id, Record(prompt)).tried.add(r)
+        answered = zip(affordable, outcomes, strict=False)
+        for (prompt, r), outcome in answered:
+            if outcome is not None:
+                self.records[prompt.prompt_id].objectives.setdefault(r, outcome.objective)
+        return np.array([self.answer(prompt, r) for prompt, r in asks])
+
+    def answer(self, prompt: Prompt, r: int) -> float:
+        """The objective of a prompt on a row, NaN when it has none."""
+        record = self.records.get(prompt.prompt_id)
+        return float("nan") if record is None else record.objectives.get(r, float("nan"))
+
+    def untried_rows(self, prompt: Prompt) -> list[int]:
+        """Indices of the rows that a prompt was not asked on, ascending."""
+        record = self.records.get(prompt.prompt_id)
+        tried = record.tried if record else set()
+        return [r for r in range(len(self.rows)) if r not in tried]
+
+    def ranking(self) -> list[Candidate]:
+        """Every prompt with answers, the best first by its mean shrunken to the mean of all answers."""
+        records = [record for record in self.records.values() if record.objectives]
+        if not records:
+            return []
+        totals = np.array([sum(record.objectives.values()) for record in records])
+        counts = np.array([len(record.objectives) for record in records])
+        overall = totals.sum() / counts.sum()
+        means = (totals + PRIOR_ANSWERS * overall) / (counts + PRIOR_ANSWERS)
+        sds = PRIOR_SD / np.sqrt(counts + PRIOR_ANSWERS)
+        order = np.argsort(-means, kind="stable")
+        return [Candidate(records[i].prompt, float(means[i]), float(sds[i]), int(counts[i])) for i in order]
+
+    def report(self, best: Candidate | None, baseline_mean: float, env_steps: int = 0) -> None:
+        """Tell watchers how far the search is.
+
+        Args:
+            best: The prompt now believed best.
+            baseline_mean: Expected objective of the baseline.
+            env_steps: Edits tried so far.
+        """
+        self._on_event(
+            SearchProgress(
+                calls_used=self.calls_used,
+                calls_allowed=self.calls_allowed,
+                env_steps=env_steps,
+                prompts_seen=len(self.records),
+                best_prompt_id=best.prompt.prompt_id if best else None,
+                best_mean=best.mean if best else 0.0,
+                best_sd=best.sd if best else 0.0,
+                baseline_mean=baseline_mean,
+                episodes=0,
+                mean_return=float("nan"),
+            )
+        )
+
+    def report_ranking(self, env_steps: int = 0) -> None:
+        """``report`` by ``ranking``."""
+        ranking = self.ranking()
+        baseline = [c.mean for c in ranking if c.prompt.prompt_id == self.space.baseline.prompt_id]
+        self.report(ranking[0] if ranking else None, baseline[0] if baseline else 0.0, env_steps)
+
+    def _affordable(self, asks: Sequence[tuple[Prompt, int]]) -> list[tuple[Prompt, int]]:
+        """The longest start of the list that the calls left pay for."""
+        left, new, kept = self.calls_left, set(), []
+        for prompt, r in asks:
+            key = (prompt.prompt_id, r)
+            if np.isnan(self.answer(prompt, r)) and key not in new:
+                if len(new) == left:
+                    break
+                new.add(key)
+            kept.append((prompt, r))
+        return kept

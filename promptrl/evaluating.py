@@ -13,7 +13,7 @@ from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
 from promptrl.evaluation import Evaluator, Outcome, OutcomeLog
 from promptrl.llm.base import Purpose
 from promptrl.looks import record_look
-from promptrl.opening import make_budget, make_evaluator, open_engine, rows_per_look
+from promptrl.opening import Engines, given_or_new, make_budget, make_evaluator, rows_per_look
 from promptrl.parts import Parts, build_parts, rebuild_parts
 from promptrl.prompts.files import prompt_from_messages, prompt_from_text
 from promptrl.prompts.prompt import Prompt
@@ -24,7 +24,7 @@ from promptrl.tasks.dataset import Example
 SplitName = Literal["train", "validation", "test"]
 
 
-def evaluate_run(run: Run, split: SplitName) -> dict[str, Any]:
+def evaluate_run(run: Run, split: SplitName, *, engines: Engines | None = None) -> dict[str, Any]:
     """Score a finished run's winner beside its baseline on one split; kept under ``evals/<n>`` of the run.
 
     Raises:
@@ -43,7 +43,7 @@ def evaluate_run(run: Run, split: SplitName) -> dict[str, Any]:
     prompts = _compared_prompts(run, result, parts.space.baseline)
     place = run.new_evaluation()
     with closing(OutcomeFile(run.path / place, partial(parts.space.describe, parts.space.baseline))) as log:
-        evaluation = _evaluate(loaded, parts, prompts, split, run.path.parent, log)
+        evaluation = _evaluate(loaded, parts, prompts, split, run.path.parent, log, engines)
     evaluation |= {"run_id": run.id, "subject": run.id, "look": None}
     if split == "test":
         evaluation["look"] = record_look(run.path.parent, parts.splits.test, f"{run.id}/{place}")
@@ -52,7 +52,7 @@ def evaluate_run(run: Run, split: SplitName) -> dict[str, Any]:
 
 
 def evaluate_prompt_file(
-    loaded: LoadedConfig, file: Path, split: SplitName, *, runs_dir: Path | None
+    loaded: LoadedConfig, file: Path, split: SplitName, *, runs_dir: Path | None, engines: Engines | None = None
 ) -> dict[str, Any]:
     """Score the prompt in a file beside the config's baseline on one split; only the cache and the look are written.
 
@@ -61,6 +61,7 @@ def evaluate_prompt_file(
         file: The prompt.
         split: The rows.
         runs_dir: Where the cache is; None = ``output.runs_dir`` of the config.
+        engines: Where the target is opened; None = for this evaluation alone.
 
     Raises:
         UsageError: The file holds no prompt for these data.
@@ -72,7 +73,7 @@ def evaluate_prompt_file(
             raise UsageError(f"{file}: {{{name}}} is no placeholder of the config's user message")
     prompts = {"baseline": parts.space.baseline, "winner": prompt}
     folder = runs_dir or Path(loaded.config.output.runs_dir)
-    evaluation = _evaluate(loaded, parts, prompts, split, folder, _NoLog())
+    evaluation = _evaluate(loaded, parts, prompts, split, folder, _NoLog(), engines)
     look = None
     if split == "test":
         look = record_look(folder, parts.splits.test, f"{file} {datetime.now(UTC).isoformat()}")
@@ -96,11 +97,13 @@ def _evaluate(
     split: SplitName,
     runs_dir: Path,
     log: OutcomeLog,
+    engines: Engines | None,
 ) -> dict[str, Any]:
     config = loaded.config
     rows = getattr(parts.splits, split)
     budget = make_budget(loaded, max_calls=2 * len(rows))
-    with open_engine(loaded, parts, budget, runs_dir) as engine:
+    with given_or_new(engines) as opened:
+        engine = opened.open(loaded, parts, budget, runs_dir)
         evaluator = make_evaluator(loaded, parts, engine, budget, log)
         purpose: Purpose = "search" if split == "train" else split
         met = meet(evaluator, prompts, rows, purpose, config.gate, rows_per_look(loaded))

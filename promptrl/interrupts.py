@@ -1,4 +1,4 @@
-"""Turns SIGINT and SIGTERM into an error in the main thread, so that a run is saved on its way out."""
+"""Turns SIGINT and SIGTERM into the wish to stop, so that a run is saved on its way out."""
 
 import signal
 import threading
@@ -7,16 +7,19 @@ from contextlib import contextmanager
 from types import FrameType
 
 from promptrl.errors import StopRequestedError
+from promptrl.llm.stop import Stop
 
 
 @contextmanager
-def signals_as_errors() -> Iterator[None]:
-    """Raise ``StopRequestedError`` on the first signal; a second one ends the process at once.
+def signals_as_errors() -> Iterator[Stop]:
+    """Give what the first signal tells to stop; a second signal ends the process at once.
 
-    Off the main thread, where Python allows no handlers, this does nothing.
+    While a model is asked the signal is only noted: what is in flight is finished first. Else it is raised where the
+    main thread is, as ``StopRequestedError``. Off the main thread, where Python allows no handlers, nothing is watched.
     """
+    wish = Stop()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield wish
         return
     watched = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.getsignal(number) for number in watched}
@@ -24,12 +27,14 @@ def signals_as_errors() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         for watched_number in watched:
             signal.signal(watched_number, signal.SIG_DFL)
-        raise StopRequestedError(number)
+        wish.request(number)
+        if not wish.is_deferred:
+            raise StopRequestedError(number)
 
     for number in watched:
         signal.signal(number, stop)
     try:
-        yield
+        yield wish
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

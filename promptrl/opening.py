@@ -4,18 +4,23 @@ This is where a local model is loaded, a replay file read and the user's own fun
 """
 
 import asyncio
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 from promptrl.config import LoadedConfig
 from promptrl.config.targets import LocalTargetConfig, OpenAITargetConfig, PythonTargetConfig, ReplayTargetConfig
 from promptrl.errors import ConfigError
 from promptrl.evaluation import Evaluator, Outcome, OutcomeLog
+from promptrl.llm.asking import Trace
 from promptrl.llm.base import Target
 from promptrl.llm.budget import Budget
 from promptrl.llm.cache import Cache
 from promptrl.llm.engine import Engine
+from promptrl.llm.stop import Stop
 from promptrl.parts import Parts, located
 from promptrl.tasks.metrics.code import import_functions
 
@@ -33,25 +38,79 @@ def make_budget(loaded: LoadedConfig, max_calls: int | None = None) -> Budget:
     )
 
 
-@contextmanager
-def open_engine(loaded: LoadedConfig, parts: Parts, budget: Budget, runs_dir: Path) -> Iterator[Engine]:
-    """The target behind its engine and cache; all closed at the end."""
-    config = loaded.config
-    with ExitStack() as stack:
-        cache = None
-        if config.cache.mode != "off":
-            path = Path(loaded.resolve(config.cache.path)) if config.cache.path else runs_dir / CACHE_NAME
-            cache = stack.enter_context(Cache(path, mode=config.cache.mode, max_mb=config.cache.max_mb))
-        engine = Engine(
+class Engines:
+    """Opens targets behind their engines and caches; experiments with the same target block and cache share them.
+
+    Args:
+        stop: Ends what is under way.
+        trace: Told of every attempt.
+
+    Attributes:
+        stop: As given, else one that nobody has requested.
+    """
+
+    def __init__(self, stop: Stop | None = None, trace: Trace | None = None) -> None:
+        self.stop = stop or Stop()
+        self._trace = trace
+        self._opened: dict[tuple[Any, ...], Engine] = {}
+        self._closing = ExitStack()
+        self._lock = threading.Lock()
+
+    def open(self, loaded: LoadedConfig, parts: Parts, budget: Budget, runs_dir: Path) -> Engine:
+        """The engine of an experiment, with its own budget; loads the target if no experiment before did.
+
+        Raises:
+            ConfigError: Target or cache can't be opened.
+        """
+        config = loaded.config
+        path = Path(loaded.resolve(config.cache.path)) if config.cache.path else runs_dir / CACHE_NAME
+        key = (config.target.model_dump_json(), loaded.resolve("."), parts.code_folder, path.resolve(), config.cache)
+        with self._lock:
+            if key in self._opened:
+                _import_functions(loaded, parts)
+                return self._opened[key].with_budget(budget)
+            cache = None
+            if config.cache.mode != "off":
+                cache = self._closing.enter_context(Cache(path, mode=config.cache.mode, max_mb=config.cache.max_mb))
+            self._opened[key] = self._closing.enter_context(self._make(loaded, parts, budget, cache))
+            return self._opened[key]
+
+    def _make(self, loaded: LoadedConfig, parts: Parts, budget: Budget, cache: Cache | None) -> Engine:
+        target = loaded.config.target
+        limits: tuple[int | None, int | None] = (None, None)
+        if not isinstance(target, LocalTargetConfig):
+            limits = (target.requests_per_minute, target.tokens_per_minute)
+        return Engine(
             open_target(loaded, parts),
             budget=budget,
             cache=cache,
             concurrency=_concurrency(loaded),
-            max_retries=config.target.max_retries,
-            timeout_s=config.target.timeout_s,
+            requests_per_minute=limits[0],
+            tokens_per_minute=limits[1],
+            max_retries=target.max_retries,
+            timeout_s=target.timeout_s,
             price=parts.price,
+            stop=self.stop,
+            trace=self._trace,
         )
-        yield stack.enter_context(engine)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.close()
+
+
+@contextmanager
+def given_or_new(engines: Engines | None) -> Iterator[Engines]:
+    """The engines given, which stay open, else new ones that are closed at the end."""
+    if engines is not None:
+        yield engines
+        return
+    with Engines() as new:
+        yield new
 
 
 def make_evaluator(

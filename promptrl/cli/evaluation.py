@@ -51,18 +51,19 @@ def evaluate(
     from promptrl.errors import UsageError
     from promptrl.evaluating import evaluate_prompt_file, evaluate_run
     from promptrl.interrupts import signals_as_errors
+    from promptrl.opening import Engines
 
     gate = parse_gate(fail_on or [])
-    with signals_as_errors():
+    with signals_as_errors() as stop, Engines(stop) as engines:
         if config is not None:
             if not Path(subject).is_file():
                 raise UsageError(f"no prompt file {subject}: --config scores a prompt file, a run goes without it")
             loaded = load_config(config, overrides or [])
-            result = evaluate_prompt_file(loaded, Path(subject), split, runs_dir=runs_dir)
+            result = evaluate_prompt_file(loaded, Path(subject), split, runs_dir=runs_dir, engines=engines)
         elif overrides:
             raise UsageError("-s needs --config: a run is evaluated with the config it was trained with")
         else:
-            result = evaluate_run(_find_run(subject, runs_dir or DEFAULT_RUNS_DIR), split)
+            result = evaluate_run(_find_run(subject, runs_dir or DEFAULT_RUNS_DIR), split, engines=engines)
     console.show_evaluation(result, as_json=as_json)
     if fails(gate, str(result["verdict"])):
         raise typer.Exit(3)

@@ -36,7 +36,7 @@ def train(
     from promptrl.errors import ConfigError, Problem, PromptrlError, StopRequestedError
     from promptrl.experiment import train as train_one
     from promptrl.interrupts import signals_as_errors
-    from promptrl.opening import check_target
+    from promptrl.opening import Engines, check_target
     from promptrl.parts import build_parts
 
     gate = parse_gate(fail_on or [])
@@ -54,11 +54,11 @@ def train(
         raise ConfigError(problems)
 
     codes = []
-    with signals_as_errors():
+    with signals_as_errors() as stop, Engines(stop) as engines:
         for loaded, parts in jobs:
             try:
                 with console.training_view(as_json=as_json) as view:
-                    trained = train_one(loaded, parts, runs_dir=runs_dir, observe=view.observe)
+                    trained = train_one(loaded, parts, runs_dir=runs_dir, engines=engines, observe=view.observe)
             except (StopRequestedError, KeyboardInterrupt):
                 raise
             except PromptrlError as error:
@@ -84,10 +84,11 @@ def resume(
     from promptrl.cli.gates import fails, parse_gate
     from promptrl.experiment import resume as resume_run
     from promptrl.interrupts import signals_as_errors
+    from promptrl.opening import Engines
     from promptrl.runs import RunsFolder
 
     gate = parse_gate(fail_on or [])
-    with signals_as_errors(), console.training_view(as_json=as_json) as view:
-        trained = resume_run(RunsFolder(runs_dir).find(run), observe=view.observe)
+    with signals_as_errors() as stop, Engines(stop) as engines, console.training_view(as_json=as_json) as view:
+        trained = resume_run(RunsFolder(runs_dir).find(run), engines=engines, observe=view.observe)
     if fails(gate, str(trained.result["verdict"])):
         raise typer.Exit(3)

@@ -79,6 +79,12 @@ class CalledTargetBlock(TargetBlock):
     """What targets take that are asked one question at a time, unlike a model that generates in batches."""
 
     concurrency: Count = Field(default=16, le=1024, description="Most calls in flight at one time.")
+    requests_per_minute: Count | None = Field(
+        default=None, description="Most attempts sent in any 60 seconds; null: as fast as the server allows."
+    )
+    tokens_per_minute: Count | None = Field(
+        default=None, description="Most tokens in and out of any 60 seconds; null: as many as the server allows."
+    )
 
 
 class OpenAITargetConfig(CalledTargetBlock):

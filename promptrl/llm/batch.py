@@ -3,15 +3,19 @@
 import asyncio
 import contextlib
 import queue
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from typing import Any
 
 from promptrl.errors import TargetError
 from promptrl.llm.background import background_loop
 from promptrl.llm.base import Completion, CompletionError, Request
+from promptrl.llm.stop import Stop
 
 Answer = Completion | CompletionError
 
+GRACE_S = 5.0
+"""How long what is in flight may take after the run was asked to end."""
 _CANCEL_S = 10.0
 _POLL_S = 0.2
 
@@ -20,14 +24,17 @@ class Flight:
     """One question under way, for everyone who waits for its answer; cancelled when the last of them leaves.
 
     Args:
-        find: Finds the answer; sets ``is_answered`` of the flight when only the commit is left to do.
+        key: Of the question.
+        find: Finds the answer; sets ``is_sent`` and ``is_answered`` of the flight.
 
     Attributes:
+        is_sent: Whether an attempt is with the server now.
         is_answered: Whether the answer is paid for and on its way to the cache: then nothing is cancelled any more.
     """
 
-    def __init__(self, find: Callable[["Flight"], Coroutine[Any, Any, Answer]]) -> None:
-        self.is_answered = False
+    def __init__(self, key: str, find: Callable[["Flight"], Coroutine[Any, Any, Answer]]) -> None:
+        self.key = key
+        self.is_sent = self.is_answered = False
         self._is_abandoned = False
         self._waiters = 0
         self._task = asyncio.create_task(find(self))
@@ -60,7 +67,9 @@ class Batch:
     Args:
         requests: By key.
         answer: Finds the answer to one of them, inside the loop.
+        is_in_flight: Whether the question with this key is with the server, or its answer on the way to the cache.
         most_missing: With more errors than this among the answers the target counts as unavailable.
+        stop: When it is requested, what is not in flight is given up, and what is has ``GRACE_S`` seconds.
     """
 
     def __init__(
@@ -68,13 +77,20 @@ class Batch:
         requests: Mapping[str, Request],
         answer: Callable[[str, Request], Awaitable[Answer]],
         *,
+        is_in_flight: Callable[[str], bool],
         most_missing: float,
+        stop: Stop,
     ) -> None:
         self._requests = requests
         self._answer = answer
+        self._is_in_flight = is_in_flight
         self._most_missing = most_missing
         self._missing = 0
-        self._outbox: queue.SimpleQueue[tuple[str, Answer] | None] = queue.SimpleQueue()
+        self._stop = stop
+        self._end_by_s: float | None = None
+        self._arrived: list[tuple[str, Answer]] = []
+        self._outbox: queue.SimpleQueue[list[tuple[str, Answer]] | None] = queue.SimpleQueue()
+        self._asked: dict[str, asyncio.Task[None]] = {}
         self._task: asyncio.Task[None] | None = None
 
     def answers(self) -> Generator[tuple[str, Answer], None, None]:
@@ -86,27 +102,45 @@ class Batch:
         Raises:
             TargetError: From the first request that met it, or because too many answers are missing.
             BudgetExhaustedError: From the first request that met it.
+            StopRequestedError: The run is to end; what was in flight is answered.
         """
         is_over = False
         try:
-            background_loop().call_soon_threadsafe(self._start)
-            while (item := self._next()) is not None:
-                yield item
+            with self._stop.deferred():
+                background_loop().call_soon_threadsafe(self._start)
+                while (arrived := self._next()) is not None:
+                    yield from arrived
             is_over = True
         finally:
             if not is_over:
                 self._cancel_and_wait()
-        if self._task is not None:
+        if self._task is not None and not self._stop.is_requested:
             self._task.result()
+        self._stop.check()
 
-    def _next(self) -> tuple[str, Answer] | None:
+    def _next(self) -> list[tuple[str, Answer]] | None:
         while True:  # a signal that comes just before a wait without end would be seen only after it
+            if self._stop.is_requested:
+                self._wind_up()
             with contextlib.suppress(queue.Empty):
                 return self._outbox.get(timeout=_POLL_S)
 
+    def _wind_up(self) -> None:
+        now_s = time.monotonic()
+        if self._end_by_s is None:
+            self._end_by_s = now_s + GRACE_S
+            background_loop().call_soon_threadsafe(self._ask_no_more)
+        elif now_s > self._end_by_s:
+            self._stop.check()
+
+    def _ask_no_more(self) -> None:
+        for key, task in self._asked.items():
+            if not self._is_in_flight(key):
+                task.cancel()
+
     def _start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._ask_all())
-        self._task.add_done_callback(lambda _: self._outbox.put(None))
+        self._task.add_done_callback(lambda _: self._hand_out(is_last=True))
 
     def _cancel_and_wait(self) -> None:
         background_loop().call_soon_threadsafe(lambda: self._task and self._task.cancel())
@@ -118,7 +152,7 @@ class Batch:
         try:
             async with asyncio.TaskGroup() as group:
                 for key, request in self._requests.items():
-                    group.create_task(self._ask(key, request))
+                    self._asked[key] = group.create_task(self._ask(key, request))
         except BaseExceptionGroup as errors:
             first = errors.exceptions[0]
         else:
@@ -127,8 +161,17 @@ class Batch:
 
     async def _ask(self, key: str, request: Request) -> None:
         answer = await self._answer(key, request)
-        self._outbox.put((key, answer))
+        if not self._arrived:  # answers that arrive in one turn of the loop are handed out together
+            asyncio.get_running_loop().call_soon(self._hand_out)
+        self._arrived.append((key, answer))
         if isinstance(answer, CompletionError):
             self._missing += 1
             if self._missing > self._most_missing:
                 raise TargetError(f"{self._missing} calls failed after their retries, the last: {answer.message}")
+
+    def _hand_out(self, *, is_last: bool = False) -> None:
+        if self._arrived:
+            arrived, self._arrived = self._arrived, []
+            self._outbox.put(arrived)
+        if is_last:
+            self._outbox.put(None)

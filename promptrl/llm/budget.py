@@ -114,7 +114,8 @@ class Budget:
         self._prompt_tokens = self._completion_tokens = self._charged_tokens = 0
         self._cost_usd: float | None = 0.0
         self._charged_usd = 0.0
-        self._in_flight: Counter[Reservation] = Counter()
+        self._in_flight = self._held_tokens = 0
+        self._held_usd = 0.0
         self._waiting: list[Callable[[], object]] = []
         self._stop_reason: StopReason | None = None
 
@@ -246,12 +247,12 @@ class Budget:
             self.check_time(purpose)
             reservation = Reservation(purpose, tokens, cost_usd)
             lacking = self._lacking(reservation)
-            if lacking and self._in_flight.total():
+            if lacking and self._in_flight:
                 self._waiting.append(on_settled)
                 return None
             if lacking:
                 self.exhaust(lacking, f"what is left does not cover one more call ({purpose})")
-            self._in_flight[reservation] += 1
+            self._hold(reservation, 1)
             self._paid += 1
             self._retried += is_retry
             return reservation
@@ -267,7 +268,7 @@ class Budget:
             may_be_billed: For an attempt without an answer: whether the reservation is charged, or nothing.
         """
         with self._lock:
-            self._in_flight -= Counter([reservation])
+            self._hold(reservation, -1)
             if completion is not None:
                 self._book(reservation, completion)
             elif may_be_billed:
@@ -296,17 +297,22 @@ class Budget:
         turn = _TURNS.get(purpose, 0)
         return sum(calls for other, calls in self._shares.items() if _TURNS.get(other, 0) > turn)
 
+    def _hold(self, reservation: Reservation, sign: Literal[1, -1]) -> None:
+        self._in_flight += sign
+        self._held_tokens += sign * reservation.tokens
+        self._held_usd = self._held_usd + sign * reservation.cost_usd if self._in_flight else 0.0
+
     def _lacking(self, reservation: Reservation) -> StopReason | None:
-        held = self._held_calls(reservation.purpose) * _HOLD_BACK_FACTOR / max(1, self._answered)
+        if self.max_tokens is None and self.max_usd is None:
+            return None
+        later = self._held_calls(reservation.purpose) * _HOLD_BACK_FACTOR / max(1, self._answered)
         if self.max_tokens is not None:
-            in_flight = sum(r.tokens * count for r, count in self._in_flight.items())
-            held_tokens = held * self._charged_tokens
-            if self._charged_tokens + in_flight + held_tokens + reservation.tokens > self.max_tokens:
+            tokens = self._charged_tokens + self._held_tokens + later * self._charged_tokens
+            if tokens + reservation.tokens > self.max_tokens:
                 return "tokens"
         if self.max_usd is not None:
-            in_flight_usd = sum(r.cost_usd * count for r, count in self._in_flight.items())
-            held_usd = held * self._charged_usd
-            if self._charged_usd + in_flight_usd + held_usd + reservation.cost_usd > self.max_usd:
+            usd = self._charged_usd + self._held_usd + later * self._charged_usd
+            if usd + reservation.cost_usd > self.max_usd:
                 return "usd"
         return None
 

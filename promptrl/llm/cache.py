@@ -1,7 +1,7 @@
 """The cache of answers: one SQLite file, shared by any number of processes.
 
-One writer thread commits what has gathered since its last commit in one transaction; ``put`` hands out a future that is
-done when the answer is on disk, so that nobody uses an answer that a kill could lose. Only completions are stored (also
+One writer thread commits what has gathered since its last commit in one transaction, and says when the answers are on
+disk, so that nobody uses an answer that a kill could lose. Only completions are stored (also
 bad ones: they were paid for), never errors.
 """
 
@@ -13,8 +13,7 @@ import sqlite3
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -26,11 +25,16 @@ from promptrl.errors import ConfigError, Problem
 from promptrl.llm.base import Completion, Request
 
 _KEY_VERSION = 1
-_FORMAT = 1
+_FORMAT = 2
 _APPLICATION_ID = 0x70726C63  # "prlc", in the header of the file
 _READ_CHUNK = 500
 _WRITE_CHUNK = 1000
-_SCHEMA = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, completion TEXT NOT NULL, created REAL NOT NULL)"
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS answers "
+    "(key TEXT PRIMARY KEY, completion TEXT NOT NULL, created REAL NOT NULL, used REAL NOT NULL)"
+)
+_USE_NOTED_S = 3600.0
+"""A use is written down when the last one noted is older than this: reading an answer costs no write as a rule."""
 _STORED_FIELDS = ("text", "prompt_tokens", "completion_tokens", "latency_s", "cost_usd", "finish_reason", "fault")
 
 
@@ -52,6 +56,15 @@ def is_deterministic(request: Request) -> bool:
     """
     temperature = request.params.get("temperature")
     return (temperature is not None and temperature == 0) or request.params.get("seed") is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """Answers to store, whom to tell, and the keys of answers that were used again."""
+
+    completions: Mapping[str, Completion]
+    on_done: Callable[[Exception | None], object]
+    used: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +92,23 @@ class Cache:
     Args:
         path: The SQLite file; folders are made.
         mode: Keep only answers to deterministic questions (``is_deterministic``), or all.
-        max_mb: When the file grows past this, the oldest tenth goes.
+        max_mb: When the file grows past this, the tenth that was not used for longest goes.
+        clock: Unix time.
 
     Raises:
         ConfigError: The file can't be opened or written.
     """
 
     def __init__(
-        self, path: Path, *, mode: Literal["deterministic", "all"] = "deterministic", max_mb: float = 1000
+        self,
+        path: Path,
+        *,
+        mode: Literal["deterministic", "all"] = "deterministic",
+        max_mb: float = 1000,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = path
+        self._clock = clock
         self._mode = mode
         self._max_bytes = max_mb * 1e6
         self._lock = threading.RLock()
@@ -97,7 +117,7 @@ class Cache:
             self._connection = self._open()
         except (OSError, sqlite3.Error) as error:
             raise ConfigError([Problem("cache.path", f"{path} can't be opened: {error}", "cache.mode: off")]) from error
-        self._inbox: queue.SimpleQueue[tuple[str, str, Future[None]] | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_until_closed, name="promptrl-cache", daemon=True)
         self._writer.start()
 
@@ -109,39 +129,51 @@ class Cache:
         """Read what is known of these questions; each completion has ``is_cached`` set."""
         with self._lock:
             try:
-                found = dict(self._read(keys))
+                found = list(self._read(keys))
             except sqlite3.OperationalError:
                 raise
             except sqlite3.DatabaseError as error:
                 self._start_over(error)
-                found = {}
-        return {key: Completion(**json.loads(text), is_cached=True) for key, text in found.items()}
+                found = []
+        now = self._clock()
+        if stale := [key for key, _, used in found if used < now - _USE_NOTED_S]:
+            self._inbox.put(_Write({}, lambda _: None, used=stale))
+        return {key: Completion(**json.loads(text), is_cached=True) for key, text, _ in found}
 
-    def put(self, key: str, completion: Completion) -> Future[None]:
-        """Store an answer unless the question has one.
+    def put_soon(self, completions: Mapping[str, Completion], on_done: Callable[[Exception | None], object]) -> None:
+        """Store answers in the background; a question that has one keeps it.
 
-        Returns:
-            Done once the answer is committed; carries the ``sqlite3.Error`` if that failed. It can't be cancelled.
+        Args:
+            completions: By key.
+            on_done: Called once from the writer's thread: with None when all are committed, else with the error.
         """
-        stored = json.dumps({name: getattr(completion, name) for name in _STORED_FIELDS})
-        committed: Future[None] = Future()
-        committed.set_running_or_notify_cancel()
         if self._writer.is_alive():
-            self._inbox.put((key, stored, committed))
+            self._inbox.put(_Write(dict(completions), on_done))
         else:
-            committed.set_exception(sqlite3.ProgrammingError("the cache is closed"))
-        return committed
+            on_done(sqlite3.ProgrammingError("the cache is closed"))
 
     def put_many(self, completions: Mapping[str, Completion]) -> None:
-        """Store answers and return when they are committed."""
-        for committed in [self.put(key, completion) for key, completion in completions.items()]:
-            committed.result()
+        """Store answers and return when they are committed.
+
+        Raises:
+            sqlite3.Error: They can't be.
+        """
+        outcome: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+        self.put_soon(completions, outcome.put)
+        if (error := outcome.get()) is not None:
+            raise error
 
     def stats(self) -> CacheStats:
         """Count and measure."""
         with self._lock:
             answers, oldest = self._connection.execute("SELECT count(*), min(created) FROM answers").fetchone()
             return CacheStats(self.path, answers, self._used_bytes(), oldest)
+
+    def export(self) -> Iterator[dict[str, Any]]:
+        """Every answer, the oldest first, with its ``key`` and when it was ``created``, Unix time."""
+        rows = self._connection.execute("SELECT key, completion, created FROM answers ORDER BY created, rowid")
+        for key, completion, created in rows:
+            yield {"key": key, "created": created, **json.loads(completion)}
 
     def clear(self) -> int:
         """Delete every answer and return how many there were."""
@@ -211,11 +243,11 @@ class Cache:
                 self._set_aside(error)
             self._connection = self._connect()
 
-    def _read(self, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
+    def _read(self, keys: Sequence[str]) -> Iterator[tuple[str, str, float]]:
         for start in range(0, len(keys), _READ_CHUNK):
             chunk = keys[start : start + _READ_CHUNK]
             marks = ",".join("?" * len(chunk))
-            query = f"SELECT key, completion FROM answers WHERE key IN ({marks})"  # noqa: S608 - only question marks
+            query = f"SELECT key, completion, used FROM answers WHERE key IN ({marks})"  # noqa: S608 - only question marks
             yield from self._connection.execute(query, chunk)
 
     def _write_until_closed(self) -> None:
@@ -226,30 +258,33 @@ class Cache:
                 while len(batch) < _WRITE_CHUNK:
                     batch.append(self._inbox.get_nowait())
             is_open = None not in batch
-            answers = [item for item in batch if item is not None]
+            writes = [item for item in batch if item is not None]
+            failure: Exception | None = None
             try:
-                self._commit([(key, stored, time.time()) for key, stored, _ in answers])
+                self._commit(writes)
             except Exception as error:
-                for _, _, committed in answers:
-                    committed.set_exception(error)
-            else:
-                for _, _, committed in answers:
-                    committed.set_result(None)
+                failure = error
+            for write in writes:
+                write.on_done(failure)
 
-    def _commit(self, rows: list[tuple[str, str, float]]) -> None:
+    def _commit(self, writes: Sequence[_Write]) -> None:
+        now = self._clock()
+        answers = [(key, _to_text(c), now, now) for write in writes for key, c in write.completions.items()]
+        used = [(now, key) for write in writes for key in write.used]
         with self._lock:
             try:
-                self._insert(rows)
+                self._write(answers, used)
             except sqlite3.OperationalError:
                 raise
             except sqlite3.DatabaseError as error:
                 self._start_over(error)
-                self._insert(rows)
+                self._write(answers, used)
 
-    def _insert(self, rows: list[tuple[str, str, float]]) -> None:
+    def _write(self, answers: list[tuple[str, str, float, float]], used: list[tuple[float, str]]) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            self._connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", rows)
+            self._connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", answers)
+            self._connection.executemany("UPDATE answers SET used = ? WHERE key = ?", used)
             self._make_room()
             self._connection.execute("COMMIT")
         except BaseException:
@@ -259,7 +294,7 @@ class Cache:
 
     def _make_room(self) -> None:
         if self._used_bytes() > self._max_bytes:
-            tenth = "SELECT rowid FROM answers ORDER BY rowid LIMIT (SELECT count(*) / 10 + 1 FROM answers)"
+            tenth = "SELECT rowid FROM answers ORDER BY used, rowid LIMIT (SELECT count(*) / 10 + 1 FROM answers)"
             self._connection.execute(f"DELETE FROM answers WHERE rowid IN ({tenth})")  # noqa: S608 - a constant
 
     def _used_bytes(self) -> int:
@@ -268,6 +303,10 @@ class Cache:
             for name in ("page_count", "freelist_count", "page_size")
         )
         return int((pages - free) * size)
+
+
+def _to_text(completion: Completion) -> str:
+    return json.dumps({name: getattr(completion, name) for name in _STORED_FIELDS})
 
 
 def _canonical(value: Any) -> Any:

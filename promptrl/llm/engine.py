@@ -7,31 +7,28 @@ calls run in the background loop while the caller's thread waits.
 
 import asyncio
 import contextlib
+import copy
 import functools
-import random
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Self, cast
 
-from promptrl.errors import ConfigError, Problem, TargetError
+from promptrl.errors import BudgetExhaustedError, ConfigError, Problem
+from promptrl.llm.asking import Asker, Trace
 from promptrl.llm.background import background_loop
-from promptrl.llm.base import Completion, CompletionError, RepeatingTarget, Request, Target, TransientError
+from promptrl.llm.base import Completion, CompletionError, Request, Target
 from promptrl.llm.batch import Answer, Batch, Flight
-from promptrl.llm.budget import Budget, Reservation, completion_token_bound, prompt_token_bound
+from promptrl.llm.budget import Budget
 from promptrl.llm.cache import Cache, cache_key
+from promptrl.llm.commits import Commits
 from promptrl.llm.limiter import Limiter
+from promptrl.llm.pace import Pace
 from promptrl.llm.prices import Price
 from promptrl.llm.stats import EngineCounts, EngineStats
+from promptrl.llm.stop import Stop
 
-_BACKOFF_S = 0.5
-_RATE_LIMIT_BACKOFF_S = 2.0
-"""Doubled five times this waits out a limit that is counted per minute."""
-_MAX_BACKOFF_S = 60.0
-_MAX_RETRY_AFTER_S = 300.0
-"""A server that asks for more (a daily quota) is not waited for."""
-_JITTER = 0.25
 _MAX_MISSING = 0.05
 _CLOSE_S = 10.0
 
@@ -44,9 +41,13 @@ class Engine:
         budget: What may be spent.
         cache: Answers of this and earlier runs; None for no cache.
         concurrency: Attempts under way at most.
+        requests_per_minute: Attempts sent in any 60 seconds at most; None for no limit.
+        tokens_per_minute: Prompt and completion tokens in any 60 seconds at most; None for no limit.
         max_retries: Further attempts after one that failed for a transient reason.
         timeout_s: For one attempt.
         price: For answers whose cost the target does not tell.
+        stop: Whether the run is to end; None: it never is.
+        trace: Told of every attempt, in the background loop.
         clock: Monotonic seconds, for waiting before retries.
         sleep: Waits so many seconds of that clock.
 
@@ -61,26 +62,56 @@ class Engine:
         budget: Budget,
         cache: Cache | None,
         concurrency: int = 16,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
         max_retries: int = 5,
         timeout_s: float = 60,
         price: Price | None = None,
+        stop: Stop | None = None,
+        trace: Trace | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        if budget.max_usd is not None and price is None:
-            raise ConfigError([Problem("target.price", "unknown, but budget.max_usd can't be kept without it")])
         self.target = target
-        self._budget = budget
         self._cache = cache
+        self._commits = Commits(cache) if cache is not None else None
         self._concurrency = concurrency
-        self._max_retries = max_retries
-        self._timeout_s = timeout_s
-        self._price = price
-        self._sleep = sleep
+        self._stop = stop or Stop()
         self._limiter = Limiter(concurrency, clock=clock, sleep=sleep)
-        self._jitter = random.Random()
         self._flights: dict[str, Flight] = {}
+        self._price = price
+        self._make_asker = functools.partial(
+            Asker,
+            target,
+            price=price,
+            limiter=self._limiter,
+            pace=Pace(requests_per_minute, tokens_per_minute, clock=clock, sleep=sleep),
+            stop=self._stop,
+            max_retries=max_retries,
+            timeout_s=timeout_s,
+            trace=trace,
+            sleep=sleep,
+        )
+        self._spend_from(budget)
+
+    def with_budget(self, budget: Budget) -> "Engine":
+        """Another engine with a budget and counters of its own, and the same target, slots, pace, cache and flights.
+
+        It lives as long as this one, which closes the target.
+
+        Raises:
+            ConfigError: Dollars are limited and the price is unknown.
+        """
+        other = copy.copy(self)
+        other._spend_from(budget)
+        return other
+
+    def _spend_from(self, budget: Budget) -> None:
+        if budget.max_usd is not None and self._price is None:
+            raise ConfigError([Problem("target.price", "unknown, but budget.max_usd can't be kept without it")])
+        self._budget = budget
         self._counts = EngineCounts()
+        self._asker = self._make_asker(budget=budget, counts=self._counts)
 
     def run(self, requests: Sequence[Request]) -> list[Answer]:
         """Answer a batch, in order.
@@ -109,7 +140,9 @@ class Engine:
             TargetError: The target can't be used; or more than 5 % of the batch, and more requests than may be under
                 way at once, failed after their retries.
             BudgetExhaustedError: Calls, tokens, dollars or minutes ran out.
+            StopRequestedError: The run is to end; what was in flight is answered.
         """
+        self._stop.check()
         for purpose in {request.purpose for request in requests}:
             self._budget.check_time(purpose)
         admitted = self._take_calls(requests)
@@ -163,8 +196,14 @@ class Engine:
         missing = {key: request for key, request in questions.items() if key not in known}
         if not missing:
             return
-        most_missing = max(_MAX_MISSING * len(requests), self._concurrency)
-        with contextlib.closing(Batch(missing, self._answer, most_missing=most_missing).answers()) as answers:
+        batch = Batch(
+            missing,
+            self._answer,
+            is_in_flight=self._is_in_flight,
+            most_missing=max(_MAX_MISSING * len(requests), self._concurrency),
+            stop=self._stop,
+        )
+        with contextlib.closing(batch.answers()) as answers:
             for key, answer in answers:
                 for position, index in enumerate(indices[key]):
                     yield index, self._used_again(answer) if position else answer
@@ -174,7 +213,7 @@ class Engine:
         if cache is None:
             return {}
         known = cache.get_many([key for key, request in questions.items() if cache.accepts(request)])
-        return {key: self._priced(completion) for key, completion in known.items()}
+        return {key: self._asker.priced(completion) for key, completion in known.items()}
 
     def _used_again(self, answer: Answer) -> Answer:
         if isinstance(answer, CompletionError):
@@ -183,11 +222,19 @@ class Engine:
         self._counts.count_cached()
         return replace(answer, is_cached=True)
 
-    async def _answer(self, key: str, request: Request) -> Answer:
+    def _is_in_flight(self, key: str) -> bool:
         flight = self._flights.get(key)
-        if flight is not None and not flight.is_over:
-            return self._used_again(await flight.wait())
-        flight = Flight(functools.partial(self._ask_and_commit, key, request))
+        return flight is not None and (flight.is_sent or flight.is_answered)
+
+    async def _answer(self, key: str, request: Request) -> Answer:
+        while (flight := self._flights.get(key)) is not None and not flight.is_over:
+            try:
+                return self._used_again(await flight.wait())
+            except BudgetExhaustedError:
+                if self._budget.stop_reason is not None:
+                    raise
+                # it was the budget of another engine: this one asks for itself
+        flight = Flight(key, functools.partial(self._ask_and_commit, request))
         self._flights[key] = flight
         try:
             return await flight.wait()
@@ -195,108 +242,12 @@ class Engine:
             if self._flights.get(key) is flight and flight.is_over:
                 del self._flights[key]
 
-    async def _ask_and_commit(self, key: str, request: Request, flight: Flight) -> Answer:
-        answer = await self._ask(request)
+    async def _ask_and_commit(self, request: Request, flight: Flight) -> Answer:
+        answer = await self._asker.ask(request, flight)
         flight.is_answered = True
         if isinstance(answer, Completion):
-            await self._commit(key, request, answer)
-            answer = self._priced(answer)
+            if self._commits is not None and self._cache is not None and self._cache.accepts(request):
+                await self._commits.put(flight.key, answer)
+            answer = self._asker.priced(answer)
         self._counts.count_answer(answer)
         return answer
-
-    async def _commit(self, key: str, request: Request, completion: Completion) -> None:
-        if self._cache is None or not self._cache.accepts(request):
-            return
-        committed = self._cache.put(key, completion)
-        try:
-            await asyncio.wrap_future(committed)
-        except Exception as error:
-            raise TargetError(f"cache {self._cache.path} can't be written: {error}") from error
-
-    async def _ask(self, request: Request) -> Answer:
-        attempt = 0
-        while True:
-            round_ = await self._limiter.acquire(first=attempt > 0)
-            try:
-                completion = await self._attempt(request, is_retry=attempt > 0)
-                self._limiter.succeed()
-                return completion
-            except TransientError as error:
-                failure, wait_s = error, self._wait_s(error, attempt)
-                if error.kind == "rate_limit":
-                    self._limiter.throttle(round_, min(wait_s, _MAX_RETRY_AFTER_S))
-            finally:
-                self._limiter.release()
-            attempt += 1
-            if attempt > self._max_retries or wait_s > _MAX_RETRY_AFTER_S:
-                return CompletionError(failure.kind, f"{failure.message} (attempts: {attempt})")
-            self._budget.check_time(request.purpose, wait_s)
-            if failure.kind != "rate_limit":  # after a 429 the limiter holds everyone back, this request too
-                await self._sleep(wait_s)
-
-    def _wait_s(self, error: TransientError, attempt: int) -> float:
-        if error.retry_after_s is not None:
-            return error.retry_after_s
-        first_s = _RATE_LIMIT_BACKOFF_S if error.kind == "rate_limit" else _BACKOFF_S
-        return min(_MAX_BACKOFF_S, first_s * 2.0**attempt) * (1 + _JITTER * self._jitter.random())
-
-    async def _attempt(self, request: Request, *, is_retry: bool) -> Completion:
-        reservation = await self._reserve(request, is_retry=is_retry)
-        try:
-            with self._counts.attempt(is_retry):
-                completion = await self._complete(request)
-        except TransientError as error:
-            self._budget.settle(reservation, may_be_billed=error.may_be_billed)
-            raise
-        except TargetError:
-            self._budget.settle(reservation)
-            raise
-        except BaseException:
-            self._budget.settle(reservation, may_be_billed=True)
-            raise
-        self._budget.settle(reservation, self._priced(completion))
-        return completion
-
-    async def _complete(self, request: Request) -> Completion:
-        params = dict(request.params)
-        if request.repeat and params.get("seed") is not None:
-            params["seed"] += request.repeat
-        seconds_left = self._budget.seconds_left(request.purpose)
-        try:
-            async with asyncio.timeout(min(self._timeout_s, seconds_left)):
-                if isinstance(self.target, RepeatingTarget):
-                    return await self.target.complete_repeat(request.messages, params, request.repeat)
-                return await self.target.complete(request.messages, params)
-        except TimeoutError as error:
-            self._budget.check_time(request.purpose)
-            raise TransientError("timeout", f"no answer within {self._timeout_s:g} s") from error
-
-    async def _reserve(self, request: Request, *, is_retry: bool) -> Reservation:
-        tokens, cost_usd = self._bounds(request)
-        loop = asyncio.get_running_loop()
-        while True:
-            settled = asyncio.Event()
-            reservation = self._budget.reserve(
-                request.purpose,
-                tokens=tokens,
-                cost_usd=cost_usd,
-                is_retry=is_retry,
-                on_settled=functools.partial(loop.call_soon_threadsafe, settled.set),
-            )
-            if reservation is not None:
-                return reservation
-            await settled.wait()
-
-    def _bounds(self, request: Request) -> tuple[int, float]:
-        prompt, completion = prompt_token_bound(request.messages), completion_token_bound(request.params)
-        if completion is None and (self._budget.max_tokens is not None or self._budget.max_usd is not None):
-            message = "missing, but budget.max_tokens and budget.max_usd can't be kept without it"
-            raise ConfigError([Problem("target.params.max_tokens", message)])
-        completion = completion or 0
-        return prompt + completion, self._price.cost_usd(prompt, completion) if self._price else 0.0
-
-    def _priced(self, completion: Completion) -> Completion:
-        prompt, answer = completion.prompt_tokens, completion.completion_tokens
-        if completion.cost_usd is not None or self._price is None or prompt is None or answer is None:
-            return completion
-        return replace(completion, cost_usd=self._price.cost_usd(prompt, answer))

@@ -5,17 +5,19 @@ value taken from the environment is ever part of a message, not even when the se
 from every text, and the client's own exceptions, which hold the request with its headers, are not chained.
 """
 
+import contextlib
 import email.utils
+import functools
 import ipaddress
+import json
 import os
 import re
 import time
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 import openai
-from openai.types.chat import ChatCompletion
 
 from promptrl.errors import ConfigError, Problem, TargetError
 from promptrl.llm.base import Completion, Messages, TransientError, excerpt
@@ -23,7 +25,9 @@ from promptrl.llm.base import Completion, Messages, TransientError, excerpt
 _DEFAULT_URL = "https://api.openai.com/v1"
 _DUMMY_KEY = "none"
 _OWN_PARAMS = frozenset({"model", "messages", "stream", "n"})
-_KINDS = {408: "timeout", 409: "conflict", 429: "rate_limit"}
+_KINDS = {408: "timeout", 409: "conflict", 429: "rate_limit", 503: "overloaded", 529: "overloaded"}
+_POOL_SIZE = 16
+"""Connections of one client: it looks through all of its connections at every request, which grows dear from here."""
 _OVERFLOW = re.compile(
     r"context.?(length|window|size)|maximum.{0,20}(context|prompt|input) ?(length|tokens)|(prompt|input) is too long"
     r"|too many (input )?tokens",
@@ -33,14 +37,18 @@ _FILTERED = re.compile(r"content.?(filter|policy|management)|ResponsibleAI", re.
 _NO_QUOTA = re.compile(r"insufficient_quota|billing_hard_limit|exceeded your current quota", re.IGNORECASE)
 _KEY_LIKE = re.compile(r"\b(sk-|Bearer\s+)[^\s\"',}]+")
 _MAX_TOKENS_RENAMED = re.compile(r"max_tokens.{0,80}max_completion_tokens", re.IGNORECASE | re.DOTALL)
+_UNSUPPORTED = re.compile(r"(?:unsupported|unrecognized|unknown|unexpected)[^']{0,40}'(?:body\.)?(\w+)'", re.IGNORECASE)
+_THOUGHTS_END = "</think>"
 _NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"})
 
 
 class OpenAITarget:
     """Asks a chat model over HTTP.
 
-    Parameters are passed on as they are, so a server's own ones (``top_k``) work too. ``max_tokens`` is sent as
-    ``max_completion_tokens`` once the server has asked for that.
+    Parameters are passed on as they are, so ``response_format`` and a server's own ones (``top_k``) work too.
+    ``max_tokens`` is sent as ``max_completion_tokens`` once the server has asked for that. What a model thinks before
+    it answers is no part of the answer, whether the server sends it apart (``reasoning_content``) or before a
+    ``</think>``; an answer of thoughts alone is the fault "only_thoughts".
 
     Args:
         model: Name as the server knows it.
@@ -73,9 +81,15 @@ class OpenAITarget:
             raise ConfigError(problems)
         self._secrets = sorted({key, *values.values()} - {_DUMMY_KEY, ""}, key=len, reverse=True)
         self._renames_max_tokens = False
-        self._client = openai.AsyncOpenAI(
-            api_key=key, base_url=self.base_url, default_headers=values, timeout=timeout_s, max_retries=0
+        self._make_client = functools.partial(
+            openai.AsyncOpenAI,
+            api_key=key,
+            base_url=self.base_url,
+            default_headers=values,
+            timeout=timeout_s,
+            max_retries=0,
         )
+        self._pools: list[_Pool] = []
 
     @property
     def identity(self) -> str:
@@ -92,27 +106,35 @@ class OpenAITarget:
             ConfigError: ``params`` holds a name that promptrl sets itself.
         """
         body = self._body(params)
-        chat: Any = [{"role": message.role, "content": message.content} for message in messages]
+        chat = [{"role": message.role, "content": _encodable(message.content)} for message in messages]
         started = time.perf_counter()
         try:
-            answer: object = await self._client.chat.completions.create(
-                model=self.model, messages=chat, extra_body=body or None
-            )
+            with self._pool().used() as client:
+                # as ``chat.completions.create``, without its checks of every field and the model it makes of the answer
+                question = {"messages": chat, "model": self.model, **body}
+                text = await client.post("/chat/completions", cast_to=str, body=question)
         except openai.APIStatusError as error:
             fault = self._translate(error.status_code, _text_of(error), _retry_after_s(error.response.headers), body)
         except openai.APIConnectionError as error:
             fault = self._translate_connection(error)
-        except ValueError as error:
-            fault = TransientError("server", self._clean(f"the answer is not JSON: {error}"))
         else:
-            fault = self._completion(answer, time.perf_counter() - started)
+            fault = self._completion(text, time.perf_counter() - started)
         if isinstance(fault, Completion):
             return fault
         raise fault
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        for pool in self._pools:
+            await pool.client.close()
+
+    def _pool(self) -> "_Pool":
+        """The first pool with room, so that connections are used again; one more when all are full."""
+        for pool in self._pools:
+            if pool.in_use < _POOL_SIZE:
+                return pool
+        self._pools.append(_Pool(self._make_client()))
+        return self._pools[-1]
 
     def _body(self, params: Mapping[str, Any]) -> dict[str, Any]:
         own = sorted(_OWN_PARAMS & set(params))
@@ -139,6 +161,8 @@ class OpenAITarget:
                 return Completion("", fault="context_overflow")
             if _FILTERED.search(text):
                 return Completion("", fault="content_filter")
+            if found := _UNSUPPORTED.search(text):
+                message += f" (target.params.{found[1]}: null leaves it out)"
         if status in (401, 403):
             message += f" (the key comes from {self._key_name})" if self._key_name else " (no key was sent)"
         return TargetError(message)
@@ -150,28 +174,32 @@ class OpenAITarget:
         was_sent = type(cause).__name__ not in _NEVER_SENT
         return TransientError(kind, f"{self._place()}: {self._clean(detail)}", may_be_billed=was_sent)
 
-    def _completion(self, answer: object, latency_s: float) -> Completion | Exception:
-        if not isinstance(answer, ChatCompletion):
-            return TransientError("server", f"{self._place()}: not a chat completion: {self._clean(str(answer))}")
-        failure = (answer.model_extra or {}).get("error")
-        if failure and not answer.choices:  # gateways send their upstream's failure with status 200
+    def _completion(self, text: str, latency_s: float) -> Completion | Exception:
+        try:
+            answer = json.loads(text)
+        except ValueError as error:
+            return TransientError("server", f"{self._place()}: the answer is not JSON ({error}): {self._clean(text)}")
+        answer = _mapping(answer)
+        choices, failure = answer.get("choices", "missing"), answer.get("error")
+        if failure and (not choices or choices == "missing"):  # gateways send their upstream's failure with status 200
             code = failure.get("code") if isinstance(failure, dict) else None
             return self._translate(code if isinstance(code, int) else 502, str(failure), None, {})
-        usage: Any = answer.usage
-        prompt_tokens = _count(getattr(usage, "prompt_tokens", None))
-        completion_tokens = _count(getattr(usage, "completion_tokens", None))
-        if not answer.choices:
-            return Completion("", prompt_tokens, completion_tokens, latency_s, fault="empty")
-        choice = answer.choices[0]
-        text = _text_of_message(choice.message)
-        is_filtered = choice.finish_reason == "content_filter"
+        usage = _mapping(answer.get("usage"))
+        tokens = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+        if not choices:
+            return Completion("", *tokens, latency_s, fault="empty")
+        choice = _mapping(choices[0]) if isinstance(choices, list) else {}
+        if not isinstance(choice.get("message"), dict):
+            return TransientError("server", f"{self._place()}: not a chat completion: {self._clean(text)}")
+        finish_reason = choice.get("finish_reason")
+        said, fault = _said(choice["message"])
         return Completion(
-            text=text or "",
-            prompt_tokens=prompt_tokens,
-            completion_tokens=completion_tokens,
+            text=said,
+            prompt_tokens=tokens[0],
+            completion_tokens=tokens[1],
             latency_s=latency_s,
-            finish_reason=cast(str | None, choice.finish_reason),
-            fault="content_filter" if is_filtered else "empty" if text is None else None,
+            finish_reason=finish_reason if isinstance(finish_reason, str) else None,
+            fault="content_filter" if finish_reason == "content_filter" else fault,
         )
 
     def _place(self) -> str:
@@ -181,6 +209,22 @@ class OpenAITarget:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return excerpt(_KEY_LIKE.sub("***", text), 300)
+
+
+class _Pool:
+    """A client of the ``openai`` package and how many requests use it now."""
+
+    def __init__(self, client: openai.AsyncOpenAI) -> None:
+        self.client = client
+        self.in_use = 0
+
+    @contextlib.contextmanager
+    def used(self) -> Iterator[openai.AsyncOpenAI]:
+        self.in_use += 1
+        try:
+            yield self.client
+        finally:
+            self.in_use -= 1
 
 
 def is_local(base_url: str) -> bool:
@@ -232,14 +276,32 @@ def _text_of(error: openai.APIStatusError) -> str:
     return f"{error.message} {error.code or ''}" if error.body else f"{error.message} {error.response.text}"
 
 
-def _text_of_message(message: Any) -> str | None:
-    content = getattr(message, "content", None)
-    if isinstance(content, str):
-        return content
+def _said(message: Mapping[str, Any]) -> tuple[str, str | None]:
+    """What the message says, without thoughts; and what is wrong with it, if anything."""
+    content = message.get("content")
     if isinstance(content, list):
-        return "".join(part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str))
-    refusal = getattr(message, "refusal", None)
-    return refusal if isinstance(refusal, str) else None
+        parts = [_mapping(part).get("text") for part in content]
+        content = "".join(part for part in parts if isinstance(part, str))
+    if content is None:
+        content = message.get("refusal")
+    has_thoughts = bool(message.get("reasoning_content") or message.get("reasoning"))
+    if not isinstance(content, str):
+        return "", "only_thoughts" if has_thoughts else "empty"
+    _, end, answer = content.partition(_THOUGHTS_END)
+    if end:
+        return answer.lstrip(), None
+    if (not content and has_thoughts) or content.lstrip().startswith("<think>"):
+        return "", "only_thoughts"
+    return content, None
+
+
+def _encodable(text: str) -> str:
+    """The text with lone surrogates, which no server can read, replaced."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _count(value: object) -> int | None:

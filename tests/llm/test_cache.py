@@ -154,6 +154,27 @@ def test_the_oldest_answers_go_when_the_file_is_full(tmp_path: Path) -> None:
         assert list(cache.get_many(["0-0", "39-24"])) == ["39-24"]
 
 
+def test_an_answer_that_is_used_outlives_older_ones(tmp_path: Path) -> None:
+    """What goes is what was not used for longest."""
+    now = 0.0
+    with Cache(tmp_path / "cache.sqlite", max_mb=0.5, clock=lambda: now) as cache:
+        cache.put_many({f"old-{k}": Completion("x" * 1000) for k in range(50)})
+        for hour in range(20):
+            now = 7200.0 * (1 + hour)
+            assert cache.get_many(["old-0"])
+            cache.put_many({f"{hour}-{k}": Completion("x" * 1000) for k in range(50)})
+        assert list(cache.get_many(["old-0", "old-1"])) == ["old-0"]
+
+
+def test_an_export_holds_every_answer(cache: Cache) -> None:
+    """With its key, its time and all that is known of it."""
+    cache.put_many({"a": FULL, "b": Completion("two")})
+    rows = list(cache.export())
+    assert [row["key"] for row in rows] == ["a", "b"]
+    assert (rows[0]["text"], rows[0]["fault"]) == (FULL.text, FULL.fault)
+    assert rows[0]["created"] > 0
+
+
 def test_stats_and_clear_count_answers(cache: Cache) -> None:
     """Clear says how many went."""
     assert (cache.stats().answers, cache.stats().oldest) == (0, None)
@@ -212,9 +233,8 @@ def test_mode_all_accepts_sampled_answers(tmp_path: Path) -> None:
 
 
 def test_an_answer_that_nobody_waits_for_is_stored_all_the_same(cache: Cache) -> None:
-    """Its future can't be cancelled, and the answers after it are stored too."""
-    committed = cache.put("a", FULL)
-    assert not committed.cancel()
+    """And the answers after it are stored too."""
+    cache.put_soon({"a": FULL}, lambda error: None)
     cache.put_many({"b": FULL})
     assert set(cache.get_many(["a", "b"])) == {"a", "b"}
 

@@ -1,0 +1,219 @@
+"""Asks one question until it is answered or given up: slots, pace, reservation, time limit, retries."""
+
+import asyncio
+import functools
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from promptrl.errors import ConfigError, Problem, TargetError
+from promptrl.llm.base import Completion, CompletionError, RepeatingTarget, Request, Target, TransientError
+from promptrl.llm.batch import Answer, Flight
+from promptrl.llm.budget import Budget, Reservation, completion_token_bound, prompt_token_bound
+from promptrl.llm.limiter import Limiter
+from promptrl.llm.pace import Pace
+from promptrl.llm.prices import Price
+from promptrl.llm.stats import EngineCounts
+from promptrl.llm.stop import Stop
+
+Trace = Callable[[Mapping[str, Any]], None]
+"""Takes note of an attempt; holds no secret and no text of prompt or answer."""
+
+_BACKOFF_S = 0.5
+_RATE_LIMIT_BACKOFF_S = 2.0
+"""Doubled five times this waits out a limit that is counted per minute."""
+_MAX_BACKOFF_S = 60.0
+_MAX_RETRY_AFTER_S = 300.0
+"""A server that asks for more (a daily quota) is not waited for."""
+_JITTER = 0.25
+_OVERLOAD = frozenset({"rate_limit", "overloaded", "timeout"})
+"""Faults after which fewer questions are asked at once."""
+
+
+class Asker:
+    """Asks questions one by one, for one budget; to be used inside one event loop only.
+
+    Args:
+        target: The model.
+        budget: Where each attempt is reserved before it is sent.
+        price: For answers whose cost the target does not tell.
+        limiter: Slots for attempts; shared by all who ask this target, as is ``pace``.
+        pace: Limits per minute.
+        counts: Counts attempts.
+        stop: When it is requested, nothing is retried.
+        max_retries: Further attempts after one that failed for a transient reason.
+        timeout_s: For one attempt.
+        trace: Told of every attempt.
+        sleep: Waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        budget: Budget,
+        price: Price | None,
+        limiter: Limiter,
+        pace: Pace,
+        counts: EngineCounts,
+        stop: Stop,
+        max_retries: int,
+        timeout_s: float,
+        trace: Trace | None,
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self._target = target
+        self._budget = budget
+        self._price = price
+        self._limiter = limiter
+        self._pace = pace
+        self._counts = counts
+        self._stop = stop
+        self._max_retries = max_retries
+        self._timeout_s = timeout_s
+        self._trace = trace
+        self._sleep = sleep
+        self._jitter = random.Random()
+
+    async def ask(self, request: Request, flight: Flight) -> Answer:
+        """Ask until there is an answer, at most ``max_retries`` times more than once.
+
+        Raises:
+            TargetError: The target can't be used.
+            BudgetExhaustedError: Tokens, dollars or minutes do not suffice for one more attempt.
+            asyncio.CancelledError: A retry was due, but the run is to end.
+        """
+        attempt = 0
+        while True:
+            round_ = await self._limiter.acquire(first=attempt > 0)
+            try:
+                completion = await self._attempt(request, flight, attempt)
+                self._limiter.succeed()
+                return completion
+            except TransientError as error:
+                failure, wait_s = error, self._wait_s(error, attempt)
+                if error.kind in _OVERLOAD:
+                    pause_s = min(wait_s, _MAX_RETRY_AFTER_S) if error.kind == "rate_limit" else 0.0
+                    self._limiter.throttle(round_, pause_s)
+            finally:
+                self._limiter.release()
+            attempt += 1
+            if attempt > self._max_retries or wait_s > _MAX_RETRY_AFTER_S:
+                return CompletionError(failure.kind, f"{failure.message} (attempts: {attempt})")
+            if self._stop.is_requested:
+                raise asyncio.CancelledError
+            self._budget.check_time(request.purpose, wait_s)
+            if failure.kind != "rate_limit":  # after a 429 the limiter holds everyone back, this request too
+                await self._sleep(wait_s)
+
+    def priced(self, completion: Completion) -> Completion:
+        """The answer with its cost, if the price and the tokens are known."""
+        prompt, answer = completion.prompt_tokens, completion.completion_tokens
+        if completion.cost_usd is not None or self._price is None or prompt is None or answer is None:
+            return completion
+        return replace(completion, cost_usd=self._price.cost_usd(prompt, answer))
+
+    def _wait_s(self, error: TransientError, attempt: int) -> float:
+        if error.retry_after_s is not None:
+            return error.retry_after_s
+        first_s = _RATE_LIMIT_BACKOFF_S if error.kind == "rate_limit" else _BACKOFF_S
+        return min(_MAX_BACKOFF_S, first_s * 2.0**attempt) * (1 + _JITTER * self._jitter.random())
+
+    async def _attempt(self, request: Request, flight: Flight, attempt: int) -> Completion:
+        tokens, cost_usd = self._bounds(request)
+        sent = await self._pace.take(tokens) if self._pace.is_limited else None
+        reservation = await self._reserve(request, tokens, cost_usd, is_retry=attempt > 0)
+        began_s = time.perf_counter()
+        flight.is_sent = True
+        try:
+            with self._counts.attempt(attempt > 0):
+                completion = await self._complete(request)
+        except TransientError as error:
+            flight.is_sent = False
+            self._budget.settle(reservation, may_be_billed=error.may_be_billed)
+            self._note(flight, request, attempt, began_s, error.kind, error.message)
+            raise
+        except TargetError as error:
+            self._budget.settle(reservation)
+            self._note(flight, request, attempt, began_s, "refused", str(error))
+            raise
+        except BaseException:
+            self._budget.settle(reservation, may_be_billed=True)
+            self._note(flight, request, attempt, began_s, "cancelled")
+            raise
+        self._budget.settle(reservation, self.priced(completion))
+        if sent is not None and completion.prompt_tokens is not None and completion.completion_tokens is not None:
+            sent.tokens = completion.prompt_tokens + completion.completion_tokens
+        self._note(flight, request, attempt, began_s, completion.fault or "answered", completion=completion)
+        return completion
+
+    async def _complete(self, request: Request) -> Completion:
+        params = dict(request.params)
+        if request.repeat and params.get("seed") is not None:
+            params["seed"] += request.repeat
+        seconds_left = self._budget.seconds_left(request.purpose)
+        try:
+            async with asyncio.timeout(min(self._timeout_s, seconds_left)):
+                if isinstance(self._target, RepeatingTarget):
+                    return await self._target.complete_repeat(request.messages, params, request.repeat)
+                return await self._target.complete(request.messages, params)
+        except TimeoutError as error:
+            self._budget.check_time(request.purpose)
+            raise TransientError("timeout", f"no answer within {self._timeout_s:g} s") from error
+
+    async def _reserve(self, request: Request, tokens: int, cost_usd: float, *, is_retry: bool) -> Reservation:
+        loop = asyncio.get_running_loop()
+        while True:
+            settled = asyncio.Event()
+            reservation = self._budget.reserve(
+                request.purpose,
+                tokens=tokens,
+                cost_usd=cost_usd,
+                is_retry=is_retry,
+                on_settled=functools.partial(loop.call_soon_threadsafe, settled.set),
+            )
+            if reservation is not None:
+                return reservation
+            await settled.wait()
+
+    def _bounds(self, request: Request) -> tuple[int, float]:
+        """Most tokens that an attempt can use, and most dollars that it can cost."""
+        prompt, completion = prompt_token_bound(request.messages), completion_token_bound(request.params)
+        if completion is None and (self._budget.max_tokens is not None or self._budget.max_usd is not None):
+            message = "missing, but budget.max_tokens and budget.max_usd can't be kept without it"
+            raise ConfigError([Problem("target.params.max_tokens", message)])
+        completion = completion or 0
+        return prompt + completion, self._price.cost_usd(prompt, completion) if self._price else 0.0
+
+    def _note(
+        self,
+        flight: Flight,
+        request: Request,
+        attempt: int,
+        began_s: float,
+        end: str,
+        error: str = "",
+        completion: Completion | None = None,
+    ) -> None:
+        if self._trace is None:
+            return
+        self._trace(
+            {
+                "time": time.time(),
+                "question": flight.key[:12],
+                "purpose": request.purpose,
+                "repeat": request.repeat,
+                "attempt": attempt + 1,
+                "end": end,
+                "seconds": round(time.perf_counter() - began_s, 6),
+                "concurrency": self._limiter.limit,
+                **({"error": error} if error else {}),
+                **(
+                    {"prompt_tokens": completion.prompt_tokens, "completion_tokens": completion.completion_tokens}
+                    if completion
+                    else {}
+                ),
+            }
+        )

@@ -1,0 +1,72 @@
+"""The wish to end a run early: by a signal or by a file. What is in flight is still finished, nothing new is asked."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from promptrl.errors import StopRequestedError
+
+_LOOK_S = 0.2
+
+
+class Stop:
+    """Told by a signal handler, watched by whoever asks a model; may be used from several threads."""
+
+    def __init__(self) -> None:
+        self._signal: int | None = None
+        self._files: list[Path] = []
+        self._looked_s = -float("inf")
+        self._deferring = 0
+        self._lock = threading.Lock()
+
+    @property
+    def is_deferred(self) -> bool:
+        """Whether someone is asking and will notice the wish without being interrupted."""
+        return self._deferring > 0
+
+    @property
+    def is_requested(self) -> bool:
+        """Whether the run should end; looks for the files five times a second at most."""
+        if self._signal is None and self._files and time.monotonic() - self._looked_s >= _LOOK_S:
+            self._looked_s = time.monotonic()
+            if any(file.exists() for file in self._files):
+                self.request(signal.SIGINT)
+        return self._signal is not None
+
+    def request(self, signal_number: int) -> None:
+        """Ask the run to end, as this signal would."""
+        self._signal = signal_number
+
+    def check(self) -> None:
+        """Make sure that nobody wants the run to end.
+
+        Raises:
+            StopRequestedError: Somebody does.
+        """
+        if self.is_requested and self._signal is not None:
+            raise StopRequestedError(self._signal)
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Let a signal only be noted inside, not raised: the caller looks at ``is_requested`` some times a second."""
+        with self._lock:
+            self._deferring += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._deferring -= 1
+
+    @contextmanager
+    def by_file(self, file: Path) -> Iterator[None]:
+        """Take the file for a wish to end while inside; it is removed before, if it is there, and afterwards."""
+        file.unlink(missing_ok=True)
+        self._files.append(file)
+        try:
+            yield
+        finally:
+            self._files.remove(file)
+            file.unlink(missing_ok=True)

@@ -1,7 +1,12 @@
-"""Prompt files as they lie on disks."""
+"""Prompt files as they lie on disks, and what two prompts on held-out rows are said to prove."""
 
 from pathlib import Path
 
+import numpy as np
+import pytest
+from servers.simulated_world import World, live_through
+
+from promptrl.config import GateConfig
 from promptrl.evaluating import read_prompt
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 
@@ -23,3 +28,34 @@ def test_a_file_from_windows_has_its_headings(tmp_path: Path) -> None:
     assert read_prompt(file, BASELINE).render({"x": "1"}) == Prompt(
         (("task", "Sort."),), (), UserTemplate("{x}")
     ).render({"x": "1"})
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.25])
+def test_the_reported_test_score_is_the_true_one_on_average(spread: float) -> None:
+    """Whatever the verdict; what chose the winner, train and validation rows, flatters it."""
+    errors: dict[str, list[float]] = {"test": [], "validation": [], "training": []}
+    for number in range(60):
+        rng = np.random.default_rng(number)
+        night = live_through(World(rng, 64, spread, (100, 100, 150)), GateConfig(), rng)
+        if night.meeting is not None:
+            scores = [outcome.score for outcome in night.meeting.outcomes["winner"] if outcome]
+            errors["test"].append(float(np.mean(scores)) - night.true_score)
+            errors["validation"].append(night.validation - night.true_score)
+            errors["training"].append(night.training - night.true_score)
+    mean = {rows: float(np.mean(values)) for rows, values in errors.items()}
+    assert len(errors["test"]) > 40
+    assert abs(mean["test"]) < 0.015
+    assert mean["validation"] > 0.015
+    assert mean["training"] > mean["validation"]
+
+
+def test_a_gate_that_looks_as_rows_come_in_asks_fewer() -> None:
+    """A better prompt is proven before all rows are asked; the batches are those asked for."""
+    rng = np.random.default_rng(4)
+    world = World(rng, 64, 0.6, (100, 100, 400))
+    night = live_through(world, GateConfig(sequential=True), rng)
+    assert night.meeting is not None
+    course = night.meeting.course
+    assert course is not None
+    assert (course.stop, course.comparison.rows % 8) == ("improved", 0)
+    assert course.comparison.rows == len(night.meeting.outcomes["baseline"]) < course.planned_rows == 400

@@ -1,4 +1,20 @@
-"""Asks one question until it is answered or given up: slots, pace, reservation, time limit, retries."""
+"""Asks one question until it is answered or given up: slots, pace, reservation, time limit, retries.
+
+What a fault does:
+
+================================================================== =====================================================
+refused, reset, truncated, no answer in time, 408, 409, 5xx,       retried after 0.5, 1, 2 ... s (or Retry-After);
+not JSON, not a chat completion                                    after ``max_retries`` the answer is missing, never 0
+429                                                                the same after 2, 4, 8 ... s, and everyone waits
+429, 503, 529, no answer in time                                   also halves the concurrency; answers restore it
+429 without quota, 400, 401, 402, 403, 404 and the like            stops the run with exit code 4
+prompt too long (400, 413), prompt or answer filtered,             data: score 0, the fault is the reason
+no choices, no text, thoughts alone
+answers of a megabyte, NUL, lone surrogates                        kept as they are, escaped wherever they are shown
+================================================================== =====================================================
+
+Tokens and dollars of an attempt without an answer are charged in full, unless it was refused or answered by an error.
+"""
 
 import asyncio
 import functools

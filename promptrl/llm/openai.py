@@ -1,8 +1,8 @@
 """The ``openai`` target: any endpoint that speaks the OpenAI chat protocol, through the ``openai`` client.
 
 All of the client's errors are translated here. The client never retries; the engine does. Neither the key nor a header
-value taken from the environment is ever part of a message, not even when the server sends it back: they are scrubbed
-from every text, and the client's own exceptions, which hold the request with its headers, are not chained.
+value taken from the environment is ever part of a message or an answer, not even when the server sends it back: they
+are scrubbed from every text, and the client's own exceptions, which hold the request with its headers, are not chained.
 """
 
 import contextlib
@@ -38,6 +38,8 @@ _NO_QUOTA = re.compile(r"insufficient_quota|billing_hard_limit|exceeded your cur
 _KEY_LIKE = re.compile(r"\b(sk-|Bearer\s+)[^\s\"',}]+")
 _MAX_TOKENS_RENAMED = re.compile(r"max_tokens.{0,80}max_completion_tokens", re.IGNORECASE | re.DOTALL)
 _UNSUPPORTED = re.compile(r"(?:unsupported|unrecognized|unknown|unexpected)[^']{0,40}'(?:body\.)?(\w+)'", re.IGNORECASE)
+_SHORTEST_SECRET = 8
+"""Shorter values of headers (a region, a tenant's number) are no secret, and may well stand in an answer."""
 _THOUGHTS_END = "</think>"
 _NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"})
 
@@ -176,7 +178,7 @@ class OpenAITarget:
 
     def _completion(self, text: str, latency_s: float) -> Completion | Exception:
         try:
-            answer = json.loads(text)
+            answer = json.loads(self._scrub(text, _SHORTEST_SECRET))
         except ValueError as error:
             return TransientError("server", f"{self._place()}: the answer is not JSON ({error}): {self._clean(text)}")
         answer = _mapping(answer)
@@ -205,10 +207,14 @@ class OpenAITarget:
     def _place(self) -> str:
         return f"{self.model} at {self.base_url}"
 
-    def _clean(self, text: str) -> str:
+    def _scrub(self, text: str, shortest: int = 1) -> str:
         for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return excerpt(_KEY_LIKE.sub("***", text), 300)
+            if len(secret) >= shortest:
+                text = text.replace(secret, "***")
+        return text
+
+    def _clean(self, text: str) -> str:
+        return excerpt(_KEY_LIKE.sub("***", self._scrub(text)), 300)
 
 
 class _Pool:

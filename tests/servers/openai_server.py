@@ -4,7 +4,7 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal, Self
@@ -21,13 +21,13 @@ class Fault:
         body: The reply, JSON unless it is text; None gives an OpenAI error object.
         headers: Further headers of the reply.
         kind: "reply"; "reset" breaks the connection; "hang" waits until the server closes and then resets;
-            "cut" breaks off in the middle of the body.
+            "cut" resets in the middle of the body; "short" ends it before its promised length.
     """
 
     status: int = 500
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    kind: Literal["reply", "reset", "hang", "cut"] = "reply"
+    kind: Literal["reply", "reset", "hang", "cut", "short"] = "reply"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class OpenAIServer:
 
     Args:
         answer: Gives the completion for (messages, the other fields of the request), in a thread per connection.
-        faults: One per request, in the order of arrival; None answers properly, and so does the end of the list.
+        faults: One per request, in the order of arrival; None answers properly, and so does the end of them.
         has_usage: Whether replies report tokens: UTF-8 bytes of the contents for the prompt, words for the answer.
         usage: Gives (prompt tokens, completion tokens) for a request's messages and the answer, instead of these.
 
@@ -57,7 +57,7 @@ class OpenAIServer:
     def __init__(
         self,
         answer: Callable[[Chat, dict[str, Any]], str] = lambda messages, params: "ok",
-        faults: Sequence[Fault | None] = (),
+        faults: Iterable[Fault | None] = (),
         *,
         has_usage: bool = True,
         usage: Callable[[Chat, str], tuple[int, int]] | None = None,
@@ -65,7 +65,7 @@ class OpenAIServer:
         self.requests: list[Received] = []
         self.most_in_flight = 0
         self._answer = answer
-        self._faults = list(faults)
+        self._faults = iter(faults)
         self._has_usage = has_usage
         self._usage = usage or _count_tokens
         self._in_flight = 0
@@ -90,7 +90,7 @@ class OpenAIServer:
             self.requests.append(request)
             self._in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self._in_flight)
-            return self._faults.pop(0) if self._faults else None
+            return next(self._faults, None)
 
     def _release(self) -> None:
         with self._lock:
@@ -149,13 +149,16 @@ class OpenAIServer:
                     return
                 if fault.kind == "hang":
                     server._closing.wait(30)
-                if fault.kind == "cut":
+                if fault.kind in ("cut", "short"):
                     self.send_response(200)
                     self.send_header("Content-Type", "application/json")
                     self.send_header("Content-Length", "1000")
                     self.end_headers()
                     self.wfile.write(b'{"choices": [')
-                self._reset()
+                if fault.kind == "short":
+                    self.close_connection = True
+                else:
+                    self._reset()
 
             def _reset(self) -> None:
                 self.wfile.flush()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promptrl.attributing import attribute
 from promptrl.config import LoadedConfig
 from promptrl.errors import BudgetExhaustedError, PromptrlError, RunLockedError, StopRequestedError
 from promptrl.evaluating import meet
@@ -23,6 +24,7 @@ from promptrl.opening import Engines, given_or_new, make_budget, make_evaluator,
 from promptrl.parts import Parts, rebuild_parts
 from promptrl.prompts.prompt import Prompt
 from promptrl.provenance import describe_run
+from promptrl.reporting import write_report
 from promptrl.results import build_result, leaderboard_rows
 from promptrl.runs import OutcomeFile, Run, RunsFolder
 from promptrl.watching import Watch, run_started
@@ -99,6 +101,7 @@ def _carry_out(
 ) -> TrainedRun:
     observe(run_started(run, parts))
     result = _optimise(loaded, parts, run, engine, budget, observe)
+    _report(run, result, parts)
     run.finish(result)
     observe(RunFinished(run.id, str(run.path), result))
     return TrainedRun(run, result)
@@ -107,7 +110,8 @@ def _carry_out(
 def _optimise(
     loaded: LoadedConfig, parts: Parts, run: Run, engine: Engine, budget: Budget, observe: Observer
 ) -> dict[str, Any]:
-    """Search, finals, test; write the prompts down; return what result.json will hold."""
+    """Search, finals, pruning, test; write the prompts down; return what result.json will hold."""
+    from promptrl.analysis.pruning import prune_winner
     from promptrl.search.finalists import choose_winner
 
     config, space, splits = loaded.config, parts.space, parts.splits
@@ -126,19 +130,22 @@ def _optimise(
             baseline=space.baseline,
             rows=splits.validation,
             evaluator=evaluator,
-            max_calls=parts.plan.validation,
+            max_calls=parts.plan.finals,
             rng=np.random.default_rng(config.seed),
             on_event=watch.on_search,
         )
         if not finals.leaderboard[0].rows:
             raise BudgetExhaustedError("the budget ended before the finalists could meet")
-        prompts = {"baseline": space.baseline, "winner": finals.winner}
-        is_same = finals.winner.prompt_id == space.baseline.prompt_id
+        left = evaluator.calls_left("validation")
+        pruning = prune_winner(finals.winner, space, splits.validation, evaluator, max_calls=left)
+        prompts = {"baseline": space.baseline, "winner": pruning.prompt}
+        is_same = pruning.prompt.prompt_id == space.baseline.prompt_id
         tested = None
         if not is_same:
             record_look(run.path.parent, splits.test, run.id)
             tested = meet(evaluator, prompts, splits.test, "test", config.gate, rows_per_look(loaded))
         watch.calls_made("test")
+    attribution = attribute(run, space, evaluator.outcomes, finals.winner, pruning)
     result = build_result(
         run_id=run.id,
         experiment=config.name,
@@ -150,9 +157,11 @@ def _optimise(
         spent=budget.spent,
         wall_s=time.monotonic() - began_s,
         seed=config.seed,
+        attribution=attribution,
     )
+    run.write_json("attribution.json", attribution)
     run.write_json("leaderboard.json", leaderboard_rows(finals.leaderboard))
-    run.write_text("best_prompt.txt", finals.winner.text + "\n")
+    run.write_text("best_prompt.txt", pruning.prompt.text + "\n")
     run.write_json("best_prompt.json", result["winner"]["messages"])
     return result
 
@@ -181,6 +190,16 @@ def _search(loaded: LoadedConfig, parts: Parts, run: Run, evaluator: Evaluator, 
     search.agent.save(run.path / "policy.zip")
     save_policy(search.agent, run.folder("checkpoints") / "policy.safetensors")
     return search
+
+
+def _report(run: Run, result: Mapping[str, Any], parts: Parts) -> None:
+    """Write the report; a fault in it must not lose a run that was paid for, so run.json says what it was."""
+    try:
+        write_report(run, result, parts)
+    except PromptrlError:
+        raise
+    except Exception as error:
+        run.update(report_error=f"{type(error).__name__}: {error}")
 
 
 @contextmanager

@@ -28,6 +28,8 @@ from promptrl.tasks.splits import Splits, split_examples
 
 MIN_FINALIST_CALLS = 40
 FINALIST_SHARE = 0.25
+LEAVE_ONE_OUT_SHARE = 0.25
+"""Part of the validation calls that is left for taking the winner's edits out again."""
 MIN_SEARCH_CALLS = 20
 
 _UNREAD = Demonstration("", "", "")
@@ -42,13 +44,19 @@ class CallPlan:
 
     Attributes:
         search: Calls for rewards on train rows, at most.
-        validation: Calls for the finalists.
+        validation: Calls for the finalists, and for leaving out the winner's edits.
         test: Calls for the one comparison on test rows; reserved first.
     """
 
     search: int
     validation: int
     test: int
+
+    @property
+    def finals(self) -> int:
+        """Calls of ``validation`` that the finalists may use."""
+        kept_back = int(LEAVE_ONE_OUT_SHARE * self.validation)
+        return max(min(self.validation, MIN_FINALIST_CALLS), self.validation - kept_back)
 
     @property
     def total(self) -> int:

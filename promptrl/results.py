@@ -46,6 +46,7 @@ def build_result(
     spent: Spending,
     wall_s: float,
     seed: int,
+    attribution: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What result.json holds.
 
@@ -60,6 +61,7 @@ def build_result(
         spent: What the run used.
         wall_s: Seconds it took.
         seed: Of the config; also of resampling.
+        attribution: What is known of single edits.
     """
     comparison = tested.comparison if tested else None
     standings = {
@@ -83,7 +85,9 @@ def build_result(
         **spending(spent),
         "wall_s": round(wall_s, 3),
         "seed": seed,
-        "effects": [],
+        "effects": attribution["effects"],
+        "winner_effects": attribution["winner"],
+        "pruning": attribution["pruning"],
     }
 
 

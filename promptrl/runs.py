@@ -146,6 +146,11 @@ class Run:
         path = self.path / "leaderboard.json"
         return list(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else []
 
+    @property
+    def attribution(self) -> dict[str, Any]:
+        """The parsed attribution.json: what the run says about single edits; empty without."""
+        return _read_object(self.path / "attribution.json")
+
     def new_evaluation(self) -> str:
         """Make a new, empty folder for an evaluation and give its name in the run, ``evals/<n>``, counted from 1."""
         evals = self.folder("evals")

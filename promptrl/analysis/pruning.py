@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from promptrl.analysis.statistics import Comparison, paired_comparison
+from promptrl.errors import BudgetExhaustedError
 from promptrl.evaluation import Evaluator, Outcome
 from promptrl.prompts.edits import rough_tokens
 from promptrl.prompts.prompt import Prompt
@@ -79,12 +80,21 @@ def prune_winner(
         max_calls: Most calls to spend.
 
     Returns:
-        The winner as it was when the calls are too few for ``MIN_ROWS`` rows for each edit.
+        The winner as it was when the calls are too few for ``MIN_ROWS`` rows for each edit, or when the tokens,
+        dollars or minutes of the budget end in the middle.
 
     Raises:
-        BudgetExhaustedError: The validation share is smaller than ``max_calls``.
         TargetError: The model can't be asked any more.
     """
+    try:
+        return _prune_winner(winner, space, rows, evaluator, max_calls)
+    except BudgetExhaustedError:
+        return unpruned(winner)
+
+
+def _prune_winner(
+    winner: Prompt, space: EditSpace, rows: Sequence[Example], evaluator: Evaluator, max_calls: int
+) -> Pruning:
     without = leave_one_outs(winner, space)
     bench = _Bench(winner, space.baseline, rows, evaluator, max_calls)
     if not without or not bench.choose_rows(list(without.values())):

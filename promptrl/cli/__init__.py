@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from promptrl import __version__
-from promptrl.cli import configs, evaluation, export, runs, training
+from promptrl.cli import configs, evaluation, export, report, runs, training
 from promptrl.errors import PromptrlError
 
 
@@ -62,6 +62,7 @@ configs.register(app)
 training.register(app)
 evaluation.register(app)
 export.register(app)
+report.register(app)
 app.add_typer(runs.app, name="runs")
 
 

@@ -1,5 +1,6 @@
 """Commands about run folders: ``runs list|show|compare|rm``."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,18 +36,23 @@ def show(run: RunReference = "latest", runs_dir: RunsDir = DEFAULT_RUNS_DIR, as_
 @app.command()
 def compare(
     runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Two or more runs.")],
+    html: Annotated[Path | None, typer.Option("--html", help="Write them as one HTML page to this file too.")] = None,
     runs_dir: RunsDir = DEFAULT_RUNS_DIR,
     as_json: AsJson = False,
 ) -> None:
     """Put runs side by side: scores, calls, cost, winners."""
     from promptrl import console
     from promptrl.errors import UsageError
+    from promptrl.reporting import compare_runs
     from promptrl.runs import RunsFolder
 
     if len(runs) < 2:
         raise UsageError("runs compare needs two or more runs")
-    folder = RunsFolder(runs_dir)
-    console.show_comparison([folder.find(reference).summary() for reference in runs], as_json=as_json)
+    found = [RunsFolder(runs_dir).find(reference) for reference in runs]
+    console.show_comparison([run.summary() for run in found], as_json=as_json)
+    if html is not None:
+        compare_runs(found, html)
+        console.show_message(f"Wrote {html}")
 
 
 @app.command("rm")

@@ -103,7 +103,9 @@ def show_result(result: Mapping[str, Any], place: Path, console: Console) -> Non
         f"{calls['validation']:,} validation, {calls['test']:,} test · {money(result['cost_usd'])} · "
         f"{result['wall_s']:.0f} s · stopped: {result['stop_reason']}"
     )
-    console.print(f"Run folder: {clean(place)}", soft_wrap=True)
+    page = place / "report.html"
+    report = clean(page) if page.is_file() else f"none, but promptrl report {clean(place.name)} writes one"
+    console.print(f"Run folder: {clean(place)}\nReport: {report}", soft_wrap=True)
 
 
 def show_evaluation(result: Mapping[str, Any], *, as_json: bool) -> None:

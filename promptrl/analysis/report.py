@@ -1,0 +1,281 @@
+"""Writes the report of a run: one HTML page that needs nothing else, a summary in Markdown, and the figures.
+
+The page loads nothing: style and figures are inside, and there is no script. Whatever a model or a data set wrote is
+escaped by the template engine; nothing but figures drawn here is ever marked as safe.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from promptrl.analysis import plots, wording
+from promptrl.analysis.curves import running_mean
+from promptrl.analysis.plots import Bar, Cell, Standing
+from promptrl.analysis.record import RunRecord
+from promptrl.analysis.rows import Pair, flips, group_changes, paired_outcomes
+from promptrl.analysis.wording import Piece, printable, word_diff
+
+MAX_FIXED, MAX_BROKEN = 6, 12
+MAX_TEXT, MAX_PROMPT, MAX_CONFIG = 900, 20_000, 40_000
+MAX_EFFECTS = 24
+MAX_PAIRS_TOLD = 5
+
+Draw = Callable[[bool], str]
+
+_NOTHING: Mapping[str, Any] = {
+    "uniform_answers": 0,
+    "effects": (),
+    "winner": (),
+    "pruning": None,
+    "interactions": (),
+    "attention": (),
+}
+"""What a run without attribution.json says of its edits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is written beside a run.
+
+    Attributes:
+        html: The page.
+        summary: The same in brief, Markdown.
+        figures: SVG by name, in the colours of the light theme.
+    """
+
+    html: str
+    summary: str
+    figures: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure as wide and as narrow screens show it, both in the page's colours."""
+
+    wide: Markup
+    narrow: Markup
+
+
+def render_report(record: RunRecord) -> Report:
+    """Render everything that is known of a finished run."""
+    drawn = _figures(record)
+    context = {**_context(record), "figures": {name: _figure(name, draw) for name, (_, draw) in drawn.items()}}
+    return Report(
+        html=_environment().get_template("report.html").render(context),
+        summary=_environment().get_template("summary.md").render(context),
+        figures={name: draw(False) for name, (_, draw) in drawn.items()},
+    )
+
+
+def render_comparison(records: Sequence[RunRecord]) -> str:
+    """One page for two or more runs, side by side."""
+    standings = [
+        Bar(printable(r.run_id), m["score"], m["low"], m["high"])
+        for r in records
+        if (m := r.result["improvement"]["test"])
+    ]
+    figures = {}
+    if standings:
+        figures["improvement"] = _figure(
+            "improvement", _intervals(standings, "improvement", "points over the baseline")
+        )
+    runs = [_context(record) for record in records]
+    return _environment().get_template("comparison.html").render(runs=runs, figures=figures)
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("promptrl.analysis"),
+        autoescape=select_autoescape(("html",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    names = ("percent", "points", "between", "p_value", "money", "duration", "headline", "evidence", "printable")
+    made.filters.update({name: getattr(wording, name) for name in names})
+    made.filters["cell"] = _markdown_cell
+    return made
+
+
+def _figure(name: str, draw: Draw) -> Figure:
+    label = _LABELS[name]
+    wide, narrow = (Markup(plots.inline(draw(is_narrow), label)) for is_narrow in (False, True))  # noqa: S704
+    return Figure(wide, narrow)
+
+
+_LABELS = {
+    "curve": "Scores of the search against calls, with held-out scores",
+    "winner": "What each edit is worth in the new prompt",
+    "effects": "What each edit does on average over all prompts",
+    "interactions": "Which pairs of edits help or spoil each other",
+    "improvement": "Improvement over the baseline on test rows",
+}
+
+
+def _figures(record: RunRecord) -> dict[str, tuple[str, Draw]]:
+    """What can be drawn of this run, by name, with a label."""
+    found: dict[str, Draw] = {}
+    curve = running_mean(record.outcomes)
+    if curve is not None:
+        stages = {stage: record.result["calls"][stage] for stage in ("search", "validation", "test")}
+        standings = list(_standings(record, stages))
+        found["curve"] = lambda is_narrow: plots.curve_plot(curve, standings, stages, is_narrow=is_narrow)
+    of_winner = _bars(record.attribution.get("winner", ()))
+    if of_winner:
+        found["winner"] = _intervals(of_winner, "winner", "points lost without it, on validation rows")
+    effects = _bars(_strongest(record.attribution.get("effects", ())))
+    if effects:
+        found["effects"] = _intervals(effects, "effects", "points, mean over all prompts of the space")
+    cells = [
+        Cell(_short(pair["first"]), _short(pair["second"]), pair["strength"])
+        for pair in record.attribution.get("interactions", ())
+    ]
+    if cells:
+        found["interactions"] = lambda is_narrow: plots.interaction_map(cells, is_narrow=is_narrow)
+    return {name: (_LABELS[name], draw) for name, draw in found.items()}
+
+
+def _intervals(bars: Sequence[Bar], name: str, axis: str) -> Draw:
+    return lambda is_narrow: plots.interval_plot(bars, is_narrow=is_narrow, name=name, axis=axis)
+
+
+def _standings(record: RunRecord, stages: Mapping[str, int]) -> Iterable[Standing]:
+    """Held-out scores, each in the middle of its stage."""
+    place = float(stages["search"])
+    for split in ("validation", "test"):
+        for label, share in (("baseline", 0.42), ("winner", 0.58)):
+            entry = record.result[label][split]
+            if entry:
+                figures = entry["score"], entry["low"], entry["high"]
+                yield Standing(split, label == "winner", *figures, calls=place + share * stages[split])
+        place += stages[split]
+
+
+def _bars(effects: Iterable[Mapping[str, Any]]) -> list[Bar]:
+    return [
+        Bar(_short(found), found["effect"], found["low"], found["high"], bool(found.get("is_pruned")))
+        for found in effects
+    ]
+
+
+def _strongest(effects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    kept = sorted(effects, key=lambda found: -abs(found["effect"]))[:MAX_EFFECTS]
+    return sorted(kept, key=lambda found: -found["effect"])
+
+
+def _short(edit: Mapping[str, Any]) -> str:
+    """An edit in few words: its content, for the slot's name says little; where it has none, its label."""
+    return printable(" ".join(str(edit["text"]).split()) or edit["edit"], plots.MAX_LABEL)
+
+
+def _context(record: RunRecord) -> dict[str, Any]:
+    """What the templates say."""
+    result, attribution = record.result, {**_NOTHING, **record.attribution}
+    pairs = paired_outcomes(record.answers("baseline", "test"), record.answers("winner", "test"))
+    fixed, broken = flips(pairs)
+    return {
+        "run_id": record.run_id,
+        "info": record.info,
+        "result": result,
+        "attribution": attribution,
+        "settings": record.settings,
+        "notes": record.notes,
+        "is_same": result["winner"]["prompt_id"] == result["baseline"]["prompt_id"],
+        "diff": _prompt_diff(result),
+        "winner_text": printable(result["winner"]["text"], MAX_PROMPT),
+        "fixed": [_example(record, pair) for pair in fixed[:MAX_FIXED]],
+        "broken": [_example(record, pair) for pair in broken[:MAX_BROKEN]],
+        "counts": _counts(pairs, fixed, broken),
+        "groups": group_changes(pairs, record.examples) if pairs else [],
+        "leaderboard": [{**row, "text": printable(row["text"], 400)} for row in record.leaderboard],
+        "told_pairs": _told_pairs(attribution),
+        "tokens": {label: _tokens(record, label) for label in ("baseline", "winner")},
+        "rows": _row_counts(record),
+        "config_text": printable(record.config_text, MAX_CONFIG),
+    }
+
+
+def _counts(pairs: Sequence[Pair], fixed: Sequence[Pair], broken: Sequence[Pair]) -> dict[str, int]:
+    kept = len(pairs) - len(fixed) - len(broken)
+    return {"fixed": len(fixed), "broken": len(broken), "kept": kept, "rows": len(pairs)}
+
+
+def _prompt_diff(result: Mapping[str, Any]) -> list[tuple[str, list[Piece]]]:
+    """The messages of both prompts, each as a diff; a message that only one has is all new or all gone."""
+    before, after = (_messages(result[label]["messages"]) for label in ("baseline", "winner"))
+    order = list(dict.fromkeys([*after, *before]))
+    order.sort(key=lambda place: (place == ("user", "last"), place[0] != "system"))
+    texts = [
+        (place[0], printable(before.get(place, ""), MAX_PROMPT), printable(after.get(place, ""), MAX_PROMPT))
+        for place in order
+    ]
+    return [(role, word_diff(old, new)) for role, old, new in texts]
+
+
+def _messages(messages: Sequence[Mapping[str, str]]) -> dict[tuple[str, str], str]:
+    """Contents by role and place; demonstrations are known by what they say, so that one more is one more."""
+    *head, last = messages
+    found = {}
+    for message in head:
+        place = "" if message["role"] == "system" else message["content"]
+        found[message["role"], place] = message["content"]
+    return found | {(last["role"], "last"): last["content"]}
+
+
+def _example(record: RunRecord, pair: Pair) -> dict[str, Any]:
+    """A row that flipped: what was asked, what was expected, what both prompts got."""
+    before, after = pair
+    example = record.examples.get(before.row_id)
+    fields = {} if example is None else {k: v for k, v in example.fields.items() if k != "input"} or example.fields
+    return {
+        "row_id": before.row_id,
+        "fields": {name: printable(text, MAX_TEXT) for name, text in fields.items()},
+        "reference": None if example is None else printable(example.reference, MAX_TEXT),
+        "sides": [
+            {
+                "label": label,
+                "text": printable(outcome.completion.text, MAX_TEXT),
+                "score": outcome.score,
+                "reason": printable(outcome.reason, 300),
+            }
+            for label, outcome in (("before", before), ("after", after))
+        ],
+    }
+
+
+def _told_pairs(attribution: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The strongest interactions whose interval excludes none."""
+    sure = [pair for pair in attribution.get("interactions", ()) if pair["low"] > 0 or pair["high"] < 0]
+    return [
+        {**pair, "first": _short(pair["first"]), "second": _short(pair["second"])} for pair in sure[:MAX_PAIRS_TOLD]
+    ]
+
+
+def _tokens(record: RunRecord, label: str) -> float | None:
+    """Mean prompt tokens of a call, as the model counted them."""
+    prompt_id = record.result[label]["prompt_id"]
+    counts = [
+        o.completion.prompt_tokens
+        for o in record.outcomes
+        if o.prompt_id == prompt_id and o.completion.prompt_tokens is not None
+    ]
+    return sum(counts) / len(counts) if counts else None
+
+
+def _row_counts(record: RunRecord) -> dict[str, int]:
+    """Rows that each stage asked."""
+    seen: dict[str, set[str]] = {"search": set(), "validation": set(), "test": set()}
+    for outcome in record.outcomes:
+        seen.setdefault(outcome.purpose, set()).add(outcome.row_id)
+    return {stage: len(rows) for stage, rows in seen.items()}
+
+
+def _markdown_cell(text: object) -> str:
+    """Text for a Markdown table: one line, no markup that a reader would render."""
+    line = " ".join(printable(text, 300).split())
+    return "".join("\\" + char if char in "\\`*_{}[]<>|#!" else char for char in line)

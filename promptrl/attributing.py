@@ -1,0 +1,101 @@
+"""What a run says about its edits, as ``attribution.json`` and the effects in ``result.json`` hold it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from promptrl.analysis.attribution import CONFIDENCE, BoolArray, FloatArray, MainEffect, main_effects
+from promptrl.analysis.interactions import interactions
+from promptrl.analysis.pruning import Pruning
+from promptrl.analysis.statistics import Comparison
+from promptrl.evaluation import Outcome
+from promptrl.prompts.edits import Edit
+from promptrl.prompts.prompt import Prompt
+from promptrl.prompts.space import EditSpace
+from promptrl.runs import Run
+
+
+def attribute(
+    run: Run, space: EditSpace, outcomes: Sequence[Outcome], winner: Prompt, pruning: Pruning
+) -> dict[str, Any]:
+    """Everything that can be said about single edits.
+
+    Args:
+        run: Where the prompts are written down.
+        space: The edits.
+        outcomes: The run's answers, in the order in which they were asked.
+        winner: Who won the finals.
+        pruning: What leave-one-outs of the winner showed.
+    """
+    asked = [outcome for outcome in outcomes if outcome.purpose == "search"]
+    held_by = {row["prompt_id"]: space.holds(Prompt.from_json(row)) for row in run.prompts()}
+    told = np.flatnonzero(_is_told(space))
+    holds = np.array([held_by[o.prompt_id] for o in asked], dtype=np.bool_).reshape(len(asked), space.n_edits)[:, told]
+    edits = [space.edits[at] for at in told]
+    slots, rows, scores = [edit.slot for edit in edits], [o.row_id for o in asked], [o.score for o in asked]
+    is_uniform = [bool(getattr(o, "uniform", False)) for o in asked]
+    effects = main_effects(holds, slots, rows, scores, is_uniform)
+    pairs = interactions(holds, slots, rows, scores)
+    return {
+        "confidence": CONFIDENCE,
+        "uniform_answers": sum(is_uniform),
+        "effects": [_effect(edits[found.edit], found) for found in sorted(effects, key=lambda e: -e.effect)],
+        "winner": [
+            _named(space.edits[found.edit])
+            | _interval(found.worth, "effect")
+            | {"tokens": found.tokens, "is_pruned": found.is_pruned}
+            for found in pruning.edits
+        ],
+        "pruning": _pruned(winner, pruning),
+        "interactions": [
+            {"first": _named(edits[pair.first]), "second": _named(edits[pair.second])}
+            | {"strength": pair.strength, "low": pair.low, "high": pair.high, "answers": pair.answers}
+            for pair in pairs
+        ],
+        "attention": _attention(edits, holds),
+    }
+
+
+def _is_told(space: EditSpace) -> BoolArray:
+    """Edits worth a line: not those that only undo another one, for the baseline is as they would make it."""
+    sizes = {slot: sum(edit.slot == slot for edit in space.edits) for slot in {edit.slot for edit in space.edits}}
+    has_rivals = np.array([edit.kind == "option" and sizes[edit.slot] > 2 for edit in space.edits])
+    return np.asarray(has_rivals | ~space.holds(space.baseline), dtype=np.bool_)
+
+
+def _named(edit: Edit) -> dict[str, Any]:
+    return {"edit": edit.label, "slot": edit.slot, "text": edit.text}
+
+
+def _effect(edit: Edit, found: MainEffect) -> dict[str, Any]:
+    return _named(edit) | {"effect": found.effect, "low": found.low, "high": found.high, "answers": found.holding}
+
+
+def _interval(comparison: Comparison, name: str) -> dict[str, Any]:
+    return {name: comparison.difference, "low": comparison.low, "high": comparison.high, "rows": comparison.rows}
+
+
+def _pruned(winner: Prompt, pruning: Pruning) -> dict[str, Any] | None:
+    if pruning.change is None:
+        return None
+    return {
+        "from": winner.prompt_id,
+        "text": winner.text,
+        "tokens_before": pruning.tokens_before,
+        "tokens_after": pruning.tokens_after,
+        "change": _interval(pruning.change, "score"),
+    }
+
+
+def _attention(edits: Sequence[Edit], holds: BoolArray) -> list[dict[str, Any]]:
+    """How often the prompts asked in the first and in the last third of the search hold each edit."""
+    third = len(holds) // 3
+    if not third:
+        return []
+    early, late = _share(holds[:third]), _share(holds[-third:])
+    return [_named(edit) | {"early": float(e), "late": float(s)} for edit, e, s in zip(edits, early, late, strict=True)]
+
+
+def _share(holds: BoolArray) -> FloatArray:
+    return np.asarray(holds.mean(0), dtype=np.float64)

@@ -1,0 +1,269 @@
+"""What stands in a report, that it needs nothing else, and that hostile text stays text."""
+
+import re
+from dataclasses import replace
+from functools import cache
+from html.parser import HTMLParser
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from promptrl.analysis.record import RunRecord
+from promptrl.analysis.report import Report, render_comparison, render_report
+from promptrl.evaluation import Outcome
+from promptrl.llm.base import Completion
+from promptrl.tasks.dataset import Example
+
+HOSTILE = (
+    "</script><script>alert(1)</script><img src=http://evil.example/x onerror=alert(2)> {{ 7 * 7 }} $x^2$ \x1b[31m\x00"
+)
+
+
+def standing(prompt_id: str, text: str, validation: float, test: float) -> dict[str, Any]:
+    """One prompt's entry in result.json."""
+
+    def split(score: float, rows: int) -> dict[str, Any]:
+        return {
+            "score": score,
+            "low": max(0, score - 0.1),
+            "high": min(1, score + 0.1),
+            "rows": rows,
+            "objective": score,
+        }
+
+    messages = [{"role": "system", "content": text}, {"role": "user", "content": "{question}"}]
+    whole = f"[system]\n{text}\n\n[user]\n{{question}}"
+    return {
+        "prompt_id": prompt_id,
+        "text": whole,
+        "messages": messages,
+        "validation": split(validation, 30),
+        "test": split(test, 40),
+    }
+
+
+def named(text: str, slot: str = "role") -> dict[str, Any]:
+    """An edit as attribution.json names it."""
+    return {"edit": f'{slot} = "{text}"', "slot": slot, "text": text}
+
+
+def make_record(hostile: str = "plainly wrong", verdict: str = "improved") -> RunRecord:
+    """A finished run whose winner fixes 20 of 40 test rows and breaks 2; the texts are the model's own."""
+    outcomes = [outcome("a" if i % 2 else "b", f"t{i}", "search", float(i % 3 == 0), hostile) for i in range(90)]
+    for i in range(40):
+        outcomes.append(outcome("a", f"r{i}", "test", float(i >= 38), hostile))
+        outcomes.append(outcome("b", f"r{i}", "test", float(i < 20), "42"))
+    effects = [named(f"Do {hostile}") | {"effect": 0.1, "low": 0.02, "high": 0.2, "answers": 40}]
+    pairs = [
+        {"strength": 0.2, "low": 0.1, "high": 0.3, "answers": 9, "first": named(hostile), "second": named("b", "t")}
+    ]
+    return RunRecord(
+        run_id="toy-0001",
+        info={"started": "2026-01-02T03:04:05", "data_hash": "abc", "versions": {"promptrl": "0.1.0"}},
+        result={
+            "verdict": verdict,
+            "baseline": standing("a", "Add it up.", 0.1, 0.05),
+            "winner": standing("b", f"Add it up. {hostile}", 0.6, 0.5),
+            "improvement": {
+                "against": "baseline",
+                "test": {"score": 0.45, "low": 0.28, "high": 0.6, "p_value": 1e-5, "rows": 40, "method": "exact"},
+            },
+            "calls": {"total": 240, "paid": 200, "cached": 40, "search": 90, "validation": 70, "test": 80}
+            | {"judge": 0, "proposer": 0},
+            "tokens": {"prompt": 1000, "completion": 500},
+            "cost_usd": None,
+            "wall_s": 75.0,
+            "seed": 3,
+            "stop_reason": "budget",
+        },
+        attribution={
+            "confidence": 0.9,
+            "uniform_answers": 90,
+            "effects": effects,
+            "winner": [
+                named(hostile) | {"effect": 0.3, "low": 0.1, "high": 0.5, "rows": 30, "tokens": 5, "is_pruned": False}
+            ],
+            "pruning": {
+                "tokens_before": 30.0,
+                "tokens_after": 20.0,
+                "change": {"score": 0.0, "low": -0.05, "high": 0.05, "rows": 30},
+            },
+            "interactions": pairs,
+            "attention": [named(hostile) | {"early": 0.2, "late": 0.8}],
+        },
+        leaderboard=[
+            {
+                "prompt_id": "b",
+                "score": 0.6,
+                "rows": 30,
+                "difference": 0.5,
+                "sd": 0.1,
+                "is_baseline": False,
+                "text": hostile,
+            },
+            {
+                "prompt_id": "a",
+                "score": None,
+                "rows": 0,
+                "difference": None,
+                "sd": None,
+                "is_baseline": True,
+                "text": "x",
+            },
+        ],
+        outcomes=outcomes,
+        config_text=f"name: toy # {hostile}",
+        settings={"gate": {"min_improvement": 0.0, "margin": 0.02}},
+        examples={f"r{i}": Example(f"r{i}", {"question": f"{i}? {hostile}"}, "42", {}) for i in range(40)},
+    )
+
+
+def outcome(prompt: str, row: str, purpose: Any, score: float, text: str) -> Outcome:
+    """One answer."""
+    return Outcome(prompt, row, 0, purpose, Completion(text, prompt_tokens=10), {}, score, score, f"because {text}")
+
+
+@cache
+def hostile_report() -> Report:
+    """Of a run whose every text tries to break out."""
+    return render_report(make_record(HOSTILE))
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: its tags, attributes and text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note it."""
+        self.tags.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        """Note it."""
+        self.text += data
+
+
+def test_the_verdict_comes_first_in_one_sentence() -> None:
+    """Then interval, flips and everything else that a reader looks for."""
+    text = " ".join(Page(render_report(make_record()).html).text.split())
+    heading = "The new prompt is better: it scores 50.0 % instead of 5.0 % on 40 test rows that the search never saw."
+    assert heading in text
+    assert "+45.0 points, 95 % interval +28.0 to +60.0, p < 0.0001. 20 rows fixed, 2 broken." in text
+    for section in (
+        "The prompt, before and after",
+        "Scores",
+        "What the edits do",
+        "Edits together",
+        "Rows that changed",
+    ):
+        assert section in text
+    for section in ("Finalists", "Cost, tokens, time", "How this was measured", "How to do it again"):
+        assert section in text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "beginning"),
+    [
+        ("worse", "The new prompt is worse:"),
+        ("same", "The new prompt is as good as yours, no better:"),
+        ("inconclusive", "Not proven:"),
+    ],
+)
+def test_no_verdict_is_dressed_up(verdict: str, beginning: str) -> None:
+    """Only "improved" reads like a success."""
+    report = render_report(make_record(verdict=verdict))
+    assert beginning in Page(report.html).text
+    assert beginning in report.summary
+
+
+def test_hostile_text_stays_text() -> None:
+    """In completions, questions, prompts, edits and the config: no tag, no control character, nothing evaluated."""
+    page = Page(hostile_report().html)
+    assert "script" not in page.tags
+    assert "img" not in page.tags
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    assert page.text.count("<script>alert(1)</script>") > 10
+    assert "{{ 7 * 7 }}" in page.text
+    assert not re.search(r"[\x00-\x08\x1b]", page.text)
+
+
+def test_the_page_loads_nothing() -> None:
+    """Every address in it is inside the page, and a policy forbids all others."""
+    page = Page(hostile_report().html)
+    links = [value for name, value in page.attributes if name in ("src", "href", "xlink:href", "srcset", "action")]
+    assert all(link.startswith(("#", "data:")) for link in links)
+    assert any("default-src 'none'" in value for _, value in page.attributes)
+    assert not re.search(r"url\((?!#)|@import", hostile_report().html)
+
+
+def test_figures_are_whole_svg_files_and_inline_twice() -> None:
+    """Each parses on its own; in the page it is there for wide and for narrow screens, in the page's colours."""
+    report = hostile_report()
+    assert set(report.figures) == {"curve", "winner", "effects", "interactions"}
+    for svg in report.figures.values():
+        assert ElementTree.fromstring(svg).tag.endswith("svg")  # noqa: S314 - our own file
+    assert report.html.count("<svg") == 2 * len(report.figures)
+    inline = report.html[report.html.index("<svg") : report.html.rindex("</svg>")]
+    assert "var(--good)" in inline
+    ids = re.findall(r' id="([^"]+)"', inline)
+    assert len(ids) == len(set(ids))
+
+
+def test_the_same_run_gives_the_same_report() -> None:
+    """No clock, no random ids."""
+    assert render_report(make_record(HOSTILE)) == hostile_report()
+
+
+def test_long_texts_are_cut() -> None:
+    """Megabytes of completions, prompts and config make a page below 2 MB that says what it left out."""
+    record = make_record("x" * 200_000)
+    html = render_report(record).html
+    assert len(html.encode()) < 2_000_000
+    assert "characters more)" in html
+
+
+def test_a_run_without_a_challenger_says_so() -> None:
+    """The winner is the baseline: no test, no diff, no flips."""
+    record = make_record(verdict="same")
+    kept = record.result["baseline"] | {"test": None}
+    result = {**record.result, "baseline": kept, "winner": kept, "improvement": {"against": "baseline", "test": None}}
+    bare = replace(record, result=result, attribution={}, outcomes=record.outcomes[:5], examples={}, leaderboard=())
+    report = render_report(bare)
+    assert "Nothing beat your prompt: keep it." in Page(report.html).text
+    assert "Nothing beat your prompt: keep it." in report.summary
+    assert report.figures == {}
+
+
+def test_without_the_data_set_flips_are_named_by_row() -> None:
+    """The completions are in the run folder all the same."""
+    record = replace(make_record(), examples={}, notes=["The data set is gone."])
+    text = Page(render_report(record).html).text
+    assert "row r0" in text
+    assert "plainly wrong" in text
+    assert "The data set is gone." in text
+
+
+def test_the_summary_is_markdown_that_hostile_text_cant_break() -> None:
+    """A table stays a table."""
+    summary = render_report(make_record(HOSTILE + " | a\n# b")).summary
+    assert summary.startswith("# toy-0001: improved")
+    assert "| yours | 10.0 % (0.0 to 20.0) | 5.0 % (0.0 to 15.0) | 10.0 |" in summary
+    rows = [line for line in summary.splitlines() if "alert" in line]
+    assert rows
+    assert all(line.startswith("|") and "<script>" not in line for line in rows)
+
+
+def test_runs_stand_side_by_side() -> None:
+    """The best test score is named, every prompt shown, and nothing is loaded here either."""
+    other = replace(make_record(HOSTILE), run_id="toy-0002")
+    page = Page(render_comparison([make_record(), other]))
+    assert "The highest test score is 50.0 %, by toy-0001." in page.text
+    assert page.text.count("Add it up.") == 2
+    assert "script" not in page.tags

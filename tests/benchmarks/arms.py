@@ -1,0 +1,107 @@
+"""The arms of the search benchmark: one function each from (world, calls, seed) to the prompt that it would ship.
+
+An arm is written ``NAME`` or ``NAME:key=value,key=value``; the keys go to the search as they are. Names are those of
+``promptrl.search.baselines``, ``live`` (an agent on the live model) and ``planned`` (an agent in the learned model),
+and those of ``peers.py``. Ours search with the share of the calls that ``plan_calls`` leaves them and let the
+finalists meet on validation rows with the rest.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from time import process_time
+from typing import Any
+
+import numpy as np
+import yaml
+from worlds import World, WorldEvaluator
+
+from promptrl.parts import plan_calls
+from promptrl.prompts.prompt import Prompt
+from promptrl.search.candidates import Candidate
+from promptrl.search.finalists import choose_winner
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What an arm came to.
+
+    Attributes:
+        winner: The prompt it would ship.
+        calls: Calls it spent in all.
+        refused: Calls it asked for beyond the budget, which nobody answered.
+        seconds: Processor time of its own computing.
+    """
+
+    winner: Prompt
+    calls: int
+    refused: int
+    seconds: float
+
+
+Arm = Callable[[World, int, int], Ending]
+Search = Callable[[World, WorldEvaluator, int], Sequence[Candidate]]
+
+
+def find_arm(spec: str) -> Arm:
+    """The arm of that name, with its settings.
+
+    Raises:
+        SystemExit: There is none.
+    """
+    name, _, settings = spec.partition(":")
+    params = {key: yaml.safe_load(value) for key, value in (item.split("=") for item in settings.split(",") if item)}
+    if name == "live":
+        return with_finals(partial(_live, params))
+    if name == "planned":
+        return with_finals(partial(_planned, params))
+    from promptrl.search.baselines import BASELINES
+
+    if name in BASELINES:
+        return with_finals(partial(_baseline, name, params))
+    raise SystemExit(f"there is no arm {name!r}; there are live, planned, {', '.join(BASELINES)}")
+
+
+def with_finals(search: Search) -> Arm:
+    """A search as a run does it: the finalists meet, and the winner is chosen there."""
+
+    def arm(world: World, max_calls: int, seed: int) -> Ending:
+        plan = plan_calls(max_calls, len(world.validation), test_rows=0)
+        evaluator = world.evaluator(max_calls, plan.validation)
+        began = process_time()
+        candidates = search(world, evaluator, seed)
+        finals = choose_winner(
+            [candidate.prompt for candidate in candidates],
+            world.space.baseline,
+            world.validation,
+            evaluator,  # type: ignore[arg-type]  # has all that is used of an Evaluator
+            plan.validation,
+            np.random.default_rng(seed),
+        )
+        seconds = process_time() - began - evaluator.seconds
+        return Ending(finals.winner, evaluator.calls, evaluator.refused, seconds)
+
+    return arm
+
+
+def _live(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int) -> Sequence[Candidate]:
+    from promptrl.search.live import search_live
+
+    result = search_live(space=world.space, evaluator=evaluator, train_rows=world.train, seed=seed, **params)  # type: ignore[arg-type]
+    return result.candidates
+
+
+def _planned(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int) -> Sequence[Candidate]:
+    from promptrl.search.planning import search_planned
+
+    result = search_planned(space=world.space, evaluator=evaluator, train_rows=world.train, seed=seed, **params)  # type: ignore[arg-type]
+    return result.candidates
+
+
+def _baseline(
+    name: str, params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int
+) -> Sequence[Candidate]:
+    from promptrl.search.asking import Asker
+    from promptrl.search.baselines import search_by
+
+    return search_by(name, Asker(world.space, evaluator, world.train), seed, **params).candidates  # type: ignore[arg-type]

@@ -27,6 +27,7 @@ from promptrl.provenance import describe_run
 from promptrl.reporting import write_report
 from promptrl.results import build_result, leaderboard_rows
 from promptrl.runs import OutcomeFile, Run, RunsFolder
+from promptrl.search.hyperparameters import is_baseline
 from promptrl.watching import Watch, run_started
 
 if TYPE_CHECKING:
@@ -167,11 +168,18 @@ def _optimise(
 
 
 def _search(loaded: LoadedConfig, parts: Parts, run: Run, evaluator: Evaluator, watch: Watch) -> "SearchResult":
-    """Train the agent on train rows and keep what it learned."""
+    """Search on train rows: by a baseline, or by training an agent, and keep what that learned."""
+    algorithm = loaded.config.algorithm
+    if is_baseline(algorithm.name):
+        from promptrl.search.asking import Asker
+        from promptrl.search.baselines import search_by
+
+        asker = Asker(parts.space, evaluator, parts.splits.train, on_event=watch.on_search)
+        return search_by(algorithm.name, asker, loaded.config.seed, algorithm.rows_per_prompt)
+
     from promptrl.search.agents import save_policy
     from promptrl.search.live import search_live
 
-    algorithm = loaded.config.algorithm
     search = search_live(
         space=parts.space,
         evaluator=evaluator,
@@ -187,8 +195,9 @@ def _search(loaded: LoadedConfig, parts: Parts, run: Run, evaluator: Evaluator, 
         tensorboard="tensorboard" in loaded.config.trackers,
         on_event=watch.on_search,
     )
-    search.agent.save(run.path / "policy.zip")
-    save_policy(search.agent, run.folder("checkpoints") / "policy.safetensors")
+    if search.agent is not None:
+        search.agent.save(run.path / "policy.zip")
+        save_policy(search.agent, run.folder("checkpoints") / "policy.safetensors")
     return search
 
 

@@ -167,6 +167,8 @@ def _lacking(loaded: LoadedConfig) -> Iterator[Problem]:
     """What the config needs besides data and is not there."""
     if "tensorboard" in loaded.config.trackers and find_spec("tensorboard") is None:
         yield Problem("trackers", "tensorboard is not installed", "pip install 'promptrl[tensorboard]'")
+    if loaded.config.algorithm.name == "tpe" and find_spec("optuna") is None:
+        yield Problem("algorithm.name", "tpe needs optuna, which is not installed", "pip install 'promptrl[tpe]'")
     target = loaded.config.target
     if isinstance(target, ReplayTargetConfig) and not Path(loaded.resolve(target.path)).is_file():
         yield Problem("target.path", f"there is no file {loaded.resolve(target.path)}")

@@ -241,8 +241,11 @@ class RewardConfig(Block):
 class AlgorithmConfig(Block):
     """The agent that searches."""
 
-    name: Literal["ppo", "maskable_ppo", "a2c", "dqn"] = Field(
-        default="maskable_ppo", description="Algorithm of Stable-Baselines3 or sb3-contrib."
+    name: Literal["ppo", "maskable_ppo", "a2c", "dqn", "random", "greedy", "evolution", "halving", "tpe"] = Field(
+        default="maskable_ppo",
+        description="Algorithm of Stable-Baselines3 or sb3-contrib, or a baseline that needs no agent, for comparison: "
+        "`random` search, `greedy` hill climbing, `evolution`, sequential `halving`, `tpe` of Optuna (extra `tpe`). "
+        "Of the keys below a baseline reads `rows_per_prompt` only.",
     )
     planning: Annotated[Literal["none"], Expect(later=("surrogate",))] = Field(
         default="none", description="`none`: every step is scored by the target."

@@ -13,8 +13,13 @@ from typing import Any, Literal, get_args
 
 from promptrl.errors import Problem, suggest
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
 Algorithm = Literal["maskable_ppo", "ppo", "a2c", "dqn"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
+Baseline = Literal["random", "greedy", "evolution", "halving", "tpe"]
+BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 MAX_BUFFER_SIZE = 20_000
 
 Value = float | int | bool | None
@@ -150,20 +155,39 @@ DEFAULTS: Mapping[str, Mapping[str, Value]] = {
     },
 }
 
+_IMAGINED_PPO: Mapping[str, Value] = {**_PPO_DEFAULTS, "n_steps": 16, "batch_size": 256, "ent_coef": 0.01}
+IMAGINED_DEFAULTS: Mapping[str, Mapping[str, Value]] = {
+    "maskable_ppo": _IMAGINED_PPO,
+    "ppo": _IMAGINED_PPO,
+    "a2c": {**DEFAULTS["a2c"], "learning_rate": 1e-3, "ent_coef": 0.01},
+    "dqn": {**DEFAULTS["dqn"], "learning_rate": 1e-3, "buffer_size": 20_000, "batch_size": 128},
+}
+"""For episodes in the surrogate, whose steps cost no call."""
+
+
+def is_baseline(name: str) -> "TypeIs[Baseline]":
+    """Whether an algorithm searches without an agent."""
+    return name in BASELINES
+
 
 def check_params(name: str, params: Mapping[str, Any]) -> list[Problem]:
     """Everything wrong with an algorithm's ``params``; empty when all is well.
 
     Args:
-        name: One of ``ALGORITHMS``.
+        name: One of ``ALGORITHMS`` or ``BASELINES``; a baseline takes none.
         params: As the user wrote them.
 
     Returns:
         Problems with keys ``algorithm.params.<name>`` (``algorithm.name`` when there is no such algorithm).
     """
+    if is_baseline(name):
+        message = f"{name} has no such parameter: it is no algorithm of Stable-Baselines3"
+        hint = "algorithm.rows_per_prompt is the one key that it reads"
+        return [Problem(f"algorithm.params.{param}", message, hint) for param in params]
     if name not in HYPERPARAMETERS:
-        message = f"got {name!r}, expected one of {', '.join(ALGORITHMS)}"
-        return [Problem("algorithm.name", message, suggest(name, ALGORITHMS))]
+        known_names = (*ALGORITHMS, *BASELINES)
+        message = f"got {name!r}, expected one of {', '.join(known_names)}"
+        return [Problem("algorithm.name", message, suggest(name, known_names))]
     known = HYPERPARAMETERS[name]
     problems = []
     for param, value in params.items():

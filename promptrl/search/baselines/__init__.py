@@ -1,0 +1,44 @@
+"""Searches without an agent, strong of their kind: what the agent's claims are measured against.
+
+All work through the same ``Asker`` as the agents: same calls, same rows, same finalists after them.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from promptrl.search.asking import Asker
+from promptrl.search.baselines import evolution, greedy, halving, random, tpe
+from promptrl.search.candidates import Candidate, SearchResult
+from promptrl.search.hyperparameters import BASELINES, Baseline
+
+__all__ = ["BASELINES", "Baseline", "search_by"]
+
+Search = Callable[[Asker, np.random.Generator, int], list[Candidate]]
+
+_SEARCHES: Mapping[Baseline, Search] = {
+    "random": random.search,
+    "greedy": greedy.search,
+    "evolution": evolution.search,
+    "halving": halving.search,
+    "tpe": tpe.search,
+}
+
+
+def search_by(name: Baseline, asker: Asker, seed: int, rows_per_prompt: int = 1) -> SearchResult:
+    """Search until the asker's calls are spent or nothing is left to ask.
+
+    Args:
+        name: Which baseline.
+        asker: Asks and remembers.
+        seed: Of everything random here.
+        rows_per_prompt: Rows that a new prompt is first asked on.
+
+    Returns:
+        The candidates, best first; there is no agent, and ``env_steps`` counts the prompts asked.
+
+    Raises:
+        TargetError: The model can't be asked any more.
+    """
+    candidates = _SEARCHES[name](asker, np.random.default_rng(seed), rows_per_prompt)
+    return SearchResult(tuple(candidates), asker.stop_reason, len(asker.records), asker.calls_used, None)

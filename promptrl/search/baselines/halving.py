@@ -1,0 +1,65 @@
+"""Sequential halving in brackets: many prompts on few shared rows, the better half on twice as many, and so on."""
+
+from math import ceil, log2
+
+import numpy as np
+
+from promptrl.prompts.prompt import Prompt
+from promptrl.search.asking import Asker
+from promptrl.search.baselines.drawing import new_prompts
+from promptrl.search.baselines.field import Field
+from promptrl.search.baselines.variables import Variables
+from promptrl.search.candidates import Candidate
+
+MIN_BRACKET = 4
+
+
+def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
+    """Run brackets, each as large as the calls left pay for; the last one's winner meets the next one's field.
+
+    Karnin et al. 2013 for one bracket; several as in Hyperband (Li et al. 2018), for budgets that one can't use up.
+
+    Args:
+        asker: Asks and remembers.
+        rng: Draws everything random.
+        rows_per_prompt: Rows of the first round.
+
+    Returns:
+        Candidates, best first.
+    """
+    field, variables = Field(asker, rng), Variables(asker.space)
+    alive = [asker.space.baseline]
+    while not asker.is_over:
+        size = bracket_size(asker.calls_left, rows_per_prompt, len(asker.rows))
+        if size < MIN_BRACKET:
+            break
+        fresh = new_prompts(field, lambda: variables.draw(rng), size)
+        if not fresh:
+            break
+        alive = _run_bracket(field, [*alive, *fresh], rows_per_prompt)
+    field.refine(asker.calls_left, rows_per_prompt)
+    return field.standings()
+
+
+def bracket_size(calls: int, rows_per_prompt: int, n_rows: int) -> int:
+    """The most prompts that the calls pay for down to the last one, and that rows suffice for.
+
+    ``n`` prompts cost ``n × rows`` in the first round and half of that in each later one.
+    """
+    most = 2 ** ceil(log2(max(2, n_rows / rows_per_prompt)))
+    sizes = range(1, most + 1)
+    return max((n for n in sizes if n * rows_per_prompt * (1 + log2(n) / 2) <= calls), default=0)
+
+
+def _run_bracket(field: Field, alive: list[Prompt], rows_per_prompt: int) -> list[Prompt]:
+    """Halve until one is left; everyone in a round meets the same new rows."""
+    rows = rows_per_prompt
+    field.ask_together(alive, rows)
+    while len(alive) > 1 and not field.asker.is_over:
+        ids = {prompt.prompt_id for prompt in alive}
+        ranked = [c.prompt for c in field.standings() if c.prompt.prompt_id in ids]
+        alive = ranked[: ceil(len(alive) / 2)]
+        if len(alive) > 1:
+            field.ask_together(alive, rows)
+            rows *= 2
+    return alive

@@ -4,6 +4,7 @@ Colours are those of the light theme. Inline in a page they become its CSS varia
 """
 
 import io
+import math
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,7 @@ INK, MUTED, RULE, PAPER, GOOD, BAD = "#1c2127", "#66707b", "#d9dee4", "#fdfdfc",
 VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper", GOOD: "good", BAD: "bad"}
 WIDE_IN, NARROW_IN = 7.4, 3.9
 MAX_LABEL = 200
-MAX_MAP_EDITS = 16
+MAX_MAP_EDITS, MAX_NARROW_MAP_EDITS = 16, 10
 
 _STYLE: Any = {
     "svg.fonttype": "none",
@@ -68,11 +69,12 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Two edits in the interaction map, by their labels, and how strongly they interact."""
+    """Two edits in the interaction map, by their labels, and how strongly they interact; sure = not by chance."""
 
     first: str
     second: str
     strength: float
+    is_sure: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,22 +107,24 @@ def interval_plot(bars: Sequence[Bar], *, is_narrow: bool, name: str, axis: str)
     """Estimates with intervals, one below the other, against no difference."""
 
     def draw(axes: Axes) -> None:
-        span = max([0.02, *(abs(end) for bar in bars for end in (bar.low, bar.high))]) * 108
+        ends = [0.0, *(100 * end for bar in bars for end in (bar.low, bar.high))]
+        margin = 0.06 * max(max(ends) - min(ends), 4)
         places = np.arange(len(bars))[::-1] * (1.9 if is_narrow else 1.0)
         axes.axvline(0, color=MUTED, linewidth=0.8)
         for place, bar in zip(places, bars, strict=True):
             colour = _colour(bar)
             axes.plot([100 * bar.low, 100 * bar.high], [place, place], color=colour, linewidth=2.2, alpha=0.45)
             axes.plot(100 * bar.value, place, "o", color=colour, markersize=5)
-            text = f"{100 * bar.value:+.1f}"
+            text = f"{100 * bar.value:+.1f}".replace("-", "−")
             axes.annotate(text, (1.01, place), xycoords=("axes fraction", "data"), va="center", color=colour)
             if is_narrow:
                 label = textwrap.shorten(bar.label, 50, placeholder="…")
-                axes.annotate(label, (0, place + 0.75), xycoords=("axes fraction", "data"), va="center", color=INK)
+                spot, behind = (0, place + 0.75), {"facecolor": PAPER, "edgecolor": "none", "pad": 1.5}
+                axes.annotate(label, spot, xycoords=("axes fraction", "data"), va="center", color=INK, bbox=behind)
         labels = [] if is_narrow else [_lines(bar.label) for bar in bars]
         axes.set_yticks([] if is_narrow else places, labels, color=INK)
         axes.set_ylim(-0.8, (places[0] if len(bars) else 0) + (1.3 if is_narrow else 0.8))
-        axes.set_xlim(-span, span)
+        axes.set_xlim(min(ends) - margin, max(ends) + margin)
         axes.set_xlabel(axis)
         axes.grid(axis="x")
         axes.set_axisbelow(True)
@@ -148,9 +152,15 @@ def curve_plot(curve: Curve, standings: Sequence[Standing], stages: Mapping[str,
             ends = [100 * standing.low], [100 * standing.high]
             axes.vlines(standing.calls, *ends, color=colour, linewidth=2.2, alpha=0.5)
             axes.plot(standing.calls, 100 * standing.score, "o" if standing.is_winner else "D", color=colour, ms=5)
+            if standing.split == "test":
+                label = "new" if standing.is_winner else "yours"
+                spot, shift = (standing.calls, 100 * standing.score), (8, 0)
+                axes.annotate(label, spot, shift, textcoords="offset points", va="center", color=colour)
         axes.set_xlim(0, max(1, total))
-        axes.set_ylim(-3, 103)
-        axes.set_yticks(range(0, 101, 25), [f"{tick} %" for tick in range(0, 101, 25)])
+        highest = max([float(curve.high.max()), *(standing.high for standing in standings)])
+        top = 25 * math.ceil(4 * highest - 1e-9)
+        axes.set_ylim(-0.03 * top, 1.03 * top)
+        axes.set_yticks(range(0, top + 1, 25), [f"{tick} %" for tick in range(0, top + 1, 25)])
         axes.set_xlabel("calls to the model")
         axes.grid(axis="y")
         axes.set_axisbelow(True)
@@ -158,37 +168,48 @@ def curve_plot(curve: Curve, standings: Sequence[Standing], stages: Mapping[str,
     return _svg(draw, is_narrow=is_narrow, height_in=2.5 if is_narrow else 2.9, name="curve")
 
 
-def interaction_map(cells: Sequence[Cell], *, is_narrow: bool) -> str:
-    """Squares for pairs of edits: blue where both together beat their sum, orange where they spoil each other."""
-    strongest = sorted(cells, key=lambda cell: -abs(cell.strength))
-    names = list(dict.fromkeys(name for cell in strongest for name in (cell.first, cell.second)))[:MAX_MAP_EDITS]
-    order = {name: at for at, name in enumerate(sorted(names))}
-    shown = [cell for cell in cells if cell.first in order and cell.second in order]
+def interaction_map(cells: Sequence[Cell], order: Sequence[str], *, is_narrow: bool) -> str:
+    """Squares for pairs of edits: blue where both together beat their sum, orange where they spoil each other.
+
+    Args:
+        cells: The pairs.
+        order: The labels of all edits in the order of the prompt; those with the strongest pairs are shown.
+        is_narrow: For a phone.
+    """
+    strongest = sorted(cells, key=lambda cell: (not cell.is_sure, -abs(cell.strength)))
+    names = list(dict.fromkeys(name for cell in strongest for name in (cell.first, cell.second)))
+    names = names[: MAX_NARROW_MAP_EDITS if is_narrow else MAX_MAP_EDITS]
+    place = {name: at for at, name in enumerate(name for name in order if name in names)}
+    shown = [cell for cell in cells if cell.first in place and cell.second in place]
     largest = max([1e-9, *(abs(cell.strength) for cell in shown)])
 
     def draw(axes: Axes) -> None:
         for cell in shown:
-            row, column = sorted((order[cell.first], order[cell.second]), reverse=True)
-            share = abs(cell.strength) / largest
-            side = 0.25 + 0.67 * share**0.5
-            corner = (column - side / 2, row - side / 2)
-            colour = GOOD if cell.strength > 0 else BAD
-            axes.add_patch(Rectangle(corner, side, side, color=colour, alpha=0.15 + 0.85 * share, linewidth=0))
-            if share > 0.35 and not is_narrow:
-                text = f"{100 * cell.strength:+.0f}"
-                colour = PAPER if share > 0.6 else INK
-                axes.annotate(text, (column, row), ha="center", va="center", color=colour, fontsize=7)
-        width = 26 if is_narrow else 44
-        labels = [f"{textwrap.shorten(name, width, placeholder='…')}  {at + 1}" for name, at in order.items()]
-        axes.set_yticks(range(len(order)), labels, color=INK)
-        axes.set_xticks(range(len(order)), [str(at + 1) for at in range(len(order))])
-        axes.set_xlim(-0.6, len(order) - 0.4)
-        axes.set_ylim(len(order) - 0.4, -0.6)
-        axes.set_aspect("equal", anchor="W")
+            column, row = sorted((place[cell.first], place[cell.second]))
+            _square(axes, column, row, cell, abs(cell.strength) / largest, has_number=not is_narrow)
+        width = 24 if is_narrow else 44
+        labels = [f"{textwrap.shorten(name, width, placeholder='…')}  {at + 1}" for name, at in place.items()]
+        axes.set_yticks(range(len(place)), labels, color=INK)
+        axes.set_xticks(range(len(place)), [str(at + 1) for at in range(len(place))])
+        axes.set_xlim(-0.6, len(place) - 0.4)
+        axes.set_ylim(len(place) - 0.4, -0.6)
+        axes.set_aspect("equal", anchor="NW")
         axes.spines["bottom"].set_visible(False)
 
-    side = 1.0 + (0.14 if is_narrow else 0.27) * len(order)
+    side = 0.4 + (0.19 if is_narrow else 0.27) * len(place)
     return _svg(draw, is_narrow=is_narrow, height_in=side, name="interactions")
+
+
+def _square(axes: Axes, column: int, row: int, cell: Cell, share: float, *, has_number: bool) -> None:
+    """One pair: the larger the stronger, pale where it may be chance."""
+    side = 0.2 + 0.72 * share**0.5
+    colour = GOOD if cell.strength > 0 else BAD
+    alpha = 1.0 if cell.is_sure else 0.28
+    corner = (column - side / 2, row - side / 2)
+    axes.add_patch(Rectangle(corner, side, side, color=colour, alpha=alpha, linewidth=0))
+    if cell.is_sure and side > 0.6 and has_number:
+        text = f"{100 * cell.strength:+.0f}".replace("-", "−")
+        axes.annotate(text, (column, row), ha="center", va="center", color=PAPER, fontsize=7)
 
 
 def _svg(draw: Callable[[Axes], None], *, is_narrow: bool, height_in: float, name: str) -> str:

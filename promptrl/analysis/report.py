@@ -20,7 +20,7 @@ from promptrl.analysis.rows import Pair, flips, group_changes, paired_outcomes
 from promptrl.analysis.wording import Piece, printable, word_diff
 
 MAX_FIXED, MAX_BROKEN = 6, 12
-MAX_TEXT, MAX_PROMPT, MAX_CONFIG = 900, 20_000, 40_000
+MAX_TEXT, MAX_PROMPT, MAX_CONFIG = 700, 20_000, 40_000
 MAX_EFFECTS = 24
 MAX_PAIRS_TOLD = 5
 
@@ -132,11 +132,12 @@ def _figures(record: RunRecord) -> dict[str, tuple[str, Draw]]:
     if effects:
         found["effects"] = _intervals(effects, "effects", "points, mean over all prompts of the space")
     cells = [
-        Cell(_short(pair["first"]), _short(pair["second"]), pair["strength"])
+        Cell(_short(pair["first"]), _short(pair["second"]), pair["strength"], pair["low"] > 0 or pair["high"] < 0)
         for pair in record.attribution.get("interactions", ())
     ]
     if cells:
-        found["interactions"] = lambda is_narrow: plots.interaction_map(cells, is_narrow=is_narrow)
+        order = [_short(edit) for edit in record.attribution["attention"]]
+        found["interactions"] = lambda is_narrow: plots.interaction_map(cells, order, is_narrow=is_narrow)
     return {name: (_LABELS[name], draw) for name, draw in found.items()}
 
 
@@ -170,7 +171,8 @@ def _strongest(effects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 def _short(edit: Mapping[str, Any]) -> str:
     """An edit in few words: its content, for the slot's name says little; where it has none, its label."""
-    return printable(" ".join(str(edit["text"]).split()) or edit["edit"], plots.MAX_LABEL)
+    label = " ".join(str(edit["text"]).split()) or str(edit["edit"]).replace(" = (left out)", ": left out")
+    return printable(label, plots.MAX_LABEL)
 
 
 def _context(record: RunRecord) -> dict[str, Any]:
@@ -234,12 +236,12 @@ def _example(record: RunRecord, pair: Pair) -> dict[str, Any]:
     fields = {} if example is None else {k: v for k, v in example.fields.items() if k != "input"} or example.fields
     return {
         "row_id": before.row_id,
-        "fields": {name: printable(text, MAX_TEXT) for name, text in fields.items()},
+        "fields": {name: printable(text, MAX_TEXT, keep_end=True) for name, text in fields.items()},
         "reference": None if example is None else printable(example.reference, MAX_TEXT),
         "sides": [
             {
                 "label": label,
-                "text": printable(outcome.completion.text, MAX_TEXT),
+                "text": printable(outcome.completion.text.strip(), MAX_TEXT, keep_end=True),
                 "score": outcome.score,
                 "reason": printable(outcome.reason, 300),
             }

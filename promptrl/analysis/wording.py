@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 Change = Literal["same", "gone", "new"]
 
+MAX_CHANCE_WORDS = 2
+
 _CONTROLS = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160)), "�") | {13: None}
 _CONTROLS |= dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 """Control characters, and marks that turn the direction of the text around them."""
@@ -21,12 +23,21 @@ class Piece:
     text: str
 
 
-def printable(text: object, limit: int | None = None) -> str:
-    """A text without control characters, shortened to about ``limit`` characters."""
+def printable(text: object, limit: int | None = None, *, keep_end: bool = False) -> str:
+    """A text without control characters, shortened to about ``limit`` characters.
+
+    Args:
+        text: Anything.
+        limit: None for all of it.
+        keep_end: Leave out the middle: an answer is often at the end.
+    """
     clean = str(text).translate(_CONTROLS).encode("utf-8", "replace").decode("utf-8")
     if limit is None or len(clean) <= limit:
         return clean
-    return f"{clean[:limit].rstrip()}… ({len(clean) - limit:,} characters more)"
+    left_out = f"… ({len(clean) - limit:,} characters more)"
+    if keep_end:
+        return f"{clean[: limit // 2].rstrip()} {left_out} …{clean[-(limit - limit // 2) :].lstrip()}"
+    return f"{clean[:limit].rstrip()}{left_out}"
 
 
 def percent(share: float | None) -> str:
@@ -48,14 +59,14 @@ def between(entry: Mapping[str, Any], *, is_signed: bool = False) -> str:
 
 def p_value(value: float) -> str:
     """A p-value to two digits."""
-    return "< 0.0001" if value < 0.0001 else f"= {value:.2g}"
+    return "<\u00a00.0001" if value < 0.0001 else f"=\u00a0{value:.2g}"
 
 
 def money(usd: float | None) -> str:
     """Dollars as far as they are known."""
     if usd is None:
         return "unknown"
-    return "none" if usd == 0 else f"${usd:.4f}" if usd < 1 else f"${usd:,.2f}"
+    return "no cost" if usd == 0 else f"${usd:.4f}" if usd < 1 else f"${usd:,.2f}"
 
 
 def duration(seconds: float) -> str:
@@ -90,27 +101,34 @@ def evidence(result: Mapping[str, Any]) -> str:
     share = f"{100 * measured.get('confidence', 0.95):g} %"
     return (
         f"Paired row by row that is {points(measured['score'])} points, {share} interval "
-        f"{between(measured, is_signed=True)}, p {p_value(measured['p_value'])}."
+        f"{between(measured, is_signed=True)}, p\u00a0{p_value(measured['p_value'])}."
     )
 
 
 def word_diff(before: str, after: str) -> list[Piece]:
-    """What became of a text, word by word; blanks go with the word before them."""
+    """What became of a text, word by word; blanks go with the word before them.
+
+    A word or two that stayed by chance between changes counts as changed, or nobody could read the rest.
+    """
     old, new = _words(before), _words(after)
     pieces: list[Piece] = []
-    for tag, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if tag == "equal":
-            pieces.append(Piece("same", "".join(old[a:b])))
+    gone: list[str] = []
+    come: list[str] = []
+    matches = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    for number, (tag, a, b, c, d) in enumerate(matches):
+        if tag == "equal" and (b - a > MAX_CHANCE_WORDS or number in (0, len(matches) - 1)):
+            pieces += [*_changed(gone, come), Piece("same", "".join(old[a:b]))]
+            gone, come = [], []
         else:
-            pieces += [Piece(change, "".join(words)) for change, words in _changed(old[a:b], new[c:d])]
-    return pieces
+            gone, come = gone + old[a:b], come + new[c:d]
+    return [*pieces, *_changed(gone, come)]
 
 
-def _changed(old: list[str], new: list[str]) -> Iterator[tuple[Change, list[str]]]:
-    if old:
-        yield "gone", old
-    if new:
-        yield "new", new
+def _changed(gone: list[str], come: list[str]) -> Iterator[Piece]:
+    if gone:
+        yield Piece("gone", "".join(gone))
+    if come:
+        yield Piece("new", "".join(come))
 
 
 def _words(text: str) -> list[str]:

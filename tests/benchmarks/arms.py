@@ -7,39 +7,19 @@ finalists meet on validation rows with the rest.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from time import process_time
 from typing import Any
 
 import numpy as np
 import yaml
-from worlds import World, WorldEvaluator
+from peers import PEERS, peer
+from worlds import Arm, Ending, World, WorldEvaluator
 
 from promptrl.parts import plan_calls
-from promptrl.prompts.prompt import Prompt
 from promptrl.search.candidates import Candidate
 from promptrl.search.finalists import choose_winner
 
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """What an arm came to.
-
-    Attributes:
-        winner: The prompt it would ship.
-        calls: Calls it spent in all.
-        refused: Calls it asked for beyond the budget, which nobody answered.
-        seconds: Processor time of its own computing.
-    """
-
-    winner: Prompt
-    calls: int
-    refused: int
-    seconds: float
-
-
-Arm = Callable[[World, int, int], Ending]
 Search = Callable[[World, WorldEvaluator, int], Sequence[Candidate]]
 
 
@@ -57,9 +37,11 @@ def find_arm(spec: str) -> Arm:
         return with_finals(partial(_planned, params))
     from promptrl.search.baselines import BASELINES
 
+    if name in PEERS:
+        return peer(name, params)
     if name in BASELINES:
         return with_finals(partial(_baseline, name, params))
-    raise SystemExit(f"there is no arm {name!r}; there are live, planned, {', '.join(BASELINES)}")
+    raise SystemExit(f"there is no arm {name!r}; there are live, planned, {', '.join([*BASELINES, *PEERS])}")
 
 
 def with_finals(search: Search) -> Arm:

@@ -8,7 +8,7 @@ Four sets of rows never meet: *train* (the search), *validation* (the finals), *
 The share of the achievable gain is (fresh score − baseline's) / (oracle's − baseline's).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import process_time
 from typing import Protocol
@@ -165,6 +165,26 @@ class World:
         """Share of the achievable gain; above 1 where the oracle's choice is not the best on the fresh rows."""
         baseline = self.baseline_score
         return (self.truth(prompt) - baseline) / (self.oracle_score - baseline)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What an arm came to.
+
+    Attributes:
+        winner: The prompt it would ship.
+        calls: Calls it spent in all.
+        refused: Calls it asked for beyond the budget, which nobody answered.
+        seconds: Processor time of its own computing.
+    """
+
+    winner: Prompt
+    calls: int
+    refused: int
+    seconds: float
+
+
+Arm = Callable[[World, int, int], Ending]
 
 
 def make_slot_space(slots: Mapping[str, Sequence[str]]) -> EditSpace:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from promptrl.analysis.power import SplitPower
+from promptrl.llm.stats import EngineStats
 
 Stage = Literal["search", "validation", "test"]
 
@@ -46,6 +47,7 @@ class CallsMade:
         paid: Attempts sent to the target so far.
         cached: Answers that came from the cache so far.
         cost_usd: Paid so far; None when a price is unknown.
+        engine: What the engine has done in this sitting.
     """
 
     stage: Stage
@@ -55,6 +57,7 @@ class CallsMade:
     paid: int
     cached: int
     cost_usd: float | None
+    engine: EngineStats
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,6 +102,7 @@ def _carry_out(
 ) -> TrainedRun:
     observe(run_started(run, parts))
     result = _optimise(loaded, parts, run, engine, budget, observe)
+    result["engine"] = asdict(engine.stats)
     _report(run, result, parts)
     run.finish(result)
     observe(RunFinished(run.id, str(run.path), result))
@@ -122,7 +123,7 @@ def _optimise(
     budget.reserve_share("validation", parts.plan.validation)
     with closing(OutcomeFile(run.path, partial(space.describe, space.baseline))) as log:
         evaluator = make_evaluator(loaded, parts, engine, budget, log, known)
-        watch = Watch(parts, budget, log.text_of, observe)
+        watch = Watch(parts, budget, engine, log.text_of, observe)
         search = _search(loaded, parts, run, evaluator, watch)
         if not search.candidates:
             raise BudgetExhaustedError("the budget ended before the first prompts were scored")

@@ -5,8 +5,8 @@ This is where a local model is loaded, a replay file read and the user's own fun
 
 import asyncio
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -44,14 +44,21 @@ class Engines:
     Args:
         stop: Ends what is under way.
         trace: Told of every attempt.
+        waiting: Entered by a thread that asks while it can only wait for answers.
 
     Attributes:
         stop: As given, else one that nobody has requested.
     """
 
-    def __init__(self, stop: Stop | None = None, trace: Trace | None = None) -> None:
+    def __init__(
+        self,
+        stop: Stop | None = None,
+        trace: Trace | None = None,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self.stop = stop or Stop()
         self._trace = trace
+        self._waiting = waiting
         self._opened: dict[tuple[Any, ...], Engine] = {}
         self._closing = ExitStack()
         self._lock = threading.Lock()
@@ -91,6 +98,7 @@ class Engines:
             timeout_s=target.timeout_s,
             price=parts.price,
             stop=self.stop,
+            waiting=self._waiting,
             trace=self._trace,
         )
 

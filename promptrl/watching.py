@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from promptrl.events import BestEstimated, CallsMade, FinalistsMet, Observer, RunStarted, Stage
 from promptrl.llm.budget import Budget
+from promptrl.llm.engine import Engine
 from promptrl.looks import count_looks
 from promptrl.parts import Parts
 from promptrl.runs import Run
@@ -28,9 +29,12 @@ def run_started(run: Run, parts: Parts) -> RunStarted:
 class Watch:
     """Tells observers what search and finals report, with what was spent beside it."""
 
-    def __init__(self, parts: Parts, budget: Budget, texts: Callable[[str], str], observe: Observer) -> None:
+    def __init__(
+        self, parts: Parts, budget: Budget, engine: Engine, texts: Callable[[str], str], observe: Observer
+    ) -> None:
         self._allowed = parts.plan.by_stage
         self._budget = budget
+        self._engine = engine
         self._texts = texts
         self._observe = observe
 
@@ -51,7 +55,15 @@ class Watch:
     def calls_made(self, stage: Stage) -> None:
         """Tell how far a stage is."""
         spent = self._budget.spent
-        used = spent.calls.get(stage, 0)
         self._observe(
-            CallsMade(stage, used, self._allowed[stage], spent.total, spent.paid, spent.cached, spent.cost_usd)
+            CallsMade(
+                stage=stage,
+                used=spent.calls.get(stage, 0),
+                allowed=self._allowed[stage],
+                total=spent.total,
+                paid=spent.paid,
+                cached=spent.cached,
+                cost_usd=spent.cost_usd,
+                engine=self._engine.stats,
+            )
         )

@@ -78,7 +78,7 @@ def asked(folder: Path) -> int:
 def comparable(folder: Path, run_id: str) -> dict[str, Any]:
     """A result without what may differ between two runs of one seed."""
     result: dict[str, Any] = json.loads((folder / "runs" / run_id / "result.json").read_text())
-    for key in ("run_id", "wall_s", "cost_usd", "tokens"):
+    for key in ("run_id", "wall_s", "cost_usd", "tokens", "engine"):
         del result[key]
     del result["calls"]["paid"], result["calls"]["cached"]
     return result

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from promptrl.cli.options import DEFAULT_RUNS_DIR, AsJson, FailOn, Overrides
+from promptrl.cli.options import DEFAULT_RUNS_DIR, AsJson, DebugLog, FailOn, Overrides, tracing
 
 if TYPE_CHECKING:
     from promptrl.runs import Run
@@ -42,6 +42,7 @@ def evaluate(
         ),
     ] = None,
     fail_on: FailOn = None,
+    debug_log: DebugLog = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a run's winner (or a prompt file) beside the baseline prompt, paired by row, with intervals."""
@@ -54,7 +55,7 @@ def evaluate(
     from promptrl.opening import Engines
 
     gate = parse_gate(fail_on or [])
-    with signals_as_errors() as stop, Engines(stop) as engines:
+    with tracing(debug_log) as trace, signals_as_errors() as stop, Engines(stop, trace) as engines:
         if config is not None:
             if not Path(subject).is_file():
                 raise UsageError(f"no prompt file {subject}: --config scores a prompt file, a run goes without it")

@@ -1,9 +1,14 @@
 """Options that several commands share."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from promptrl.llm.trace import TraceFile
 
 Overrides = Annotated[
     list[str] | None,
@@ -27,3 +32,23 @@ FailOn = Annotated[
 EventsAsJson = Annotated[
     bool, typer.Option("--json", help="One JSON object per line on stdout while training, the result last.")
 ]
+DebugLog = Annotated[
+    Path | None,
+    typer.Option(
+        "--debug-log",
+        metavar="FILE",
+        help="Append one JSON object per attempt to ask the target; no texts, no secrets.",
+    ),
+]
+
+
+@contextmanager
+def tracing(debug_log: Path | None) -> "Iterator[TraceFile | None]":
+    """The debug log that was asked for."""
+    from promptrl.llm.trace import TraceFile
+
+    if debug_log is None:
+        yield None
+        return
+    with TraceFile(debug_log) as trace:
+        yield trace

@@ -1,11 +1,26 @@
-"""The ``train`` command."""
+"""The ``train`` and ``resume`` commands."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from promptrl.cli.options import DEFAULT_RUNS_DIR, EventsAsJson, FailOn, Overrides, RunReference, RunsDir
+from promptrl.cli.options import (
+    DEFAULT_RUNS_DIR,
+    DebugLog,
+    EventsAsJson,
+    FailOn,
+    Overrides,
+    RunReference,
+    RunsDir,
+    tracing,
+)
+
+if TYPE_CHECKING:
+    from promptrl.config import LoadedConfig
+    from promptrl.opening import Engines
+    from promptrl.parts import Parts
 
 SEVERITY = (0, 3, 5, 4, 6, 2, 1)
 """Exit codes from harmless to worst: of several configs the worst one is the exit code of the command."""
@@ -18,7 +33,9 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    configs: Annotated[list[Path], typer.Argument(help="One or more YAML configs, trained one after the other.")],
+    configs: Annotated[
+        list[Path], typer.Argument(help="One or more YAML configs; several are trained at the same time.")
+    ],
     overrides: Overrides = None,
     runs_dir: Annotated[
         Path | None,
@@ -27,56 +44,97 @@ def train(
         ),
     ] = None,
     fail_on: FailOn = None,
+    debug_log: DebugLog = None,
     as_json: EventsAsJson = False,
 ) -> None:
     """Search for a better prompt, prove it on held-out data, and keep everything in a run folder."""
     from promptrl import console
-    from promptrl.cli.gates import fails, parse_gate
-    from promptrl.config import load_config
-    from promptrl.errors import ConfigError, Problem, PromptrlError, StopRequestedError
-    from promptrl.experiment import train as train_one
+    from promptrl.cli.gates import parse_gate
     from promptrl.interrupts import signals_as_errors
-    from promptrl.opening import Engines, check_target
+    from promptrl.jobs import Turns, run_together
+    from promptrl.opening import Engines
+
+    turns = Turns()
+    codes: list[int] = []
+    with (
+        console.failures_told(as_json=as_json),
+        tracing(debug_log) as trace,
+        signals_as_errors() as stop,
+        Engines(stop, trace, turns.left) as engines,
+    ):
+        gate = parse_gate(fail_on or [])
+        jobs = [
+            _job(loaded, parts, runs_dir, gate, engines, as_json=as_json, is_alone=len(configs) == 1, codes=codes)
+            for loaded, parts in _load_all(configs, overrides or [])
+        ]
+        if len(jobs) == 1:
+            jobs[0]()
+        else:
+            run_together(jobs, turns, stop)
+    worst = max(codes, key=SEVERITY.index, default=0)
+    if worst:
+        raise typer.Exit(worst)
+
+
+def _load_all(configs: Sequence[Path], overrides: Sequence[str]) -> "list[tuple[LoadedConfig, Parts]]":
+    """Every config with its parts; all problems of all of them are told at once."""
+    from promptrl.config import load_config
+    from promptrl.errors import ConfigError, Problem
+    from promptrl.opening import check_target
     from promptrl.parts import build_parts
 
-    gate = parse_gate(fail_on or [])
     problems: list[Problem] = []
-    jobs = []
+    loaded_all = []
     for path in configs:
         try:
-            loaded = load_config(path, overrides or [])
+            loaded = load_config(path, overrides)
             parts = build_parts(loaded)
             check_target(loaded, parts)
-            jobs.append((loaded, parts))
+            loaded_all.append((loaded, parts))
         except ConfigError as error:
             problems += error.problems
     if problems:
         raise ConfigError(problems)
+    return loaded_all
 
-    codes = []
-    with signals_as_errors() as stop, Engines(stop) as engines:
-        for loaded, parts in jobs:
-            try:
-                with console.training_view(as_json=as_json) as view:
-                    trained = train_one(loaded, parts, runs_dir=runs_dir, engines=engines, observe=view.observe)
-            except (StopRequestedError, KeyboardInterrupt):
+
+def _job(
+    loaded: "LoadedConfig",
+    parts: "Parts",
+    runs_dir: Path | None,
+    gate: frozenset[str],
+    engines: "Engines",
+    *,
+    as_json: bool,
+    is_alone: bool,
+    codes: list[int],
+) -> Callable[[], None]:
+    """What trains one config and adds its exit code to ``codes``; the error of one among several ends only itself."""
+    from promptrl import console
+    from promptrl.cli.gates import fails
+    from promptrl.errors import PromptrlError, StopRequestedError
+    from promptrl.experiment import train as train_one
+
+    def work() -> None:
+        try:
+            with console.training_view(as_json=as_json, is_alone=is_alone) as view:
+                trained = train_one(loaded, parts, runs_dir=runs_dir, engines=engines, observe=view.observe)
+        except PromptrlError as error:
+            if is_alone or isinstance(error, StopRequestedError):
                 raise
-            except PromptrlError as error:
-                if len(jobs) == 1:
-                    raise
-                console.show_error(error)
-                codes.append(error.exit_code)
-            else:
-                codes.append(3 if fails(gate, str(trained.result["verdict"])) else 0)
-    worst = max(codes, key=SEVERITY.index, default=0)
-    if worst:
-        raise typer.Exit(worst)
+            console.show_error(error)
+            codes.append(error.exit_code)
+        else:
+            codes.append(3 if fails(gate, str(trained.result["verdict"])) else 0)
+
+    return work
 
 
 def resume(
     run: RunReference,
     runs_dir: RunsDir = DEFAULT_RUNS_DIR,
     fail_on: FailOn = None,
+    debug_log: DebugLog = None,
     as_json: EventsAsJson = False,
 ) -> None:
     """Carry an interrupted or failed run to its end; answers that it has are not paid for again."""
@@ -87,8 +145,14 @@ def resume(
     from promptrl.opening import Engines
     from promptrl.runs import RunsFolder
 
-    gate = parse_gate(fail_on or [])
-    with signals_as_errors() as stop, Engines(stop) as engines, console.training_view(as_json=as_json) as view:
-        trained = resume_run(RunsFolder(runs_dir).find(run), engines=engines, observe=view.observe)
+    with (
+        console.failures_told(as_json=as_json),
+        tracing(debug_log) as trace,
+        signals_as_errors() as stop,
+        Engines(stop, trace) as engines,
+    ):
+        gate = parse_gate(fail_on or [])
+        with console.training_view(as_json=as_json) as view:
+            trained = resume_run(RunsFolder(runs_dir).find(run), engines=engines, observe=view.observe)
     if fails(gate, str(trained.result["verdict"])):
         raise typer.Exit(3)

@@ -1,6 +1,6 @@
 """Everything people see: the only part of promptrl that imports rich."""
 
-from promptrl.console.live import training_view
+from promptrl.console.live import failures_told, training_view
 from promptrl.console.screen import print_data, print_text, show_error, show_message
 from promptrl.console.tables import (
     show_comparison,
@@ -12,6 +12,7 @@ from promptrl.console.tables import (
 )
 
 __all__ = [
+    "failures_told",
     "print_data",
     "print_text",
     "show_comparison",

@@ -20,8 +20,11 @@ from promptrl.console.screen import clean, people, print_data
 from promptrl.console.tables import money, points, prospects, show_result
 from promptrl.errors import PromptrlError
 from promptrl.events import BestEstimated, CallsMade, Event, FinalistsMet, RunFinished, RunStarted, Stage
+from promptrl.llm.stats import EngineStats
 
 PLAIN_INTERVAL_S = 10.0
+SLOW_S = 0.1
+"""Latencies below this are not worth a place on the screen."""
 STAGES: tuple[Stage, ...] = ("search", "validation", "test")
 
 
@@ -33,12 +36,17 @@ class View(Protocol):
 
 
 class JsonView:
-    """One JSON object per event on stdout; ``event`` names its kind."""
+    """One JSON object per event on stdout; ``event`` names its kind and ``run_id`` the run."""
+
+    def __init__(self) -> None:
+        self._run_id = ""
 
     def observe(self, event: Event) -> None:
         """Print the event."""
+        if isinstance(event, RunStarted):
+            self._run_id = event.run_id
         kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
-        print_data({"event": kind, **asdict(event)}, as_json=True, is_line=True)
+        print_data({"event": kind, "run_id": self._run_id, **asdict(event)}, as_json=True, is_line=True)
 
 
 class _Progress:
@@ -81,7 +89,10 @@ class _Progress:
             return ""
         left = "" if self.left_s is None else f" · about {_duration(self.left_s)} left"
         cached = f" · {last.cached:,} cached" if last.cached else ""
-        return f"{self.calls_per_s:,.0f} calls/s{cached} · {money(last.cost_usd)}{left}"
+        faults = f" · {_faults(last.engine)}" if last.engine.retried or last.engine.failed else ""
+        p95_s = last.engine.latency_p95_s or 0.0
+        latency = f" · latency {last.engine.latency_p50_s:.2g} s, 95 % {p95_s:.2g} s" if p95_s >= SLOW_S else ""
+        return f"{self.calls_per_s:,.0f} calls/s{cached}{faults}{latency} · {money(last.cost_usd)}{left}"
 
     def best_line(self) -> str:
         """How the best prompt stands against the baseline, as far as that is known."""
@@ -97,9 +108,14 @@ class _Progress:
 
 
 class PlainView:
-    """A line when a stage begins or ends and every ten seconds: for logs."""
+    """A line when a stage begins or ends and every ten seconds: for logs.
 
-    def __init__(self) -> None:
+    Args:
+        is_alone: Whether no other run writes lines; else each begins with the run's name.
+    """
+
+    def __init__(self, *, is_alone: bool = True) -> None:
+        self._is_alone = is_alone
         self._progress = _Progress()
         self._last_line_s = 0.0
 
@@ -119,7 +135,8 @@ class PlainView:
                 self._last_line_s = now_s
                 line = f"{event.stage}: {event.used:,}/{event.allowed:,} calls · {self._progress.figures()}"
                 best = self._progress.best_line()
-                people().print(line + (f" · {best}" if best else ""), soft_wrap=True)
+                name = "" if self._is_alone or self._progress.started is None else f"{self._progress.started.run_id}: "
+                people().print(name + line + (f" · {best}" if best else ""), soft_wrap=True)
         elif isinstance(event, RunFinished):
             show_result(event.result, Path(event.path), people())
 
@@ -166,25 +183,34 @@ class LiveView:
 
 
 @contextmanager
-def training_view(*, as_json: bool) -> Iterator[View]:
+def failures_told(*, as_json: bool) -> Iterator[None]:
+    """Let JSON lines always end with how a command ended: a ``PromptrlError`` becomes ``run_failed`` on its way out."""
+    try:
+        yield
+    except PromptrlError as error:
+        if as_json:
+            failed = {"event": "run_failed", "error": str(error), "exit_code": error.exit_code}
+            print_data(failed, as_json=True, is_line=True)
+        raise
+
+
+@contextmanager
+def training_view(*, as_json: bool, is_alone: bool = True) -> Iterator[View]:
     """The view that fits the output: JSON lines if asked for, a live panel on a terminal, plain lines elsewhere
     (also on the terminal that some CI services pretend to be).
 
-    JSON lines always end with how the run ended: a ``PromptrlError`` is printed as ``run_failed`` on its way out.
+    Args:
+        as_json: JSON lines, however the output looks.
+        is_alone: Whether no other run is shown at the same time: only one panel fits on a terminal.
     """
     console = people()
     if as_json:
-        try:
-            yield JsonView()
-        except PromptrlError as error:
-            failed = {"event": "run_failed", "error": str(error), "exit_code": error.exit_code}
-            print_data(failed, as_json=True, is_line=True)
-            raise
-    elif console.is_terminal and not console.is_dumb_terminal and sys.stderr.isatty() and not _is_ci():
+        yield JsonView()
+    elif is_alone and console.is_terminal and not console.is_dumb_terminal and sys.stderr.isatty() and not _is_ci():
         with Live(console=console, refresh_per_second=8, transient=False) as live:
             yield LiveView(live)
     else:
-        yield PlainView()
+        yield PlainView(is_alone=is_alone)
 
 
 def _is_ci() -> bool:
@@ -196,6 +222,12 @@ def _extent(event: RunStarted) -> str:
     prompts = f"{event.n_prompts:,} prompts, " if event.n_prompts else ""
     rows = ", ".join(f"{count} {split}" for split, count in event.rows.items())
     return f"{prompts}{event.n_edits} edits; {rows} rows"
+
+
+def _faults(engine: EngineStats) -> str:
+    """What went wrong with the target and what was done about it."""
+    failed = "".join(f", {count} missing ({kind})" for kind, count in engine.failed.items())
+    return f"{engine.retried:,} retried{failed}, {engine.concurrency} at once"
 
 
 def _duration(seconds: float) -> str:

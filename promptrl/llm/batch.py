@@ -70,6 +70,7 @@ class Batch:
         is_in_flight: Whether the question with this key is with the server, or its answer on the way to the cache.
         most_missing: With more errors than this among the answers the target counts as unavailable.
         stop: When it is requested, what is not in flight is given up, and what is has ``GRACE_S`` seconds.
+        waiting: Entered by the caller's thread while there is nothing to do but wait.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Batch:
         is_in_flight: Callable[[str], bool],
         most_missing: float,
         stop: Stop,
+        waiting: Callable[[], contextlib.AbstractContextManager[None]],
     ) -> None:
         self._requests = requests
         self._answer = answer
@@ -87,6 +89,7 @@ class Batch:
         self._most_missing = most_missing
         self._missing = 0
         self._stop = stop
+        self._waiting = waiting
         self._end_by_s: float | None = None
         self._arrived: list[tuple[str, Answer]] = []
         self._outbox: queue.SimpleQueue[list[tuple[str, Answer]] | None] = queue.SimpleQueue()
@@ -123,6 +126,8 @@ class Batch:
             if self._stop.is_requested:
                 self._wind_up()
             with contextlib.suppress(queue.Empty):
+                return self._outbox.get_nowait()
+            with contextlib.suppress(queue.Empty), self._waiting():
                 return self._outbox.get(timeout=_POLL_S)
 
     def _wind_up(self) -> None:

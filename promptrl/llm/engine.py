@@ -47,6 +47,7 @@ class Engine:
         timeout_s: For one attempt.
         price: For answers whose cost the target does not tell.
         stop: Whether the run is to end; None: it never is.
+        waiting: Entered by the thread that asks while it can only wait for answers.
         trace: Told of every attempt, in the background loop.
         clock: Monotonic seconds, for waiting before retries.
         sleep: Waits so many seconds of that clock.
@@ -68,6 +69,7 @@ class Engine:
         timeout_s: float = 60,
         price: Price | None = None,
         stop: Stop | None = None,
+        waiting: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
         trace: Trace | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -77,6 +79,7 @@ class Engine:
         self._commits = Commits(cache) if cache is not None else None
         self._concurrency = concurrency
         self._stop = stop or Stop()
+        self._waiting = waiting
         self._limiter = Limiter(concurrency, clock=clock, sleep=sleep)
         self._flights: dict[str, Flight] = {}
         self._price = price
@@ -202,6 +205,7 @@ class Engine:
             is_in_flight=self._is_in_flight,
             most_missing=max(_MAX_MISSING * len(requests), self._concurrency),
             stop=self._stop,
+            waiting=self._waiting,
         )
         with contextlib.closing(batch.answers()) as answers:
             for key, answer in answers:

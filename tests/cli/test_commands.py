@@ -110,7 +110,7 @@ def test_training_again_with_the_same_seed_gives_the_same_result(trained: Path) 
     second = json.loads((trained / "runs/toy-0002/result.json").read_text())
     assert second["calls"]["paid"] == 0
     for result in (first, second):
-        for key in ("run_id", "wall_s", "cost_usd", "tokens"):
+        for key in ("run_id", "wall_s", "cost_usd", "tokens", "engine"):
             del result[key]
         del result["calls"]["paid"], result["calls"]["cached"]
     assert first == second

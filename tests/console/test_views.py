@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from promptrl.console import training_view
+from promptrl.console import failures_told
 from promptrl.errors import StopRequestedError, TargetError
 
 CODE = """\
@@ -42,6 +42,6 @@ def test_json_lines_end_with_how_a_run_failed(
     capsys: pytest.CaptureFixture[str], error: TargetError | StopRequestedError, code: int
 ) -> None:
     """Whoever follows the lines learns what went wrong and the exit code; the error goes on its way."""
-    with pytest.raises(type(error)), training_view(as_json=True):
+    with pytest.raises(type(error)), failures_told(as_json=True):
         raise error
     assert json.loads(capsys.readouterr().out) == {"event": "run_failed", "error": str(error), "exit_code": code}

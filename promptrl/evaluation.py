@@ -4,6 +4,7 @@ The evaluator is the only door from the search to the model. It remembers every 
 again is free and a resumed run (handed its own outcomes) pays for nothing twice.
 """
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -71,6 +72,9 @@ class Evaluator:
         params: Sampling parameters sent with every request.
         log: Where new outcomes are written before they are returned.
         known: Outcomes of this very run from before an interruption.
+
+    Attributes:
+        asking_s: Seconds spent so far on getting and scoring answers.
     """
 
     def __init__(
@@ -94,6 +98,7 @@ class Evaluator:
         budget.carry_over(o.completion for o in self._resumable.values() if not o.completion.is_cached)
         self._outcomes: dict[AskKey, Outcome] = {}
         self._missing = 0
+        self.asking_s = 0.0
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
@@ -131,7 +136,11 @@ class Evaluator:
         if len(new) > left:
             raise BudgetExhaustedError(f"{len(new)} calls needed for {purpose}, {left} left")
         if new:
-            self._ask(new, purpose)
+            began_s = time.monotonic()
+            try:
+                self._ask(new, purpose)
+            finally:
+                self.asking_s += time.monotonic() - began_s
         return [self._outcomes.get(key) for key in keys]
 
     def _ask(self, new: Mapping[AskKey, Ask], purpose: Purpose) -> None:

@@ -125,6 +125,7 @@ def _optimise(
         evaluator = make_evaluator(loaded, parts, engine, budget, log, known)
         watch = Watch(parts, budget, engine, log.text_of, observe)
         search = _search(loaded, parts, run, evaluator, watch)
+        run.update(search_own_s=round(time.monotonic() - began_s - evaluator.asking_s, 3))
         if not search.candidates:
             raise BudgetExhaustedError("the budget ended before the first prompts were scored")
         finals = choose_winner(

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from promptrl import __version__
-from promptrl.cli import configs, evaluation, export, report, runs, training
+from promptrl.cli import bench, configs, evaluation, export, report, runs, training
 from promptrl.errors import PromptrlError
 
 
@@ -61,6 +61,7 @@ def _root(
 configs.register(app)
 training.register(app)
 evaluation.register(app)
+bench.register(app)
 export.register(app)
 report.register(app)
 app.add_typer(runs.app, name="runs")

@@ -1,5 +1,6 @@
 """Everything people see: the only part of promptrl that imports rich."""
 
+from promptrl.console.benches import show_bench, show_bench_run
 from promptrl.console.live import failures_told, training_view
 from promptrl.console.screen import print_data, print_text, show_error, show_message
 from promptrl.console.tables import (
@@ -15,6 +16,8 @@ __all__ = [
     "failures_told",
     "print_data",
     "print_text",
+    "show_bench",
+    "show_bench_run",
     "show_comparison",
     "show_error",
     "show_evaluation",

@@ -4,7 +4,7 @@ The page loads nothing: style and figures are inside, and there is no script. Wh
 escaped by the template engine; nothing but figures drawn here is ever marked as safe.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,6 +17,7 @@ from promptrl.analysis.curves import running_mean
 from promptrl.analysis.plots import Bar, Cell, Standing
 from promptrl.analysis.record import RunRecord
 from promptrl.analysis.rows import Pair, flips, group_changes, paired_outcomes
+from promptrl.analysis.statistics import paired_comparison
 from promptrl.analysis.wording import Piece, printable, word_diff
 
 MAX_FIXED, MAX_BROKEN = 6, 12
@@ -84,7 +85,18 @@ def render_comparison(records: Sequence[RunRecord]) -> str:
             "improvement", _intervals(standings, "improvement", "points over the baseline")
         )
     runs = [_context(record) for record in records]
-    return _environment().get_template("comparison.html").render(runs=runs, figures=figures)
+    meetings = list(_meetings(records))
+    return _environment().get_template("comparison.html").render(runs=runs, figures=figures, meetings=meetings)
+
+
+def _meetings(records: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
+    """The first run's winner against each other one's, on the test rows that both answered."""
+    first, *others = records
+    for other in others:
+        pairs = paired_outcomes(first.answers("winner", "test"), other.answers("winner", "test"))
+        if pairs:
+            change = paired_comparison([o.score for _, o in pairs], [f.score for f, _ in pairs])
+            yield {"first": first.run_id, "later": other.run_id, "change": change}
 
 
 @cache

@@ -266,4 +266,5 @@ def test_runs_stand_side_by_side() -> None:
     page = Page(render_comparison([make_record(), other]))
     assert "The highest test score is 50.0 %, by toy-0001." in page.text
     assert page.text.count("Add it up.") == 2
+    assert "On 40 test rows that both answered, toy-0002 scores +0.0 points against toy-0001" in page.text
     assert "script" not in page.tags

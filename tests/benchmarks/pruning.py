@@ -2,8 +2,9 @@
 
 ``python tests/benchmarks/pruning.py configs/arithmetic.yaml table.npz [CONFIG TABLE ...] [--winners 100]
 [--calls 168]``: a table (as ``tests/benchmarks/tables.py`` keeps it) holds what every prompt scores on the same rows.
-Half of the rows, drawn anew for each winner, are validation rows, the others test rows. A winner is the best on validation rows of eight
-prompts that have at least half of the best possible gain, as a search hands them over: some of their edits do nothing.
+Half of the rows, drawn anew for each winner, are validation rows, the others test rows. A winner is the best on
+validation rows of eight prompts that have at least half of the best possible gain, as a search hands them over: some
+of their edits do nothing.
 """
 
 import argparse

@@ -30,6 +30,7 @@ def evaluate_run(run: Run, split: SplitName, *, engines: Engines | None = None) 
     Raises:
         RunLockedError: The run is not done, or its data set has changed: rows that it trained on might count as test.
         RunNotFoundError: Its folder has lost the winner.
+        UsageError: There are no test rows, for the run was proven fold by fold.
     """
     result = run.result
     if result is None:
@@ -40,6 +41,7 @@ def evaluate_run(run: Run, split: SplitName, *, engines: Engines | None = None) 
             f"run {run.id} can't be evaluated: its data set has changed, so its splits are others "
             "(export the prompt and evaluate the file with --config)"
         )
+    _refuse_seen_rows(parts, split)
     prompts = _compared_prompts(run, result, parts.space.baseline)
     place = run.new_evaluation()
     with closing(OutcomeFile(run.path / place, partial(parts.space.describe, parts.space.baseline))) as log:
@@ -64,9 +66,10 @@ def evaluate_prompt_file(
         engines: Where the target is opened; None = for this evaluation alone.
 
     Raises:
-        UsageError: The file holds no prompt for these data.
+        UsageError: The file holds no prompt for these data, or no test rows are set apart.
     """
     parts = build_parts(loaded)
+    _refuse_seen_rows(parts, split)
     prompt = read_prompt(file, parts.space.baseline)
     for name in prompt.user.placeholders:
         if name not in parts.splits.train[0].fields:
@@ -78,6 +81,13 @@ def evaluate_prompt_file(
     if split == "test":
         look = record_look(folder, parts.splits.test, f"{file} {datetime.now(UTC).isoformat()}")
     return evaluation | {"run_id": None, "subject": str(file), "look": look}
+
+
+def _refuse_seen_rows(parts: Parts, split: SplitName) -> None:
+    """With folds every row has been searched on in the end: none could judge a prompt that came of it."""
+    if parts.folds and split == "test":
+        message = "dataset.folds sets no test rows apart: the proof of the run stands in its result"
+        raise UsageError(f"{message}; new rows need a config of their own")
 
 
 def _compared_prompts(run: Run, result: Mapping[str, Any], baseline: Prompt) -> dict[str, Prompt]:
@@ -101,7 +111,7 @@ def _evaluate(
 ) -> dict[str, Any]:
     config = loaded.config
     rows = getattr(parts.splits, split)
-    budget = make_budget(loaded, max_calls=2 * len(rows))
+    budget = make_budget(loaded, max_calls=2 * len(rows) * config.gate.repeats)
     with given_or_new(engines) as opened:
         engine = opened.open(loaded, parts, budget, runs_dir)
         evaluator = make_evaluator(loaded, parts, engine, budget, log)
@@ -117,7 +127,7 @@ def _evaluate(
             label: {**describe_prompt(prompt), split: summarise(met.outcomes[label], config.gate, config.seed)}
             for label, prompt in prompts.items()
         },
-        "difference": measured(met.comparison, met.course),
+        "difference": measured(met),
         **spending(budget.spent),
     }
 
@@ -162,7 +172,7 @@ def meet(
     """
     if gate.sequential:
         return _meet_until_clear(evaluator, prompts, rows, purpose, gate, look_rows)
-    outcomes = _side_by_side(evaluator, prompts, rows, purpose)
+    outcomes = side_by_side(evaluator, prompts, rows, purpose, gate.repeats)
     return Meeting(outcomes, compare(outcomes["winner"], outcomes["baseline"], gate))
 
 
@@ -178,7 +188,7 @@ def _meet_until_clear(
     outcomes: dict[str, list[Outcome | None]] = {label: [] for label in prompts}
     stop: Stop | None = None
     for first in range(0, len(rows), look_rows):
-        batch = _side_by_side(evaluator, prompts, rows[first : first + look_rows], purpose)
+        batch = side_by_side(evaluator, prompts, rows[first : first + look_rows], purpose, gate.repeats)
         for label, answers in batch.items():
             outcomes[label] += answers
         ours, theirs = paired_scores(batch["winner"], batch["baseline"])
@@ -186,15 +196,21 @@ def _meet_until_clear(
         if stop:
             break
     course = race.course(stop or "rows")
-    return Meeting(outcomes, course.comparison if course else None, course)
+    spared = 2 * (len(rows) * gate.repeats - len(outcomes["winner"]))
+    return Meeting(outcomes, course.comparison if course else None, course, spared)
 
 
-def _side_by_side(
-    evaluator: Evaluator, prompts: Mapping[str, Prompt], rows: Sequence[Example], purpose: Purpose
+def side_by_side(
+    evaluator: Evaluator, prompts: Mapping[str, Prompt], rows: Sequence[Example], purpose: Purpose, repeats: int = 1
 ) -> dict[str, list[Outcome | None]]:
-    """Outcomes of several prompts on the same rows, in one batch."""
-    outcomes = evaluator.evaluate([(prompt, row) for prompt in prompts.values() for row in rows], purpose)
-    return {label: outcomes[i * len(rows) : (i + 1) * len(rows)] for i, label in enumerate(prompts)}
+    """Outcomes of several prompts on the same rows, all of them ``repeats`` times; each time is one batch."""
+    asks = [(prompt, row) for prompt in prompts.values() for row in rows]
+    outcomes: dict[str, list[Outcome | None]] = {label: [] for label in prompts}
+    for repeat in range(repeats):
+        answers = evaluator.evaluate(asks, purpose, repeat)
+        for i, label in enumerate(prompts):
+            outcomes[label] += answers[i * len(rows) : (i + 1) * len(rows)]
+    return outcomes
 
 
 class _NoLog:

@@ -1,7 +1,7 @@
 """The story of one run, on one page: search, let the finalists meet, prove the winner on test rows, keep it all."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -12,11 +12,11 @@ import numpy as np
 
 from promptrl.attributing import attribute
 from promptrl.config import LoadedConfig
+from promptrl.crossfitting import meet_fold_by_fold
 from promptrl.errors import BudgetExhaustedError, PromptrlError, RunLockedError, StopRequestedError
 from promptrl.evaluating import meet
 from promptrl.evaluation import Evaluator, Outcome
 from promptrl.events import Observer, RunFinished, ignore
-from promptrl.llm.base import Purpose
 from promptrl.llm.budget import Budget
 from promptrl.llm.engine import Engine
 from promptrl.looks import record_look
@@ -25,13 +25,17 @@ from promptrl.parts import Parts, rebuild_parts
 from promptrl.prompts.prompt import Prompt
 from promptrl.provenance import describe_run
 from promptrl.reporting import write_report
-from promptrl.results import build_result, leaderboard_rows
+from promptrl.results import JudgedFold, Meeting, build_result, leaderboard_rows
 from promptrl.runs import OutcomeFile, Run, RunsFolder
 from promptrl.search.hyperparameters import is_baseline
+from promptrl.tasks.dataset import Example
+from promptrl.tasks.splits import Splits
 from promptrl.watching import Watch, run_started
 
 if TYPE_CHECKING:
+    from promptrl.analysis.pruning import Pruning
     from promptrl.search.candidates import SearchResult
+    from promptrl.search.finalists import FinalistsResult
 
 STOP_NAME = "STOP"
 """A file of this name in the folder of a running run ends it as Ctrl-C does."""
@@ -43,6 +47,19 @@ class TrainedRun:
 
     run: Run
     result: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a search and its finals came to; the winner is what pruning left of the finals' own."""
+
+    search: "SearchResult"
+    finals: "FinalistsResult"
+    pruning: "Pruning"
+
+    @property
+    def winner(self) -> Prompt:
+        return self.pruning.prompt
 
 
 def train(
@@ -113,49 +130,31 @@ def _optimise(
     loaded: LoadedConfig, parts: Parts, run: Run, engine: Engine, budget: Budget, observe: Observer
 ) -> dict[str, Any]:
     """Search, finals, pruning, test; write the prompts down; return what result.json will hold."""
-    from promptrl.analysis.pruning import prune_winner
-    from promptrl.search.finalists import choose_winner
-
     config, space, splits = loaded.config, parts.space, parts.splits
     began_s = time.monotonic()
     known = run.outcomes()
     budget.reserve_share("test", parts.plan.test)
-    budget.reserve_share("validation", parts.plan.validation)
     with closing(OutcomeFile(run.path, partial(space.describe, space.baseline))) as log:
         evaluator = make_evaluator(loaded, parts, engine, budget, log, known)
         watch = Watch(parts, budget, engine, log.text_of, observe)
-        search = _search(loaded, parts, run, evaluator, watch)
-        run.update(search_own_s=round(time.monotonic() - began_s - evaluator.asking_s, 3))
-        if not search.candidates:
-            raise BudgetExhaustedError("the budget ended before the first prompts were scored")
-        finals = choose_winner(
-            candidates=[candidate.prompt for candidate in search.candidates],
-            baseline=space.baseline,
-            rows=splits.validation,
-            evaluator=evaluator,
-            max_calls=parts.plan.finals,
-            rng=np.random.default_rng(config.seed),
-            on_event=watch.on_search,
-        )
-        if not finals.leaderboard[0].rows:
-            raise BudgetExhaustedError("the budget ended before the finalists could meet")
-        left = evaluator.calls_left("validation")
-        pruning = prune_winner(finals.winner, space, splits.validation, evaluator, max_calls=left)
-        prompts = {"baseline": space.baseline, "winner": pruning.prompt}
-        is_same = pruning.prompt.prompt_id == space.baseline.prompt_id
-        tested = None
-        if not is_same:
+        tested, judged = _judge_folds(loaded, parts, run, evaluator, watch, budget) if parts.folds else (None, [])
+        found = _find_winner(loaded, parts.of_fold(splits), run, evaluator, watch, budget)
+        prompts = {"baseline": space.baseline, "winner": found.winner}
+        is_same = found.winner.prompt_id == space.baseline.prompt_id
+        if parts.folds or not is_same:
             record_look(run.path.parent, splits.test, run.id)
+        if not parts.folds and not is_same:
             tested = meet(evaluator, prompts, splits.test, "test", config.gate, rows_per_look(loaded))
         watch.calls_made("test")
-    attribution = attribute(run, space, evaluator.outcomes, finals.winner, pruning)
+    attribution = attribute(run, space, evaluator.outcomes, found.finals.winner, found.pruning)
     result = build_result(
         run_id=run.id,
         experiment=config.name,
-        stop_reason=search.stop_reason,
+        stop_reason=found.search.stop_reason,
         prompts=prompts,
-        validated={label: _asked(evaluator, prompt, "validation") for label, prompt in prompts.items()},
+        validated={label: _asked(evaluator, prompt, splits.validation) for label, prompt in prompts.items()},
         tested=tested,
+        judged=judged,
         gate=config.gate,
         spent=budget.spent,
         wall_s=time.monotonic() - began_s,
@@ -163,10 +162,58 @@ def _optimise(
         attribution=attribution,
     )
     run.write_json("attribution.json", attribution)
-    run.write_json("leaderboard.json", leaderboard_rows(finals.leaderboard))
-    run.write_text("best_prompt.txt", pruning.prompt.text + "\n")
+    run.write_json("leaderboard.json", leaderboard_rows(found.finals.leaderboard))
+    run.write_text("best_prompt.txt", found.winner.text + "\n")
     run.write_json("best_prompt.json", result["winner"]["messages"])
     return result
+
+
+def _find_winner(
+    loaded: LoadedConfig, parts: Parts, run: Run, evaluator: Evaluator, watch: Watch, budget: Budget
+) -> "_Found":
+    """Search on train rows; finals and pruning on validation rows, whose calls are reserved first.
+
+    Raises:
+        BudgetExhaustedError: The budget ended before anything could be chosen.
+    """
+    from promptrl.analysis.pruning import prune_winner
+    from promptrl.search.finalists import choose_winner
+
+    budget.reserve_share("validation", parts.plan.validation)
+    began_s = time.monotonic() - evaluator.asking_s
+    search = _search(loaded, parts, run, evaluator, watch)
+    run.update(search_own_s=round(time.monotonic() - began_s - evaluator.asking_s, 3))
+    if not search.candidates:
+        raise BudgetExhaustedError("the budget ended before the first prompts were scored")
+    finals = choose_winner(
+        candidates=[candidate.prompt for candidate in search.candidates],
+        baseline=parts.space.baseline,
+        rows=parts.splits.validation,
+        evaluator=evaluator,
+        max_calls=parts.plan.finals,
+        rng=np.random.default_rng(loaded.config.seed),
+        on_event=watch.on_search,
+    )
+    if not finals.leaderboard[0].rows:
+        raise BudgetExhaustedError("the budget ended before the finalists could meet")
+    left = evaluator.calls_left("validation")
+    pruning = prune_winner(finals.winner, parts.space, parts.splits.validation, evaluator, max_calls=left)
+    return _Found(search, finals, pruning)
+
+
+def _judge_folds(
+    loaded: LoadedConfig, parts: Parts, run: Run, evaluator: Evaluator, watch: Watch, budget: Budget
+) -> tuple[Meeting, list[JudgedFold]]:
+    """Find a winner for each fold on the folds before it, with an equal share of the calls, and judge it there."""
+
+    def find_winner(fold: Splits) -> Prompt:
+        share = parts.of_fold(fold)
+        budget.reserve_share("search", share.plan.search)
+        found = _find_winner(loaded, share, run, evaluator, watch, budget)
+        budget.release_share("search")
+        return found.winner
+
+    return meet_fold_by_fold(parts.folds, find_winner, evaluator, parts.space.baseline, loaded.config.gate)
 
 
 def _search(loaded: LoadedConfig, parts: Parts, run: Run, evaluator: Evaluator, watch: Watch) -> "SearchResult":
@@ -229,5 +276,7 @@ def _status_kept(run: Run) -> Iterator[None]:
         raise
 
 
-def _asked(evaluator: Evaluator, prompt: Prompt, purpose: Purpose) -> list[Outcome]:
-    return [o for o in evaluator.outcomes if o.prompt_id == prompt.prompt_id and o.purpose == purpose]
+def _asked(evaluator: Evaluator, prompt: Prompt, rows: Iterable[Example]) -> list[Outcome]:
+    """What a prompt answered on some rows."""
+    ids = {row.id for row in rows}
+    return [o for o in evaluator.outcomes if o.prompt_id == prompt.prompt_id and o.row_id in ids]

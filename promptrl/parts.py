@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from promptrl.analysis.power import SplitPower, split_power
 from promptrl.config import LoadedConfig, load_config
@@ -24,7 +24,7 @@ from promptrl.search.hyperparameters import check_params
 from promptrl.tasks.dataset import Example, accepted_answers, build_examples, dataset_hash, load_rows
 from promptrl.tasks.metrics import Metric, build_metric
 from promptrl.tasks.reward import Objective
-from promptrl.tasks.splits import Splits, split_examples
+from promptrl.tasks.splits import Splits, fold_examples, split_examples
 
 MIN_FINALIST_CALLS = 40
 FINALIST_SHARE = 0.25
@@ -71,7 +71,11 @@ class CallPlan:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a run is made of, short of the model itself; ``code_folder`` is where the user's modules are."""
+    """What a run is made of, short of the model itself.
+
+    ``folds`` are what it is proven on, one after the other, when no test rows are set apart (the test rows of
+    ``splits`` are then theirs together, and the winner has seen them); ``code_folder`` is where the user's modules are.
+    """
 
     space: EditSpace
     splits: Splits
@@ -82,6 +86,13 @@ class Parts:
     power: SplitPower
     data_hash: str
     code_folder: Path
+    folds: tuple[Splits, ...] = ()
+
+    def of_fold(self, fold: Splits) -> Self:
+        """The same for the search that a fold judges: its rows, and its share of the calls."""
+        searches = len(self.folds) + 1
+        plan = CallPlan(self.plan.search // searches, self.plan.validation // searches, self.plan.test)
+        return replace(self, splits=fold, plan=plan)
 
 
 def rebuild_parts(run: Run) -> tuple[LoadedConfig, Parts]:
@@ -118,13 +129,15 @@ def build_parts(loaded: LoadedConfig, code_folder: Path | None = None) -> Parts:
     price = attempt(lambda: _price(loaded))
     objective = attempt(lambda: _objective(loaded))
     examples = attempt(lambda: _load_examples(loaded))
-    splits = attempt(lambda: _split(loaded, examples)) if examples else None
+    divisions = attempt(lambda: _split(loaded, examples)) if examples else None
+    splits = divisions[-1] if divisions else None
     space = attempt(lambda: _edit_space(loaded, splits))
-    if splits is None:
+    if divisions is None or splits is None:
         raise ConfigError(located(loaded, problems))
     rows = (*splits.demonstrations, *splits.train, *splits.validation, *splits.test)
     metrics = attempt(lambda: _metrics(loaded, rows))
-    plan = attempt(lambda: plan_calls(config.budget.max_calls, len(splits.validation), len(splits.test)))
+    sizes = (len(splits.validation), len(splits.test) * config.gate.repeats, len(divisions))
+    plan = attempt(lambda: plan_calls(config.budget.max_calls, *sizes))
     if problems or objective is None or space is None or metrics is None or plan is None:
         raise ConfigError(located(loaded, problems))
     gate = config.gate
@@ -133,26 +146,32 @@ def build_parts(loaded: LoadedConfig, code_folder: Path | None = None) -> Parts:
         gate.confidence,
         min_improvement=gate.min_improvement,
         margin=gate.margin,
-        is_sequential=gate.sequential,
+        is_sequential=gate.sequential or len(divisions) > 1,
     )
     folder = code_folder or loaded.folder
-    return Parts(space, splits, metrics, objective, price, plan, power, dataset_hash(rows), folder)
+    return Parts(space, splits, metrics, objective, price, plan, power, dataset_hash(rows), folder, divisions[:-1])
 
 
-def plan_calls(max_calls: int, validation_rows: int, test_rows: int) -> CallPlan:
+def plan_calls(max_calls: int, validation_rows: int, test_rows: int, searches: int = 1) -> CallPlan:
     """Share out the calls: the test first, then the finalists, the rest for the search.
+
+    Args:
+        max_calls: Of the whole run.
+        validation_rows: Rows on which the finalists meet.
+        test_rows: Rows on which the winner meets the baseline, each as often as it is asked.
+        searches: How many searches and finals share the calls.
 
     Raises:
         ConfigError: Nothing would be left to search with.
     """
     test = 2 * test_rows
     rest = max_calls - test
-    wanted = max(MIN_FINALIST_CALLS, int(FINALIST_SHARE * rest))
-    most = (MAX_FINALISTS + 1) * validation_rows  # the baseline meets them too
+    wanted = max(MIN_FINALIST_CALLS * searches, int(FINALIST_SHARE * rest))
+    most = (MAX_FINALISTS + 1) * validation_rows * searches  # the baseline meets them too
     validation = min(wanted, most)
     search = rest - validation
-    if search < MIN_SEARCH_CALLS:
-        least = test + min(MIN_FINALIST_CALLS, most) + MIN_SEARCH_CALLS
+    if search < MIN_SEARCH_CALLS * searches:
+        least = test + min(MIN_FINALIST_CALLS * searches, most) + MIN_SEARCH_CALLS * searches
         message = f"got {max_calls}, but 2 × {test_rows} test rows and the finalists need their share first"
         raise ConfigError([Problem("budget.max_calls", message, f"at least {least}, or fewer test rows")])
     return CallPlan(search, validation, test)
@@ -205,11 +224,22 @@ def _load_examples(loaded: LoadedConfig) -> dict[str, list[Example]]:
     return examples
 
 
-def _split(loaded: LoadedConfig, examples: dict[str, list[Example]]) -> Splits:
+def _split(loaded: LoadedConfig, examples: dict[str, list[Example]]) -> tuple[Splits, ...]:
+    """The one division; with folds, that of each fold which judges, and last that of the search on all rows."""
     config = loaded.config
     demonstrations = config.prompt.demonstrations
     data = config.dataset
-    return split_examples(
+    if data.folds is not None:
+        return fold_examples(
+            examples["all"],
+            folds=data.folds,
+            fractions=data.splits.model_dump(),
+            seed=data.split_seed,
+            demonstration_candidates=demonstrations.set_aside,
+            stratify=data.stratify,
+            limit=data.limit,
+        )
+    splits = split_examples(
         examples.get("all", examples),
         fractions=data.splits.model_dump(),
         seed=data.split_seed,
@@ -217,6 +247,7 @@ def _split(loaded: LoadedConfig, examples: dict[str, list[Example]]) -> Splits:
         stratify=data.stratify,
         limit=data.limit,
     )
+    return (splits,)
 
 
 def _edit_space(loaded: LoadedConfig, splits: Splits | None) -> EditSpace:

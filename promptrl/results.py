@@ -1,7 +1,7 @@
 """Builds what a run and an evaluation report: the keys of ``result.json``, which are a promise to scripts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from math import isnan
 from typing import Any
 
@@ -27,11 +27,28 @@ class Meeting:
         outcomes: Of "baseline" and "winner".
         comparison: Winner minus baseline; None when no row has both.
         course: How it went when the rows were looked at as they came in, else None.
+        calls_saved: Calls that were not needed then.
     """
 
     outcomes: Mapping[str, Outcomes]
     comparison: Comparison | None
     course: Course | None = None
+    calls_saved: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedFold:
+    """A prompt on rows that the search for it had not seen.
+
+    Attributes:
+        prompt_id: The prompt; the baseline's own when nothing better was found.
+        rows: Rows on which it met the baseline.
+        difference: Its mean score minus the baseline's.
+    """
+
+    prompt_id: str
+    rows: int
+    difference: float
 
 
 def build_result(
@@ -47,6 +64,7 @@ def build_result(
     wall_s: float,
     seed: int,
     attribution: Mapping[str, Any],
+    judged: Sequence[JudgedFold] = (),
 ) -> dict[str, Any]:
     """What result.json holds.
 
@@ -56,12 +74,13 @@ def build_result(
         stop_reason: Why the search ended.
         prompts: "baseline" and "winner".
         validated: Their outcomes on validation rows.
-        tested: They on the test rows; None when the winner is the baseline.
+        tested: They on the test rows, or fold by fold; None when there was nothing to test.
         gate: When a difference counts.
         spent: What the run used.
         wall_s: Seconds it took.
         seed: Of the config; also of resampling.
         attribution: What is known of single edits.
+        judged: The folds that ``tested`` is made of, if it is.
     """
     comparison = tested.comparison if tested else None
     standings = {
@@ -81,7 +100,7 @@ def build_result(
         "stop_reason": stop_reason,
         "verdict": decide(comparison, gate, is_same_prompt=is_same),
         **standings,
-        "improvement": {"against": "baseline", "test": measured(comparison, tested.course if tested else None)},
+        "improvement": {"against": "baseline", "test": measured(tested), "folds": [asdict(fold) for fold in judged]},
         **spending(spent),
         "wall_s": round(wall_s, 3),
         "seed": seed,
@@ -144,18 +163,18 @@ def decide(comparison: Comparison | None, gate: GateConfig, *, is_same_prompt: b
     return verdict(comparison, min_improvement=gate.min_improvement, margin=gate.margin, is_baseline=False)
 
 
-def measured(comparison: Comparison | None, course: Course | None = None) -> dict[str, Any] | None:
+def measured(meeting: Meeting | None) -> dict[str, Any] | None:
     """A paired difference with its interval; None when there was nothing to measure.
 
     Where the rows were looked at as they came in, ``sequential`` says how that went.
     """
-    if comparison is None:
+    comparison = meeting.comparison if meeting else None
+    if meeting is None or comparison is None:
         return None
-    sequential = None
+    course, sequential = meeting.course, None
     if course is not None:
-        spared = 2 * (course.planned_rows - comparison.rows)
         sequential = {"stop": course.stop, "looks": course.looks, "planned_rows": course.planned_rows}
-        sequential |= {"calls_saved": spared}
+        sequential["calls_saved"] = meeting.calls_saved
     return {
         "score": comparison.difference,
         "low": comparison.low,

@@ -7,7 +7,7 @@ import pytest
 from servers.simulated_world import World, live_through
 
 from promptrl.config import GateConfig
-from promptrl.evaluating import read_prompt
+from promptrl.evaluating import meet, read_prompt
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 
 BASELINE = Prompt((), (), UserTemplate("{x}"))
@@ -59,3 +59,16 @@ def test_a_gate_that_looks_as_rows_come_in_asks_fewer() -> None:
     assert course is not None
     assert (course.stop, course.comparison.rows % 8) == ("improved", 0)
     assert course.comparison.rows == len(night.meeting.outcomes["baseline"]) < course.planned_rows == 400
+
+
+@pytest.mark.parametrize("is_sequential", [False, True])
+def test_repeated_answers_cost_calls_but_make_no_rows(is_sequential: bool) -> None:
+    """Three answers to each of 40 rows are 40 rows."""
+    world = World(np.random.default_rng(0), 2, 0.0, (1, 1, 40))
+    gate = GateConfig(repeats=3, sequential=is_sequential)
+    prompts = {"baseline": world.prompts[0], "winner": world.prompts[1]}
+    met = meet(world, prompts, world.test, "test", gate, look_rows=10)  # type: ignore[arg-type]
+    assert met.comparison is not None
+    assert len(met.outcomes["winner"]) == 3 * met.comparison.rows
+    assert met.calls_saved == (6 * (40 - met.comparison.rows) if is_sequential else 0)
+    assert met.comparison.rows < 40 if is_sequential else met.comparison.rows == 40

@@ -85,18 +85,19 @@ def comparable(folder: Path, run_id: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("number", "die_at", "exit_code", "cache"),
+    ("number", "die_at", "exit_code", "cache", "proof"),
     [
-        (signal.SIGKILL, 150, -signal.SIGKILL, "deterministic"),
-        (signal.SIGTERM, 60, 143, "off"),
-        (signal.SIGINT, 250, 130, "deterministic"),
+        (signal.SIGKILL, 150, -signal.SIGKILL, "deterministic", "gate.sequential=true"),
+        (signal.SIGTERM, 60, 143, "off", "gate.repeats=1"),
+        (signal.SIGINT, 250, 130, "deterministic", "gate.repeats=1"),
+        (signal.SIGKILL, 200, -signal.SIGKILL, "off", "dataset.folds=3"),
     ],
 )
 def test_a_run_cut_off_anywhere_resumes_to_the_same_result_and_pays_nothing_twice(
-    folder: Path, number: int, die_at: int, exit_code: int, cache: str
+    folder: Path, number: int, die_at: int, exit_code: int, cache: str, proof: str
 ) -> None:
     """What was committed is never asked again: only answers of the batch under way at the cut may be."""
-    options = ("-s", f"cache.mode={cache}", "-s", "target.concurrency=4")
+    options = ("-s", f"cache.mode={cache}", "-s", "target.concurrency=4", "-s", proof)
     (folder / "die_at").write_text(str(die_at))
     (folder / "signal").write_text(str(int(number)))
     cut = train(folder, "train", "toy.yaml", *options)

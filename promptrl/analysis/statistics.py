@@ -19,7 +19,7 @@ from scipy import optimize, stats
 from promptrl.analysis.betting import betting_interval, betting_p_value
 
 Verdict = Literal["improved", "worse", "same", "inconclusive"]
-Method = Literal["exact", "betting", "sequential"]
+Method = Literal["exact", "betting", "sequential", "folds"]
 FloatArray = npt.NDArray[np.float64]
 
 MIN_BOOTSTRAP_ROWS = 30
@@ -55,8 +55,8 @@ class Comparison:
         high: Upper end.
         p_value: Two-sided, of "there is no difference".
         rows: How many pairs.
-        method: "exact" (McNemar's test and Tango's interval), "betting" (for graded scores) or "sequential" (betting,
-            looked at while the rows came in).
+        method: "exact" (McNemar's test and Tango's interval), "betting" (for graded scores), "sequential" (betting,
+            looked at while the rows came in) or "folds" (betting, on rows judged fold by fold).
         confidence: Of the interval, such as 0.95.
     """
 
@@ -104,8 +104,30 @@ def paired_comparison(challenger: Sequence[float], baseline: Sequence[float], co
         wins, losses = int((differences > 0).sum()), int((differences < 0).sum())
         low, high = tango_interval(wins, losses, rows, confidence)
         return Comparison(mean, low, high, mcnemar_p_value(wins, losses), rows, "exact", confidence)
+    return _by_bets(differences, confidence, "betting")
+
+
+def folds_comparison(challenger: Sequence[float], baseline: Sequence[float], confidence: float = 0.95) -> Comparison:
+    """Compare what a search found before it saw a fold with the baseline on that fold, for all folds together.
+
+    Which prompt is judged on a fold depends on the folds before. The chance that a number of such rows were won or lost
+    is not binomial then, but bets keep their promise (each stake is fixed before its row is seen).
+
+    Args:
+        challenger: One score per row, in [0, 1], of the prompt found before.
+        baseline: The baseline's scores on the same rows.
+        confidence: Coverage of the interval aimed at, in (0, 1).
+
+    Raises:
+        ValueError: There is no row, the lengths differ, or a score lies outside [0, 1].
+    """
+    return _by_bets(paired_differences(challenger, baseline), confidence, "folds")
+
+
+def _by_bets(differences: FloatArray, confidence: float, method: Method) -> Comparison:
     low, high = betting_interval(differences, confidence)
-    return Comparison(mean, low, high, betting_p_value(differences, confidence), rows, "betting", confidence)
+    p_value = betting_p_value(differences, confidence)
+    return Comparison(float(differences.mean()), low, high, p_value, differences.size, method, confidence)
 
 
 def paired_differences(challenger: Sequence[float], baseline: Sequence[float]) -> FloatArray:

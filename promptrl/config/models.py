@@ -195,6 +195,13 @@ class DatasetConfig(Block):
         le=2**32 - 1,
         description="Seed of the division: apart from `seed`, so that runs with other seeds have the same test rows.",
     )
+    folds: Count | None = Field(
+        default=None,
+        ge=2,
+        le=20,
+        description="For less than about 100 rows: instead of setting test rows apart, judge each fold but the first "
+        "by a search on the folds before it, then search on all rows; as many searches share the calls.",
+    )
     limit: Count | None = Field(
         default=None, description="Use at most this many rows, drawn by `split_seed`; null: all."
     )
@@ -207,6 +214,8 @@ class DatasetConfig(Block):
             yield Issue(("path",), "is missing, and so is `files`", "give one of the two")
         if self.files is not None and "splits" in self.model_fields_set:
             yield Issue(("splits",), "can't stand beside `files`: each file is a split")
+        if self.files is not None and self.folds is not None:
+            yield Issue(("folds",), "can't stand beside `files`: folds are made of the rows of `path`")
         for key, path in (("path", self.path), *((f"files.{k}", v) for k, v in _file_items(self.files))):
             if path is not None and path.startswith(("http://", "https://")):
                 yield Issue(tuple(key.split(".")), "is an address, expected a path", "download the file first")
@@ -289,6 +298,12 @@ class GateConfig(Block):
         default=0.0, ge=0, lt=1, description="The interval must lie above this to be `improved`."
     )
     margin: Number = Field(default=0.02, gt=0, lt=1, description="An interval inside plus and minus this is `same`.")
+    repeats: Count = Field(
+        default=1,
+        le=100,
+        description="Answers of each prompt to each test row; at a temperature above 0 their mean is less noisy. "
+        "A row still counts once.",
+    )
     sequential: Switch = Field(
         default=False,
         description="Look at the test rows as they come in and stop as soon as the answer is clear, or out of reach; "
@@ -368,6 +383,8 @@ def cross_issues(
             yield Issue(("prompt", "demonstrations", "max"), message)
     if reward and gate:
         yield from _gate_issues(reward.metrics, gate)
+    if dataset and gate and dataset.folds is not None and gate.sequential:
+        yield Issue(("gate", "sequential"), "can't stand beside dataset.folds: folds are judged one after the other")
     if reward and dataset and dataset.reference is None:
         for metric in reward.qualities:
             if metric.needs_reference or (isinstance(metric, RegexConfig) and metric.group):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from promptrl.parts import Parts
     from promptrl.runs import Run, RunSummary
 
+FEW_ROWS = 100
 VERDICT_STYLES = {"improved": "bold green", "worse": "bold red", "same": "bold", "inconclusive": "bold yellow"}
 VERDICT_WORDS = {
     "improved": "Improved: better than the baseline on unseen rows ({confidence} confidence).",
@@ -97,6 +98,10 @@ def show_result(result: Mapping[str, Any], place: Path, console: Console) -> Non
     console.print(
         Panel(prompt_diff(result["baseline"]["text"], result["winner"]["text"]), title="prompt", title_align="left")
     )
+    folds = result["improvement"].get("folds")
+    if folds:
+        each = ", ".join(f"{points(fold['difference'])} on {fold['rows']}" for fold in folds)
+        console.print(f"Fold by fold, each judging what was found before it: {each} rows. The winner was found on all.")
     calls = result["calls"]
     console.print(
         f"{calls['total']:,} calls ({calls['cached']:,} from the cache): {calls['search']:,} search, "
@@ -269,8 +274,20 @@ def show_plan(path: Path, parts: "Parts", *, as_json: bool) -> None:
         + f"; at most {plan.total:,} calls: {plan.search:,} search, {plan.validation:,} validation, {plan.test:,} test",
         soft_wrap=True,
     )
-    for line in prospects(parts.power):
+    for line in (*prospects(parts.power), *_proof_by_folds(parts)):
         people().print(f"   {line}", soft_wrap=True)
+
+
+def _proof_by_folds(parts: "Parts") -> Iterator[str]:
+    """What folds do here, or could do for few rows; as markup."""
+    splits = parts.splits
+    if parts.folds:
+        yield (
+            f"Fold by fold: {len(splits.test)} of these rows judge what was found before them; "
+            f"{len(parts.folds) + 1} searches share the calls"
+        )
+    elif len(splits.train) + len(splits.validation) + len(splits.test) < FEW_ROWS:
+        yield "On so few rows `dataset.folds: 4` proves more: all but a quarter of them judge, fold by fold"
 
 
 def show_schema(rows: "Sequence[SchemaRow]") -> None:

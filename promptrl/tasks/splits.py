@@ -16,6 +16,7 @@ from promptrl.tasks.dataset import Example, accepted_answers, as_text
 NAMES = ("train", "validation", "test")
 MAX_LABELS = 20
 MIN_ROWS_PER_LABEL = 5
+MIN_ROWS_PER_FOLD = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,59 @@ def split_examples(
         )
     ordered = [_in_order(part) for part in (train, groups["validation"], groups["test"], shown)]
     return Splits(*ordered)
+
+
+def fold_examples(
+    examples: Sequence[Example],
+    *,
+    folds: int,
+    fractions: Mapping[str, float],
+    seed: int,
+    demonstration_candidates: int = 0,
+    stratify: bool = True,
+    limit: int | None = None,
+) -> tuple[Splits, ...]:
+    """Divide the rows of one file into folds that are tested one after the other, each by what came before it.
+
+    Every fold but the first is once the test rows of a search on all earlier folds. So whatever those searches choose,
+    they choose it before they have seen the rows that judge it, and the judgements of all folds may be put together.
+    (In ordinary cross-validation the rows of one fold help to choose what the others judge: with ten folds up to 10 %
+    of equal prompts seem better at a level of 2.5 %.)
+
+    Args:
+        examples: All rows.
+        folds: How many, at least 2.
+        fractions: "train" and "validation" say in what proportion the rows of a search are divided.
+        seed: Same seed and same rows, same folds.
+        demonstration_candidates: How many rows to set aside first; fewer when inputs repeat.
+        stratify: As for ``split_examples``.
+        limit: As for ``split_examples``.
+
+    Returns:
+        One division for each fold but the first, then the one of the search on all rows: its test rows are all that
+        were judged.
+
+    Raises:
+        ConfigError: The rows are too few.
+    """
+    groups = _sample(_grouped(examples, seed), limit, stratify)
+    shown, rest = _set_aside(groups, demonstration_candidates, stratify)
+    total = sum(len(group.rows) for group in rest)
+    if len(rest) < MIN_ROWS_PER_FOLD * folds:
+        message = f"got {folds}, but {len(rest)} different inputs make folds of less than {MIN_ROWS_PER_FOLD}"
+        raise ConfigError([Problem("dataset.folds", message, "fewer folds, fewer demonstrations, or more rows")])
+    parts = _deal(rest, _sizes(total, [1 / folds] * folds)[:folds], stratify)
+    searched = fractions["train"] + fractions["validation"]
+    divisions = []
+    for count in range(1, folds + 1):
+        seen = sorted((group for part in parts[:count] for group in part), key=lambda group: group.order)
+        sizes = _sizes(
+            sum(len(g.rows) for g in seen), [fractions["train"] / searched, fractions["validation"] / searched]
+        )
+        train, validation = _deal(seen, sizes[:2], stratify)
+        test = parts[count] if count < folds else [group for part in parts[1:] for group in part]
+        divisions.append(Splits(*(_in_order(part) for part in (train, validation, test, shown))))
+    return tuple(divisions)
 
 
 def normalise_input(example: Example) -> str:

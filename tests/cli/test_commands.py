@@ -253,6 +253,35 @@ def test_a_sequential_gate_saves_calls_on_a_clear_win(trained: Path) -> None:
     assert (again["difference"], again["calls"]["paid"]) == (measured, 0)
 
 
+def test_few_rows_are_proven_fold_by_fold(tmp_path: Path) -> None:
+    """Forty rows in four folds: thirty are judged, each by what was found without it; no row is left for ``eval``."""
+    config = write_experiment(tmp_path)
+    rows = (tmp_path / "sums.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "sums.csv").write_text("".join(rows[:41]))
+    assert "`dataset.folds: 4` proves more" in promptrl("validate", config).stderr
+    assert "30 of these rows judge" in promptrl("validate", config, "-s", "dataset.folds=4").stderr
+    done = promptrl("train", config, "-s", "dataset.folds=4", "--runs-dir", tmp_path / "runs")
+    assert done.exit_code == 0, done.stderr
+    result = json.loads((tmp_path / "runs/toy-0001/result.json").read_text())
+    folds, measured = result["improvement"]["folds"], result["improvement"]["test"]
+    assert ([fold["rows"] for fold in folds], measured["rows"], measured["method"]) == ([10, 10, 10], 30, "folds")
+    assert (result["verdict"], result["winner"]["validation"]["score"]) == ("improved", 1.0)
+    assert sum(fold["difference"] for fold in folds) / 3 == pytest.approx(measured["score"])
+    assert result["calls"]["total"] <= 900
+    assert "Fold by fold" in done.stderr
+    refused = promptrl("eval", "latest", "--runs-dir", tmp_path / "runs")
+    assert (refused.exit_code, "dataset.folds" in refused.stderr) == (2, True)
+    assert promptrl("eval", "latest", "--split", "train", "--runs-dir", tmp_path / "runs").exit_code == 0
+
+
+def test_folds_need_rows_of_one_file_and_no_looks_between(trained: Path) -> None:
+    """What can't be is said before a call is paid for."""
+    few = promptrl("validate", trained / "toy.yaml", "-s", "dataset.folds=8", "-s", "dataset.limit=20")
+    assert (few.exit_code, "dataset.folds: got 8" in few.stderr) == (2, True)
+    both = promptrl("validate", trained / "toy.yaml", "-s", "dataset.folds=8", "-s", "gate.sequential=true")
+    assert (both.exit_code, "gate.sequential" in both.stderr) == (2, True)
+
+
 def test_validate_says_what_the_test_rows_can_show(trained: Path) -> None:
     """And warns when the gate asks for less than that."""
     said = promptrl("validate", trained / "toy.yaml", "-s", "gate.min_improvement=0.01").stderr

@@ -57,13 +57,13 @@ class World:
         """As the evaluator of a run: here every ask is a call."""
         return len(asks)
 
-    def evaluate(self, asks: Sequence[Ask], purpose: Purpose = "search") -> list[Outcome]:
+    def evaluate(self, asks: Sequence[Ask], purpose: Purpose = "search", repeat: int = 0) -> list[Outcome]:
         """As the evaluator of a run."""
-        return [self._outcome(prompt, row, purpose) for prompt, row in asks]
+        return [self._outcome(prompt, row, purpose, repeat) for prompt, row in asks]
 
-    def _outcome(self, prompt: Prompt, row: Example, purpose: Purpose) -> Outcome:
+    def _outcome(self, prompt: Prompt, row: Example, purpose: Purpose, repeat: int) -> Outcome:
         score = float(self.right[self.number(prompt), int(row.id)])
-        return Outcome(prompt.prompt_id, row.id, 0, purpose, Completion(""), {}, score, score)
+        return Outcome(prompt.prompt_id, row.id, repeat, purpose, Completion(""), {}, score, score)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from promptrl.errors import ConfigError
 from promptrl.tasks.dataset import Example, build_examples
-from promptrl.tasks.splits import Splits, normalise_input, split_examples
+from promptrl.tasks.splits import Splits, fold_examples, normalise_input, split_examples
 
 HALVES = {"train": 0.5, "validation": 0.25, "test": 0.25}
 
@@ -212,3 +212,47 @@ class TestThreeFiles:
         rows = numbered(60)
         files = {"train": rows[:30], "validation": rows[30:45], "test": rows[45:]}
         assert sizes(split_examples(files, fractions={}, seed=0, limit=10)) == [10, 10, 10, 0]
+
+
+class TestFolds:
+    """Few rows, judged one fold after the other."""
+
+    @given(st.integers(16, 120), st.integers(2, 8), st.integers(0, 4), st.sampled_from([1, 3]), st.integers(0, 3))
+    @settings(max_examples=60, deadline=None)
+    def test_a_fold_is_never_seen_before_it_is_judged(
+        self, count: int, folds: int, shown: int, labels: int, seed: int
+    ) -> None:
+        """Every row but those of the first fold is judged once, by searches on earlier folds alone."""
+        rows = numbered(count, labels)
+        if (count - shown) // 4 < folds:
+            with pytest.raises(ConfigError, match=r"dataset\.folds"):
+                fold_examples(rows, folds=folds, fractions=HALVES, seed=seed, demonstration_candidates=shown)
+            return
+        *proofs, last = fold_examples(rows, folds=folds, fractions=HALVES, seed=seed, demonstration_candidates=shown)
+        assert len(proofs) == folds - 1
+        judged: set[str] = set()
+        for fold in proofs:
+            seen = {row.id for row in (*fold.train, *fold.validation)}
+            tested = {row.id for row in fold.test}
+            assert judged <= seen
+            assert not tested & (seen | judged | {row.id for row in last.demonstrations})
+            assert abs(len(tested) - (count - shown) / folds) < 2
+            assert len(fold.train) > len(fold.validation) > 0
+            judged |= tested
+        assert {row.id for row in last.test} == judged
+        assert {row.id for row in (*last.train, *last.validation, *last.demonstrations)} == {row.id for row in rows}
+
+    def test_equal_inputs_stay_together(self) -> None:
+        """A question that is there twice is never judged by a search that saw it."""
+        rows = examples([f"question {i // 2}" for i in range(60)])
+        for fold in fold_examples(rows, folds=4, fractions=HALVES, seed=0)[:-1]:
+            assert not {normalise_input(row) for row in fold.test} & {
+                normalise_input(row) for row in (*fold.train, *fold.validation)
+            }
+
+    def test_labels_have_their_share_in_each_fold(self) -> None:
+        """As in any split."""
+        folds = fold_examples(numbered(80, 2), folds=4, fractions=HALVES, seed=0)
+        assert [Counter(row.reference for row in fold.test) for fold in folds[:-1]] == [
+            {"label 0": 10, "label 1": 10}
+        ] * 3

@@ -1,0 +1,59 @@
+"""What result.json says of scores: rows are the unit, whatever was asked of each."""
+
+import pytest
+
+from promptrl.config import GateConfig
+from promptrl.evaluation import Outcome
+from promptrl.llm.base import Completion
+from promptrl.results import Meeting, compare, decide, measured, scores_by_row, summarise
+
+GATE = GateConfig()
+
+
+def outcomes(*answers: tuple[str, float], prompt: str = "p") -> list[Outcome]:
+    """Outcomes by row and score."""
+    return [Outcome(prompt, row, i, "test", Completion(""), {}, score, score) for i, (row, score) in enumerate(answers)]
+
+
+def test_answers_to_one_row_count_as_one() -> None:
+    """Their mean is the row's score, in the order of the rows."""
+    answers = outcomes(("b", 1.0), ("a", 0.0), ("b", 0.0), ("b", 0.5))
+    assert scores_by_row([None, *answers]) == {"b": 0.5, "a": 0.0}
+
+
+def test_repeats_prove_no_more_than_rows() -> None:
+    """Asking ten rows a hundred times each leaves an interval of ten rows."""
+    once = summarise(outcomes(*((f"r{i}", float(i % 2)) for i in range(10))), GATE, 0)
+    often = summarise(
+        outcomes(*((f"r{i}", float(i % 2)) for i in range(10)), *((f"r{i}", float(i % 2)) for i in range(10))), GATE, 0
+    )
+    assert once is not None
+    assert often is not None
+    assert (often["low"], often["high"], often["rows"]) == (once["low"], once["high"], 10)
+
+
+def test_rows_that_either_lacks_are_left_out() -> None:
+    """Pairs are made by row, not by place."""
+    ours = [None, *outcomes(("b", 1.0), ("c", 1.0), ("d", 1.0))]
+    theirs = [*outcomes(("a", 0.0)), None, *outcomes(("d", 0.0), ("c", 1.0))]
+    comparison = compare(ours, theirs, GATE)
+    assert comparison is not None
+    assert (comparison.rows, comparison.difference) == (2, 0.5)
+    assert compare(ours, [None], GATE) is None
+
+
+@pytest.mark.parametrize(("is_same_prompt", "verdict"), [(True, "same"), (False, "inconclusive")])
+def test_without_rows_nothing_is_known(is_same_prompt: bool, verdict: str) -> None:
+    """But that a prompt is the same as itself."""
+    assert decide(None, GATE, is_same_prompt=is_same_prompt) == verdict
+    assert measured(None) is None
+    assert measured(Meeting({}, None)) is None
+
+
+def test_the_confidence_of_the_gate_is_said() -> None:
+    """With interval, rows and method."""
+    gate = GateConfig(confidence=0.99)
+    ours, theirs = outcomes(*((f"r{i}", 1.0) for i in range(20))), outcomes(*((f"r{i}", 0.0) for i in range(20)))
+    told = measured(Meeting({"winner": ours, "baseline": theirs}, compare(ours, theirs, gate)))
+    assert told is not None
+    assert (told["confidence"], told["rows"], told["method"], told["sequential"]) == (0.99, 20, "exact", None)

@@ -1,9 +1,10 @@
 """Takes edits out of a winner again, one at a time: what is each worth there, and is it worth its tokens?
 
-Every leave-one-out meets the winner on the same validation rows. An edit whose removal makes the prompt shorter and
-costs nothing is pruned; each further removal is compared with the winner itself, so that small losses can't add up.
-The rows are those on which the winner won, so they flatter it, and with it what its edits are worth: that errs on the
-side of keeping an edit. The test comes after this and speaks of the pruned prompt.
+Every leave-one-out meets the winner on the same validation rows. Edits whose removal makes the prompt shorter and costs
+nothing there are taken out together, each further one compared with the winner itself, so that small losses can't add
+up. Then the short prompt meets the winner on more rows, and replaces it only if it is no worse on all of them. The rows
+are those on which the winner won, so they flatter it, and with it what its edits are worth: that errs on the side of
+keeping an edit. The test comes after this and speaks of the pruned prompt.
 """
 
 from collections.abc import Sequence
@@ -20,8 +21,12 @@ from promptrl.tasks.dataset import Example
 CONFIDENCE = 0.9
 """Of the two-sided intervals; so the lower end is a bound of 95 %."""
 MAX_LOSS = 0.1
-"""What the lower end of the interval may say of a removal: at most so much worse, and at most half of the gain."""
-MIN_ROWS = 12
+"""The lower end of the interval must say that pruning costs at most this, and at most half of the winner's gain."""
+SCREENING_SHARE = 0.7
+"""Part of the calls for leaving out edits; the rest confirms on more rows what they add up to."""
+MIN_ROWS = 8
+MIN_CONFIRMING_ROWS = 40
+"""On fewer rows pruned prompts lost about a point (``tests/benchmarks/pruning.py``)."""
 ROUNDING = 1e-9
 
 
@@ -97,11 +102,13 @@ def _prune_winner(
 ) -> Pruning:
     without = leave_one_outs(winner, space)
     bench = _Bench(winner, space.baseline, rows, evaluator, max_calls)
-    if not without or not bench.choose_rows(list(without.values())):
+    if not without or not bench.choose_rows(len(without)):
         return unpruned(winner)
     bench.ask(list(without.values()))
+    pruned, gone = _screened(winner, without, space, bench)
     worths = {edit: bench.compare(winner, prompt) for edit, prompt in without.items()}
-    pruned, gone = _prune(winner, without, space, bench)
+    if gone and not bench.is_confirmed(pruned):
+        pruned, gone = winner, frozenset()
     tokens = {edit: rough_tokens(winner.text) - rough_tokens(prompt.text) for edit, prompt in without.items()}
     edits = [
         EditInWinner(edit, worth, edit in gone, tokens[edit]) for edit, worth in worths.items() if worth is not None
@@ -128,7 +135,7 @@ def leave_one_outs(winner: Prompt, space: EditSpace) -> dict[int, Prompt]:
     return found
 
 
-def _prune(
+def _screened(
     winner: Prompt, without: dict[int, Prompt], space: EditSpace, bench: "_Bench"
 ) -> tuple[Prompt, frozenset[int]]:
     """Remove edits one after the other, those first that seem to hurt most, as long as nothing is lost."""
@@ -142,7 +149,7 @@ def _prune(
         prompt = leave_one_outs(kept, space).get(edit)
         if prompt is None or rough_tokens(prompt.text) >= rough_tokens(kept.text):
             continue
-        if bench.is_affordable(prompt) and bench.is_no_worse(prompt):
+        if bench.is_affordable(prompt) and bench.has_lost_nothing(prompt):
             kept, gone = prompt, gone | {edit}
     return kept, gone
 
@@ -156,52 +163,61 @@ class _Bench:
         self._winner = winner
         self._evaluator = evaluator
         self._calls_left = max_calls
-        answered = {
-            prompt.prompt_id: {o.row_id: o for o in evaluator.outcomes if o.prompt_id == prompt.prompt_id}
+        ours, theirs = (
+            {o.row_id: o.score for o in evaluator.outcomes if o.prompt_id == prompt.prompt_id}
             for prompt in (winner, baseline)
-        }
-        ours, theirs = answered[winner.prompt_id], answered[baseline.prompt_id]
-        self._rows = tuple(row for row in rows if row.id in ours and row.id in theirs)
-        pairs = [(ours[row.id].score, theirs[row.id].score) for row in self._rows]
-        gain = sum(our - their for our, their in pairs) / len(pairs) if pairs else 0.0
-        self._max_loss = min(MAX_LOSS, max(0.0, gain / 2))
-        self._answers: dict[str, list[Outcome | None]] = {}
+        )
+        self._met = tuple(row for row in rows if row.id in ours and row.id in theirs)
+        gains = [ours[row.id] - theirs[row.id] for row in self._met]
+        self._max_loss = min(MAX_LOSS, max(0.0, sum(gains) / len(gains) / 2 if gains else 0.0))
+        self._rows = self._met
+        self._answers: dict[tuple[str, str], Outcome] = {}
 
-    def choose_rows(self, prompts: Sequence[Prompt]) -> bool:
+    def choose_rows(self, n_prompts: int) -> bool:
         """Keep as many rows as the calls pay for, one prompt more to try removals together; False when too few."""
-        self._rows = self._rows[: self._calls_left // (len(prompts) + (len(prompts) > 1))]
+        most = int(SCREENING_SHARE * self._calls_left) // (n_prompts + (n_prompts > 1))
+        self._rows = self._met[:most]
         return len(self._rows) >= MIN_ROWS
 
     def ask(self, prompts: Sequence[Prompt]) -> None:
-        """Answer the rows with every prompt."""
+        """Answer the rows with the winner and with every prompt."""
         asks = [(prompt, row) for prompt in (self._winner, *prompts) for row in self._rows]
         self._calls_left -= self._evaluator.would_cost(asks)
-        outcomes = iter(self._evaluator.evaluate(asks, purpose="validation"))
-        for prompt in (self._winner, *prompts):
-            self._answers[prompt.prompt_id] = [next(outcomes) for _ in self._rows]
+        outcomes = self._evaluator.evaluate(asks, purpose="validation")
+        self._answers.update({(o.prompt_id, o.row_id): o for o in outcomes if o is not None})
 
     def is_affordable(self, prompt: Prompt) -> bool:
         """Whether the prompt is answered already, or the calls left pay for it."""
-        cost = self._evaluator.would_cost([(prompt, row) for row in self._rows])
-        return cost <= self._calls_left
+        return self._evaluator.would_cost([(prompt, row) for row in self._rows]) <= self._calls_left
 
-    def is_no_worse(self, prompt: Prompt) -> bool:
-        """Whether a shorter prompt loses nothing on these rows, and by its interval can't lose much."""
-        if prompt.prompt_id not in self._answers:
+    def has_lost_nothing(self, prompt: Prompt) -> bool:
+        """Whether neither score nor objective of a shorter prompt is lower than the winner's on these rows."""
+        if any((prompt.prompt_id, row.id) not in self._answers for row in self._rows):
             self.ask([prompt])
         pairs = self._pairs(prompt, self._winner)
+        losses = [
+            sum(getattr(second, figure) - getattr(first, figure) for first, second in pairs)
+            for figure in ("score", "objective")
+        ]
+        return bool(pairs) and max(losses) <= ROUNDING
+
+    def is_confirmed(self, prompt: Prompt) -> bool:
+        """Whether the same holds on all rows that the calls left pay for, and a large loss is ruled out."""
+        self._rows = self._met[: len(self._rows) + self._calls_left]
+        self.ask([prompt])
         comparison = self.compare(prompt, self._winner)
-        if comparison is None or sum(first.objective - second.objective for first, second in pairs) < -ROUNDING:
+        if comparison is None or comparison.rows < MIN_CONFIRMING_ROWS or not self.has_lost_nothing(prompt):
             return False
-        return comparison.difference >= -ROUNDING and comparison.low >= -self._max_loss
+        return comparison.low >= -self._max_loss
 
     def compare(self, first: Prompt, second: Prompt) -> Comparison | None:
-        """The first prompt's score minus the second's; None without a row that both answered."""
+        """The first prompt's score minus the second's on the rows; None when none has both."""
         pairs = self._pairs(first, second)
         if not pairs:
             return None
         return paired_comparison([f.score for f, _ in pairs], [s.score for _, s in pairs], CONFIDENCE)
 
     def _pairs(self, first: Prompt, second: Prompt) -> list[tuple[Outcome, Outcome]]:
-        both = zip(self._answers[first.prompt_id], self._answers[second.prompt_id], strict=True)
+        answers = self._answers
+        both = [(answers.get((first.prompt_id, r.id)), answers.get((second.prompt_id, r.id))) for r in self._rows]
         return [(f, s) for f, s in both if f is not None and s is not None]

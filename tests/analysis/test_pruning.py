@@ -3,13 +3,13 @@
 import pytest
 from search.landscape import TableEvaluator, chosen, make_rows, make_space
 
-from promptrl.analysis.pruning import MIN_ROWS, leave_one_outs, prune_winner
+from promptrl.analysis.pruning import MIN_ROWS, SCREENING_SHARE, leave_one_outs, prune_winner
 from promptrl.evaluation import Outcome
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.tasks.dataset import Example
 
-ROWS = make_rows(40)
+ROWS = make_rows(80)
 
 
 class LoggingEvaluator(TableEvaluator):
@@ -79,10 +79,23 @@ def test_an_edit_is_kept_when_too_few_rows_could_show_that_it_matters() -> None:
     """Without a loss on the rows, but too few of them to rule out a large one."""
     space = make_space()
     winner = with_edits(space, "o0_1", "o1_2", "o3_2")
-    evaluator = raced(needs_first_and_one_of_two, space, winner, calls=4 * MIN_ROWS)
-    found = prune_winner(winner, space, ROWS, evaluator, max_calls=4 * MIN_ROWS)
+    evaluator = raced(needs_first_and_one_of_two, space, winner, calls=60)
+    found = prune_winner(winner, space, ROWS, evaluator, max_calls=60)
     assert found.prompt == winner
-    assert {e.worth.rows for e in found.edits} == {MIN_ROWS}
+    assert {e.worth.rows for e in found.edits} == {10}
+
+
+def test_what_was_lost_only_on_later_rows_is_not_pruned() -> None:
+    """The first rows are too few to see it; the short prompt has to stand on all of them."""
+
+    def matters_late(prompt: Prompt, row: Example) -> float:
+        return float(chosen(prompt).get(0) == 1 and (bool(chosen(prompt).get(3)) or int(row.id[1:]) < 40))
+
+    space = make_space()
+    winner = with_edits(space, "o0_1", "o3_2")
+    found = prune_winner(winner, space, ROWS, raced(matters_late, space, winner), max_calls=120)
+    assert found.prompt == winner
+    assert {space.edits[e.edit].text: e.worth.difference for e in found.edits} == {"o0_1": 1.0, "o3_2": 0.0}
 
 
 def test_a_winner_with_a_small_gain_is_not_pruned_on_thin_evidence() -> None:
@@ -107,7 +120,7 @@ def test_a_longer_prompt_is_no_pruning() -> None:
     assert found.prompt == winner
 
 
-@pytest.mark.parametrize("calls", [0, 50, 97, 130])
+@pytest.mark.parametrize("calls", [0, 40, 50, 97, 130])
 def test_the_calls_are_kept(calls: int) -> None:
     """Never more than allowed, whatever that is; too few for a look ask nothing."""
     space = make_space()
@@ -115,7 +128,7 @@ def test_the_calls_are_kept(calls: int) -> None:
     evaluator = raced(needs_first_and_one_of_two, space, winner, calls=calls)
     found = prune_winner(winner, space, ROWS, evaluator, max_calls=calls)
     assert evaluator.calls_left("validation") >= 0
-    assert bool(found.edits) == (calls >= 4 * MIN_ROWS)
+    assert bool(found.edits) == (int(SCREENING_SHARE * calls) >= 4 * MIN_ROWS)
 
 
 def test_rows_that_the_finals_did_not_reach_are_not_used() -> None:

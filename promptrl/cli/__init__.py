@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from promptrl import __version__
-from promptrl.cli import bench, configs, evaluation, export, report, runs, training
+from promptrl.cli import bench, cache, configs, doctor, evaluation, export, report, runs, training
 from promptrl.errors import PromptrlError
 
 
@@ -64,7 +64,9 @@ evaluation.register(app)
 bench.register(app)
 export.register(app)
 report.register(app)
+doctor.register(app)
 app.add_typer(runs.app, name="runs")
+app.add_typer(cache.app, name="cache")
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Everything people see: the only part of promptrl that imports rich."""
 
 from promptrl.console.benches import show_bench, show_bench_run
+from promptrl.console.engine import show_cache, show_checkup, show_forecast
 from promptrl.console.live import failures_told, training_view
 from promptrl.console.screen import print_data, print_text, show_error, show_message
 from promptrl.console.tables import (
@@ -18,9 +19,12 @@ __all__ = [
     "print_text",
     "show_bench",
     "show_bench_run",
+    "show_cache",
+    "show_checkup",
     "show_comparison",
     "show_error",
     "show_evaluation",
+    "show_forecast",
     "show_message",
     "show_plan",
     "show_run",

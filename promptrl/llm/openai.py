@@ -138,6 +138,10 @@ class OpenAITarget:
         self._pools.append(_Pool(self._make_client()))
         return self._pools[-1]
 
+    def sent_params(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The parameters by the names under which they are sent, as far as the server has asked for others."""
+        return self._body(params)
+
     def _body(self, params: Mapping[str, Any]) -> dict[str, Any]:
         own = sorted(_OWN_PARAMS & set(params))
         if own:

@@ -1,0 +1,56 @@
+"""Commands before a run: ``plan`` (what it can cost) and ``doctor`` (what its target is like)."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from promptrl.cli.options import AsJson, Overrides
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the app."""
+    app.command()(plan)
+    app.command()(doctor)
+
+
+def plan(
+    configs: Annotated[list[Path], typer.Argument(help="One or more YAML configs.")],
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a run can cost at most: calls, tokens, dollars. Asks nobody, no network."""
+    from promptrl import console
+    from promptrl.config import load_config
+    from promptrl.errors import ConfigError, Problem
+    from promptrl.forecast import forecast
+    from promptrl.parts import build_parts
+
+    problems: list[Problem] = []
+    for path in configs:
+        try:
+            loaded = load_config(path, overrides or [])
+            console.show_forecast(path, forecast(loaded, build_parts(loaded)), as_json=as_json)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+
+
+def doctor(
+    config: Annotated[Path, typer.Argument(help="A YAML config.")],
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the target one short question twice: latency, tokens, determinism, parameters, price."""
+    from promptrl import console
+    from promptrl.checkup import examine
+    from promptrl.config import load_config
+    from promptrl.interrupts import signals_as_errors
+    from promptrl.parts import build_parts
+
+    loaded = load_config(config, overrides or [])
+    parts = build_parts(loaded)
+    with signals_as_errors() as stop:
+        checkup = examine(loaded, parts, stop)
+    console.show_checkup(checkup, as_json=as_json)

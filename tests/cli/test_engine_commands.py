@@ -1,0 +1,146 @@
+"""``plan``, ``doctor`` and ``cache``: what a run can cost, what its target is like, what is kept."""
+
+import json
+from pathlib import Path
+
+import pytest
+from servers import toy_model
+from servers.openai_server import Fault, OpenAIServer
+from servers.toy_model import CONFIG, write_experiment
+from typer.testing import CliRunner, Result
+
+from promptrl.cli import app
+from promptrl.config import load_config
+from promptrl.forecast import forecast, longest_prompt, prompt_bound
+from promptrl.llm.base import Completion
+from promptrl.llm.cache import Cache
+from promptrl.parts import build_parts
+
+PRICE = "target.price={input_per_million: 1, output_per_million: 10}"
+
+
+def promptrl(*arguments: object) -> Result:
+    """Run a command as ``promptrl ...`` would."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def serve_config(folder: Path, server: OpenAIServer, target: str = "") -> Path:
+    """The toy experiment over HTTP."""
+    start, end = CONFIG.index("target: "), CONFIG.index("\nprompt:")
+    block = f"target: {{type: openai, model: toy, base_url: '{server.base_url}', api_key_env: null{target}}}"
+    return write_experiment(folder, CONFIG[:start] + block + CONFIG[end:])
+
+
+def test_plan_bounds_what_a_run_can_cost(tmp_path: Path) -> None:
+    """Calls times the longest prompt within reach and the longest answer; a run stays below it."""
+    config = write_experiment(tmp_path)
+    done = promptrl("plan", config, "--json", "-s", PRICE)
+    assert done.exit_code == 0, done.stderr
+    plan = json.loads(done.stdout)
+    assert plan["calls"]["total"] == 900 == sum(plan["calls"].values()) - 900
+    longest = "You are a pirate. Reply with digits only. Add the numbers. Be chatty."
+    assert len(longest) <= plan["longest_prompt_tokens"] <= len(longest) + 2 * 8 + len("11 + 11") + 10
+    assert plan["completion_tokens"] == 900 * 8
+    assert plan["cost_usd"] == pytest.approx((plan["prompt_tokens"] + 10 * plan["completion_tokens"]) / 1e6)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_plan_says_it_in_words(tmp_path: Path) -> None:
+    """With the limits that hold in any case; an unknown price stays unknown."""
+    config = write_experiment(tmp_path)
+    done = promptrl("plan", config, "-s", "budget.max_minutes=7")
+    assert done.exit_code == 0, done.stderr
+    assert "cost unknown" in done.stdout
+    assert "budget.max_minutes 7" in done.stdout
+    limited = promptrl("plan", config, "-s", PRICE, "-s", "budget.max_usd=0.001", "-s", "target.requests_per_minute=90")
+    assert "$0.0010" in limited.stdout
+    assert "at least 10.0 minutes" in limited.stdout
+    broken = promptrl("plan", config, "-s", "budget.max_calls=3")
+    assert broken.exit_code == 2
+
+
+def test_the_longest_prompt_is_the_longest_of_all(tmp_path: Path) -> None:
+    """By looking at every prompt of the space."""
+    loaded = load_config(write_experiment(tmp_path), [])
+    parts = build_parts(loaded)
+    rows = parts.splits.test[:1]
+    found = prompt_bound(longest_prompt(parts.space, rows[0]), rows)
+    assert found == max(prompt_bound(prompt, rows) for prompt in parts.space.enumerate())
+    assert forecast(loaded, parts).longest_prompt_tokens >= found
+
+
+def test_doctor_reports_what_a_target_is_like(tmp_path: Path) -> None:
+    """Two questions; the new name of max_tokens is noticed, tokens and costs are told."""
+    renamed = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
+    with OpenAIServer(toy_model.answer, [Fault(400, {"error": {"message": renamed}})]) as server:
+        config = serve_config(tmp_path, server, ", params: {max_tokens: 8, seed: 1}")
+        done = promptrl("doctor", config, "--json", "-s", PRICE)
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert len(server.requests) == 3
+    assert found["answer"] == "a fine question"
+    assert found["is_deterministic"]
+    assert sorted(found["accepted"]) == ["max_completion_tokens", "seed", "temperature"]
+    assert found["cost_usd"] == pytest.approx((found["prompt_tokens"] + 10 * found["completion_tokens"]) / 1e6)
+    assert found["price"] == [1, 10]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_doctor_gives_advice(tmp_path: Path) -> None:
+    """A server without usage whose answers differ at temperature 0."""
+    answers = iter(["one", "two"])
+    with OpenAIServer(lambda *_: next(answers), has_usage=False) as server:
+        done = promptrl("doctor", serve_config(tmp_path, server))
+    assert done.exit_code == 0, done.stderr
+    for part in ("same answer twice: no", "two answers at temperature 0", "reports no tokens", "give target.price"):
+        assert part in done.stdout
+
+
+@pytest.mark.parametrize("fault", [Fault(401), Fault(500)], ids=["refused", "down"])
+def test_doctor_fails_with_the_exit_code_of_a_run(tmp_path: Path, fault: Fault) -> None:
+    """And says what the server said."""
+    with OpenAIServer(faults=[fault] * 9) as server:
+        done = promptrl("doctor", serve_config(tmp_path, server))
+    assert done.exit_code == 4
+    assert str(fault.status) in done.stderr
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    """A runs folder with a cache of two answers."""
+    with Cache(tmp_path / "runs/.cache.sqlite") as cache:
+        cache.put_many({"a": Completion("first\ud800"), "b": Completion("second", 3, 4)})
+    return tmp_path / "runs"
+
+
+def test_cache_stats_count(runs: Path) -> None:
+    """For people and for programs, by folder or by file."""
+    assert "answers: 2" in promptrl("cache", "stats", "--runs-dir", runs).stdout
+    data = json.loads(promptrl("cache", "stats", "--path", runs / ".cache.sqlite", "--json").stdout)
+    assert data["answers"] == 2
+    assert data["oldest"].endswith("+00:00")
+
+
+def test_cache_export_writes_lines(runs: Path, tmp_path: Path) -> None:
+    """To stdout or a file, every answer with its key."""
+    printed = [json.loads(line) for line in promptrl("cache", "export", "--runs-dir", runs).stdout.splitlines()]
+    assert [(row["key"], row["text"]) for row in printed] == [("a", "first\ud800"), ("b", "second")]
+    done = promptrl("cache", "export", tmp_path / "out.jsonl", "--runs-dir", runs)
+    assert done.exit_code == 0
+    assert [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()] == printed
+    assert promptrl("cache", "export", tmp_path / "no/such", "--runs-dir", runs).exit_code == 2
+
+
+def test_cache_clear_asks_first(runs: Path) -> None:
+    """Nobody to answer is a no; --yes needs no answer."""
+    assert promptrl("cache", "clear", "--runs-dir", runs).exit_code == 2
+    assert "answers: 2" in promptrl("cache", "stats", "--runs-dir", runs).stdout
+    assert "2 answers" in promptrl("cache", "clear", "--yes", "--runs-dir", runs).stderr
+    assert "answers: 0" in promptrl("cache", "stats", "--runs-dir", runs).stdout
+
+
+def test_a_cache_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    """Looking at it is a usage error."""
+    done = promptrl("cache", "stats", "--runs-dir", tmp_path)
+    assert done.exit_code == 2
+    assert not list(tmp_path.iterdir())

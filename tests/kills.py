@@ -1,0 +1,195 @@
+"""Kills training runs with -9 at random moments, resumes them, and counts what the server was asked twice.
+
+    python tests/kills.py --kills 100
+    python tests/kills.py --kills 20 --calls 1000
+
+Each run is killed up to five times, at a random number of requests seen by the server or at a random time, and then
+carried to its end. It fails when a result differs from that of an uninterrupted run, or when more questions were asked
+again after a kill than were in flight. The questions go to a server in this process.
+"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from servers import toy_model
+from servers.openai_server import Chat, OpenAIServer
+from servers.toy_model import CONFIG, write_experiment
+
+CONCURRENCY = 4
+MAX_KILLS_OF_A_RUN = 5
+LONGEST_RUN_S = 600
+
+
+class Counting:
+    """Answers like a model behind it and counts each question."""
+
+    def __init__(self, answer: Any = toy_model.answer) -> None:
+        self.counts: Counter[str] = Counter()
+        self._answer = answer
+        self._change = threading.Condition()
+
+    def answer(self, messages: Chat, params: dict[str, Any]) -> str:
+        """Answer, counted."""
+        with self._change:
+            self.counts[json.dumps([messages, params], sort_keys=True)] += 1
+            self._change.notify_all()
+        return str(self._answer(messages, params))
+
+    @property
+    def asked(self) -> int:
+        """Requests so far."""
+        return self.counts.total()
+
+    @property
+    def asked_again(self) -> int:
+        """Requests whose question had been asked before."""
+        return self.counts.total() - len(self.counts)
+
+    def wait_for(self, asked: int, process: "subprocess.Popen[bytes]") -> None:
+        """Return when so many requests have come, or the process has ended."""
+        with self._change:
+            while self.counts.total() < asked and process.poll() is None:
+                self._change.wait(0.05)
+
+
+@dataclass(frozen=True)
+class Killed:
+    """What became of one run.
+
+    Attributes:
+        kills: How often it was killed.
+        asked_again: The most questions that were asked again after one of these kills.
+        result: Its result.json without what may differ.
+    """
+
+    kills: int
+    asked_again: int
+    result: dict[str, Any]
+
+
+def toy_config(folder: Path, base_url: str, max_calls: int) -> Path:
+    """The toy experiment over HTTP."""
+    target = (
+        f"target: {{type: openai, model: toy, base_url: '{base_url}', api_key_env: null, concurrency: {CONCURRENCY}}}"
+    )
+    text = CONFIG.replace("max_calls: 900", f"max_calls: {max_calls}")
+    return write_experiment(folder, text[: text.index("target: ")] + target + text[text.index("\nprompt:") :])
+
+
+def start(folder: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+    """Start promptrl in a process of its own."""
+    tests = str(Path(__file__).parent)
+    environment = {**os.environ, "PYTHONPATH": tests, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "promptrl", *arguments]
+    with (folder / "log.txt").open("ab") as log:
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+
+
+def start_or_resume(folder: Path, config: Path) -> "subprocess.Popen[bytes]":
+    """Resume the run; train if it was killed before it had a config of its own."""
+    if list((folder / "runs").glob("*/config.resolved.yaml")):
+        return start(folder, "resume", "latest")
+    return start(folder, "train", str(config))
+
+
+def result_of(folder: Path) -> dict[str, Any]:
+    """The result without what may differ between two runs of one seed."""
+    (path,) = (folder / "runs").glob("*/result.json")
+    result: dict[str, Any] = json.loads(path.read_text())
+    for key in ("run_id", "wall_s", "cost_usd", "tokens", "engine"):
+        del result[key]
+    del result["calls"]["paid"], result["calls"]["cached"]
+    return result
+
+
+def finish(folder: Path, config: Path) -> dict[str, Any]:
+    """Carry a run to its end."""
+    process = start_or_resume(folder, config)
+    code = process.wait(LONGEST_RUN_S)
+    assert code == 0, (folder / "log.txt").read_text()
+    return result_of(folder)
+
+
+def kill_and_resume(folder: Path, config: Path, server: Counting, kills: int, total: int, rng: random.Random) -> Killed:
+    """Kill one run again and again, then let it end.
+
+    Args:
+        folder: Where it runs.
+        config: What it trains.
+        server: Counts its questions; nobody has asked it before.
+        kills: How often to kill.
+        total: Questions that an uninterrupted run asks.
+        rng: Draws the moments.
+    """
+    most = done = 0
+    for _ in range(kills):
+        known = server.asked_again
+        process = start_or_resume(folder, config)
+        if rng.random() < 0.8:
+            server.wait_for(server.asked + rng.randint(1, max(2, total // kills)), process)
+            time.sleep(rng.choice([0.0, rng.random() / 20]))
+        else:
+            time.sleep(rng.random() * 4)
+        process.kill()
+        if process.wait() == 0:
+            break
+        done += 1
+        most = max(most, server.asked_again - known)
+    known = server.asked_again
+    result = finish(folder, config) if not list((folder / "runs").glob("*/result.json")) else result_of(folder)
+    return Killed(done, max(most, server.asked_again - known), result)
+
+
+def main() -> int:
+    """Kill until the number is reached; exit code 1 when something was paid for twice or came out otherwise."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--calls", type=int, default=400, help="calls of the toy experiment")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    rng = random.Random(options.seed)
+    kills = runs = worst = 0
+    with tempfile.TemporaryDirectory() as place:
+        whole = Path(place) / "whole"
+        whole.mkdir()
+        counting = Counting()
+        with OpenAIServer(counting.answer) as server:
+            expected = finish(whole, toy_config(whole, server.base_url, options.calls))
+        total = counting.asked
+        print(f"uninterrupted: {total} requests, {counting.asked_again} asked again", flush=True)  # noqa: T201
+        while kills < options.kills:
+            folder = Path(place) / f"run-{runs}"
+            folder.mkdir()
+            counting = Counting()
+            with OpenAIServer(counting.answer) as server:
+                config = toy_config(folder, server.base_url, options.calls)
+                wanted = min(MAX_KILLS_OF_A_RUN, options.kills - kills)
+                killed = kill_and_resume(folder, config, counting, wanted, total, rng)
+            kills, runs, worst = kills + killed.kills, runs + 1, max(worst, killed.asked_again)
+            is_same = killed.result == expected
+            print(  # noqa: T201
+                f"run {runs}: {killed.kills} kills, {counting.asked_again} of {counting.asked} asked again "
+                f"(at most {killed.asked_again} after one kill), result {'the same' if is_same else 'DIFFERS'}",
+                flush=True,
+            )
+            if not is_same or killed.asked_again > CONCURRENCY:
+                return 1
+    print(f"{kills} kills of {runs} runs; at most {worst} asked again after a kill, {CONCURRENCY} in flight")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

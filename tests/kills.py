@@ -186,6 +186,8 @@ def main() -> int:
                 flush=True,
             )
             if not is_same or killed.asked_again > CONCURRENCY:
+                differing = [key for key in expected if killed.result.get(key) != expected[key]]
+                print({key: (expected[key], killed.result.get(key)) for key in differing})  # noqa: T201
                 return 1
     print(f"{kills} kills of {runs} runs; at most {worst} asked again after a kill, {CONCURRENCY} in flight")  # noqa: T201
     return 0

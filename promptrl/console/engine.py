@@ -28,7 +28,8 @@ def show_forecast(path: Path, forecast: "Forecast", *, as_json: bool) -> None:
     console.print(made)
     console.print(
         f"A call takes at most {forecast.longest_prompt_tokens:,} tokens in and {answer} out: the longest prompt "
-        f"within reach on the longest row, a token a byte. The baseline takes about {forecast.baseline_prompt_tokens:,}."
+        "within reach on the longest row, a token a byte. "
+        f"The baseline takes about {forecast.baseline_prompt_tokens:,}."
     )
     cost = "cost unknown (give target.price)" if forecast.cost_usd is None else money(forecast.cost_usd)
     console.print(f"At most: {cost}, without attempts that fail and are charged all the same.")

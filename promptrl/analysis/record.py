@@ -37,6 +37,18 @@ class RunRecord:
     notes: Sequence[str] = ()
 
     def answers(self, label: str, purpose: str) -> list[Outcome]:
-        """Outcomes of "baseline" or "winner" on the rows of one purpose."""
-        prompt_id = self.result[label]["prompt_id"]
-        return [o for o in self.outcomes if o.prompt_id == prompt_id and o.purpose == purpose]
+        """First answers of "baseline" or "winner" on the rows of one purpose.
+
+        Fold by fold each row was asked of the winner of the search that had not seen it: all those answers count as the
+        winner's.
+        """
+        asked = [o for o in self.outcomes if o.purpose == purpose and o.repeat == 0]
+        baseline_id = self.result["baseline"]["prompt_id"]
+        if label == "winner" and purpose == "test" and self.folds:
+            return [o for o in asked if o.prompt_id != baseline_id]
+        return [o for o in asked if o.prompt_id == self.result[label]["prompt_id"]]
+
+    @property
+    def folds(self) -> Sequence[Mapping[str, Any]]:
+        """The folds that the verdict rests on; empty when it rests on one comparison on test rows."""
+        return list(self.result["improvement"].get("folds", ()))

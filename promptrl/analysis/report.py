@@ -38,6 +38,15 @@ _NOTHING: Mapping[str, Any] = {
 """What a run without attribution.json says of its edits."""
 
 
+_METHODS = {
+    "exact": "McNemar's exact test, Tango's score interval",
+    "betting": "a test by betting, which holds on any number of rows",
+    "sequential": "a test by betting, which holds at any time it stops",
+    "folds": "a test by betting, which holds on any number of rows",
+}
+"""How a paired difference was measured, by ``Comparison.method``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What is written beside a run.
@@ -210,6 +219,8 @@ def _context(record: RunRecord) -> dict[str, Any]:
         "told_pairs": _told_pairs(attribution),
         "tokens": {label: _tokens(record, label) for label in ("baseline", "winner")},
         "rows": _row_counts(record),
+        "folds": record.folds,
+        "method": _METHODS.get(result["improvement"]["test"]["method"]) if result["improvement"]["test"] else None,
         "config_text": printable(record.config_text, MAX_CONFIG),
     }
 

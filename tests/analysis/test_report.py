@@ -268,3 +268,22 @@ def test_runs_stand_side_by_side() -> None:
     assert page.text.count("Add it up.") == 2
     assert "On 40 test rows that both answered, toy-0002 scores +0.0 points against toy-0001" in page.text
     assert "script" not in page.tags
+
+
+def test_folds_count_the_answers_of_each_winner() -> None:
+    """Judged fold by fold, a row belongs to the winner whose search had not seen it; the page says how that went."""
+    record = make_record()
+    folds = [{"prompt_id": name, "rows": 20, "difference": 0.4} for name in ("b", "c")]
+    result = {**record.result, "improvement": {**record.result["improvement"], "folds": folds}}
+    outcomes = [replace(o, prompt_id="c") if o.row_id == "r0" and o.prompt_id == "b" else o for o in record.outcomes]
+    text = Page(render_report(replace(record, result=result, outcomes=outcomes)).html).text
+    assert "Of 40 test rows 20 were fixed, 2 broke, and 18 stayed as they were." in text
+    assert "the whole of this was done 2 times" in text
+
+
+def test_repeated_answers_to_a_row_count_once() -> None:
+    """A row that was asked twice is one row."""
+    record = make_record()
+    again = [replace(o, repeat=1) for o in record.outcomes if o.purpose == "test"]
+    text = Page(render_report(replace(record, outcomes=[*record.outcomes, *again])).html).text
+    assert "Of 40 test rows 20 were fixed" in text

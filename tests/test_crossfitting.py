@@ -41,17 +41,17 @@ def test_folds_are_judged_in_order_and_put_together() -> None:
     assert {o.prompt_id for o in meeting.outcomes["baseline"] if o} == {world.prompts[0].prompt_id}
 
 
-@pytest.mark.parametrize("rows", [16, 60, 100])
+@pytest.mark.parametrize("rows", [16, 60])
 def test_equal_prompts_are_seldom_promoted_on_few_rows(rows: int) -> None:
     """With 64 equal candidates and ten folds, where ordinary cross-validation promotes up to one in ten."""
-    nights = [meet(World(np.random.default_rng(n), 64, 0.0, (rows, 1, 1)), min(10, rows // 4))[0] for n in range(250)]
-    assert sum(map(improved, nights)) <= 0.025 * 250
+    nights = [meet(World(np.random.default_rng(n), 64, 0.0, (rows, 1, 1)), min(10, rows // 4))[0] for n in range(120)]
+    assert sum(map(improved, nights)) <= 0.025 * 120
 
 
 def test_a_clear_gain_is_found_on_sixty_rows() -> None:
     """A quarter of them as test rows alone would seldom show it."""
     found = 0
-    for n in range(60):
+    for n in range(40):
         world = World(np.random.default_rng(n), 32, 0.6, (60, 1, 1))
         found += improved(meet(world, 4)[0])
-    assert found > 30
+    assert found > 20

@@ -1,7 +1,7 @@
 """Intervals, paired tests and verdicts on held-out scores.
 
 Scores lie in [0, 1], one per row; rows are the unit of chance. A metric that is right or wrong on every row gets exact
-or score methods for binomials. A graded one gets bets (``betting.py``) where something is claimed of it: resampling
+or score methods for binomials. A graded one gets bets (``deadline.py``) where something is claimed of it: resampling
 takes for granted that a rare total loss is among the rows seen, and promotes up to a third of the prompts that have one
 on 30 to 50 rows. The mean of a single prompt, which decides nothing, has a bootstrap interval.
 """
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, stats
 
-from promptrl.analysis.betting import betting_interval, betting_p_value
+from promptrl.analysis.deadline import deadline_interval, deadline_p_value
 
 Verdict = Literal["improved", "worse", "same", "inconclusive"]
 Method = Literal["exact", "betting", "sequential", "folds"]
@@ -92,7 +92,7 @@ def paired_comparison(challenger: Sequence[float], baseline: Sequence[float], co
 
     Args:
         challenger: One score per row, in [0, 1].
-        baseline: The other prompt's scores on the same rows in the same order.
+        baseline: The other prompt's scores on the same rows in the same order, one that does not depend on them.
         confidence: Coverage of the interval aimed at, in (0, 1).
 
     Raises:
@@ -125,8 +125,8 @@ def folds_comparison(challenger: Sequence[float], baseline: Sequence[float], con
 
 
 def _by_bets(differences: FloatArray, confidence: float, method: Method) -> Comparison:
-    low, high = betting_interval(differences, confidence)
-    p_value = betting_p_value(differences, confidence)
+    low, high = deadline_interval(differences, confidence)
+    p_value = deadline_p_value(differences, confidence)
     return Comparison(float(differences.mean()), low, high, p_value, differences.size, method, confidence)
 
 

@@ -1,13 +1,15 @@
 """The arms of the search benchmark: one function each from (world, calls, seed) to the prompt that it would ship.
 
-An arm is written ``NAME`` or ``NAME:key=value,key=value``; the keys go to the search as they are. Names are those of
-``promptrl.search.baselines``, ``live`` (an agent on the live model) and ``planned`` (an agent in the learned model),
-and those of ``peers.py``. Ours search with the share of the calls that ``plan_calls`` leaves them and let the
-finalists meet on validation rows with the rest.
+An arm is written ``NAME`` or ``NAME:key=value,key=value``; the keys go to the search as they are, those of
+``PlanningRules`` too. Names are ``planned`` (an agent in the learned model), ``thompson`` (local search in it),
+``live`` (an agent on the live model), those of ``promptrl.search.baselines`` and those of ``peers.py``. Ours search
+with the share of the calls that ``plan_calls`` leaves them and let the finalists meet on validation rows with the rest.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from functools import partial
+from pathlib import Path
 from time import process_time
 from typing import Any
 
@@ -17,6 +19,7 @@ from peers import PEERS, peer
 from worlds import Arm, Ending, World, WorldEvaluator
 
 from promptrl.parts import plan_calls
+from promptrl.search.asking import Asker
 from promptrl.search.candidates import Candidate
 from promptrl.search.finalists import choose_winner
 
@@ -29,19 +32,17 @@ def find_arm(spec: str) -> Arm:
     Raises:
         SystemExit: There is none.
     """
-    name, _, settings = spec.partition(":")
-    params = {key: yaml.safe_load(value) for key, value in (item.split("=") for item in settings.split(",") if item)}
-    if name == "live":
-        return with_finals(partial(_live, params))
-    if name == "planned":
-        return with_finals(partial(_planned, params))
     from promptrl.search.baselines import BASELINES
 
-    if name in PEERS:
-        return peer(name, params)
+    name, _, settings = spec.partition(":")
+    params = yaml.safe_load("{" + settings.replace("=", ": ") + "}")
+    if name in _OURS:
+        return with_finals(partial(_OURS[name], params))
     if name in BASELINES:
         return with_finals(partial(_baseline, name, params))
-    raise SystemExit(f"there is no arm {name!r}; there are live, planned, {', '.join([*BASELINES, *PEERS])}")
+    if name in PEERS:
+        return peer(name, params)
+    raise SystemExit(f"there is no arm {name!r}; there are {', '.join([*_OURS, *BASELINES, *PEERS])}")
 
 
 def with_finals(search: Search) -> Arm:
@@ -76,14 +77,42 @@ def _live(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, se
 def _planned(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int) -> Sequence[Candidate]:
     from promptrl.search.planning import search_planned
 
-    result = search_planned(space=world.space, evaluator=evaluator, train_rows=world.train, seed=seed, **params)  # type: ignore[arg-type]
+    rules, others = _rules_and_others(params)
+    result = search_planned(
+        space=world.space,
+        evaluator=evaluator,  # type: ignore[arg-type]  # as above
+        train_rows=world.train,
+        rules=rules,
+        seed=seed,
+        **others,
+    )
     return result.candidates
+
+
+def _sampled(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int) -> Sequence[Candidate]:
+    from promptrl.search.planning import search_by_sampling
+
+    rules, others = _rules_and_others(params)
+    return search_by_sampling(Asker(world.space, evaluator, world.train), seed, rules, **others)  # type: ignore[arg-type]
+
+
+def _rules_and_others(params: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Settings of the planning loop itself, and the rest."""
+    from promptrl.search.planning import PlanningRules
+
+    names = {field.name for field in fields(PlanningRules)}
+    rules = {name: tuple(value) if isinstance(value, list) else value for name, value in params.items()}
+    return PlanningRules(**{k: v for k, v in rules.items() if k in names}), {
+        name: Path(value) if name == "weights" else value for name, value in params.items() if name not in names
+    }
 
 
 def _baseline(
     name: str, params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int
 ) -> Sequence[Candidate]:
-    from promptrl.search.asking import Asker
     from promptrl.search.baselines import search_by
 
     return search_by(name, Asker(world.space, evaluator, world.train), seed, **params).candidates  # type: ignore[arg-type]
+
+
+_OURS: Mapping[str, Callable[..., Sequence[Candidate]]] = {"live": _live, "planned": _planned, "thompson": _sampled}

@@ -1,8 +1,9 @@
 """Worlds of recorded answers: score tables of whole edit spaces, and logs of prompts on a public data set.
 
 A table (``tables/NAME.npz``) holds the objective of every prompt of ``configs/NAME.yaml`` on the 200 rows that
-``tables.py --rows 200`` chooses. A log is a CSV whose first column is the row and every other one a prompt (its first
-is the baseline), with the score in each cell; ``prompts.json`` beside it may give the texts.
+``tables.py --rows 200`` chooses. A log is a CSV whose first column is the row and every other one a prompt, with the
+score in each cell; ``prompts.json`` beside it may give the texts. Nobody came with any of these prompts, so the
+baseline is the one at the lower quartile of the means: there is something to gain.
 
 The seed shuffles the rows: 35 % train, 15 % validation, 25 % fresh, 25 % oracle.
 """
@@ -116,9 +117,14 @@ def _lines(prompts: tuple[Prompt, ...]) -> dict[str, int]:
 
 @lru_cache(maxsize=4)
 def _read_log(path: Path) -> tuple[list[str], FloatArray]:
+    """Prompts and scores, shape (prompts, rows), the baseline first."""
     with path.open(newline="", encoding="utf-8") as file:
         header, *lines = list(csv.reader(file))
-    return header[1:], np.array([[float(cell) for cell in line[1:]] for line in lines]).T
+    scores = np.array([[float(cell) for cell in line[1:]] for line in lines]).T
+    ranked = np.argsort(scores.mean(1), kind="stable")
+    baseline = int(ranked[(len(ranked) - 1) // 4])
+    order = [baseline, *(i for i in range(len(scores)) if i != baseline)]
+    return [header[1 + i] for i in order], scores[order]
 
 
 def _texts(path: Path) -> Mapping[str, str]:

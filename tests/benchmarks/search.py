@@ -7,7 +7,8 @@ writes ``runs.csv`` (a line a run), ``summary.csv`` and a curve per kind of worl
 Worlds are random landscapes (``landscapes.py``), score tables of the bundled tasks and, with ``--logs FOLDER``, logs of
 real answers (``recorded.py``). Arms are listed in ``arms.py`` and ``peers.py``; the first one is compared with the
 others in pairs. Runs that ``runs.csv`` already holds are not run again, so a long benchmark can be interrupted and
-continued; delete the file, or lines of it, after changing an arm.
+continued; delete the file, or lines of it, after changing an arm. Set ``OMP_NUM_THREADS=1``: the seconds of own
+computing are processor seconds of all threads.
 """
 
 import argparse

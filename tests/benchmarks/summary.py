@@ -19,6 +19,7 @@ from scipy import stats
 GOAL = 0.9
 MARGIN = 0.02
 RESAMPLES = 4000
+NO_SPREAD = 1e-9
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -221,7 +222,7 @@ def _pair_lines(curves: Curves) -> Iterator[str]:
 
 def _p_value(gaps: FloatArray, mean: float, alternative: Literal["two-sided", "greater"]) -> float:
     """Of Student's t test; gaps without any spread leave no doubt."""
-    if np.ptp(gaps) == 0:
+    if np.ptp(gaps) < NO_SPREAD:
         beats = gaps[0] > mean if alternative == "greater" else gaps[0] != mean
         return 0.0 if beats else 1.0
     return float(stats.ttest_1samp(gaps, mean, alternative=alternative).pvalue)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from promptrl.config import LoadedConfig
+from promptrl.config.targets import LocalTargetConfig, ReplayTargetConfig
 from promptrl.llm.budget import completion_token_bound, prompt_token_bound
 from promptrl.parts import Parts
 from promptrl.prompts.prompt import Prompt
@@ -25,7 +26,8 @@ class Forecast:
         answer_tokens: Most tokens of an answer; None when ``max_tokens`` is not given.
         prompt_tokens: Bound for the whole run.
         completion_tokens: Likewise; None when unknown.
-        cost_usd: Likewise, at most ``budget.max_usd``; None when the price or the length of answers is unknown.
+        cost_usd: Likewise, at most ``budget.max_usd``; None when the price or the length of answers is unknown, 0 for a
+            model in this process or logged answers.
         limits: The limits of the config that are set, by key; where one is lower than the bound, it holds.
         minutes_at_limit: Minutes that limits per minute make the run take at least; None without such limits.
     """
@@ -49,7 +51,7 @@ def forecast(loaded: LoadedConfig, parts: Parts) -> Forecast:
     longest = prompt_bound(longest_prompt(parts.space, rows[0]), rows)
     answer = completion_token_bound(config.target.request_params)
     prompt_tokens, completion_tokens = calls * longest, None if answer is None else calls * answer
-    cost_usd = None
+    cost_usd = 0.0 if isinstance(config.target, LocalTargetConfig | ReplayTargetConfig) else None
     if parts.price is not None and completion_tokens is not None:
         cost_usd = parts.price.cost_usd(prompt_tokens, completion_tokens)
         cost_usd = min(cost_usd, config.budget.max_usd or cost_usd)

@@ -91,8 +91,8 @@ def toy_config(folder: Path, base_url: str, max_calls: int) -> Path:
 
 def start(folder: Path, *arguments: str) -> "subprocess.Popen[bytes]":
     """Start promptrl in a process of its own."""
-    tests = str(Path(__file__).parent)
-    environment = {**os.environ, "PYTHONPATH": tests, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "promptrl", *arguments]
     with (folder / "log.txt").open("ab") as log:
         return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
@@ -100,7 +100,7 @@ def start(folder: Path, *arguments: str) -> "subprocess.Popen[bytes]":
 
 def start_or_resume(folder: Path, config: Path) -> "subprocess.Popen[bytes]":
     """Resume the run; train if it was killed before it had a config of its own."""
-    if list((folder / "runs").glob("*/config.resolved.yaml")):
+    if list((folder / "runs").glob("*/run.json")):
         return start(folder, "resume", "latest")
     return start(folder, "train", str(config))
 

@@ -10,6 +10,7 @@ from typing import Any
 from promptrl.errors import TargetError
 from promptrl.llm.background import background_loop
 from promptrl.llm.base import Completion, CompletionError, Request
+from promptrl.llm.budget import Budget
 from promptrl.llm.stop import Stop
 
 Answer = Completion | CompletionError
@@ -25,6 +26,7 @@ class Flight:
 
     Args:
         key: Of the question.
+        payer: The budget that it is asked for.
         find: Finds the answer; sets ``is_sent`` and ``is_answered`` of the flight.
 
     Attributes:
@@ -32,8 +34,9 @@ class Flight:
         is_answered: Whether the answer is paid for and on its way to the cache: then nothing is cancelled any more.
     """
 
-    def __init__(self, key: str, find: Callable[["Flight"], Coroutine[Any, Any, Answer]]) -> None:
+    def __init__(self, key: str, payer: Budget, find: Callable[["Flight"], Coroutine[Any, Any, Answer]]) -> None:
         self.key = key
+        self.payer = payer
         self.is_sent = self.is_answered = False
         self._is_abandoned = False
         self._waiters = 0

@@ -235,10 +235,9 @@ class Engine:
             try:
                 return self._used_again(await flight.wait())
             except BudgetExhaustedError:
-                if self._budget.stop_reason is not None:
+                if flight.payer is self._budget:
                     raise
-                # it was the budget of another engine: this one asks for itself
-        flight = Flight(key, functools.partial(self._ask_and_commit, request))
+        flight = Flight(key, self._budget, functools.partial(self._ask_and_commit, request))
         self._flights[key] = flight
         try:
             return await flight.wait()

@@ -211,6 +211,19 @@ def test_a_429_halves_the_concurrency(fake_time: FakeTime) -> None:
     assert fake_time.now_s >= 2
 
 
+@pytest.mark.parametrize("kind", ["overloaded", "timeout"])
+def test_a_slow_server_is_asked_less_at_once(fake_time: FakeTime, kind: str) -> None:
+    """Without a pause for those that it did not refuse."""
+    target = StubTarget(
+        lambda text, attempt: TransientError(kind, "busy") if attempt == 1 and text == "q0" else _echo(text, 1)
+    )
+    engine = _engine(target, time=fake_time, concurrency=16)
+    engine.run([ask(f"q{n}") for n in range(16)])
+    assert 8 <= engine.stats.concurrency < 11
+    assert len(fake_time.slept) == 1
+    assert fake_time.now_s < 1
+
+
 def test_five_retries_outlast_a_limit_per_minute(fake_time: FakeTime) -> None:
     """A server that allows nothing for a minute and does not say so."""
     target = StubTarget(lambda text, _: TransientError("rate_limit", "429") if fake_time.now_s < 60 else _echo(text, 1))
@@ -433,3 +446,55 @@ def test_an_engine_closes_its_target() -> None:
     with _engine(target):
         assert not target.is_closed
     assert target.is_closed
+
+
+def test_engines_with_budgets_of_their_own_share_slots_and_answers(tmp_path: Path) -> None:
+    """Together they have no more in flight than allowed; a question of both is asked once, and counted for each."""
+    target, budgets = Overlap(), [Budget(max_calls=None) for _ in range(2)]
+    with Cache(tmp_path / "c") as cache:
+        first = _engine(target, budgets[0], cache=cache, concurrency=3)
+        second = first.with_budget(budgets[1])
+        threads = [
+            threading.Thread(target=engine.run, args=([ask(f"{name}{n}") for n in range(10)] + [ask("both")],))
+            for engine, name in ((first, "a"), (second, "b"))
+        ]
+        for thread in threads:
+            thread.start()
+        target.wait_for(3)
+        target.open()
+        for thread in threads:
+            thread.join(10)
+    assert (target.most, len(target.begun)) == (3, 21)
+    assert [budget.spent.total for budget in budgets] == [11, 11]
+    assert sum(budget.spent.paid for budget in budgets) == 21
+    assert (first.stats.calls, second.stats.calls) == (11, 11)
+
+
+def test_a_budget_that_ends_is_not_the_end_of_another_engines() -> None:
+    """It had joined the first one's question, and asks for itself then."""
+    poor, rich = Budget(max_calls=None, max_tokens=20), Budget(max_calls=None)
+    target = Overlap()
+    first = _engine(target, poor, concurrency=4)
+    second = first.with_budget(rich)
+    errors: list[BaseException] = []
+    answers: list[object] = []
+
+    def ask_poorly() -> None:
+        try:
+            first.run([ask("a"), ask("b")])  # one fits at a time: the other waits for what the first one costs
+        except BudgetExhaustedError as error:
+            errors.append(error)
+
+    threads = [
+        threading.Thread(target=ask_poorly),
+        threading.Thread(target=lambda: answers.extend(second.run([ask("a"), ask("b")]))),
+    ]
+    threads[0].start()
+    target.wait_for(1)
+    threads[1].start()
+    target.open()
+    for thread in threads:
+        thread.join(10)
+    assert len(errors) == 1
+    assert [answer.text for answer in answers if isinstance(answer, Completion)] == ["a", "b"]
+    assert rich.stop_reason is None

@@ -176,8 +176,8 @@ def _find_winner(
     Raises:
         BudgetExhaustedError: The budget ended before anything could be chosen.
     """
-    from promptrl.analysis.pruning import prune_winner
-    from promptrl.search.finalists import choose_winner
+    from promptrl.analysis.pruning import calls_wanted, prune_winner
+    from promptrl.search.finalists import MAX_FINALISTS, choose_winner
 
     budget.reserve_share("validation", parts.plan.validation)
     began_s = time.monotonic() - evaluator.asking_s
@@ -185,12 +185,13 @@ def _find_winner(
     run.update(search_own_s=round(time.monotonic() - began_s - evaluator.asking_s, 3))
     if not search.candidates:
         raise BudgetExhaustedError("the budget ended before the first prompts were scored")
+    candidates = [candidate.prompt for candidate in search.candidates]
     finals = choose_winner(
-        candidates=[candidate.prompt for candidate in search.candidates],
+        candidates=candidates,
         baseline=parts.space.baseline,
         rows=parts.splits.validation,
         evaluator=evaluator,
-        max_calls=parts.plan.finals,
+        max_calls=max(parts.plan.finals, parts.plan.validation - calls_wanted(candidates[:MAX_FINALISTS], parts.space)),
         rng=np.random.default_rng(loaded.config.seed),
         on_event=watch.on_search,
     )

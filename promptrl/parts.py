@@ -29,7 +29,7 @@ from promptrl.tasks.splits import Splits, fold_examples, split_examples
 MIN_FINALIST_CALLS = 40
 FINALIST_SHARE = 0.25
 LEAVE_ONE_OUT_SHARE = 0.25
-"""Part of the validation calls that is left for taking the winner's edits out again."""
+"""Most of the validation calls that may be kept back for taking the winner's edits out again."""
 MIN_SEARCH_CALLS = 20
 
 _UNREAD = Demonstration("", "", "")
@@ -54,7 +54,7 @@ class CallPlan:
 
     @property
     def finals(self) -> int:
-        """Calls of ``validation`` that the finalists may use."""
+        """Calls of ``validation`` that the finalists may use at least."""
         kept_back = int(LEAVE_ONE_OUT_SHARE * self.validation)
         return max(min(self.validation, MIN_FINALIST_CALLS), self.validation - kept_back)
 

@@ -24,7 +24,7 @@ MAX_LOSS = 0.1
 """The lower end of the interval must say that pruning costs at most this, and at most half of the winner's gain."""
 SCREENING_SHARE = 0.7
 """Part of the calls for leaving out edits; the rest confirms on more rows what they add up to."""
-MIN_ROWS = 8
+MIN_ROWS, ROWS_WANTED = 8, 40
 MIN_CONFIRMING_ROWS = 40
 """On fewer rows pruned prompts lost about a point (``tests/benchmarks/pruning.py``)."""
 ROUNDING = 1e-9
@@ -70,6 +70,12 @@ def unpruned(winner: Prompt) -> Pruning:
     """For a winner that nothing is asked about."""
     tokens = rough_tokens(winner.text)
     return Pruning(winner, (), None, tokens, tokens)
+
+
+def calls_wanted(candidates: Sequence[Prompt], space: EditSpace) -> int:
+    """Calls that pruning may want, whichever wins; none for a single edit, without which it is the baseline."""
+    most = max((len(space.edits_of(prompt)) for prompt in candidates), default=0)
+    return ROWS_WANTED * (most + 1) if most > 1 else 0
 
 
 def prune_winner(

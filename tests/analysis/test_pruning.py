@@ -3,7 +3,7 @@
 import pytest
 from search.landscape import TableEvaluator, chosen, make_rows, make_space
 
-from promptrl.analysis.pruning import MIN_ROWS, SCREENING_SHARE, leave_one_outs, prune_winner
+from promptrl.analysis.pruning import MIN_ROWS, ROWS_WANTED, SCREENING_SHARE, calls_wanted, leave_one_outs, prune_winner
 from promptrl.evaluation import Outcome
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
@@ -129,6 +129,14 @@ def test_the_calls_are_kept(calls: int) -> None:
     found = prune_winner(winner, space, ROWS, evaluator, max_calls=calls)
     assert evaluator.calls_left("validation") >= 0
     assert bool(found.edits) == (int(SCREENING_SHARE * calls) >= 4 * MIN_ROWS)
+
+
+def test_pruning_wants_calls_for_the_longest_candidate() -> None:
+    """A single edit is compared with the baseline anyway, so nothing is kept from the finals for it."""
+    space = make_space()
+    short, long = with_edits(space, "o0_1"), with_edits(space, "o0_1", "o1_2", "o3_2")
+    assert calls_wanted([short, space.baseline], space) == 0
+    assert calls_wanted([short, long], space) == 4 * ROWS_WANTED
 
 
 def test_rows_that_the_finals_did_not_reach_are_not_used() -> None:

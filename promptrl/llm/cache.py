@@ -21,7 +21,7 @@ from typing import Any, Literal, Self
 
 from filelock import FileLock
 
-from promptrl.errors import ConfigError, Problem
+from promptrl.errors import ConfigError, Problem, TargetError
 from promptrl.llm.base import Completion, Request
 
 _KEY_VERSION = 1
@@ -126,12 +126,16 @@ class Cache:
         return self._mode == "all" or is_deterministic(request)
 
     def get_many(self, keys: Sequence[str]) -> dict[str, Completion]:
-        """Read what is known of these questions; each completion has ``is_cached`` set."""
+        """Read what is known of these questions; each completion has ``is_cached`` set.
+
+        Raises:
+            TargetError: The file can't be read now: another process has locked it for long, or the disk fails.
+        """
         with self._lock:
             try:
                 found = list(self._read(keys))
-            except sqlite3.OperationalError:
-                raise
+            except sqlite3.OperationalError as error:
+                raise TargetError(f"cache {self.path} can't be read: {error}") from error
             except sqlite3.DatabaseError as error:
                 self._start_over(error)
                 found = []

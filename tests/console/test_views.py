@@ -8,8 +8,10 @@ import sys
 
 import pytest
 
-from promptrl.console import failures_told
+from promptrl.console import failures_told, training_view
 from promptrl.errors import StopRequestedError, TargetError
+from promptrl.events import CallsMade
+from promptrl.llm.stats import EngineStats
 
 CODE = """\
 from promptrl.console import training_view
@@ -45,3 +47,44 @@ def test_json_lines_end_with_how_a_run_failed(
     with pytest.raises(type(error)), failures_told(as_json=True):
         raise error
     assert json.loads(capsys.readouterr().out) == {"event": "run_failed", "error": str(error), "exit_code": code}
+
+
+@pytest.fixture
+def calls_made() -> CallsMade:
+    """The last batch of a search in bad weather."""
+    engine = EngineStats(
+        calls=40,
+        cached=4,
+        paid=47,
+        retried=9,
+        failed={"timeout": 2},
+        in_flight=0,
+        concurrency=6,
+        prompt_tokens=900,
+        completion_tokens=90,
+        cost_usd=0.5,
+        latency_p50_s=0.8,
+        latency_p95_s=2.25,
+    )
+    return CallsMade("search", 40, 40, 40, 47, 4, 0.5, engine)
+
+
+def test_people_see_what_the_engine_does(calls_made: CallsMade, capsys: pytest.CaptureFixture[str]) -> None:
+    """Retries, what is missing and why, how many at once, latencies."""
+    with pytest.MonkeyPatch.context() as patch, training_view(as_json=False) as view:
+        patch.setenv("CI", "true")
+        view.observe(calls_made)
+    line = capsys.readouterr().err
+    assert "9 retried, 2 missing (timeout), 6 at once" in line
+    assert "latency 0.8 s, 95 % 2.2 s" in line
+    assert "4 cached" in line
+
+
+def test_programs_get_the_counters_of_the_engine(calls_made: CallsMade, capsys: pytest.CaptureFixture[str]) -> None:
+    """In every line about calls."""
+    with training_view(as_json=True) as view:
+        view.observe(calls_made)
+    line = json.loads(capsys.readouterr().out)
+    assert line["event"] == "calls_made"
+    assert line["engine"]["failed"] == {"timeout": 2}
+    assert line["engine"]["latency_p95_s"] == 2.25

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from servers.stub_target import ask
 
-from promptrl.errors import ConfigError
+from promptrl.errors import ConfigError, TargetError
 from promptrl.llm.base import Completion, Message, Request
 from promptrl.llm.cache import Cache, cache_key, is_deterministic
 
@@ -237,6 +237,19 @@ def test_an_answer_that_nobody_waits_for_is_stored_all_the_same(cache: Cache) ->
     cache.put_soon({"a": FULL}, lambda error: None)
     cache.put_many({"b": FULL})
     assert set(cache.get_many(["a", "b"])) == {"a", "b"}
+
+
+def test_a_file_that_can_not_be_read_stops_the_run_with_exit_4(tmp_path: Path) -> None:
+    """Whoever resumes later finds it as it was."""
+    path = tmp_path / "cache.sqlite"
+    with Cache(path) as cache:
+        cache.put_many({"a": FULL})
+        with sqlite3.connect(path) as other:
+            other.execute("ALTER TABLE answers RENAME TO moved")
+        other.close()
+        with pytest.raises(TargetError, match="can't be read") as caught:
+            cache.get_many(["a"])
+    assert caught.value.exit_code == 4
 
 
 def test_a_closed_cache_refuses_answers(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_folds_are_judged_in_order_and_put_together() -> None:
 
 @pytest.mark.parametrize("rows", [16, 60])
 def test_equal_prompts_are_seldom_promoted_on_few_rows(rows: int) -> None:
-    """With 64 equal candidates and ten folds, where ordinary cross-validation promotes up to one in ten."""
+    """With 64 equal candidates and ten folds, where ordinary cross-validation promotes one in twelve."""
     nights = [meet(World(np.random.default_rng(n), 64, 0.0, (rows, 1, 1)), min(10, rows // 4))[0] for n in range(120)]
     assert sum(map(improved, nights)) <= 0.025 * 120
 

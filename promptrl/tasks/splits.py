@@ -104,7 +104,7 @@ def fold_examples(
 
     Every fold but the first is once the test rows of a search on all earlier folds. So whatever those searches choose,
     they choose it before they have seen the rows that judge it, and the judgements of all folds may be put together.
-    (In ordinary cross-validation the rows of one fold help to choose what the others judge: with ten folds up to 10 %
+    (In ordinary cross-validation the rows of one fold help to choose what the others judge: with ten folds up to 8 %
     of equal prompts seem better at a level of 2.5 %.)
 
     Args:

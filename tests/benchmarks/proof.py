@@ -8,6 +8,7 @@ discordant on a row when exactly one of them is right; rows are drawn anew every
 import argparse
 import sys
 import time
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from servers.simulated_world import Night, World, live_through
 
+from promptrl.analysis.deadline import deadline_interval, has_reached_goal
 from promptrl.analysis.sequential import stopping_rows
 from promptrl.analysis.spending import SpendingAccount
 from promptrl.analysis.statistics import paired_comparison, verdict
@@ -127,6 +129,42 @@ def print_histories(histories: int, rng: np.random.Generator) -> None:
         print(f"{label:<14}  {cells}  {naive / min(histories, 200):13.1%}", flush=True)
 
 
+def print_graded(nights: int, rng: np.random.Generator) -> None:
+    """Graded scores: a little better on most rows, a total loss on few, equal in the mean; and a true gain."""
+    print(f"\n1c. Graded scores, {nights:,} nights: % improved by bets, by the bootstrap (BCa) and by the t test")
+    print("rows  a total loss on 3 % (equal)     even spread (equal)             even spread, +3 points")
+    for rows in (40, 200):
+        is_lost = rng.random((nights, rows)) < 0.03
+        even = rng.uniform(-0.3, 0.3, (nights, rows))
+        cells = []
+        for differences in (np.where(is_lost, -1.0, 0.03 / 0.97), even, even + 0.03):
+            level = np.full(nights, (1 - CONFIDENCE) / 2)
+            lows = [(low_by_bootstrap(row), low_by_t(row)) for row in differences]
+            shares = [has_reached_goal(differences, np.zeros(nights), level).mean(), *(np.array(lows) > 0).mean(axis=0)]
+            cells.append(" / ".join(f"{value:6.1%}" for value in shares))
+        print(f"{rows:4}  " + "      ".join(cells), flush=True)
+
+
+def low_by_bets(differences: Floats) -> float:
+    """Lower end of the program's interval."""
+    return deadline_interval(differences, CONFIDENCE)[0]
+
+
+def low_by_bootstrap(differences: Floats) -> float:
+    """Lower end of the BCa interval."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        found = stats.bootstrap((differences,), np.mean, confidence_level=CONFIDENCE, n_resamples=999, rng=0)
+    low = float(found.confidence_interval.low)
+    return low if np.isfinite(low) else float(differences.mean())
+
+
+def low_by_t(differences: Floats) -> float:
+    """Lower end of the t interval."""
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(differences) - 1) * differences.std(ddof=1) / len(differences) ** 0.5
+    return float(differences.mean() - half)
+
+
 def print_power(nights: int, rng: np.random.Generator) -> None:
     """How often a true gain is found, and on how many rows."""
     print(f"\n2. Power, {nights:,} nights, {ROWS} test rows: % improved fixed / sequential (rows used), two-sided 95 %")
@@ -167,6 +205,46 @@ def print_optimism(runs: int) -> None:
             cells = "  ".join(f"{mean_error(column):>13}" for column in columns)
             print(f"{world_name:<12} {'sequential' if is_sequential else 'fixed':<10}  {cells}", end="")
             print(f"   ({len(tested)} tested, {len(promoted)} promoted)", flush=True)
+
+
+def print_few_rows(nights: int) -> None:
+    """What can be proven on few rows: a quarter set apart, folds judged in order, and ordinary cross-validation."""
+    print(
+        f"\n4. Few rows, {nights:,} nights: % improved by a quarter of the rows / 4 folds in order / 10 folds crosswise"
+    )
+    print("rows  200 equal prompts             32 prompts, some better (judged true gain of the 4 folds, points)")
+    for rows in (16, 24, 40, 60, 100):
+        cells = []
+        for prompts, spread in ((200, 0.0), (32, 0.6)):
+            worlds = [World(np.random.default_rng(n), prompts, spread, (rows, 0, 0)) for n in range(nights)]
+            found = np.array([few_rows_verdicts(world) for world in worlds])
+            cells.append(" / ".join(f"{value:6.1%}" for value in found[:, :3].mean(axis=0)))
+            gain = f"{100 * found[:, 3].mean():+.1f}"
+        print(f"{rows:4}  {cells[0]}      {cells[1]} ({gain})", flush=True)
+
+
+def few_rows_verdicts(world: World) -> tuple[bool, bool, bool, float]:
+    """Whether each of the three promotes the best mean on the rows it may see, and the true gain of the folds."""
+    right, rows = world.right, world.right.shape[1]
+
+    def chosen(seen: npt.NDArray[np.int64]) -> int:
+        return int(right[:, seen].mean(axis=1).argmax())
+
+    def differences(winner: int, judged: npt.NDArray[np.int64]) -> Floats:
+        return right[winner, judged] - right[0, judged]
+
+    order = np.arange(rows)
+    quarter = differences(chosen(order[: 3 * rows // 4]), order[3 * rows // 4 :])
+    parts = np.array_split(order, 4)
+    winners = [chosen(np.concatenate(parts[:k])) for k in range(1, 4)]
+    in_order = np.concatenate([differences(winner, part) for winner, part in zip(winners, parts[1:], strict=True)])
+    crosswise = [differences(chosen(np.setdiff1d(order, part)), part) for part in np.array_split(order, 10)]
+    return (
+        bool(fixed(quarter[None])[0] == "improved"),
+        low_by_bets(in_order) > 0,
+        bool(fixed(np.concatenate(crosswise)[None])[0] == "improved"),
+        float(np.mean(world.true_scores[winners]) - world.true_scores[0]),
+    )
 
 
 def one_run(number: int, spread: float, gate: GateConfig) -> tuple[World, Night]:
@@ -214,8 +292,10 @@ def main() -> None:
     began_s = time.monotonic()
     print_equal_prompts(arguments.nights, rng)
     print_histories(arguments.histories, rng)
+    print_graded(arguments.nights // 20, rng)
     print_power(min(arguments.nights, 4_000), rng)
     print_optimism(arguments.runs)
+    print_few_rows(arguments.nights // 10)
     print(f"\n{time.monotonic() - began_s:.0f} s")
 
 

@@ -41,7 +41,7 @@ def benched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, A
 
 
 def test_every_algorithm_runs_with_every_seed_at_the_same_budget(benched: tuple[Path, dict[str, Any]]) -> None:
-    """Four ordinary runs, none over the budget, and every algorithm's gain is the mean of its runs."""
+    """Four ordinary runs without a policy, none over the budget; every algorithm's gain is the mean of its runs."""
     config, shown = benched
     arms = [(run["seed"], run["algorithm"]) for run in shown["runs"]]
     assert arms == [(seed, name) for seed in (0, 1) for name in ("random", "halving")]
@@ -49,6 +49,7 @@ def test_every_algorithm_runs_with_every_seed_at_the_same_budget(benched: tuple[
     assert {run.id for run in RunsFolder(config.parent / "runs/bench-toy").all()} == {
         r["run_id"] for r in shown["runs"]
     }
+    assert not list(config.parent.glob("runs/bench-toy/*/policy.zip"))
     for standing in shown["algorithms"]:
         gains = [run["gain"] for run in shown["runs"] if run["algorithm"] == standing["algorithm"]]
         assert standing["gain"]["mean"] == pytest.approx(sum(gains) / 2)

@@ -60,6 +60,14 @@ def test_tensorboard_must_be_installed_when_asked_for(tmp_path: Path, monkeypatc
     assert build_parts(load_config(config)).plan.total == 900
 
 
+def test_optuna_must_be_installed_for_tpe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other baselines do without, and the message names the extra."""
+    config = write_experiment(tmp_path)
+    monkeypatch.setattr(parts, "find_spec", lambda name: None if name == "optuna" else find_spec(name))
+    assert "promptrl[tpe]" in problems_of(config, "algorithm.name=tpe")["algorithm.name"]
+    assert build_parts(load_config(config, ["algorithm.name=random"])).plan.total == 900
+
+
 def test_runs_with_other_seeds_have_the_same_test_rows(tmp_path: Path) -> None:
     """Else a history of nights would not know what it looked at; the division has a seed of its own."""
     config = write_experiment(tmp_path)

@@ -173,6 +173,6 @@ def draw_bands(bands: Mapping[str, Band], files: Sequence[Path]) -> None:
         axes.set_ylabel("objective of the prompt believed best\n(the search's own estimate on train rows)")
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", alpha=0.3)
-        axes.legend(frameon=False, loc="lower right")
+        axes.legend(frameon=False, loc="lower right", title=f"mean, band of {100 * BAND:.0f} % of the seeds")
         for file in files:
             figure.savefig(file, dpi=150, metadata={"Date": None} if file.suffix == ".svg" else None)

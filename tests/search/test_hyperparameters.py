@@ -3,12 +3,21 @@
 import inspect
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 from sb3_contrib import MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
 
-from promptrl.search.hyperparameters import ALGORITHMS, DEFAULTS, HYPERPARAMETERS, MAX_BUFFER_SIZE, check_params
+from promptrl.config import AlgorithmConfig
+from promptrl.search.hyperparameters import (
+    ALGORITHMS,
+    BASELINES,
+    DEFAULTS,
+    HYPERPARAMETERS,
+    MAX_BUFFER_SIZE,
+    check_params,
+)
 
 CLASSES = {"maskable_ppo": MaskablePPO, "ppo": PPO, "a2c": A2C, "dqn": DQN}
 
@@ -84,3 +93,18 @@ def test_check_needs_neither_torch_nor_sb3():
     """``validate`` stays quick."""
     code = "import sys, promptrl.search.hyperparameters; sys.exit('torch' in sys.modules or 'gymnasium' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_takes_no_params(name):
+    """Each one given is told, with the key that a baseline does read."""
+    assert check_params(name, {}) == []
+    problems = check_params(name, {"gamma": 0.9, "n_steps": 8})
+    assert [problem.key for problem in problems] == ["algorithm.params.gamma", "algorithm.params.n_steps"]
+    assert all("rows_per_prompt" in problem.hint for problem in problems)
+
+
+def test_every_baseline_can_be_named_in_a_config():
+    """The config's list and this one are the same."""
+    names = get_args(AlgorithmConfig.model_fields["name"].annotation)
+    assert set(names) == {*ALGORITHMS, *BASELINES}

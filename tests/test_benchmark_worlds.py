@@ -82,7 +82,7 @@ def test_a_record_keeps_four_sets_of_rows_apart() -> None:
     space = worlds.make_slot_space({"a": ["", "x", "y"]})
     rows = worlds.make_rows([str(i) for i in range(40)])
     prompts = list(space.enumerate())
-    scores = np.random.default_rng(0).random((3, 40))
+    scores = np.random.default_rng(0).random((3, 40)) + [[0], [1], [2]]
     world = recorded.Recorded(prompts, scores, rows, seed=1).world("test", 1, space)
     seen = {int(row.id) for row in (*world.train, *world.validation)}
     assert (len(world.train), len(world.validation), len(seen)) == (14, 6, 20)
@@ -91,6 +91,16 @@ def test_a_record_keeps_four_sets_of_rows_apart() -> None:
     other = recorded.Recorded(prompts, hidden, rows, seed=1).world("test", 1, space)
     assert [other.truth(p) for p in prompts] == [world.truth(p) for p in prompts]
     assert other.oracle_score == world.oracle_score
+
+
+def test_a_world_without_gain_is_refused() -> None:
+    """Where the baseline is the oracle's choice, no share can be said."""
+    recorded, worlds = import_module("recorded"), import_module("worlds")
+    space = worlds.make_slot_space({"a": ["", "x"]})
+    scores = np.repeat([[1.0], [0.0]], 40, axis=1)
+    record = recorded.Recorded(list(space.enumerate()), scores, worlds.make_rows([str(i) for i in range(40)]), seed=0)
+    with pytest.raises(ValueError, match="gains nothing"):
+        record.world("test", 0, space)
 
 
 def test_bundled_tables_fit_their_configs() -> None:

@@ -2,7 +2,8 @@
 
 Where its reflection model would rewrite a component, the adapter takes an option of that component which it has
 proposed least often for that parent. The validation set, which GEPA asks in full for every accepted candidate, is as
-many rows as leave room for about ``FULL_EVALUATIONS`` of them; its minibatches come from the other rows.
+many rows as leave room for about ``FULL_EVALUATIONS`` of them; its minibatches come from the other rows. 6, 12, 20 and
+30 of them were tried at 300 calls, on seeds from 1000 on: 12 was best on a table, 20 on landscapes.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from pool import Code, Pool
 from promptrl.errors import BudgetExhaustedError
 from promptrl.tasks.dataset import Example
 
-FULL_EVALUATIONS = 12
+FULL_EVALUATIONS = 16
 MIN_VALIDATION_ROWS = 8
 
 Candidate = dict[str, str]

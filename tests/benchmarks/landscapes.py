@@ -49,10 +49,11 @@ SHAPES = {
     "1e4": Shape((5, 6, 5, 4, 4, 3)),
     "1e6": Shape((6, 6, 6, 6, 6, 5, 5, 5)),
     "1e12": Shape((10,) * 12),
+    "wide": Shape((50,) * 20),
     "1e4-3way": Shape((5, 6, 5, 4, 4, 3), conjunctions=3, way=3, main_sd=0.35, pair_sd=0.3),
     "1e4-4way": Shape((5, 6, 5, 4, 4, 3), conjunctions=6, way=4, main_sd=0.35, pair_sd=0.3),
 }
-"""By name; the number of prompts is 100, 7,200, 972,000, 10^12, 7,200, 7,200."""
+"""By name; the number of prompts is 100, 7,200, 972,000, 10^12, 10^34 (1,000 edits), 7,200, 7,200."""
 
 PAIR_CHANCE = 0.4
 RUGGED_SD = 0.2
@@ -180,7 +181,7 @@ class Landscape:
         return tried[np.arange(len(codes)), best]
 
     def _number(self, codes: IntArray) -> HashArray:
-        """Each prompt's number in the space."""
+        """Each prompt's number in the space, modulo 2^64."""
         return (codes @ self._strides).astype(np.uint64)
 
 

@@ -16,6 +16,7 @@ import csv
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class Job:
     arm: str
 
 
+@lru_cache(maxsize=2)
 def make_world(kind: str, seed: int) -> World:
     """A landscape, a table or a log by its name.
 

@@ -138,6 +138,9 @@ class World:
         validation: Rows for the finals.
         answers: What every prompt scores.
         oracle_score: Fresh score of the prompt that is best on the oracle rows; the mean where several tie there.
+
+    Raises:
+        ValueError: The oracle is no better than the baseline: nothing can be gained.
     """
 
     kind: str
@@ -147,6 +150,10 @@ class World:
     validation: tuple[Example, ...]
     answers: Answers
     oracle_score: float
+
+    def __post_init__(self) -> None:
+        if self.oracle_score <= self.baseline_score:
+            raise ValueError(f"{self.kind} seed {self.seed}: the oracle {self.oracle_score:.3f} gains nothing")
 
     @property
     def baseline_score(self) -> float:

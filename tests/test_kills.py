@@ -108,6 +108,32 @@ def test_a_stop_keeps_the_answers_in_flight(tmp_path: Path, wish: str) -> None:
     assert '"exit_code": 130' in log
 
 
+def test_a_stop_ends_all_runs_of_a_command(tmp_path: Path) -> None:
+    """Each keeps its answers in flight; the exit code is that of the signal."""
+    holding = Holding(40)
+    with OpenAIServer(holding.answer) as server:
+        config = toy_config(tmp_path, server.base_url, CALLS)
+        other = tmp_path / "other.yaml"
+        other.write_text(config.read_text().replace("name: toy", "name: other\nseed: 1"))
+        process = start(tmp_path, "train", str(config), str(other))
+        timer = threading.Timer(1.0, holding.let_go, (CONCURRENCY,))
+        try:
+            holding.wait_until_held(CONCURRENCY)
+            process.send_signal(signal.SIGTERM)
+            timer.start()
+            assert process.wait(60) == 143, (tmp_path / "log.txt").read_text()
+        finally:
+            timer.cancel()
+            holding.let_go(10**9)
+            process.kill()
+            process.wait()
+    kept = [len((tmp_path / f"runs/{name}-0001/outcomes.jsonl").read_text().splitlines()) for name in ("toy", "other")]
+    assert sum(kept) >= 40 + CONCURRENCY  # a question of both is asked once and kept twice
+    for name in ("toy", "other"):
+        assert json.loads((tmp_path / f"runs/{name}-0001/run.json").read_text())["status"] == "interrupted"
+    assert "Traceback" not in (tmp_path / "log.txt").read_text()
+
+
 def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
     """Though the server has not answered what is in flight, and its answers are waited for after the first."""
     with held_run(tmp_path) as (_, process):

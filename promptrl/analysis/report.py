@@ -215,7 +215,7 @@ def _context(record: RunRecord) -> dict[str, Any]:
         "broken": [_example(record, pair) for pair in broken[:MAX_BROKEN]],
         "counts": _counts(pairs, fixed, broken),
         "groups": group_changes(pairs, record.examples) if pairs else [],
-        "leaderboard": [{**row, "text": printable(row["text"], 400)} for row in record.leaderboard],
+        "leaderboard": [{**row, "text": _dense(row["text"])} for row in record.leaderboard],
         "told_pairs": _told_pairs(attribution),
         "tokens": {label: _tokens(record, label) for label in ("baseline", "winner")},
         "rows": _row_counts(record),
@@ -223,6 +223,11 @@ def _context(record: RunRecord) -> dict[str, Any]:
         "method": _METHODS.get(result["improvement"]["test"]["method"]) if result["improvement"]["test"] else None,
         "config_text": printable(record.config_text, MAX_CONFIG),
     }
+
+
+def _dense(text: str) -> str:
+    """A prompt's text without blank lines, cut where it gets long."""
+    return printable("\n".join(line for line in text.splitlines() if line.strip()), 400)
 
 
 def _counts(pairs: Sequence[Pair], fixed: Sequence[Pair], broken: Sequence[Pair]) -> dict[str, int]:

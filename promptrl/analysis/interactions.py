@@ -20,7 +20,8 @@ IntArray = npt.NDArray[np.int_]
 
 MAX_EDITS = 32
 """Of a larger space only the edits are paired of which the asked prompts differ most."""
-MIN_ANSWERS = 80
+MIN_ANSWERS, MAX_ANSWERS = 80, 5_000
+"""Of more answers so many are read, evenly spaced over the search, for more would take minutes."""
 MIN_EACH = 5
 """A pair that fewer of the answers hold is not shown."""
 SHARES = (0.02, 0.2, 1.0)
@@ -68,16 +69,17 @@ def interactions(
     Returns:
         The pairs that at least ``MIN_EACH`` answers hold; none below ``MIN_ANSWERS`` answers.
     """
-    held = np.asarray(holds, dtype=np.float64)
-    if len(held) < MIN_ANSWERS:
+    if len(scores) < MIN_ANSWERS:
         return []
+    read = np.unique(np.linspace(0, len(scores) - 1, MAX_ANSWERS).astype(int))
+    held, rows, values = np.asarray(holds, dtype=np.float64)[read], np.asarray(row_ids)[read], np.asarray(scores)[read]
     kept = np.sort(np.argsort(-held.var(0), kind="stable")[:MAX_EDITS])
     held, places = held[:, kept], [slots[edit] for edit in kept]
     pairs = [(a, b) for a, b in itertools.combinations(range(len(kept)), 2) if places[a] != places[b]]
     if not pairs:
         return []
     first, second = np.array(pairs).T
-    strength, deviation = _strengths(held, _centring(held, places), first, second, row_ids, scores)
+    strength, deviation = _strengths(held, _centring(held, places), first, second, rows, values)
     reach = float(stats.norm.ppf((1 + confidence) / 2)) * deviation
     together = (held.T @ held)[first, second].astype(int)
     found = [
@@ -93,14 +95,14 @@ def _strengths(
     centring: FloatArray,
     first: IntArray,
     second: IntArray,
-    row_ids: Sequence[str],
-    scores: Sequence[float],
+    row_ids: npt.NDArray[np.str_],
+    values: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Posterior mean and deviation of each pair's strength, a contrast of the coefficients of pairs."""
     centred = held @ centring
-    rows = np.unique(np.asarray(row_ids), return_inverse=True)[1]
+    rows = np.unique(row_ids, return_inverse=True)[1]
     blocks = [centred, centred[:, first] * centred[:, second], np.eye(rows.max() + 1)[rows]]
-    mean, covariance = _posterior(blocks, np.asarray(scores, dtype=np.float64))
+    mean, covariance = _posterior(blocks, values)
     of_pairs = slice(held.shape[1], held.shape[1] + len(first))
     contrast = centring[np.ix_(first, first)] * centring[np.ix_(second, second)]
     contrast += centring[np.ix_(first, second)] * centring[np.ix_(second, first)]

@@ -82,7 +82,7 @@ def test_a_record_keeps_four_sets_of_rows_apart() -> None:
     space = worlds.make_slot_space({"a": ["", "x", "y"]})
     rows = worlds.make_rows([str(i) for i in range(40)])
     prompts = list(space.enumerate())
-    scores = np.random.default_rng(0).random((3, 40)) + [[0], [1], [2]]
+    scores = np.random.default_rng(0).random((3, 40)) + np.arange(3)[:, None]
     world = recorded.Recorded(prompts, scores, rows, seed=1).world("test", 1, space)
     seen = {int(row.id) for row in (*world.train, *world.validation)}
     assert (len(world.train), len(world.validation), len(seen)) == (14, 6, 20)

@@ -89,22 +89,22 @@ def _planned(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator,
     return result.candidates
 
 
-def _sampled(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int) -> Sequence[Candidate]:
-    from promptrl.search.planning import search_by_sampling
+def _thompson(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int) -> Sequence[Candidate]:
+    from promptrl.search.baselines.thompson import search_by_rules
 
     rules, others = _rules_and_others(params)
-    return search_by_sampling(Asker(world.space, evaluator, world.train), seed, rules, **others)  # type: ignore[arg-type]
+    asker = Asker(world.space, evaluator, world.train)  # type: ignore[arg-type]  # as above
+    return search_by_rules(asker, rules, seed, **others)
 
 
 def _rules_and_others(params: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Settings of the planning loop itself, and the rest."""
-    from promptrl.search.planning import PlanningRules
+    from promptrl.search.planner import PlanningRules
 
     names = {field.name for field in fields(PlanningRules)}
-    rules = {name: tuple(value) if isinstance(value, list) else value for name, value in params.items()}
-    return PlanningRules(**{k: v for k, v in rules.items() if k in names}), {
-        name: Path(value) if name == "weights" else value for name, value in params.items() if name not in names
-    }
+    rules = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items() if k in names}
+    others = {k: Path(v) if k == "weights" else v for k, v in params.items() if k not in names}
+    return PlanningRules(**rules), others
 
 
 def _baseline(
@@ -115,4 +115,4 @@ def _baseline(
     return search_by(name, Asker(world.space, evaluator, world.train), seed, **params).candidates  # type: ignore[arg-type]
 
 
-_OURS: Mapping[str, Callable[..., Sequence[Candidate]]] = {"live": _live, "planned": _planned, "thompson": _sampled}
+_OURS: Mapping[str, Callable[..., Sequence[Candidate]]] = {"live": _live, "planned": _planned, "thompson": _thompson}

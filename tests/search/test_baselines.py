@@ -141,7 +141,7 @@ def test_standings_do_not_blame_a_prompt_for_hard_rows():
     asker = Asker(space, TableEvaluator(lambda prompt, row: 0.9 if row.id == "r0" else 0.1), make_rows(2))
     field = Field(asker, np.random.default_rng(0))
     others = [space.apply(both, action) for action in (5, 6, 7)]
-    asker.ask([(easy, 0), (hard, 1), *((prompt, row) for prompt in (both, *others) for row in (0, 1))])
+    field.ask([(easy, 0), (hard, 1), *((prompt, row) for prompt in (both, *others) for row in (0, 1))])
     means = {c.prompt: c.mean for c in field.standings()}
     assert means[easy] - means[hard] < 0.1
 
@@ -152,7 +152,7 @@ def test_prompts_asked_together_share_their_rows():
     old, new = space.baseline, space.apply(space.baseline, 1)
     asker = Asker(space, TableEvaluator(), make_rows(6))
     field = Field(asker, np.random.default_rng(0))
-    asker.ask([(old, 0), (old, 1)])
+    field.ask([(old, 0), (old, 1)])
     assert field.ask_together([old, new], 3) == 6
     assert asker.records[new.prompt_id].tried <= asker.records[old.prompt_id].tried - {0, 1}
 

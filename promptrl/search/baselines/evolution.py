@@ -41,7 +41,7 @@ def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list
     founders = new_prompts(field, lambda: variables.draw(rng), count)
     field.ask_together([asker.space.baseline, *founders], rows_per_prompt)
     while not asker.is_over and asker.calls_left > reserve:
-        population = [c.prompt for c in field.standings()[:POPULATION]]
+        population = field.leaders(POPULATION)
         if not population:
             break
         children = new_prompts(field, partial(_child, field, population), CHILDREN)

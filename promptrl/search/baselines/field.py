@@ -1,6 +1,7 @@
 """The prompts that a baseline has asked: which rows they get next, and how they stand."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,11 @@ class Field:
         self.asker = asker
         self.rng = rng
         self._used = rng.uniform(0, 0.5, len(asker.rows))
+        self._prompts: dict[str, Prompt] = {}
+        self._places: dict[str, int] = {}
+        self._answers: list[tuple[int, int, float]] = []
+        self._means = np.zeros(0)
+        self._counts = np.zeros(0, dtype=np.intp)
 
     def has(self, prompt: Prompt) -> bool:
         """Whether a prompt was asked before."""
@@ -52,7 +58,7 @@ class Field:
         for rows in untried.values():
             missing[list(rows)] += 1
         order = np.lexsort((self._used, -missing))[:count]
-        return self._ask([(prompt, int(r)) for r in order for prompt in prompts if int(r) in untried[prompt]])
+        return self.ask([(prompt, int(r)) for r in order for prompt in prompts if int(r) in untried[prompt]])
 
     def ask_each(self, prompts: Sequence[Prompt], count: int) -> int:
         """Ask each prompt on its next untried rows, at most ``count``; returns the calls spent."""
@@ -60,7 +66,7 @@ class Field:
         for prompt in prompts:
             rows = self.asker.untried_rows(prompt)
             asks += [(prompt, rows[i]) for i in np.argsort(self._used[rows])[:count]]
-        return self._ask(asks)
+        return self.ask(asks)
 
     def refine(self, calls: int, rows_each: int) -> None:
         """Ask leaders on rows new to them, until so many calls are spent, or nothing is left to ask.
@@ -69,46 +75,65 @@ class Field:
         """
         until = self.asker.calls_left - calls
         while not self.asker.is_over and self.asker.calls_left > until:
-            standings = sorted(self.standings(), key=lambda c: -(c.mean + OPTIMISM * c.sd))
-            hopeful = [c.prompt for c in standings] or [self.asker.space.baseline]
-            leaders = [prompt for prompt in hopeful if self.asker.untried_rows(prompt)][:LEADERS]
+            hopeful = self.leaders(len(self._prompts), OPTIMISM) or [self.asker.space.baseline]
+            leaders = list(islice((prompt for prompt in hopeful if self.asker.untried_rows(prompt)), LEADERS))
             if not self.ask_each(leaders, rows_each):
                 return
 
-    def standings(self) -> list[Candidate]:
-        """Everyone with answers, the best first.
+    def leaders(self, count: int, optimism: float = 0.0) -> list[Prompt]:
+        """The first so many of those with answers, by mean + ``optimism`` × deviation."""
+        prompts = list(self._prompts.values())
+        return [prompts[i] for i in np.argsort(-(self._means + optimism * self._sds), kind="stable")[:count]]
+
+    def mean(self, prompt: Prompt) -> float:
+        """Expected objective of a prompt over all rows; NaN when it has no answer.
 
         Means are those of an additive model of prompts and rows, both shrunken, fitted by backfitting: a prompt that
         met hard rows is not blamed for them.
         """
-        records = [record for record in self.asker.records.values() if record.objectives]
-        if not records:
-            return []
-        counts = np.array([len(record.objectives) for record in records])
-        p = np.repeat(np.arange(len(records)), counts)
-        r = np.array([row for record in records for row in record.objectives])
-        y = np.array([value for record in records for value in record.objectives.values()])
-        means = _prompt_means(p, r, y, len(self._used))
-        sds = PRIOR_SD / np.sqrt(counts + PROMPT_PRIOR_ANSWERS)
-        order = np.argsort(-means, kind="stable")
-        return [Candidate(records[i].prompt, float(means[i]), float(sds[i]), int(counts[i])) for i in order]
+        place = self._places.get(prompt.prompt_id)
+        return float("nan") if place is None else float(self._means[place])
 
-    def _ask(self, asks: Sequence[tuple[Prompt, int]]) -> int:
+    def standings(self) -> list[Candidate]:
+        """Everyone with answers, the best first."""
+        figures = {prompt: (m, s, n) for prompt, m, s, n in self._figures()}
+        return [Candidate(prompt, *figures[prompt]) for prompt in self.leaders(len(figures))]
+
+    def ask(self, asks: Sequence[tuple[Prompt, int]]) -> int:
+        """Ask pairs of prompt and row index, new ones all of them; returns the calls spent."""
         before = self.asker.calls_left
-        self.asker.ask(asks)
-        for _, r in asks:
+        for (prompt, r), objective in zip(asks, self.asker.ask(asks), strict=True):
             self._used[r] += 1
+            if not np.isnan(objective):
+                self._prompts.setdefault(prompt.prompt_id, prompt)
+                place = self._places.setdefault(prompt.prompt_id, len(self._places))
+                self._answers.append((place, r, float(objective)))
         spent = before - self.asker.calls_left
-        if spent:
+        if spent and self._answers:
+            self._fit()
             self._report()
         return spent
 
+    @property
+    def _sds(self) -> NDArray[np.float64]:
+        return np.asarray(PRIOR_SD / np.sqrt(self._counts + PROMPT_PRIOR_ANSWERS), dtype=np.float64)
+
+    def _figures(self) -> list[tuple[Prompt, float, float, int]]:
+        figures = (self._means.tolist(), self._sds.tolist(), self._counts.tolist())
+        return list(zip(self._prompts.values(), *figures, strict=True))
+
+    def _fit(self) -> None:
+        table = np.array(self._answers)
+        p, r = table[:, 0].astype(np.intp), table[:, 1].astype(np.intp)
+        self._means = _prompt_means(p, r, table[:, 2], len(self._used))
+        self._counts = np.bincount(p)
+
     def _report(self) -> None:
-        standings = self.standings()
-        baseline_id = self.asker.space.baseline.prompt_id
-        baseline = [c.mean for c in standings if c.prompt.prompt_id == baseline_id]
-        best = standings[0] if standings else None
-        self.asker.report(best, baseline[0] if baseline else 0.0, env_steps=len(self.asker.records))
+        best = int(np.argmax(self._means))
+        prompt = next(islice(self._prompts.values(), best, None))
+        leader = Candidate(prompt, float(self._means[best]), float(self._sds[best]), int(self._counts[best]))
+        baseline = self.mean(self.asker.space.baseline)
+        self.asker.report(leader, 0.0 if np.isnan(baseline) else baseline, env_steps=len(self.asker.records))
 
 
 def _prompt_means(p: NDArray[np.intp], r: NDArray[np.intp], y: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:

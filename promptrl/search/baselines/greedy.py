@@ -36,7 +36,7 @@ def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list
     field.ask_each([asker.space.baseline], rows_per_prompt)
     best, stayed = asker.space.baseline, 0
     while not asker.is_over and asker.calls_left > reserve:
-        leaders = [c.prompt for c in field.standings()[: 1 + RIVALS]] or [best]
+        leaders = field.leaders(1 + RIVALS) or [best]
         stayed = stayed + 1 if leaders[0] == best else 0
         best = leaders[0]
         near = _neighbours(field, best, 1 + stayed % MAX_EDITS)

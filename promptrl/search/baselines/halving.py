@@ -1,6 +1,6 @@
 """Sequential halving in brackets: many prompts on few shared rows, the better half on twice as many, and so on."""
 
-from math import ceil, log2
+from math import ceil, isnan, log2
 
 import numpy as np
 
@@ -56,9 +56,8 @@ def _run_bracket(field: Field, alive: list[Prompt], rows_per_prompt: int) -> lis
     rows = rows_per_prompt
     field.ask_together(alive, rows)
     while len(alive) > 1 and not field.asker.is_over:
-        ids = {prompt.prompt_id for prompt in alive}
-        ranked = [c.prompt for c in field.standings() if c.prompt.prompt_id in ids]
-        alive = ranked[: ceil(len(alive) / 2)]
+        answered = [prompt for prompt in alive if not isnan(field.mean(prompt))]
+        alive = sorted(answered, key=field.mean, reverse=True)[: ceil(len(alive) / 2)]
         if len(alive) > 1:
             field.ask_together(alive, rows)
             rows *= 2

@@ -1,6 +1,7 @@
 """The tree-structured Parzen estimator of Optuna over the slots (Bergstra et al. 2011; Watanabe 2023)."""
 
 import warnings
+from math import isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,12 +45,12 @@ def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list
         trials = [study.ask() for _ in range(BATCH)]
         prompts = [_proposal(trial, variables) for trial in trials]
         idle = 0 if field.ask_each(list(dict.fromkeys(prompts)), rows_per_prompt) else idle + 1
-        means = {c.prompt.prompt_id: c.mean for c in field.standings()}
         for trial, prompt in zip(trials, prompts, strict=True):
-            if prompt.prompt_id in means:
-                study.tell(trial, means[prompt.prompt_id])
-            else:
+            value = field.mean(prompt)
+            if isnan(value):
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)
+            else:
+                study.tell(trial, value)
     field.refine(asker.calls_left, rows_per_prompt)
     return field.standings()
 

@@ -17,7 +17,7 @@ from promptrl.tasks.splits import Splits
 
 def meet_fold_by_fold(
     folds: Sequence[Splits],
-    find_winner: Callable[[Splits], Prompt],
+    find_winner: Callable[[Splits, Sequence[Prompt]], Prompt],
     evaluator: Evaluator,
     baseline: Prompt,
     gate: GateConfig,
@@ -26,7 +26,8 @@ def meet_fold_by_fold(
 
     Args:
         folds: Each with the rows to search on and the test rows to judge on.
-        find_winner: Searches on train and validation rows; called in order, before the fold's test rows are asked.
+        find_winner: Searches on train and validation rows, and is told the winners of earlier folds; called in order,
+            before the fold's test rows are asked.
         evaluator: Answers; its "test" share pays for the judgements.
         baseline: What every winner meets.
         gate: Its confidence is that of the interval.
@@ -35,14 +36,19 @@ def meet_fold_by_fold(
         All folds put together, and one by one.
     """
     outcomes: dict[str, list[Outcome | None]] = {"baseline": [], "winner": []}
-    judged = []
+    judged: list[JudgedFold] = []
     for fold in folds:
-        prompts = {"baseline": baseline, "winner": find_winner(fold)}
+        prompts = {"baseline": baseline, "winner": find_winner(fold, earlier_winners(judged))}
         met = side_by_side(evaluator, prompts, fold.test, "test", gate.repeats)
         ours, theirs = paired_scores(met["winner"], met["baseline"])
         difference = (sum(ours) - sum(theirs)) / len(ours) if ours else 0.0
-        judged.append(JudgedFold(prompts["winner"].prompt_id, len(ours), difference))
+        judged.append(JudgedFold(prompts["winner"], len(ours), difference))
         for label, some in met.items():
             outcomes[label] += some
     ours, theirs = paired_scores(outcomes["winner"], outcomes["baseline"])
     return Meeting(outcomes, folds_comparison(ours, theirs, gate.confidence) if ours else None), judged
+
+
+def earlier_winners(judged: Sequence[JudgedFold]) -> list[Prompt]:
+    """The winners so far, the latest first: it was found on the most rows."""
+    return [fold.prompt for fold in reversed(judged)]

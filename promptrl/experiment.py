@@ -1,7 +1,7 @@
 """The story of one run, on one page: search, let the finalists meet, prove the winner on test rows, keep it all."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -12,7 +12,7 @@ import numpy as np
 
 from promptrl.attributing import attribute
 from promptrl.config import LoadedConfig
-from promptrl.crossfitting import meet_fold_by_fold
+from promptrl.crossfitting import earlier_winners, meet_fold_by_fold
 from promptrl.errors import BudgetExhaustedError, PromptrlError, RunLockedError, StopRequestedError
 from promptrl.evaluating import meet
 from promptrl.evaluation import Evaluator, Outcome
@@ -138,7 +138,8 @@ def _optimise(
         evaluator = make_evaluator(loaded, parts, engine, budget, log, known)
         watch = Watch(parts, budget, engine, log.text_of, observe)
         tested, judged = _judge_folds(loaded, parts, run, evaluator, watch, budget) if parts.folds else (None, [])
-        found = _find_winner(loaded, parts.of_fold(splits), run, evaluator, watch, budget)
+        share, earlier = parts.of_fold(splits), earlier_winners(judged)
+        found = _find_winner(loaded, share, run, evaluator, watch, budget, earlier)
         prompts = {"baseline": space.baseline, "winner": found.winner}
         is_same = found.winner.prompt_id == space.baseline.prompt_id
         if parts.folds or not is_same:
@@ -169,9 +170,17 @@ def _optimise(
 
 
 def _find_winner(
-    loaded: LoadedConfig, parts: Parts, run: Run, evaluator: Evaluator, watch: Watch, budget: Budget
+    loaded: LoadedConfig,
+    parts: Parts,
+    run: Run,
+    evaluator: Evaluator,
+    watch: Watch,
+    budget: Budget,
+    earlier: Sequence[Prompt],
 ) -> "_Found":
     """Search on train rows; finals and pruning on validation rows, whose calls are reserved first.
+
+    The winners of ``earlier`` folds take part in the finals.
 
     Raises:
         BudgetExhaustedError: The budget ended before anything could be chosen.
@@ -185,7 +194,8 @@ def _find_winner(
     run.update(search_own_s=round(time.monotonic() - began_s - evaluator.asking_s, 3))
     if not search.candidates:
         raise BudgetExhaustedError("the budget ended before the first prompts were scored")
-    candidates = [candidate.prompt for candidate in search.candidates]
+    first, *others = [candidate.prompt for candidate in search.candidates]
+    candidates = [first, *earlier, *others]
     finals = choose_winner(
         candidates=candidates,
         baseline=parts.space.baseline,
@@ -207,10 +217,10 @@ def _judge_folds(
 ) -> tuple[Meeting, list[JudgedFold]]:
     """Find a winner for each fold on the folds before it, with an equal share of the calls, and judge it there."""
 
-    def find_winner(fold: Splits) -> Prompt:
+    def find_winner(fold: Splits, earlier: Sequence[Prompt]) -> Prompt:
         share = parts.of_fold(fold)
         budget.reserve_share("search", share.plan.search)
-        found = _find_winner(loaded, share, run, evaluator, watch, budget)
+        found = _find_winner(loaded, share, run, evaluator, watch, budget, earlier)
         budget.release_share("search")
         return found.winner
 

@@ -1,7 +1,7 @@
 """Builds what a run and an evaluation report: the keys of ``result.json``, which are a promise to scripts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from math import isnan
 from typing import Any
 
@@ -41,12 +41,12 @@ class JudgedFold:
     """A prompt on rows that the search for it had not seen.
 
     Attributes:
-        prompt_id: The prompt; the baseline's own when nothing better was found.
+        prompt: It; the baseline's own when nothing better was found.
         rows: Rows on which it met the baseline.
         difference: Its mean score minus the baseline's.
     """
 
-    prompt_id: str
+    prompt: Prompt
     rows: int
     difference: float
 
@@ -100,7 +100,11 @@ def build_result(
         "stop_reason": stop_reason,
         "verdict": decide(comparison, gate, is_same_prompt=is_same),
         **standings,
-        "improvement": {"against": "baseline", "test": measured(tested), "folds": [asdict(fold) for fold in judged]},
+        "improvement": {
+            "against": "baseline",
+            "test": measured(tested),
+            "folds": [_fold_entry(fold) for fold in judged],
+        },
         **spending(spent),
         "wall_s": round(wall_s, 3),
         "seed": seed,
@@ -108,6 +112,10 @@ def build_result(
         "winner_effects": attribution["winner"],
         "pruning": attribution["pruning"],
     }
+
+
+def _fold_entry(fold: JudgedFold) -> dict[str, Any]:
+    return {"prompt_id": fold.prompt.prompt_id, "rows": fold.rows, "difference": fold.difference}
 
 
 def summarise(outcomes: Outcomes, gate: GateConfig, seed: int) -> dict[str, Any] | None:

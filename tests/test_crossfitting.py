@@ -1,5 +1,7 @@
 """Proof on few rows: each fold is judged by what was found before it, and the whole keeps its promise."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from servers.simulated_world import World
@@ -15,13 +17,17 @@ from promptrl.tasks.splits import Splits
 def meet(world: World, folds: int) -> tuple[Meeting, list[str]]:
     """The greediest search there is, the best mean on all rows seen, judged fold by fold."""
     parts = np.array_split(np.array(world.train, dtype=object), folds)
+    winners: list[str] = []
     splits = [Splits(tuple(np.concatenate(parts[:k])), (), tuple(parts[k])) for k in range(1, folds)]
 
-    def find_winner(fold: Splits) -> Prompt:
-        return world.prompts[int(world.right[:, [int(row.id) for row in fold.train]].mean(axis=1).argmax())]
+    def find_winner(fold: Splits, earlier: Sequence[Prompt]) -> Prompt:
+        assert [prompt.prompt_id for prompt in earlier] == winners[::-1]
+        best = world.prompts[int(world.right[:, [int(row.id) for row in fold.train]].mean(axis=1).argmax())]
+        winners.append(best.prompt_id)
+        return best
 
     meeting, judged = meet_fold_by_fold(splits, find_winner, world, world.prompts[0], GateConfig())  # type: ignore[arg-type]
-    return meeting, [fold.prompt_id for fold in judged]
+    return meeting, [fold.prompt.prompt_id for fold in judged]
 
 
 def improved(meeting: Meeting) -> bool:

@@ -287,7 +287,7 @@ def _proof_by_folds(parts: "Parts") -> Iterator[str]:
             f"{len(parts.folds) + 1} searches share the calls"
         )
     elif len(splits.train) + len(splits.validation) + len(splits.test) < FEW_ROWS:
-        yield "On so few rows `dataset.folds: 4` proves more: all but a quarter of them judge, fold by fold"
+        yield "On so few rows of one file `dataset.folds: 4` proves more: three quarters of them judge, fold by fold"
 
 
 def show_schema(rows: "Sequence[SchemaRow]") -> None:

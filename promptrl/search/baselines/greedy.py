@@ -40,8 +40,9 @@ def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list
         stayed = stayed + 1 if leaders[0] == best else 0
         best = leaders[0]
         near = _neighbours(field, best, 1 + stayed % MAX_EDITS)
-        if not field.ask_together([*leaders, *near], rows_per_prompt) and not near:
+        if not near:
             break
+        field.ask_together([*leaders, *near], rows_per_prompt)
     field.refine(asker.calls_left, rows_per_prompt)
     return field.standings()
 

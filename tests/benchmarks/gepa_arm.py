@@ -19,6 +19,8 @@ from promptrl.tasks.dataset import Example
 
 FULL_EVALUATIONS = 16
 MIN_VALIDATION_ROWS = 8
+MOST_REPEATS = 4
+"""GEPA counts a pair each time that it asks for it, we count it once: it goes on, but not for ever."""
 
 Candidate = dict[str, str]
 
@@ -75,7 +77,7 @@ def search(pool: Pool, max_calls: int, seed: int, full_evaluations: int = FULL_E
 
     Args:
         pool: To search.
-        max_calls: As GEPA counts them.
+        max_calls: In all.
         seed: GEPA's own, and the proposer's.
         full_evaluations: Sets the size of the validation set.
         minibatch: Rows on which parent and child are compared; 3 is GEPA's default.
@@ -90,10 +92,10 @@ def search(pool: Pool, max_calls: int, seed: int, full_evaluations: int = FULL_E
     adapter = PoolAdapter(pool, seed)
     states: deque[Any] = deque(maxlen=1)
 
-    def keep(state: Any) -> bool:
-        """Remember the last state, as nothing is returned when a call is refused; never stop."""
+    def is_over(state: Any) -> bool:
+        """Whether no call is left; remembers the state, as nothing is returned when a call is refused."""
         states.append(state)
-        return False
+        return pool.evaluator.calls_left("search") == 0
 
     with contextlib.suppress(BudgetExhaustedError):
         optimize(
@@ -104,8 +106,8 @@ def search(pool: Pool, max_calls: int, seed: int, full_evaluations: int = FULL_E
             reflection_minibatch_size=minibatch,
             use_merge=True,
             cache_evaluation=True,
-            max_metric_calls=max_calls,
-            stop_callbacks=[keep],
+            max_metric_calls=MOST_REPEATS * max_calls,
+            stop_callbacks=[is_over],
             logger=NoLog(),
             seed=seed,
         )

@@ -37,6 +37,9 @@ from promptrl.llm.stop import Stop
 Trace = Callable[[Mapping[str, Any]], None]
 """Takes note of an attempt; holds no secret and no text of prompt or answer."""
 
+Commit = Callable[[str, Request, Completion], Awaitable[None]]
+"""Returns when an answer to the question with this key is on disk, if it is one that is kept."""
+
 _BACKOFF_S = 0.5
 _RATE_LIMIT_BACKOFF_S = 2.0
 """Doubled five times this waits out a limit that is counted per minute."""
@@ -93,11 +96,13 @@ class Asker:
         self._sleep = sleep
         self._jitter = random.Random()
 
-    async def ask(self, request: Request, flight: Flight) -> Answer:
-        """Ask until there is an answer, at most ``max_retries`` times more than once.
+    async def ask(self, request: Request, flight: Flight, commit: Commit) -> Answer:
+        """Ask until there is an answer, at most ``max_retries`` times more than once, and commit it.
+
+        The slot is kept until the answer is committed, so that a kill loses no more answers than there are slots.
 
         Raises:
-            TargetError: The target can't be used.
+            TargetError: The target can't be used, or the answer can't be committed.
             BudgetExhaustedError: Tokens, dollars or minutes do not suffice for one more attempt.
             asyncio.CancelledError: A retry was due, but the run is to end.
         """
@@ -106,8 +111,10 @@ class Asker:
             round_ = await self._limiter.acquire(first=attempt > 0)
             try:
                 completion = await self._attempt(request, flight, attempt)
+                flight.is_answered = True
+                await commit(flight.key, request, completion)
                 self._limiter.succeed()
-                return completion
+                return self.priced(completion)
             except TransientError as error:
                 failure, wait_s = error, self._wait_s(error, attempt)
                 if error.kind in _OVERLOAD:

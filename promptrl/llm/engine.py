@@ -246,11 +246,10 @@ class Engine:
                 del self._flights[key]
 
     async def _ask_and_commit(self, request: Request, flight: Flight) -> Answer:
-        answer = await self._asker.ask(request, flight)
-        flight.is_answered = True
-        if isinstance(answer, Completion):
-            if self._commits is not None and self._cache is not None and self._cache.accepts(request):
-                await self._commits.put(flight.key, answer)
-            answer = self._asker.priced(answer)
+        answer = await self._asker.ask(request, flight, self._commit)
         self._counts.count_answer(answer)
         return answer
+
+    async def _commit(self, key: str, request: Request, completion: Completion) -> None:
+        if self._commits is not None and self._cache is not None and self._cache.accepts(request):
+            await self._commits.put(key, completion)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +166,52 @@ def test_an_answer_is_in_the_cache_before_it_is_handed_out(tmp_path: Path) -> No
         engine = _engine(StubTarget(_echo), cache=cache, concurrency=2)
         for count, _ in enumerate(engine.stream([ask(f"q{n}") for n in range(20)]), start=1):
             assert other.stats().answers >= count
+
+
+class SlowCache(Cache):
+    """Commits nothing until it is let."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.given = threading.Event()
+        self.may_commit = threading.Event()
+
+    def put_soon(self, completions: Mapping[str, Completion], on_done: Callable[[Exception | None], object]) -> None:
+        """Wait in a thread of its own."""
+        put_soon = super().put_soon
+
+        def commit() -> None:
+            assert self.may_commit.wait(10)
+            put_soon(completions, on_done)
+
+        self.given.set()
+        threading.Thread(target=commit).start()
+
+
+def test_a_slot_is_free_when_the_answer_is_committed(tmp_path: Path) -> None:
+    """So a kill loses no more answers than there are slots."""
+    target = StubTarget(_echo)
+    with SlowCache(tmp_path / "c") as cache:
+        engine = _engine(target, cache=cache, concurrency=1)
+        thread = threading.Thread(target=engine.run, args=([ask("a"), ask("b")],))
+        thread.start()
+        assert cache.given.wait(10)
+        turns_of_loop = [asyncio.run_coroutine_threadsafe(asyncio.sleep(0), background_loop()) for _ in range(20)]
+        assert [turn.result(10) for turn in turns_of_loop] == [None] * 20
+        assert target.asked.total() == 1
+        cache.may_commit.set()
+        thread.join(10)
+        assert target.asked.total() == cache.stats().answers == 2
+
+
+def test_a_cache_that_can_not_be_written_stops_the_run_with_exit_4(tmp_path: Path) -> None:
+    """An answer that would be lost by a kill is not used."""
+    with Cache(tmp_path / "c") as cache:
+        engine = _engine(StubTarget(_echo), cache=cache)
+        cache._connection.execute("PRAGMA query_only = ON")
+        with pytest.raises(TargetError, match="can't be written: attempt to write a readonly database") as caught:
+            engine.run([ask("a"), ask("b")])
+    assert caught.value.exit_code == 4
 
 
 def test_a_bad_completion_is_kept_and_an_error_is_not(tmp_path: Path) -> None:

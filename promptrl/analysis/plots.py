@@ -7,6 +7,7 @@ import io
 import math
 import re
 import textwrap
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -214,7 +215,8 @@ def _square(axes: Axes, column: int, row: int, cell: Cell, share: float, *, has_
 
 def _svg(draw: Callable[[Axes], None], *, is_narrow: bool, height_in: float, name: str) -> str:
     salt = f"{name}-{'narrow' if is_narrow else 'wide'}"
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": salt}):
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": salt}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # the reader's own fonts draw the text
         figure = Figure(figsize=(NARROW_IN if is_narrow else WIDE_IN, height_in), layout="constrained")
         draw(figure.add_subplot())
         buffer = io.StringIO()

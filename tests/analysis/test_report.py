@@ -216,6 +216,12 @@ def test_figures_are_whole_svg_files_and_inline_twice() -> None:
     assert len(ids) == len(set(ids))
 
 
+def test_any_script_can_be_drawn() -> None:
+    """The fonts of the reader draw it, so that ours lack it is no matter; no warning reaches a user."""
+    report = render_report(make_record("数字だけで答えてください 🎉 أجب"))
+    assert "数字だけで答えてください" in report.figures["winner"]
+
+
 def test_the_same_run_gives_the_same_report() -> None:
     """No clock, no random ids."""
     assert render_report(make_record(HOSTILE)) == hostile_report()
@@ -266,6 +272,10 @@ def test_runs_stand_side_by_side() -> None:
     page = Page(render_comparison([make_record(), other]))
     assert "The highest test score is 50.0 %, by toy-0001." in page.text
     assert page.text.count("Add it up.") == 2
+    kept = other.result["baseline"] | {"test": None}
+    untested = {**other.result, "baseline": kept, "winner": kept, "improvement": {"against": "baseline", "test": None}}
+    alone = Page(render_comparison([replace(other, result=untested)] * 2)).text
+    assert "No run has a test score." in alone
     assert "On 40 test rows that both answered, toy-0002 scores +0.0 points against toy-0001" in page.text
     assert "script" not in page.tags
 

@@ -29,7 +29,8 @@ def attribute(
         pruning: What leave-one-outs of the winner showed.
     """
     asked = [outcome for outcome in outcomes if outcome.purpose == "search"]
-    held_by = {row["prompt_id"]: space.holds(Prompt.from_json(row)) for row in run.prompts()}
+    prompts = {row["prompt_id"]: Prompt.from_json(row) for row in run.prompts()}
+    held_by = {prompt_id: space.holds(prompt) for prompt_id, prompt in prompts.items()}
     told = np.flatnonzero(_is_told(space))
     holds = np.array([held_by[o.prompt_id] for o in asked], dtype=np.bool_).reshape(len(asked), space.n_edits)[:, told]
     edits = [space.edits[at] for at in told]
@@ -54,6 +55,7 @@ def attribute(
             for pair in pairs
         ],
         "attention": _attention(edits, holds),
+        "depth": _depth([len(space.edits_of(prompts[o.prompt_id])) for o in asked]),
     }
 
 
@@ -95,6 +97,14 @@ def _attention(edits: Sequence[Edit], holds: BoolArray) -> list[dict[str, Any]]:
         return []
     early, late = _share(holds[:third]), _share(holds[-third:])
     return [_named(edit) | {"early": float(e), "late": float(s)} for edit, e, s in zip(edits, early, late, strict=True)]
+
+
+def _depth(n_edits: Sequence[int]) -> dict[str, float] | None:
+    """By how many edits the asked prompts differ from the baseline in the first and last third: when an agent stops."""
+    third = len(n_edits) // 3
+    if not third:
+        return None
+    return {"early": sum(n_edits[:third]) / third, "late": sum(n_edits[-third:]) / third}
 
 
 def _share(holds: BoolArray) -> FloatArray:

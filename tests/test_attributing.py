@@ -55,6 +55,7 @@ def test_answers_of_an_agent_give_no_effects(tmp_path: Path) -> None:
     pair = found["interactions"][0]
     assert {pair["first"]["text"], pair["second"]["text"]} == {"o1_2", "o2_1"}
     assert pair["low"] > 0
+    assert 1.5 < found["depth"]["early"] < 2.2  # 2/3 + 2/3 + 1/2 edits on average
     assert sum(edit["early"] for edit in found["attention"] if edit["slot"] == "s0") > 0.99
 
 

@@ -34,6 +34,7 @@ _NOTHING: Mapping[str, Any] = {
     "pruning": None,
     "interactions": (),
     "attention": (),
+    "depth": None,
 }
 """What a run without attribution.json says of its edits."""
 

@@ -90,6 +90,7 @@ def make_record(hostile: str = "plainly wrong", verdict: str = "improved") -> Ru
                 "change": {"score": 0.0, "low": -0.05, "high": 0.05, "rows": 30},
             },
             "interactions": pairs,
+            "depth": {"early": 1.2, "late": 3.4},
             "attention": [named(hostile) | {"early": 0.2, "late": 0.8}],
         },
         leaderboard=[
@@ -164,6 +165,7 @@ def test_the_verdict_comes_first_in_one_sentence() -> None:
         "Rows that changed",
     ):
         assert section in text
+    assert "by 1.2 edits on average in the first third, by 3.4 in the last" in text
     for section in ("Finalists", "Cost, tokens, time", "How this was measured", "How to do it again"):
         assert section in text
 

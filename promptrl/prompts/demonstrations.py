@@ -227,6 +227,12 @@ class DemonstrationFactor:
         subsets = chain.from_iterable(combinations(self._pool.candidates, size) for size in sizes)
         return (replace(prompt, demonstrations=subset) for subset in subsets)
 
+    def draw(self, prompt: Prompt, rng: np.random.Generator) -> Prompt:
+        """Every number of demonstrations is as likely, and of a number every set."""
+        size = int(rng.integers(self._pool.maximum + 1))
+        chosen = sorted(rng.choice(len(self._pool.candidates), size, replace=False))
+        return replace(prompt, demonstrations=tuple(self._pool.candidates[at] for at in chosen))
+
     def _shown(self, prompt: Prompt) -> BoolArray:
         shown = np.zeros(len(self._pool.candidates), dtype=np.bool_)
         for demonstration in prompt.demonstrations:

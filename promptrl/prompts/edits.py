@@ -84,6 +84,9 @@ class Factor(Protocol):
         Only where ``count`` is a number.
         """
 
+    def draw(self, prompt: Prompt, rng: np.random.Generator) -> Prompt:
+        """The prompt with this part set at random, whatever it was."""
+
 
 def quoted(text: str, width: int = 60) -> str:
     """A text in quotes on one line, shortened to about ``width`` characters."""

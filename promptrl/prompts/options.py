@@ -70,6 +70,10 @@ class OptionFactor:
         """The prompt with each option in turn."""
         return (edit.apply(prompt) for edit in self.edits)
 
+    def draw(self, prompt: Prompt, rng: np.random.Generator) -> Prompt:
+        """Every option is as likely."""
+        return self.edits[int(rng.integers(len(self.edits)))].apply(prompt)
+
 
 @dataclass(frozen=True, slots=True)
 class MoveSlot:
@@ -127,3 +131,10 @@ class SlotOrderFactor:
     def variants(self, prompt: Prompt) -> Iterator[Prompt]:
         """Not offered, as ``count`` says."""
         raise NotImplementedError("orders are not enumerated")
+
+    def draw(self, prompt: Prompt, rng: np.random.Generator) -> Prompt:
+        """The order stays, or one slot moves earlier; both are as likely."""
+        possible = [edit for edit in self.edits if edit.is_valid(prompt)]
+        if not possible or rng.random() < 0.5:
+            return prompt
+        return possible[int(rng.integers(len(possible)))].apply(prompt)

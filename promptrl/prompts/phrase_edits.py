@@ -204,6 +204,13 @@ class PhraseFactor:
             for dropped in combinations(self._droppable.tolist(), size):
                 yield self._part.with_selection(prompt, tuple(at for at in everything if at not in dropped))
 
+    def draw(self, prompt: Prompt, rng: np.random.Generator) -> Prompt:
+        """Every subset of the phrases is as likely, in the order of the text."""
+        if self._part.selection(prompt) is None:
+            return prompt
+        dropped = self._droppable[rng.random(len(self._droppable)) < 0.5]
+        return self._part.with_selection(prompt, tuple(at for at in self._part.table.everything if at not in dropped))
+
     def _kept(self, selection: tuple[int, ...]) -> BoolArray:
         kept = np.zeros(len(self._part.table.phrases), dtype=np.bool_)
         kept[list(selection)] = True

@@ -115,6 +115,13 @@ class EditSpace:
             prompt = self.edits[int(rng.choice(valid))].apply(prompt)
         return prompt
 
+    def draw(self, rng: np.random.Generator) -> Prompt:
+        """A prompt with each of its parts set at random, independently of the others."""
+        prompt = self.baseline
+        for factor in self._factors:
+            prompt = factor.draw(prompt, rng)
+        return prompt
+
     def describe(self, from_prompt: Prompt, to_prompt: Prompt) -> list[str]:
         """One line for people for each difference, in rendering order."""
         return describe_changes(from_prompt, to_prompt)

@@ -123,3 +123,9 @@ class WordFactor:
         lengths = range(MAX_WORDS + 1)
         sequences = chain.from_iterable(product(self._vocabulary, repeat=length) for length in lengths)
         return (with_words(prompt, words, self._order) for words in sequences)
+
+    def draw(self, prompt: Prompt, rng: np.random.Generator) -> Prompt:
+        """Every number of words is as likely, and every word at each place."""
+        length = int(rng.integers(MAX_WORDS + 1))
+        words = [self._vocabulary[int(at)] for at in rng.integers(len(self._vocabulary), size=length)]
+        return with_words(prompt, words, self._order)

@@ -1,0 +1,140 @@
+"""What the surrogate learns, and how sure it may be."""
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from promptrl.search.surrogate import Surrogate
+
+SLOT_OF = np.repeat(np.arange(4), 3)
+TEXTS = tuple(f"option {i}" for i in range(12))
+KINDS = ("option",) * 12
+ROWS = 40
+
+
+def surrogate(**options):
+    """One of four slots with three options each."""
+    return Surrogate(TEXTS, KINDS, SLOT_OF, ROWS, **options)
+
+
+def everything():
+    """All 81 prompts, shape (81, 12)."""
+    codes = np.stack(np.meshgrid(*[np.arange(3)] * 4, indexing="ij"), -1).reshape(-1, 4)
+    return np.stack([np.eye(3, dtype=bool)[codes[:, s]] for s in range(4)], 1).reshape(-1, 12)
+
+
+def taught(model, logits, n, rng, rows=ROWS, difficulty=None):
+    """The model after n answers of random prompts on random rows."""
+    prompts = everything()
+    difficulty = np.zeros(ROWS) if difficulty is None else difficulty
+    for _ in range(n):
+        p, r = int(rng.integers(len(prompts))), int(rng.integers(rows))
+        model.add(str(p), prompts[p], r, float(rng.random() < expit(logits[p] - difficulty[r])))
+        if model.n_answers % 50 == 0:
+            model.fit()
+    model.fit()
+    return model
+
+
+def landscape(rng):
+    """Log odds of all prompts: single and pair effects."""
+    x = everything()
+    pair = np.triu(rng.normal(0, 1.0, (12, 12)) * (rng.random((12, 12)) < 0.3), 1)
+    return -0.5 + x @ rng.normal(0, 1.0, 12) + np.einsum("ni,ij,nj->n", x, pair, x)
+
+
+@pytest.mark.parametrize("link", ["logit", "identity"])
+def test_more_answers_bring_the_mean_closer_to_the_truth(link):
+    """The error falls from nothing over 100 to 1,500 answers."""
+    rng = np.random.default_rng(0)
+    logits = landscape(rng)
+    errors = [
+        np.abs(taught(surrogate(link=link), logits, n, np.random.default_rng(1)).mean(everything()) - expit(logits))
+        for n in (0, 100, 1500)
+    ]
+    means = [float(error.mean()) for error in errors]
+    assert means[0] > means[1] > means[2]
+    assert means[2] < 0.09
+
+
+def test_pair_effects_are_learned():
+    """A bonus for two options together is seen with pairs and missed without."""
+    x = everything()
+    logits = -2.0 + 4.0 * (x[:, 1] & x[:, 4])
+    rng = np.random.default_rng
+    both, neither = x[:, 1] & x[:, 4], ~x[:, 1] & ~x[:, 4]
+    gaps = [
+        float((m := taught(surrogate(with_pairs=pairs), logits, 600, rng(2)).mean(x))[both].mean() - m[neither].mean())
+        for pairs in (True, False)
+    ]
+    truth = expit(2.0) - expit(-2.0)
+    assert abs(gaps[0] - truth) < 0.1
+    assert gaps[0] > gaps[1] + 0.05
+
+
+def test_row_difficulty_is_taken_out():
+    """With easy and hard rows, knowing about rows brings the mean closer to the truth, over eight landscapes."""
+    difficulty = np.where(np.arange(ROWS) < ROWS // 2, -4.0, 4.0)
+    errors = {True: 0.0, False: 0.0}
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        logits = landscape(rng)
+        truth = expit(logits[:, None] - difficulty).mean(1)
+        for with_rows in errors:
+            model = taught(surrogate(with_rows=with_rows), logits, 400, np.random.default_rng(seed), ROWS, difficulty)
+            errors[with_rows] += float(np.abs(model.mean(everything()) - truth).mean())
+    assert errors[True] < 0.9 * errors[False]
+
+
+def test_intervals_cover_uniform_prompts():
+    """90 % intervals hold the truth in 80 to 99 % of all prompts, over ten landscapes."""
+    covered = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        logits = landscape(rng)
+        model = taught(surrogate(), logits, 300, rng)
+        error = np.abs(model.mean(everything()) - expit(logits))
+        covered.append(float(np.mean(error < 1.645 * model.sd(everything()))))
+    assert 0.8 < np.mean(covered) < 0.99
+
+
+def test_draws_spread_as_the_posterior_does():
+    """Their mean and variance are those of single effects; boldness 0 is the mean itself."""
+    rng = np.random.default_rng(4)
+    model = taught(surrogate(), landscape(rng), 200, rng)
+    draws = model.draw(4000, rng).effects[:, :-1]
+    assert np.allclose(draws.mean(0), model.believed().effects[0, :-1], atol=0.1)
+    assert np.allclose(draws.var(0), np.diag(model.covariance()), rtol=0.15)
+    assert np.allclose(model.draw(3, rng, boldness=0.0).effects, model.believed().effects)
+
+
+def test_own_answers_pull_a_prompt():
+    """A prompt that always fails is believed worse than its parts say, and surer."""
+    rng = np.random.default_rng(5)
+    model = taught(surrogate(), np.full(81, 2.0), 300, rng)
+    prompt = everything()[:1]
+    for row in range(20):
+        model.add("new", prompt[0], row, 0.0)
+    model.fit()
+    assert model.mean(prompt, ["new"])[0] < model.mean(prompt)[0]
+    assert model.sd(prompt, ["new"])[0] < model.sd(prompt)[0]
+
+
+def test_an_unasked_option_starts_near_its_like():
+    """An option worded as a good one is expected to be better than one worded otherwise."""
+    texts = ("Think step by step.", "Think step by step!", "Be polite to users.", "Say nothing.")
+    model = Surrogate(texts, ("option",) * 4, np.array([0, 1, 1, 0]), 20)
+    good, bad = np.array([True, False, False, False]), np.array([False, False, False, True])
+    for row in range(20):
+        model.add("good", good, row, 1.0)
+        model.add("bad", bad, row, 0.0)
+    model.fit()
+    effects = model.believed().effects[0]
+    assert effects[1] > effects[2]
+
+
+def test_equal_answers_give_equal_posteriors():
+    """Nothing is random but the draws."""
+    one, two = (taught(surrogate(), np.linspace(-2, 2, 81), 150, np.random.default_rng(6)) for _ in range(2))
+    assert np.array_equal(one.mean(everything()), two.mean(everything()))
+    assert one.variances == two.variances

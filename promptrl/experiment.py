@@ -27,7 +27,7 @@ from promptrl.provenance import describe_run
 from promptrl.reporting import write_report
 from promptrl.results import JudgedFold, Meeting, build_result, leaderboard_rows
 from promptrl.runs import OutcomeFile, Run, RunsFolder
-from promptrl.search.hyperparameters import is_baseline
+from promptrl.searching import search_prompts
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.splits import Splits
 from promptrl.watching import Watch, run_started
@@ -190,7 +190,7 @@ def _find_winner(
 
     budget.reserve_share("validation", parts.plan.validation)
     began_s = time.monotonic() - evaluator.asking_s
-    search = _search(loaded, parts, run, evaluator, watch)
+    search = search_prompts(loaded, parts, run, evaluator, watch)
     run.update(search_own_s=round(time.monotonic() - began_s - evaluator.asking_s, 3))
     if not search.candidates:
         raise BudgetExhaustedError("the budget ended before the first prompts were scored")
@@ -225,40 +225,6 @@ def _judge_folds(
         return found.winner
 
     return meet_fold_by_fold(parts.folds, find_winner, evaluator, parts.space.baseline, loaded.config.gate)
-
-
-def _search(loaded: LoadedConfig, parts: Parts, run: Run, evaluator: Evaluator, watch: Watch) -> "SearchResult":
-    """Search on train rows: by a baseline, or by training an agent, and keep what that learned."""
-    algorithm = loaded.config.algorithm
-    if is_baseline(algorithm.name):
-        from promptrl.search.asking import Asker
-        from promptrl.search.baselines import search_by
-
-        asker = Asker(parts.space, evaluator, parts.splits.train, on_event=watch.on_search)
-        return search_by(algorithm.name, asker, loaded.config.seed, algorithm.rows_per_prompt)
-
-    from promptrl.search.agents import save_policy
-    from promptrl.search.live import search_live
-
-    search = search_live(
-        space=parts.space,
-        evaluator=evaluator,
-        train_rows=parts.splits.train,
-        algorithm=algorithm.name,
-        policy=algorithm.policy,
-        params=algorithm.params,
-        rows_per_prompt=algorithm.rows_per_prompt,
-        max_edits=algorithm.max_edits,
-        n_envs=algorithm.n_envs,
-        seed=loaded.config.seed,
-        log_dir=run.path,
-        tensorboard="tensorboard" in loaded.config.trackers,
-        on_event=watch.on_search,
-    )
-    if search.agent is not None:
-        search.agent.save(run.path / "policy.zip")
-        save_policy(search.agent, run.folder("checkpoints") / "policy.safetensors")
-    return search
 
 
 def _report(run: Run, result: Mapping[str, Any], parts: Parts) -> None:

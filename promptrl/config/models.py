@@ -250,18 +250,30 @@ class RewardConfig(Block):
 class AlgorithmConfig(Block):
     """The agent that searches."""
 
-    name: Literal["ppo", "maskable_ppo", "a2c", "dqn", "random", "greedy", "evolution", "halving", "tpe"] = Field(
+    name: Literal[
+        "ppo", "maskable_ppo", "a2c", "dqn", "random", "greedy", "evolution", "halving", "thompson", "tpe"
+    ] = Field(
         default="maskable_ppo",
         description="Algorithm of Stable-Baselines3 or sb3-contrib, or a baseline that needs no agent, for comparison: "
-        "`random` search, `greedy` hill climbing, `evolution`, sequential `halving`, `tpe` of Optuna (extra `tpe`). "
+        "`random` search, `greedy` hill climbing, `evolution`, sequential `halving`, `thompson` "
+        "(posterior sampling with local search), `tpe` of Optuna (extra `tpe`). "
         "Of the keys below a baseline reads `rows_per_prompt` only.",
     )
-    planning: Annotated[Literal["none"], Expect(later=("surrogate",))] = Field(
-        default="none", description="`none`: every step is scored by the target."
+    planning: Literal["surrogate", "none"] = Field(
+        default="surrogate",
+        description="`surrogate`: the agent edits in a learned model and the target is asked only for what it comes up "
+        "with; `none`: every step is scored by the target.",
+    )
+    imagined_steps: Whole | None = Field(
+        default=None,
+        ge=0,
+        le=1_000_000,
+        description="Steps in the learned model that the agent learns from before each batch of calls; "
+        "null: none when it starts from the built-in policy, else 1024.",
     )
     policy: Literal["deepsets", "transformer"] = Field(default="deepsets", description="Network that scores the edits.")
     rows_per_prompt: Count = Field(
-        default=4, le=10_000, description="Train rows that a prompt is scored on in one step."
+        default=1, le=10_000, description="Train rows that a prompt is asked on when it comes up."
     )
     max_edits: Count | None = Field(
         default=None,
@@ -269,7 +281,9 @@ class AlgorithmConfig(Block):
         description="Edits in an episode at most; null: one more than there are slots that edits change; "
         "all demonstrations together are one slot, and so are the words of `edits.tokens`.",
     )
-    n_envs: Count = Field(default=8, le=1024, description="Parallel episodes.")
+    n_envs: Count | None = Field(
+        default=None, le=1024, description="Parallel episodes; null: 64 in the learned model, 8 on the target."
+    )
     params: Annotated[dict[str, Any], Expect("a mapping of hyperparameters")] = Field(
         default_factory=dict, description="Hyperparameters by the names of Stable-Baselines3."
     )
@@ -346,8 +360,10 @@ class ExperimentConfig(Block):
     algorithm: AlgorithmConfig = Field(default=AlgorithmConfig(), description="The agent that searches.")
     budget: BudgetConfig = Field(default=BudgetConfig(), description="What a run may cost at most.")
     gate: GateConfig = Field(default=GateConfig(), description="When a winner counts as better.")
-    warm_start: Annotated[Literal["none"], Expect(later=("text",))] = Field(
-        default="none", description="Where the policy starts: anew."
+    warm_start: Annotated[Literal["builtin", "none"], Expect(later=("text",))] = Field(
+        default="builtin",
+        description="Where the policy starts: `builtin`: trained on made-up landscapes, for `planning: surrogate`, "
+        "`policy: deepsets` and an actor-critic algorithm; `none`: anew, as in all other cases.",
     )
     cache: CacheConfig = Field(default=CacheConfig(), description="Answers kept between runs.")
     seed: Whole = Field(default=0, ge=0, le=2**32 - 1, description="Seed of everything that is drawn at random.")

@@ -13,8 +13,11 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import CSVOutputFormat, KVWriter, Logger, TensorBoardOutputFormat
 from stable_baselines3.common.vec_env import VecEnv
 
-from promptrl.search.hyperparameters import DEFAULTS, Algorithm
+from promptrl.search.hyperparameters import DEFAULTS, IMAGINED_DEFAULTS, Algorithm
 from promptrl.search.policy import EditActorCriticPolicy, EditDQNPolicy, EditMaskablePolicy, Encoder
+
+BUILTIN_POLICY = Path(__file__).parent / "weights" / "policy.safetensors"
+"""Trained by ``pretraining.py``; fits the actor-critic algorithms with ``policy: deepsets``."""
 
 _CLASSES: Mapping[str, tuple[type[BaseAlgorithm], type[Any]]] = {
     "maskable_ppo": (MaskablePPO, EditMaskablePolicy),
@@ -31,8 +34,7 @@ def build_agent(
     policy: Encoder = "deepsets",
     params: Mapping[str, Any] | None = None,
     seed: int = 0,
-    log_dir: Path | None = None,
-    tensorboard: bool = False,
+    is_imagined: bool = False,
 ) -> BaseAlgorithm:
     """An SB3 agent with the shared-weight policy, on the CPU.
 
@@ -42,20 +44,20 @@ def build_agent(
         policy: How edits see each other.
         params: SB3's hyperparameters by their own names, over our defaults (``hyperparameters.DEFAULTS``).
         seed: Of SB3, torch and numpy.
-        log_dir: Where ``progress.csv`` goes; None = nothing is logged.
-        tensorboard: Also write TensorBoard events there; needs the package.
+        is_imagined: Whether steps are free, so that the defaults for many of them hold.
 
     Returns:
         A model ready for ``learn``.
     """
     algorithm, policy_class = _CLASSES[name]
-    settings = {**DEFAULTS[name], **(params or {})}
+    defaults = IMAGINED_DEFAULTS if is_imagined else DEFAULTS
+    settings = {**defaults[name], **(params or {})}
     if "n_epochs" in settings:
         settings["batch_size"] = _fitting_batch_size(settings["batch_size"], settings["n_steps"] * env.num_envs)
     model = algorithm(
         policy_class, env, policy_kwargs={"encoder": policy}, seed=seed, device="cpu", verbose=0, **settings
     )
-    model.set_logger(_logger(log_dir, tensorboard))
+    model.set_logger(make_logger(None))
     return model
 
 
@@ -89,7 +91,13 @@ def _fitting_batch_size(wanted: int, rollout: int) -> int:
     return max((size for size in range(2, wanted + 1) if rollout % size == 0), default=rollout)
 
 
-def _logger(log_dir: Path | None, tensorboard: bool) -> Logger:
+def make_logger(log_dir: Path | None, tensorboard: bool = False) -> Logger:
+    """An SB3 logger.
+
+    Args:
+        log_dir: Where ``progress.csv`` goes; None = nothing is logged.
+        tensorboard: Also write TensorBoard events there; needs the package.
+    """
     if log_dir is None:
         return Logger(folder=None, output_formats=[])
     log_dir.mkdir(parents=True, exist_ok=True)

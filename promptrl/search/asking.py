@@ -169,7 +169,9 @@ class Asker:
 
     def _affordable(self, asks: Sequence[tuple[Prompt, int]]) -> list[tuple[Prompt, int]]:
         """The longest start of the list that the calls left pay for."""
-        left, new, kept = self.calls_left, set(), []
+        left = self.calls_left
+        new: set[tuple[str, int]] = set()
+        kept = []
         for prompt, r in asks:
             key = (prompt.prompt_id, r)
             if np.isnan(self.answer(prompt, r)) and key not in new:

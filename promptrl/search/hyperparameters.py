@@ -9,7 +9,7 @@ random factorial landscapes with 1,000 to 2,000 calls and one row a prompt, wher
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from promptrl.errors import Problem, suggest
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 Algorithm = Literal["maskable_ppo", "ppo", "a2c", "dqn"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
-Baseline = Literal["random", "greedy", "evolution", "halving", "tpe"]
+Baseline = Literal["random", "greedy", "evolution", "halving", "thompson", "tpe"]
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
+BUILTIN_ALGORITHMS: tuple[Algorithm, ...] = ("maskable_ppo", "ppo", "a2c")
+"""Those whose network the built-in policy fits."""
 MAX_BUFFER_SIZE = 20_000
 
 Value = float | int | bool | None

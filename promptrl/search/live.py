@@ -14,7 +14,7 @@ from promptrl.errors import BudgetExhaustedError
 from promptrl.evaluation import Evaluator
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
-from promptrl.search.agents import build_agent, one_torch_thread
+from promptrl.search.agents import build_agent, make_logger, one_torch_thread
 from promptrl.search.candidates import Candidate, SearchResult, StopReason
 from promptrl.search.env import PromptVecEnv
 from promptrl.search.episodes import Episodes
@@ -78,15 +78,8 @@ def search_live(
     n_envs = max(1, min(n_envs, evaluator.calls_left("search") // (MIN_BATCHES * rows_per_prompt)))
     rules: dict[str, Any] = {"rows_per_prompt": rows_per_prompt, "max_edits": max_edits, "seed": seed}
     env = PromptVecEnv(space, evaluator, train_rows, n_envs=n_envs, **rules)
-    model = build_agent(
-        algorithm,
-        VecMonitor(env),
-        policy=policy,
-        params=params,
-        seed=seed,
-        log_dir=log_dir,
-        tensorboard=tensorboard,
-    )
+    model = build_agent(algorithm, VecMonitor(env), policy=policy, params=params, seed=seed)
+    model.set_logger(make_logger(log_dir, tensorboard))
     watch = _Watch(env.episodes, on_event, should_stop)
     try:
         with one_torch_thread():

@@ -46,6 +46,7 @@ FEATURES = (
     Feature("effect", "expected change of the objective, times 10; 0 for stop"),
     Feature("effect_sd", "standard deviation of that change, times 10", 0),
     Feature("effect_draw", "the change in this episode's draw from the posterior, times 10"),
+    Feature("lookahead", "the same by the edit and the best one after it, where pairs of edits are imagined, times 10"),
     Feature("is_seen", "1 if the prompt it leads to has answers in this run", 0, 1),
     Feature("answers", "log(1 + answers of that prompt) / 5", 0),
     Feature("token_cost", "estimated prompt tokens it adds, divided by 50"),
@@ -90,7 +91,7 @@ class Observer:
     def __init__(self, space: EditSpace, estimates: Estimates) -> None:
         self.space = space
         self.estimates = estimates
-        self._template = _edit_features(space)
+        self._template = edit_features(space)
         self._near: OrderedDict[str, Neighbourhood] = OrderedDict()
 
     @property
@@ -123,6 +124,7 @@ class Observer:
         rows[:, COLUMN["effect"]] = EFFECT_SCALE * (expected - expected[-1])
         rows[:, COLUMN["effect_sd"]] = EFFECT_SCALE * self.estimates.effect_sd(holds - holds[-1], known, int(known[-1]))
         rows[:, COLUMN["effect_draw"]] = EFFECT_SCALE * (imagined - imagined[-1])
+        rows[:, COLUMN["lookahead"]] = rows[:, COLUMN["effect_draw"]]
         rows[:, COLUMN["is_seen"]] = known >= 0
         rows[:, COLUMN["answers"]] = np.log1p(self.estimates.answers(known)) / ANSWERS_SCALE
         rows[:, COLUMN["step"]] = step_share
@@ -170,7 +172,7 @@ def edit_slots(space: EditSpace) -> tuple[str, ...]:
     return tuple(dict.fromkeys(edit.slot for edit in space.edits))
 
 
-def _edit_features(space: EditSpace) -> NDArray[np.float32]:
+def edit_features(space: EditSpace) -> NDArray[np.float32]:
     """The columns that depend on the edit alone, shape (n_actions, N_FEATURES)."""
     rows = np.zeros((space.n_actions, N_FEATURES), dtype=np.float32)
     slots = {slot: i for i, slot in enumerate(edit_slots(space))}

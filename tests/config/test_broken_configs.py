@@ -278,7 +278,7 @@ BROKEN: dict[str, tuple[str, str, str, int | None]] = {
     "metric function": (metrics('{type: python, function: "os.system"}'), "reward.metrics.0.function", "module:", 9),
     # algorithm, budget, gate and the rest
     "unknown algorithm": (GOOD + "algorithm: {name: dqnn}\n", "algorithm.name", "did you mean dqn", 10),
-    "planning of the future": (GOOD + "algorithm: {planning: surrogate}\n", "algorithm.planning", "version yet", 10),
+    "unknown planning": (GOOD + "algorithm: {planning: mcts}\n", "algorithm.planning", "surrogate, none", 10),
     "unknown policy": (GOOD + "algorithm: {policy: mlp}\n", "algorithm.policy", "deepsets, transformer", 10),
     "no environments": (GOOD + "algorithm: {n_envs: 0}\n", "algorithm.n_envs", "from 1 to 1024", 10),
     "params as text": (GOOD + "algorithm: {params: x}\n", "algorithm.params", "a mapping of hyperparameters", 10),

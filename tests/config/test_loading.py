@@ -79,7 +79,7 @@ def test_a_minimal_config_gets_sensible_defaults(tmp_path: Path) -> None:
     assert isinstance(config.target, LocalTargetConfig)
     assert (config.target.model, config.target.request_params) == ("nano", {"temperature": 0, "max_tokens": 256})
     assert (config.user_template, config.gate_metric) == ("{text}", "choice")
-    assert (config.budget.max_calls, config.algorithm.planning) == (2000, "none")
+    assert (config.budget.max_calls, config.algorithm.planning) == (2000, "surrogate")
     assert config.prompt.demonstrations.set_aside == 0
     assert config.reward.metrics[0].params == {"choices": None, "after": None, "ignore_case": True}
 

@@ -11,7 +11,7 @@ from landscape import TableEvaluator, make_rows, make_space
 from sb3_contrib import MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
 
-from promptrl.search.agents import build_agent, load_policy, one_torch_thread, save_policy
+from promptrl.search.agents import build_agent, load_policy, make_logger, one_torch_thread, save_policy
 from promptrl.search.env import PromptVecEnv
 from promptrl.search.hyperparameters import ALGORITHMS, DEFAULTS
 
@@ -23,9 +23,10 @@ def make_env(options=(3, 3, 2)):
     return PromptVecEnv(make_space(options), TableEvaluator(), make_rows(8), n_envs=4)
 
 
-def trained(name, **options):
+def trained(name, log_dir=None, tensorboard=False, **options):
     """An agent after a few steps."""
     agent = build_agent(name, make_env(), **options)
+    agent.set_logger(make_logger(log_dir, tensorboard))
     with one_torch_thread():
         agent.learn(200, log_interval=1)
     return agent

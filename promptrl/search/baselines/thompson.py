@@ -1,0 +1,34 @@
+"""Posterior sampling with local search instead of an agent (Thompson 1933); all else as in the planning loop."""
+
+import numpy as np
+
+from promptrl.search.asking import Asker
+from promptrl.search.candidates import Candidate
+from promptrl.search.planner import Planner, PlanningRules
+
+
+def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
+    """Ask what single edits make best under draws from the surrogate, until the calls are spent."""
+    return search_by_rules(asker, PlanningRules(rows_per_prompt=rows_per_prompt), int(rng.integers(2**31)))
+
+
+def search_by_rules(asker: Asker, rules: PlanningRules, seed: int) -> list[Candidate]:
+    """The same with all rules open to choice.
+
+    Args:
+        asker: Asks and remembers.
+        rules: How the loop works.
+        seed: Of everything random here.
+    """
+    planner = Planner(asker, rules, None, seed)
+    planner.begin()
+    planner.believe()
+    planner.report(env_steps=0)
+    while not asker.is_over:
+        before = asker.calls_used
+        planner.ask(planner.propose(None))
+        if asker.calls_used == before:
+            break
+        planner.believe()
+        planner.report(env_steps=0)
+    return planner.conclude(None)

@@ -1,0 +1,438 @@
+"""Episodes in the surrogate: many prompts edited side by side, each under its own draw from the posterior.
+
+Everything is an array over episodes; no prompt is rendered and no call is made. Effects and rewards are divided by the
+spread of the draw's effects at the baseline, so that they look alike whatever the task.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
+
+from promptrl.prompts.prompt import Prompt
+from promptrl.search.moves import Bools, Indices, Moves, States
+from promptrl.search.observation import ANSWERS_SCALE, COLUMN, LIMIT, N_FEATURES, TOKEN_SCALE, edit_features
+from promptrl.search.surrogate import Draws, Surrogate
+
+Floats = NDArray[np.float64]
+Choose = Callable[[NDArray[np.float32]], Indices]
+"""Actions, shape (n,), for observations, shape (n, n_actions * N_FEATURES)."""
+
+MIN_SCALE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Where an imagined episode came to.
+
+    Attributes:
+        prompt: The best prompt on its way.
+        value: What its draw says it is worth.
+        draw: Number of the draw.
+    """
+
+    prompt: Prompt
+    value: float
+    draw: int
+
+
+@dataclass(slots=True)
+class _View:
+    """What the present states look like: valid actions and, per action, what it takes out and what it changes."""
+
+    valid: Bools
+    cleared: Indices
+    any_change: NDArray[np.int8]
+    change: Floats
+    observation: NDArray[np.float32]
+
+
+class _Pairs:
+    """The active pairs in both directions, sorted by their first feature, for sums and maxima per feature."""
+
+    def __init__(self, pairs: Indices, n_features: int) -> None:
+        first = np.concatenate([pairs[:, 0], pairs[:, 1]])
+        order = np.argsort(first, kind="stable")
+        self.other = np.concatenate([pairs[:, 1], pairs[:, 0]])[order]
+        self.number = np.concatenate([np.arange(len(pairs)), np.arange(len(pairs))])[order]
+        self.features, self.starts = np.unique(first[order], return_index=True)
+        self.n_features = n_features
+
+    def total(self, values: Floats) -> Floats:
+        """Sum per first feature, shape (n, n_features + 1)."""
+        out = np.zeros((len(values), self.n_features + 1))
+        if len(self.features):
+            out[:, self.features] = np.add.reduceat(values, self.starts, axis=1)
+        return out
+
+    def highest(self, values: Floats) -> Floats:
+        """Maximum per first feature and 0, shape (n, n_features + 1)."""
+        out = np.zeros((len(values), self.n_features + 1))
+        if len(self.features):
+            out[:, self.features] = np.maximum(0.0, np.maximum.reduceat(values, self.starts, axis=1))
+        return out
+
+
+@dataclass(slots=True)
+class Beliefs:
+    """What episodes imagine with: the posterior at one moment.
+
+    Attributes:
+        draws: One truth per row.
+        mean: The posterior mean as a single draw.
+        variance: Covariance of the single effects with a zero border, shape (n_features + 1, n_features + 1).
+        pairs: The active pairs.
+        asked: Sorted hashes of the prompts with answers.
+        answers: How many each has.
+        budget_left: Share of the search's calls not yet spent.
+    """
+
+    draws: Draws
+    mean: Draws
+    variance: Floats
+    pairs: _Pairs
+    asked: NDArray[np.uint64]
+    answers: NDArray[np.int64]
+    budget_left: float
+
+
+class Imagination:
+    """Episodes under the beliefs of one moment.
+
+    Args:
+        moves: The edits as arrays.
+        max_edits: Longest episode; None = one more than there are slots.
+        seed: Of the hashes of prompts.
+    """
+
+    def __init__(self, moves: Moves, max_edits: int | None = None, seed: int = 0) -> None:
+        self.moves = moves
+        space = moves.space
+        self.max_edits = max_edits or len(dict.fromkeys(edit.slot for edit in space.edits)) + 1
+        keys = np.random.default_rng(seed).integers(2**63, size=moves.n_features + 1, dtype=np.uint64)
+        keys[-1] = 0
+        self._keys = keys
+        self._counts: dict[int, int] = {}
+        self._template = edit_features(space)
+        self._setter = np.full(moves.n_features + 1, space.stop, dtype=np.intp)
+        for a in range(space.n_edits - 1, -1, -1):
+            if moves.sets[a] < moves.n_features:
+                self._setter[moves.sets[a]] = a
+        self._baseline = moves.features(space.baseline)
+
+    def count_answer(self, features: Bools) -> None:
+        """Remember that a prompt has one more answer."""
+        key = int(self._hash(np.append(features, False)[None])[0])
+        self._counts[key] = self._counts.get(key, 0) + 1
+
+    def believe(
+        self,
+        surrogate: Surrogate,
+        n_draws: int,
+        rng: np.random.Generator,
+        budget_left: float,
+        boldness: float = 1.0,
+    ) -> None:
+        """Take the surrogate's present posterior, and new draws from it."""
+        n = self.moves.n_features
+        variance = np.zeros((n + 1, n + 1))
+        variance[:n, :n] = surrogate.covariance()
+        asked = np.array(sorted(self._counts), dtype=np.uint64)
+        answers = np.array([self._counts[int(key)] for key in asked], dtype=np.int64)
+        pairs = _Pairs(surrogate.pairs, n)
+        draws, mean = surrogate.draw(n_draws, rng, boldness), surrogate.believed()
+        self.beliefs = Beliefs(draws, mean, variance, pairs, asked, answers, budget_left)
+        at_baseline = self.begin(np.repeat(self._baseline[None], n_draws, axis=0), np.arange(n_draws), scaled=False)
+        effects = self.look(at_baseline, is_bare=True)
+        counted = effects.valid[:, :-1].sum(axis=1)
+        spread = np.sqrt(np.square(effects.change[:, :-1]).sum(axis=1) / np.maximum(1, counted))
+        self.scales = np.maximum(MIN_SCALE, spread)
+        self._baseline_mean = float(self._value(mean, at_baseline.states.held[:1], np.zeros(1, dtype=np.intp))[0])
+
+    def begin(self, features: Bools, draws: Indices, *, scaled: bool = True) -> "Walks":
+        """Start episodes at prompts, given their features, each under a draw, given by number."""
+        scale = self.scales[draws] if scaled else np.ones(len(draws))
+        return Walks(self.moves.states(features), draws, scale, np.zeros(len(draws), dtype=np.int64))
+
+    def value(self, walks: "Walks") -> Floats:
+        """What the draws say the present prompts are worth, shape (n,)."""
+        return self._value(self.beliefs.draws, walks.states.held, walks.draws)
+
+    def look(self, walks: "Walks", *, is_bare: bool = False) -> _View:
+        """See what every action would change; ``is_bare`` leaves the observation empty."""
+        moves, states, draws = self.moves, walks.states, self.beliefs.draws
+        valid, cleared, any_change = moves.valid(states), moves.cleared(states), moves.any_change(states)
+        change = self._changes(draws, walks.draws, states, cleared, any_change)
+        change[~valid] = 0
+        view = _View(valid, cleared, any_change, change, np.zeros((0, 0), dtype=np.float32))
+        if not is_bare:
+            view.observation = self._observe(walks, view)
+        return view
+
+    def act(self, walks: "Walks", view: _View, actions: Indices) -> tuple[Floats, Bools, Bools]:
+        """Take one action per episode, in place.
+
+        Returns:
+            Change of the draw's value, terminated, truncated; each of shape (n,).
+        """
+        everyone = np.arange(len(actions))
+        is_stop = actions == self.moves.space.stop
+        takes = np.flatnonzero(view.valid[everyone, actions] & ~is_stop)
+        taken = actions[takes]
+        on, off = self.moves.sets[taken], view.cleared[takes, taken]
+        self.moves.apply(walks.states, takes, on, off, view.any_change[takes, taken])
+        walks.steps += ~is_stop
+        return view.change[everyone, actions], is_stop, ~is_stop & (walks.steps >= self.max_edits)
+
+    def roll_out(self, choose: Choose | None, starts: Sequence[Prompt], draws: Indices) -> list[Ending]:
+        """Follow a policy from each start until it stops.
+
+        Args:
+            choose: The policy; None = the edit with the largest gain under the draw, while there is one.
+            starts: One prompt per episode.
+            draws: Number of the draw of each.
+
+        Returns:
+            One ending per episode, in order.
+        """
+        walks = self.begin(np.stack([self.moves.features(prompt) for prompt in starts]), draws)
+        value = self.value(walks)
+        best = value.copy()
+        routes: list[list[int]] = [[] for _ in starts]
+        kept = [0] * len(starts)
+        going = np.ones(len(starts), dtype=np.bool_)
+        for _ in range(self.max_edits):
+            view = self.look(walks, is_bare=choose is None)
+            actions = self._greedy(view) if choose is None else choose(view.observation)
+            actions = np.where(going, actions, self.moves.space.stop)
+            change, stopped, _ = self.act(walks, view, actions)
+            value = value + change
+            going &= ~stopped
+            for i in np.flatnonzero(going):
+                routes[i].append(int(actions[i]))
+                if value[i] > best[i] + 1e-12:
+                    best[i], kept[i] = value[i], len(routes[i])
+            if not going.any():
+                break
+        return [
+            Ending(self.moves.replay(start, routes[i][: kept[i]]), float(best[i]), int(draws[i]))
+            for i, start in enumerate(starts)
+        ]
+
+    def _greedy(self, view: _View) -> Indices:
+        gain = np.where(view.valid, view.change, -np.inf)
+        gain[:, self.moves.space.stop] = 0.0
+        return np.asarray(gain.argmax(axis=1))
+
+    def _value(self, draws: Draws, held: Bools, numbers: Indices) -> Floats:
+        value = draws.intercept[numbers] + (draws.effects[numbers] * held).sum(axis=1)
+        pairs = self.beliefs.pairs
+        both = draws.pairs[numbers][:, pairs.number] * held[:, pairs.other]
+        return np.asarray(value + 0.5 * (pairs.total(both) * held).sum(axis=1))
+
+    def _changes(
+        self, draws: Draws, numbers: Indices, states: States, cleared: Indices, any_change: NDArray[np.int8]
+    ) -> Floats:
+        """Change of a draw's value by every action, shape (n, n_actions)."""
+        pairs = self.beliefs.pairs
+        weights = draws.pairs[numbers][:, pairs.number]
+        marginal = draws.effects[numbers] + pairs.total(weights * states.held[:, pairs.other])
+        change = marginal[:, self.moves.sets] - np.take_along_axis(marginal, cleared, axis=1)
+        if self.moves.any_demonstration < self.moves.n_features:
+            change += any_change * marginal[:, [self.moves.any_demonstration]]
+        return np.asarray(change)
+
+    def _observe(self, walks: "Walks", view: _View) -> NDArray[np.float32]:
+        beliefs, moves, held = self.beliefs, self.moves, walks.states.held
+        n, scale = len(held), walks.scales[:, None]
+        rows = np.repeat(self._template[None], n, axis=0)
+        zero = np.zeros(n, dtype=np.intp)
+        expected = self._changes(beliefs.mean, zero, walks.states, view.cleared, view.any_change)
+        variance = beliefs.variance
+        on, spread = moves.sets[None, :], np.diag(variance)
+        spread = spread[on] + spread[view.cleared] - 2 * variance[np.broadcast_to(on, view.cleared.shape), view.cleared]
+        seen, answers = self._answers(held, view)
+        columns = {
+            "is_valid": view.valid,
+            "effect": expected / scale,
+            "effect_sd": np.sqrt(np.maximum(0.0, spread)) / scale,
+            "effect_draw": view.change / scale,
+            "lookahead": self._lookahead(walks, view) / scale,
+            "is_seen": seen,
+            "answers": np.log1p(answers) / ANSWERS_SCALE,
+            "token_cost": (moves.tokens[moves.sets][None, :] - moves.tokens[view.cleared]) / TOKEN_SCALE,
+            "is_held": held[:, moves.sets],
+        }
+        for name, values in columns.items():
+            rows[:, :, COLUMN[name]] = np.where(view.valid, values, 0)
+        rows[:, :, COLUMN["is_held"]] = held[:, moves.sets]
+        rows[:, :, COLUMN["step"]] = (walks.steps / self.max_edits)[:, None]
+        rows[:, :, COLUMN["budget_left"]] = beliefs.budget_left
+        gain = self._value(beliefs.mean, held, zero) - self._baseline_mean
+        rows[:, :, COLUMN["gain"]] = gain[:, None] / scale
+        return np.asarray(np.clip(rows, -LIMIT, LIMIT).reshape(n, -1), dtype=np.float32)
+
+    def _lookahead(self, walks: "Walks", view: _View) -> Floats:
+        """Change by an action and the best feature that can be set after it, shape (n, n_actions).
+
+        What the first takes out is left in the second's account.
+        """
+        pairs = self.beliefs.pairs
+        setting = np.where(view.valid, view.change, -np.inf)[:, self._setter]
+        setting[:, -1] = -np.inf
+        weights = self.beliefs.draws.pairs[walks.draws][:, pairs.number]
+        follow = pairs.highest(weights + setting[:, pairs.other])
+        return np.asarray(view.change + follow[:, self.moves.sets])
+
+    def _answers(self, held: Bools, view: _View) -> tuple[Bools, NDArray[np.int64]]:
+        """Whether each neighbour has answers, and how many, shape (n, n_actions)."""
+        beliefs, keys = self.beliefs, self._keys
+        if not len(beliefs.asked):
+            return np.zeros_like(view.valid), np.zeros(view.valid.shape, dtype=np.int64)
+        with np.errstate(over="ignore"):
+            codes = self._hash(held)[:, None] + keys[self.moves.sets][None, :] - keys[view.cleared]
+            if self.moves.any_demonstration < self.moves.n_features:
+                key = keys[self.moves.any_demonstration]
+                codes = codes + np.where(view.any_change > 0, key, 0) - np.where(view.any_change < 0, key, 0)
+        at = np.minimum(np.searchsorted(beliefs.asked, codes), len(beliefs.asked) - 1)
+        seen = beliefs.asked[at] == codes
+        return seen, np.where(seen, beliefs.answers[at], 0)
+
+    def _hash(self, held: Bools) -> NDArray[np.uint64]:
+        """Equal for equal prompts (Zobrist hashing with sums), shape (n,)."""
+        with np.errstate(over="ignore"):
+            return np.asarray((held * self._keys).sum(axis=1, dtype=np.uint64))
+
+
+@dataclass(slots=True)
+class Walks:
+    """Imagined episodes side by side.
+
+    Attributes:
+        states: The present prompts.
+        draws: Number of each one's draw.
+        scales: What its effects are divided by.
+        steps: Edits made.
+    """
+
+    states: States
+    draws: Indices
+    scales: Floats
+    steps: NDArray[np.int64]
+
+    def take(self, rows: Indices) -> "Walks":
+        """Copies of some of them."""
+        states = States(self.states.held[rows], self.states.option[rows])
+        return Walks(states, self.draws[rows], self.scales[rows], self.steps[rows])
+
+    def replace(self, rows: Indices, other: "Walks") -> None:
+        """Put other episodes into the given rows."""
+        self.states.held[rows], self.states.option[rows] = other.states.held, other.states.option
+        self.draws[rows], self.scales[rows], self.steps[rows] = other.draws, other.scales, other.steps
+
+
+@dataclass(slots=True)
+class Starts:
+    """Prompts that imagined episodes begin at, as features, shape (k, n_features)."""
+
+    baseline: Bools
+    others: Bools = field(default_factory=lambda: np.zeros((0, 0), dtype=np.bool_))
+
+    def draw(self, n: int, rng: np.random.Generator) -> Bools:
+        """Half at the baseline, half at one of the others."""
+        starts = np.repeat(self.baseline[None], n, axis=0)
+        if len(self.others):
+            elsewhere = np.flatnonzero(rng.random(n) < 0.5)
+            starts[elsewhere] = self.others[rng.integers(len(self.others), size=len(elsewhere))]
+        return starts
+
+
+class ImaginedVecEnv(VecEnv):
+    """The imagination as SB3 trains in it: an ended episode restarts under another draw.
+
+    Observations, actions and the end of an episode are those of ``PromptEnv``; a reward is the change of the draw's
+    value divided by the spread of its effects. An invalid edit does nothing.
+
+    Args:
+        imagination: Holds beliefs already.
+        starts: Where episodes begin.
+        n_envs: Episodes side by side.
+        seed: Of starts and draws.
+    """
+
+    def __init__(self, imagination: Imagination, starts: Starts, n_envs: int, seed: int = 0) -> None:
+        self.imagination = imagination
+        self.starts = starts
+        self.render_mode = None
+        self._rng = np.random.default_rng(seed)
+        n_actions = imagination.moves.space.n_actions
+        box = gym.spaces.Box(-LIMIT, LIMIT, (n_actions * N_FEATURES,), np.float32)
+        self._actions: Indices = np.zeros(n_envs, dtype=np.intp)
+        super().__init__(n_envs, box, gym.spaces.Discrete(n_actions))
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Restart the random stream from a seed; None does nothing."""
+        if seed is not None:
+            self._rng = np.random.default_rng(seed)
+        return [seed] * self.num_envs
+
+    def reset(self) -> VecEnvObs:
+        """Start every episode under the present beliefs."""
+        self._walks = self._begin(self.num_envs)
+        self._view = self.imagination.look(self._walks)
+        return self._view.observation
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        """Take the actions, one per environment."""
+        self._actions = np.asarray(actions, dtype=np.intp)
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Carry them out; ended episodes restart, their last observation is in their info."""
+        change, terminated, truncated = self.imagination.act(self._walks, self._view, self._actions)
+        rewards = (change / self._walks.scales).astype(np.float32)
+        dones = terminated | truncated
+        ended = np.flatnonzero(dones)
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        if len(ended):
+            last = self.imagination.look(self._walks.take(ended)).observation
+            for at, i in enumerate(ended):
+                infos[i] = {"terminal_observation": last[at], "TimeLimit.truncated": bool(truncated[i])}
+            self._walks.replace(ended, self._begin(len(ended)))
+        self._view = self.imagination.look(self._walks)
+        return self._view.observation, rewards, dones, infos
+
+    def action_masks(self) -> Bools:
+        """Valid actions, shape (n_envs, n_actions)."""
+        return self._view.valid
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """The same value for every environment asked about."""
+        return [getattr(self, attr_name) for _ in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Not possible: environments share their rules."""
+        raise AttributeError(f"{attr_name}: imagined environments can't be changed from outside")
+
+    def env_method(self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any) -> list[Any]:
+        """Only ``action_masks``, for MaskablePPO."""
+        if method_name != "action_masks":
+            raise AttributeError(f"{method_name}: imagined environments answer action_masks only")
+        return [self._view.valid[i] for i in self._get_indices(indices)]
+
+    def env_is_wrapped(
+        self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
+    ) -> list[bool]:
+        """None is."""
+        return [False for _ in self._get_indices(indices)]
+
+    def _begin(self, n: int) -> Walks:
+        n_draws = len(self.imagination.beliefs.draws.intercept)
+        return self.imagination.begin(self.starts.draw(n, self._rng), self._rng.integers(n_draws, size=n))

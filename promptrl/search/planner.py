@@ -1,0 +1,197 @@
+"""One search in the surrogate: what is believed, what to ask next, what was found.
+
+Whoever steers it decides how prompts are edited in the imagination: an agent (``planning.py``) or local search
+(``baselines/thompson.py``).
+"""
+
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from promptrl.prompts.prompt import Prompt
+from promptrl.search.asking import Asker
+from promptrl.search.candidates import Candidate
+from promptrl.search.imagination import Choose, Imagination, Starts
+from promptrl.search.moves import Moves
+from promptrl.search.surrogate import Link, Surrogate
+
+Ask = tuple[Prompt, int]
+
+FIRST_ASKS = 16
+BASELINE_ASKS = 2
+BATCH = 16
+BATCH_SHARE = 1 / 16
+"""A batch is at least this share of the calls already used, so that fits stay rare in long searches."""
+UNIFORM_SHARE = 0.1
+"""Asks drawn uniformly from the whole space: effects of edits are estimated from them without confounding."""
+STARTS_PER_DRAW = 4
+LEADERS = 8
+LAST_STARTS = 32
+STARTS_KNOWN = 32
+DRAWS_FOR_FREE_ROWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class PlanningRules:
+    """How the loop works.
+
+    Attributes:
+        rows_per_prompt: Rows that a proposed prompt is asked on.
+        imagined_steps: Steps in the imagination that the agent learns from in each round; 0 = it only acts.
+        uniform_share: Share of the asks drawn uniformly from the space.
+        with_pairs: Whether the surrogate knows pair effects.
+        with_rows: Whether the surrogate knows row difficulty.
+    """
+
+    rows_per_prompt: int = 1
+    imagined_steps: int = 0
+    uniform_share: float = UNIFORM_SHARE
+    with_pairs: bool = True
+    with_rows: bool = True
+    link: Link = "logit"
+    boldness: tuple[float, float] = (0.6, 0.2)
+
+
+class Planner:
+    """The surrogate, the imagination and the asks of one search.
+
+    Args:
+        asker: The door to the model.
+        rules: How to work.
+        max_edits: Longest imagined episode; None = one more than there are slots.
+        seed: Of everything random here.
+    """
+
+    def __init__(self, asker: Asker, rules: PlanningRules, max_edits: int | None, seed: int) -> None:
+        self.asker = asker
+        self.moves = Moves(asker.space)
+        self._rules = rules
+        self._rng = np.random.default_rng(seed)
+        moves = self.moves
+        self.surrogate = Surrogate(
+            moves.texts,
+            moves.kinds,
+            moves.slot_of,
+            len(asker.rows),
+            with_pairs=rules.with_pairs,
+            with_rows=rules.with_rows,
+            link=rules.link,
+            seed=seed,
+        )
+        self.imagination = Imagination(moves, max_edits, seed)
+        self._row_asks = np.zeros(len(asker.rows), dtype=np.int64)
+        self.starts = Starts(moves.features(asker.space.baseline))
+
+    def begin(self) -> None:
+        """Ask the baseline and some prompts drawn uniformly."""
+        drawn = [self.asker.space.draw(self._rng) for _ in range(FIRST_ASKS - BASELINE_ASKS)]
+        self.ask([self.asker.space.baseline] * BASELINE_ASKS + drawn)
+
+    def believe(self) -> None:
+        """Fit the surrogate and hand its posterior to the imagination."""
+        self.surrogate.fit()
+        left = max(0, self.asker.calls_left) / max(1, self.asker.calls_allowed)
+        first, last = self._rules.boldness
+        boldness = last + left * (first - last)
+        self.imagination.believe(self.surrogate, 2 * self._batch(), self._rng, left, boldness)
+        known = [record.prompt for record in self.asker.records.values()]
+        if known:
+            chosen = self._rng.choice(len(known), min(len(known), STARTS_KNOWN), replace=False)
+            self.starts.others = np.stack([self.moves.features(known[i]) for i in chosen])
+
+    def propose(self, choose: Choose | None) -> list[Prompt]:
+        """The next prompts to ask: what the policy makes of as many draws, and some drawn uniformly.
+
+        Args:
+            choose: The policy; None = local search by single edits.
+        """
+        n = self._batch()
+        draws = np.repeat(np.arange(n), STARTS_PER_DRAW)
+        leaders = [candidate.prompt for candidate in self.ranking()[:LEADERS]]
+        starts = [self._start(i % STARTS_PER_DRAW, leaders) for i in range(len(draws))]
+        endings = self.imagination.roll_out(choose, starts, draws)
+        best = [
+            max(endings[i : i + STARTS_PER_DRAW], key=lambda e: e.value) for i in range(0, len(draws), STARTS_PER_DRAW)
+        ]
+        is_uniform = self._rng.random(n) < self._rules.uniform_share
+        return [self.asker.space.draw(self._rng) if is_uniform[i] else best[i].prompt for i in range(n)]
+
+    def ask(self, prompts: Sequence[Prompt]) -> None:
+        """Ask each prompt on rows new to it, those asked least by all first; the surrogate takes in the answers."""
+        asks = self._with_rows(prompts)
+        answers = self.asker.ask(asks)
+        for (prompt, row), answer in zip(asks, answers, strict=True):
+            if not np.isnan(answer):
+                features = self.moves.features(prompt)
+                self.surrogate.add(prompt.prompt_id, features, row, float(answer))
+                self.imagination.count_answer(features)
+
+    def ranking(self, others: Sequence[Prompt] = ()) -> list[Candidate]:
+        """Every prompt with answers and the others, the best posterior mean first."""
+        prompts = {p.prompt_id: p for p in others} | {i: r.prompt for i, r in self.asker.records.items()}
+        if not prompts:
+            return []
+        features = np.stack([self.moves.features(prompt) for prompt in prompts.values()])
+        ids = list(prompts)
+        means, sds = self.surrogate.mean(features, ids), self.surrogate.sd(features, ids)
+        records = self.asker.records
+        counts = [len(records[i].objectives) if i in records else 0 for i in ids]
+        return [
+            Candidate(prompts[ids[i]], float(means[i]), float(sds[i]), counts[i])
+            for i in np.argsort(-means, kind="stable")
+        ]
+
+    def report(self, env_steps: int) -> None:
+        """Tell watchers what is believed now."""
+        if not self.surrogate.n_answers:
+            return
+        ranking = self.ranking()
+        baseline = self.moves.features(self.asker.space.baseline)[None]
+        mean = float(self.surrogate.mean(baseline, [self.asker.space.baseline.prompt_id])[0])
+        self.asker.report(ranking[0] if ranking else None, mean, env_steps)
+
+    def conclude(self, choose: Choose | None) -> list[Candidate]:
+        """The candidates: every prompt asked, and what the policy makes of the posterior mean; none without answers."""
+        if not self.surrogate.n_answers:
+            return []
+        self.surrogate.fit()
+        self.imagination.believe(self.surrogate, 1, self._rng, 0.0)
+        self.imagination.beliefs.draws = self.imagination.beliefs.mean
+        leaders = [candidate.prompt for candidate in self.ranking()[:LEADERS]]
+        drawn = [self.asker.space.draw(self._rng) for _ in range(LAST_STARTS - len(leaders))]
+        starts = [*leaders, *drawn]
+        endings = self.imagination.roll_out(choose, starts, np.zeros(len(starts), dtype=np.intp))
+        return self.ranking([ending.prompt for ending in endings])
+
+    def _batch(self) -> int:
+        return max(1, min(max(BATCH, int(BATCH_SHARE * self.asker.calls_used)), self.asker.calls_left))
+
+    def _start(self, kind: int, leaders: Sequence[Prompt]) -> Prompt:
+        """Where an episode begins: the baseline, a leader, or anywhere."""
+        if kind == 0 or not leaders:
+            return self.asker.space.baseline
+        if kind == 1:
+            return leaders[int(self._rng.integers(len(leaders)))]
+        return self.asker.space.draw(self._rng)
+
+    def _with_rows(self, prompts: Sequence[Prompt]) -> list[Ask]:
+        """Pairs to ask; a prompt that knows all rows makes way for one from anywhere."""
+        asks: list[Ask] = []
+        taken: set[Ask] = set()
+        for proposed in prompts:
+            prompt, free = self._with_free_rows(proposed, taken)
+            order = sorted(self._rng.permutation(len(free)), key=lambda at: self._row_asks[free[at]])
+            for at in order[: self._rules.rows_per_prompt]:
+                asks.append((prompt, free[at]))
+                taken.add((prompt, free[at]))
+                self._row_asks[free[at]] += 1
+        return asks
+
+    def _with_free_rows(self, prompt: Prompt, taken: Container[Ask]) -> tuple[Prompt, list[int]]:
+        for _ in range(DRAWS_FOR_FREE_ROWS):
+            free = [r for r in self.asker.untried_rows(prompt) if (prompt, r) not in taken]
+            if free:
+                return prompt, free
+            prompt = self.asker.space.draw(self._rng)
+        return prompt, []

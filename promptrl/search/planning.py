@@ -1,0 +1,135 @@
+"""The planning loop: the agent edits prompts in a learned model, the target is asked only for what it comes up with.
+
+Each round fits the surrogate, lets the agent practise on draws from it, rolls the agent out under fresh draws
+(posterior sampling, Thompson 1933) and asks the prompts it ends at on a row or two each.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.logger import Logger
+
+from promptrl.evaluation import Evaluator
+from promptrl.prompts.space import EditSpace
+from promptrl.search.agents import build_agent, load_policy, make_logger, one_torch_thread
+from promptrl.search.asking import Asker
+from promptrl.search.candidates import SearchResult
+from promptrl.search.events import SearchEvent
+from promptrl.search.hyperparameters import Algorithm
+from promptrl.search.imagination import Choose, ImaginedVecEnv
+from promptrl.search.moves import Indices
+from promptrl.search.planner import Planner, PlanningRules
+from promptrl.search.policy import Encoder
+from promptrl.tasks.dataset import Example
+
+NEVER = 10**9
+
+
+def search_planned(
+    *,
+    space: EditSpace,
+    evaluator: Evaluator,
+    train_rows: Sequence[Example],
+    algorithm: Algorithm = "maskable_ppo",
+    policy: Encoder = "deepsets",
+    params: Mapping[str, Any] | None = None,
+    rules: PlanningRules | None = None,
+    max_edits: int | None = None,
+    n_envs: int = 64,
+    seed: int = 0,
+    weights: Path | None = None,
+    log_dir: Path | None = None,
+    tensorboard: bool = False,
+    on_event: Callable[[SearchEvent], None] = lambda event: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> SearchResult:
+    """Search with an SB3 agent that plans in the surrogate.
+
+    Args:
+        space: The edits.
+        evaluator: Answers; its "search" share is spent.
+        train_rows: Rows that prompts are asked on.
+        algorithm: Which SB3 algorithm.
+        policy: How the network lets edits see each other.
+        params: SB3's hyperparameters by their own names, over our defaults.
+        rules: How the loop works.
+        max_edits: Longest episode; None = one more than there are slots.
+        n_envs: Imagined episodes side by side while the agent learns.
+        seed: Of everything random here.
+        weights: A trained policy (safetensors) to start from.
+        log_dir: Where ``progress.csv`` goes.
+        tensorboard: Also write TensorBoard events there.
+        on_event: Told after every batch of answers.
+        should_stop: Asked before every batch; True ends the search with what it has.
+
+    Returns:
+        The candidates, best first, and the agent.
+
+    Raises:
+        TargetError: The model can't be asked any more.
+    """
+    rules = rules or PlanningRules()
+    asker = Asker(space, evaluator, train_rows, on_event=on_event, should_stop=should_stop)
+    planner = Planner(asker, rules, max_edits, seed)
+    planner.begin()
+    planner.believe()
+    planner.report(env_steps=0)
+    env = ImaginedVecEnv(planner.imagination, planner.starts, n_envs, seed)
+    model = build_agent(algorithm, env, policy=policy, params=params, seed=seed, is_imagined=True)
+    if weights is not None:
+        load_policy(model, weights)
+    logger = make_logger(log_dir, tensorboard)
+    model.set_logger(logger)
+    choose = follow(model)
+    try:
+        with one_torch_thread():
+            while not asker.is_over:
+                _practise(model, env, rules.imagined_steps)
+                before = asker.calls_used
+                planner.ask(planner.propose(choose))
+                if asker.calls_used == before:
+                    break
+                planner.believe()
+                planner.report(model.num_timesteps)
+                _note(logger, planner, model)
+            candidates = planner.conclude(choose)
+    finally:
+        logger.close()
+    return SearchResult(tuple(candidates), asker.stop_reason, model.num_timesteps, asker.calls_used, model)
+
+
+def follow(model: BaseAlgorithm) -> Choose:
+    """The agent's best actions."""
+
+    def choose(observations: np.ndarray[Any, Any]) -> Indices:
+        return np.asarray(model.predict(observations, deterministic=True)[0], dtype=np.intp)
+
+    return choose
+
+
+def _practise(model: BaseAlgorithm, env: ImaginedVecEnv, steps: int) -> None:
+    """Let the agent learn under the present beliefs."""
+    if steps:
+        model._last_obs = None  # the beliefs have changed: SB3 must look again
+        model.learn(steps, reset_num_timesteps=False, log_interval=NEVER)
+
+
+def _note(logger: Logger, planner: Planner, model: BaseAlgorithm) -> None:
+    """One line of ``progress.csv``."""
+    surrogate = planner.surrogate
+    leader = planner.ranking()[0]
+    figures = {
+        "search/calls_used": planner.asker.calls_used,
+        "search/prompts_seen": len(planner.asker.records),
+        "search/best_mean": leader.mean,
+        "search/best_sd": leader.sd,
+        "surrogate/noise": surrogate.noise,
+        "surrogate/pairs": len(surrogate.pairs),
+        "time/imagined_steps": model.num_timesteps,
+    }
+    for name, value in figures.items():
+        logger.record(name, value)
+    logger.dump(planner.asker.calls_used)

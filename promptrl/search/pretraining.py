@@ -1,0 +1,220 @@
+"""Trains the policy that ships with the package, on made-up landscapes: ``python -m promptrl.search.pretraining``.
+
+A landscape is a space of slots with random effects on the log odds of success: single effects, sparse pair effects,
+sets of options that only work together. The surrogate gets a few to many answers about it, and the agent learns to
+edit prompts under draws from that posterior. Whole families of landscapes are held out; the card written beside the
+weights says how the policy does on them, beside the untrained one and beside local search.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from promptrl.prompts.space import EditSpace, build_edit_space
+from promptrl.search.agents import BUILTIN_POLICY, build_agent, one_torch_thread, save_policy
+from promptrl.search.imagination import Choose, Imagination, ImaginedVecEnv, Starts
+from promptrl.search.moves import Indices, Moves
+from promptrl.search.planning import follow
+from promptrl.search.policy import Encoder
+from promptrl.search.surrogate import Surrogate
+
+N_ENVS = 64
+ROWS = 64
+BASE_LOGIT = -1.0
+CONJUNCTION_BONUS = 2.5
+STARTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What landscapes are drawn from; pairs of numbers are least and most.
+
+    Attributes:
+        slots: Slots of the space.
+        options: Options of a slot, the empty one included.
+        interaction: Spread of pair effects over spread of single effects.
+        harm: Taken off every single effect: options that mostly hurt.
+        conjunctions: Sets of options that earn a bonus together.
+        way: Options in such a set.
+        asks: Answers that the surrogate has.
+    """
+
+    slots: tuple[int, int] = (2, 10)
+    options: tuple[int, int] = (2, 6)
+    interaction: tuple[float, float] = (0.0, 2.0)
+    harm: float = 0.0
+    conjunctions: int = 0
+    way: int = 2
+    asks: tuple[int, int] = (0, 800)
+
+
+TRAINED: dict[str, Family] = {
+    "small": Family(slots=(2, 5)),
+    "middle": Family(slots=(4, 10)),
+    "large": Family(slots=(8, 20), options=(3, 8)),
+    "conjunctions of two": Family(conjunctions=4, way=2),
+    "conjunctions of three": Family(conjunctions=4, way=3),
+}
+HELD_OUT: dict[str, Family] = {
+    "mostly harmful options": Family(harm=0.7),
+    "strong interactions": Family(interaction=(4.0, 8.0)),
+    "conjunctions of four": Family(slots=(5, 8), conjunctions=6, way=4),
+    "300 edits": Family(slots=(20, 20), options=(15, 15), asks=(300, 2000)),
+}
+
+
+def make_landscape(family: Family, rng: np.random.Generator) -> tuple[Moves, Surrogate]:
+    """A landscape of a family, as a surrogate that knows a little or a lot of it."""
+    sizes = rng.integers(family.options[0], family.options[1] + 1, rng.integers(family.slots[0], family.slots[1] + 1))
+    space = _space(sizes)
+    moves = Moves(space)
+    surrogate = Surrogate(moves.texts, moves.kinds, moves.slot_of, ROWS, seed=int(rng.integers(2**31)))
+    n = moves.n_features
+    single = rng.normal(-family.harm, 0.7, n)
+    pair = rng.normal(0, 0.7 * rng.uniform(*family.interaction), (n, n)) * (rng.random((n, n)) < 0.2)
+    sets = [_conjunction(moves, family.way, rng) for _ in range(family.conjunctions)]
+    difficulty = rng.normal(0, 1.0, ROWS)
+    for _ in range(int(rng.integers(family.asks[0], family.asks[1] + 1))):
+        prompt = space.draw(rng)
+        held = moves.features(prompt)
+        logit = BASE_LOGIT + single @ held + held @ np.triu(pair, 1) @ held
+        logit += sum(CONJUNCTION_BONUS for chosen in sets if held[chosen].all())
+        row = int(rng.integers(ROWS))
+        surrogate.add(prompt.prompt_id, held, row, float(rng.random() < expit(logit - difficulty[row])))
+    surrogate.fit()
+    return moves, surrogate
+
+
+def pretrain(landscapes: int, steps: int, seed: int, policy: Encoder = "deepsets") -> BaseAlgorithm:
+    """Train MaskablePPO on one landscape after the other.
+
+    Args:
+        landscapes: How many.
+        steps: Imagined steps on each.
+        seed: Of everything random here.
+        policy: How the network lets edits see each other.
+    """
+    rng = np.random.default_rng(seed)
+    model: BaseAlgorithm | None = None
+    for number in range(landscapes):
+        family = list(TRAINED.values())[number % len(TRAINED)]
+        env = _env(*make_landscape(family, rng), rng)
+        following = build_agent("maskable_ppo", env, policy=policy, seed=seed + number, is_imagined=True)
+        if model is not None:
+            following.policy.load_state_dict(model.policy.state_dict())
+            following.policy.optimizer.load_state_dict(model.policy.optimizer.state_dict())
+        model = following
+        model.learn(steps, log_interval=10**9)
+        if number % 10 == 9:
+            sys.stderr.write(f"{number + 1} of {landscapes} landscapes\n")
+    if model is None:
+        raise ValueError("at least one landscape is needed")
+    return model
+
+
+def quality(model: BaseAlgorithm | None, family: Family, n: int, seed: int) -> list[float]:
+    """Share of the best gain that single rollouts from the baseline reach under one draw each of n landscapes.
+
+    The best is what local search finds from the baseline and many random starts, or the policy itself if that is more.
+
+    Args:
+        model: The policy; None = local search.
+        family: Of the landscapes.
+        n: How many landscapes.
+        seed: Of them.
+    """
+    rng = np.random.default_rng(seed)
+    shares = []
+    for _ in range(n):
+        moves, surrogate = make_landscape(family, rng)
+        choose = follow(_in_space(model, moves, surrogate, rng)) if model else None
+        shares.append(_share(choose, moves, surrogate, rng))
+    return shares
+
+
+def _in_space(model: BaseAlgorithm, moves: Moves, surrogate: Surrogate, rng: np.random.Generator) -> BaseAlgorithm:
+    """The same policy for another edit space."""
+    other = build_agent("maskable_ppo", _env(moves, surrogate, rng), is_imagined=True)
+    other.policy.load_state_dict(model.policy.state_dict())
+    return other
+
+
+def _share(choose: Choose | None, moves: Moves, surrogate: Surrogate, rng: np.random.Generator) -> float:
+    imagination = Imagination(moves)
+    imagination.believe(surrogate, 1, rng, 1.0)
+    baseline = moves.space.baseline
+    first = np.zeros(1, dtype=np.intp)
+    reached = imagination.roll_out(choose, [baseline], first)[0].value
+    starts = [baseline, *(moves.space.draw(rng) for _ in range(4 * STARTS))]
+    local = imagination.roll_out(None, starts, np.zeros(len(starts), dtype=np.intp))
+    start = float(imagination.value(imagination.begin(moves.features(baseline)[None], first))[0])
+    best = max(reached, *(ending.value for ending in local))
+    return (reached - start) / (best - start) if best > start else 1.0
+
+
+def _env(moves: Moves, surrogate: Surrogate, rng: np.random.Generator) -> ImaginedVecEnv:
+    imagination = Imagination(moves)
+    imagination.believe(surrogate, N_ENVS, rng, float(rng.random()))
+    others = np.stack([moves.features(moves.space.draw(rng)) for _ in range(STARTS)])
+    return ImaginedVecEnv(imagination, Starts(moves.features(moves.space.baseline), others), N_ENVS)
+
+
+def _space(sizes: Indices) -> EditSpace:
+    slots = {f"slot{i}": ["", *(f"{i}-{j}" for j in range(1, size))] for i, size in enumerate(sizes)}
+    return build_edit_space(
+        slots=slots,
+        text=None,
+        user="{input}",
+        separator=" ",
+        demonstrations=(),
+        max_demonstrations=0,
+        bank=False,
+        phrases=False,
+        reorder=False,
+        tokens=None,
+    )
+
+
+def _conjunction(moves: Moves, way: int, rng: np.random.Generator) -> Indices:
+    """Features of different slots."""
+    slots = rng.choice(moves.n_slots, min(way, moves.n_slots), replace=False)
+    return np.array([rng.choice(np.flatnonzero(moves.slot_of == slot)[1:]) for slot in slots], dtype=np.intp)
+
+
+def main() -> None:
+    """Train, measure, write weights and card."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--landscapes", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=4096)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--check", type=int, default=20, help="landscapes of each family to measure on")
+    parser.add_argument("--out", type=Path, default=BUILTIN_POLICY)
+    arguments = parser.parse_args()
+    with one_torch_thread():
+        rng = np.random.default_rng(arguments.seed)
+        untrained = build_agent("maskable_ppo", _env(*make_landscape(TRAINED["middle"], rng), rng), is_imagined=True)
+        trained = pretrain(arguments.landscapes, arguments.steps, arguments.seed)
+        save_policy(trained, arguments.out)
+        card: dict[str, Any] = {"landscapes": arguments.landscapes, "steps": arguments.steps, "seed": arguments.seed}
+        arms = {"trained": trained, "untrained": untrained, "local search": None}
+        for title, families in (("families trained on", TRAINED), ("families held out", HELD_OUT)):
+            card[title] = {name: _measure(arms, family, arguments) for name, family in families.items()}
+    arguments.out.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    sys.stdout.write(json.dumps(card, indent=2) + "\n")
+
+
+def _measure(arms: dict[str, BaseAlgorithm | None], family: Family, arguments: argparse.Namespace) -> dict[str, float]:
+    seed = arguments.seed + 1_000_000
+    shares = {name: quality(model, family, arguments.check, seed) for name, model in arms.items()}
+    return {name: round(float(np.mean(values)), 4) for name, values in shares.items()}
+
+
+if __name__ == "__main__":
+    main()

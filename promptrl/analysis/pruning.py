@@ -112,6 +112,8 @@ def _prune_winner(
         return unpruned(winner)
     bench.ask(list(without.values()))
     pruned, gone = _screened(winner, without, space, bench)
+    if not gone:
+        bench.ask_more(list(without.values()))
     worths = {edit: bench.compare(winner, prompt) for edit, prompt in without.items()}
     if gone and not bench.is_confirmed(pruned):
         pruned, gone = winner, frozenset()
@@ -191,6 +193,11 @@ class _Bench:
         self._calls_left -= self._evaluator.would_cost(asks)
         outcomes = self._evaluator.evaluate(asks, purpose="validation")
         self._answers.update({(o.prompt_id, o.row_id): o for o in outcomes if o is not None})
+
+    def ask_more(self, prompts: Sequence[Prompt]) -> None:
+        """Answer as many more rows with every prompt as the calls left pay for."""
+        self._rows = self._met[: len(self._rows) + self._calls_left // len(prompts)]
+        self.ask(prompts)
 
     def is_affordable(self, prompt: Prompt) -> bool:
         """Whether the prompt is answered already, or the calls left pay for it."""

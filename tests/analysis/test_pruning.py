@@ -131,6 +131,16 @@ def test_the_calls_are_kept(calls: int) -> None:
     assert bool(found.edits) == (int(SCREENING_SHARE * calls) >= 4 * MIN_ROWS)
 
 
+def test_calls_that_need_confirm_nothing_make_the_intervals_narrower() -> None:
+    """Where every edit matters all calls go into saying how much."""
+    space = make_space()
+    winner = with_edits(space, "o0_1", "o1_2")
+    evaluator = raced(needs_first_and_one_of_two, space, winner, calls=100)
+    found = prune_winner(winner, space, ROWS, evaluator, max_calls=100)
+    assert {e.worth.rows for e in found.edits} == {50}
+    assert evaluator.calls_left("validation") == 0
+
+
 def test_pruning_wants_calls_for_the_longest_candidate() -> None:
     """A single edit is compared with the baseline anyway, so nothing is kept from the finals for it."""
     space = make_space()

@@ -1,13 +1,13 @@
 """Takes edits out of a winner again, one at a time: what is each worth there, and is it worth its tokens?
 
 Every leave-one-out meets the winner on the same validation rows. Edits whose removal makes the prompt shorter and costs
-nothing there are taken out together, each further one compared with the winner itself, so that small losses can't add
-up. Then the short prompt meets the winner on more rows, and replaces it only if it is no worse on all of them. The rows
-are those on which the winner won, so they flatter it, and with it what its edits are worth: that errs on the side of
-keeping an edit. The test comes after this and speaks of the pruned prompt.
+nothing there are taken out together, and the short prompt is compared with the winner itself, so that small losses
+can't add up. Then the short prompt meets the winner on more rows, and replaces it only if it is no worse on all of
+them. The rows are those on which the winner won, so they flatter it, and with it what its edits are worth: that errs
+on the side of keeping an edit. The test comes after this and speaks of the pruned prompt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from promptrl.analysis.statistics import Comparison, paired_comparison
@@ -146,18 +146,23 @@ def leave_one_outs(winner: Prompt, space: EditSpace) -> dict[int, Prompt]:
 def _screened(
     winner: Prompt, without: dict[int, Prompt], space: EditSpace, bench: "_Bench"
 ) -> tuple[Prompt, frozenset[int]]:
-    """Remove edits one after the other, those first that seem to hurt most, as long as nothing is lost."""
+    """Remove the edits without which nothing is lost: all at once, or else one after the other, as far as that goes."""
+    idle = [edit for edit in without if bench.has_lost_nothing(without[edit])]
+    idle.sort(key=lambda edit: rough_tokens(without[edit].text))
+    together, gone = _shortened(winner, idle, space, lambda prompt: True)
+    if not gone or (bench.is_affordable(together) and bench.has_lost_nothing(together)):
+        return together, gone
+    return _shortened(winner, idle, space, lambda p: bench.is_affordable(p) and bench.has_lost_nothing(p))
 
-    def order(edit: int) -> tuple[float, float]:
-        comparison = bench.compare(without[edit], winner)
-        return -(comparison.difference if comparison else -1.0), rough_tokens(without[edit].text)
 
+def _shortened(
+    winner: Prompt, edits: Sequence[int], space: EditSpace, is_good: Callable[[Prompt], bool]
+) -> tuple[Prompt, frozenset[int]]:
+    """The winner without the edits that make it shorter and leave it good, taken out in this order."""
     kept, gone = winner, frozenset[int]()
-    for edit in sorted(without, key=order):
+    for edit in edits:
         prompt = leave_one_outs(kept, space).get(edit)
-        if prompt is None or rough_tokens(prompt.text) >= rough_tokens(kept.text):
-            continue
-        if bench.is_affordable(prompt) and bench.has_lost_nothing(prompt):
+        if prompt is not None and rough_tokens(prompt.text) < rough_tokens(kept.text) and is_good(prompt):
             kept, gone = prompt, gone | {edit}
     return kept, gone
 

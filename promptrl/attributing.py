@@ -35,7 +35,7 @@ def attribute(
     holds = np.array([held_by[o.prompt_id] for o in asked], dtype=np.bool_).reshape(len(asked), space.n_edits)[:, told]
     edits = [space.edits[at] for at in told]
     slots, rows, scores = [edit.slot for edit in edits], [o.row_id for o in asked], [o.score for o in asked]
-    is_uniform = [bool(getattr(o, "uniform", False)) for o in asked]
+    is_uniform = [o.uniform for o in asked]
     effects = main_effects(holds, slots, rows, scores, is_uniform)
     pairs = interactions(holds, slots, rows, scores)
     return {

@@ -5,9 +5,9 @@ again is free and a resumed run (handed its own outcomes) pays for nothing twice
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from promptrl.errors import BudgetExhaustedError, TargetError
@@ -41,6 +41,7 @@ class Outcome:
         objective: What the search maximises: the combination of the metrics and the cost terms.
         score: The gate metric's value in [0, 1]: what verdicts speak of.
         reason: Why the gate metric gave less than 1, when it can say so.
+        uniform: Whether the prompt was drawn uniformly from the edit space, not chosen.
     """
 
     prompt_id: str
@@ -52,6 +53,7 @@ class Outcome:
     objective: float
     score: float
     reason: str = ""
+    uniform: bool = False
 
 
 class OutcomeLog(Protocol):
@@ -113,13 +115,16 @@ class Evaluator:
         """Calls that ``evaluate`` would spend on these pairs: the distinct ones not yet answered in this run."""
         return len({key for key in self._keys(asks, repeat) if key not in self._outcomes})
 
-    def evaluate(self, asks: Sequence[Ask], purpose: Purpose = "search", repeat: int = 0) -> list[Outcome | None]:
+    def evaluate(
+        self, asks: Sequence[Ask], purpose: Purpose = "search", repeat: int = 0, uniform: Sequence[bool] = ()
+    ) -> list[Outcome | None]:
         """Score pairs, asking the model only for those not yet answered in this run.
 
         Args:
             asks: (prompt, example) pairs; equal pairs are asked once.
             purpose: The share of the budget that pays.
             repeat: Which of several answers to the same question.
+            uniform: Which pairs' prompts were drawn uniformly from the edit space; none of them unless given.
 
         Returns:
             One outcome per pair, in order; None where the answer is missing for reasons of transport.
@@ -138,12 +143,12 @@ class Evaluator:
         if new:
             began_s = time.monotonic()
             try:
-                self._ask(new, purpose)
+                self._ask(new, purpose, {key for key, is_uniform in zip(keys, uniform, strict=False) if is_uniform})
             finally:
                 self.asking_s += time.monotonic() - began_s
         return [self._outcomes.get(key) for key in keys]
 
-    def _ask(self, new: Mapping[AskKey, Ask], purpose: Purpose) -> None:
+    def _ask(self, new: Mapping[AskKey, Ask], purpose: Purpose, uniform: Set[AskKey]) -> None:
         """Ask what no earlier part of this run has answered; log each answer before it is used."""
         answered = {key: self._resumable[key] for key in new if key in self._resumable}
         self._budget.take_calls(purpose, len(answered))
@@ -161,7 +166,7 @@ class Evaluator:
                         lost = answer
                         self._missing += 1
                         continue
-                    outcome = self._outcome(prompt, example, key[2], purpose, answer)
+                    outcome = replace(self._outcome(prompt, example, key[2], purpose, answer), uniform=key in uniform)
                     self._log.record([(prompt, outcome)])
                     answered[key] = outcome
         finally:

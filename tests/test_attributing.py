@@ -15,13 +15,7 @@ from promptrl.llm.base import Completion
 from promptrl.runs import OutcomeFile, Run
 
 
-class Drawn(Outcome):
-    """An answer to a prompt that was drawn uniformly."""
-
-    uniform = True
-
-
-def attributed(folder: Path, kind: type[Outcome], n: int = 240) -> dict[str, Any]:
+def attributed(folder: Path, *, is_uniform: bool, n: int = 240) -> dict[str, Any]:
     """Attribution of a run that asked at random; option 1 of slot 0 adds 0.5, slots 1 and 2 add 0.4 together."""
     space, rng = make_space((3, 3, 2)), np.random.default_rng(0)
     prompts = list(space.enumerate())
@@ -31,7 +25,8 @@ def attributed(folder: Path, kind: type[Outcome], n: int = 240) -> dict[str, Any
         held = chosen(prompt)
         score = 0.5 * (held.get(0) == 1) + 0.4 * (held.get(1) == 2 and held.get(2) == 1)
         row = f"r{number % 12}"
-        asked.append((prompt, kind(prompt.prompt_id, row, 0, "search", Completion(""), {}, score, score)))
+        outcome = Outcome(prompt.prompt_id, row, 0, "search", Completion(""), {}, score, score, uniform=is_uniform)
+        asked.append((prompt, outcome))
     with closing(OutcomeFile(folder, lambda prompt: [])) as log:
         log.record(asked)
     return attribute(Run(folder), space, [outcome for _, outcome in asked], prompts[-1], unpruned(prompts[-1]))
@@ -39,7 +34,7 @@ def attributed(folder: Path, kind: type[Outcome], n: int = 240) -> dict[str, Any
 
 def test_uniform_answers_give_effects_the_best_first(tmp_path: Path) -> None:
     """With the edit's slot and text; of a slot with two options only the one that the baseline lacks is told."""
-    found = attributed(tmp_path, Drawn)
+    found = attributed(tmp_path, is_uniform=True)
     assert found["uniform_answers"] == 240
     best, *rest = found["effects"]
     assert (best["slot"], best["text"]) == ("s0", "o0_1")
@@ -50,7 +45,7 @@ def test_uniform_answers_give_effects_the_best_first(tmp_path: Path) -> None:
 
 def test_answers_of_an_agent_give_no_effects(tmp_path: Path) -> None:
     """They are confounded; what they show of pairs and of where the search looked is told all the same."""
-    found = attributed(tmp_path, Outcome)
+    found = attributed(tmp_path, is_uniform=False)
     assert (found["effects"], found["uniform_answers"]) == ([], 0)
     pair = found["interactions"][0]
     assert {pair["first"]["text"], pair["second"]["text"]} == {"o1_2", "o2_1"}

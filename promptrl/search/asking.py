@@ -92,10 +92,14 @@ class Asker:
             self._stop_reason = "stopped"
         return self._stop_reason is not None or self.calls_left <= 0
 
-    def ask(self, asks: Sequence[tuple[Prompt, int]]) -> NDArray[np.float64]:
+    def ask(self, asks: Sequence[tuple[Prompt, int]], uniform: Sequence[bool] = ()) -> NDArray[np.float64]:
         """Ask pairs of prompt and row index in one batch; pairs answered before are free.
 
         What the calls left can't pay for is not asked.
+
+        Args:
+            asks: The pairs.
+            uniform: Which pairs' prompts were drawn uniformly from the space; none of them unless given.
 
         Returns:
             The objective per pair, NaN where there is no answer.
@@ -103,7 +107,7 @@ class Asker:
         affordable = [] if self.is_over else self._affordable(asks)
         outcomes = []
         try:
-            outcomes = self._evaluator.evaluate([(prompt, self.rows[r]) for prompt, r in affordable])
+            outcomes = self._evaluator.evaluate([(prompt, self.rows[r]) for prompt, r in affordable], uniform=uniform)
         except BudgetExhaustedError:
             self._stop_reason = "budget"
         for prompt, r in affordable[: len(outcomes)]:

@@ -53,6 +53,19 @@ class PlanningRules:
     boldness: tuple[float, float] = (0.6, 0.2)
 
 
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A prompt to ask.
+
+    Attributes:
+        prompt: It.
+        is_uniform: Whether it was drawn uniformly from the space.
+    """
+
+    prompt: Prompt
+    is_uniform: bool
+
+
 class Planner:
     """The surrogate, the imagination and the asks of one search.
 
@@ -85,8 +98,8 @@ class Planner:
 
     def begin(self) -> None:
         """Ask the baseline and some prompts drawn uniformly."""
-        drawn = [self.asker.space.draw(self._rng) for _ in range(FIRST_ASKS - BASELINE_ASKS)]
-        self.ask([self.asker.space.baseline] * BASELINE_ASKS + drawn)
+        drawn = [Proposal(self.asker.space.draw(self._rng), True) for _ in range(FIRST_ASKS - BASELINE_ASKS)]
+        self.ask([Proposal(self.asker.space.baseline, False)] * BASELINE_ASKS + drawn)
 
     def believe(self) -> None:
         """Fit the surrogate and hand its posterior to the imagination."""
@@ -100,7 +113,7 @@ class Planner:
             chosen = self._rng.choice(len(known), min(len(known), STARTS_KNOWN), replace=False)
             self.starts.others = np.stack([self.moves.features(known[i]) for i in chosen])
 
-    def propose(self, choose: Choose | None) -> list[Prompt]:
+    def propose(self, choose: Choose | None) -> list[Proposal]:
         """The next prompts to ask: what the policy makes of as many draws, and some drawn uniformly.
 
         Args:
@@ -115,12 +128,15 @@ class Planner:
             max(endings[i : i + STARTS_PER_DRAW], key=lambda e: e.value) for i in range(0, len(draws), STARTS_PER_DRAW)
         ]
         is_uniform = self._rng.random(n) < self._rules.uniform_share
-        return [self.asker.space.draw(self._rng) if is_uniform[i] else best[i].prompt for i in range(n)]
+        return [
+            Proposal(self.asker.space.draw(self._rng) if is_uniform[i] else best[i].prompt, bool(is_uniform[i]))
+            for i in range(n)
+        ]
 
-    def ask(self, prompts: Sequence[Prompt]) -> None:
+    def ask(self, proposals: Sequence[Proposal]) -> None:
         """Ask each prompt on rows new to it, those asked least by all first; the surrogate takes in the answers."""
-        asks = self._with_rows(prompts)
-        answers = self.asker.ask(asks)
+        asks, uniform = self._with_rows(proposals)
+        answers = self.asker.ask(asks, uniform)
         for (prompt, row), answer in zip(asks, answers, strict=True):
             if not np.isnan(answer):
                 features = self.moves.features(prompt)
@@ -175,18 +191,20 @@ class Planner:
             return leaders[int(self._rng.integers(len(leaders)))]
         return self.asker.space.draw(self._rng)
 
-    def _with_rows(self, prompts: Sequence[Prompt]) -> list[Ask]:
-        """Pairs to ask; a prompt that knows all rows makes way for one from anywhere."""
+    def _with_rows(self, proposals: Sequence[Proposal]) -> tuple[list[Ask], list[bool]]:
+        """Pairs to ask, and which are uniform; a prompt that knows all rows makes way for one from anywhere."""
         asks: list[Ask] = []
+        uniform: list[bool] = []
         taken: set[Ask] = set()
-        for proposed in prompts:
-            prompt, free = self._with_free_rows(proposed, taken)
+        for proposal in proposals:
+            prompt, free = self._with_free_rows(proposal.prompt, taken)
             order = sorted(self._rng.permutation(len(free)), key=lambda at: self._row_asks[free[at]])
             for at in order[: self._rules.rows_per_prompt]:
                 asks.append((prompt, free[at]))
+                uniform.append(proposal.is_uniform and prompt is proposal.prompt)
                 taken.add((prompt, free[at]))
                 self._row_asks[free[at]] += 1
-        return asks
+        return asks, uniform
 
     def _with_free_rows(self, prompt: Prompt, taken: Container[Ask]) -> tuple[Prompt, list[int]]:
         for _ in range(DRAWS_FOR_FREE_ROWS):

@@ -75,9 +75,10 @@ def _live(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, se
 
 
 def _planned(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int) -> Sequence[Candidate]:
+    from promptrl.search.agents import BUILTIN_POLICY
     from promptrl.search.planning import search_planned
 
-    rules, others = _rules_and_others(params)
+    rules, others = _rules_and_others({"weights": BUILTIN_POLICY} | dict(params))
     result = search_planned(
         space=world.space,
         evaluator=evaluator,  # type: ignore[arg-type]  # as above

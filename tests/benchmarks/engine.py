@@ -100,9 +100,10 @@ def engine(base_url: str, calls: int, concurrency: int) -> Measured:
 def cache_hits_per_s(answers: int, batch: int) -> float:
     """Answer every question from a warm cache, in batches as a search makes them."""
     target = OpenAITarget("m", base_url="http://127.0.0.1:9/v1", api_key_env=None)
-    batches = [requests(answers)[start : start + batch] for start in range(0, answers, batch)]
+    questions = requests(answers)
+    batches = [questions[start : start + batch] for start in range(0, answers, batch)]
     with tempfile.TemporaryDirectory() as folder, Cache(Path(folder) / "cache.sqlite") as cache:
-        cache.put_many({cache_key(target.identity, r): Completion("ok", 9, 1, 0.1) for b in batches for r in b})
+        cache.put_many({cache_key(target.identity, r): Completion("ok", 9, 1, 0.1) for r in questions})
         with Engine(target, budget=Budget(max_calls=None), cache=cache, price=Price(1.0, 1.0)) as asked:
             return measure(answers, lambda: [asked.run(b) for b in batches] and None).calls_per_s
 

@@ -79,7 +79,9 @@ class WorldEvaluator:
         """Calls that ``evaluate`` would spend on these pairs."""
         return len({key for key in self._keys(asks, repeat) if key not in self._outcomes})
 
-    def evaluate(self, asks: Sequence[Ask], purpose: Purpose = "search", repeat: int = 0) -> list[Outcome | None]:
+    def evaluate(
+        self, asks: Sequence[Ask], purpose: Purpose = "search", repeat: int = 0, uniform: Sequence[bool] = ()
+    ) -> list[Outcome | None]:
         """One outcome per pair; pairs answered before are free.
 
         Raises:

@@ -65,7 +65,13 @@ class TableEvaluator:
         """Pairs not asked yet."""
         return len({(prompt.prompt_id, row.id) for prompt, row in asks} - self._known.keys())
 
-    def evaluate(self, asks: Sequence[tuple[Prompt, Example]], purpose: str = "search") -> list[Outcome | None]:
+    def evaluate(
+        self,
+        asks: Sequence[tuple[Prompt, Example]],
+        purpose: str = "search",
+        repeat: int = 0,
+        uniform: Sequence[bool] = (),
+    ) -> list[Outcome | None]:
         """One outcome per pair."""
         cost = self.would_cost(asks)
         if cost > self._left[purpose]:

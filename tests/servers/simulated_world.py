@@ -57,7 +57,9 @@ class World:
         """As the evaluator of a run: here every ask is a call."""
         return len(asks)
 
-    def evaluate(self, asks: Sequence[Ask], purpose: Purpose = "search", repeat: int = 0) -> list[Outcome]:
+    def evaluate(
+        self, asks: Sequence[Ask], purpose: Purpose = "search", repeat: int = 0, uniform: Sequence[bool] = ()
+    ) -> list[Outcome]:
         """As the evaluator of a run."""
         return [self._outcome(prompt, row, purpose, repeat) for prompt, row in asks]
 

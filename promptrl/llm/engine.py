@@ -224,7 +224,7 @@ class Engine:
             return answer
         self._budget.count_cached(1)
         self._counts.count_cached()
-        return replace(answer, is_cached=True)
+        return answer if answer.is_cached else replace(answer, is_cached=True)
 
     def _is_in_flight(self, key: str) -> bool:
         flight = self._flights.get(key)

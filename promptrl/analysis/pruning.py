@@ -2,8 +2,8 @@
 
 Every leave-one-out meets the winner on the same validation rows. Edits whose removal makes the prompt shorter and costs
 nothing there are taken out together, and the short prompt is compared with the winner itself, so that small losses
-can't add up. Then the short prompt meets the winner on more rows, and replaces it only if it is no worse on all of
-them. The rows are those on which the winner won, so they flatter it, and with it what its edits are worth: that errs
+can't add up. Then the short prompt meets the winner on more rows, and replaces it only if it scores the same on all
+of them. The rows are those on which the winner won, so they flatter it, and with it what its edits are worth: that errs
 on the side of keeping an edit. The test comes after this and speaks of the pruned prompt.
 """
 
@@ -25,6 +25,8 @@ MAX_LOSS = 0.1
 SCREENING_SHARE = 0.7
 """Part of the calls for leaving out edits; the rest confirms on more rows what they add up to."""
 MIN_ROWS, ROWS_WANTED = 8, 40
+SAME = 0.02
+"""The score may be lower by so much on all rows together, as a row or two flip whenever words change."""
 MIN_CONFIRMING_ROWS = 40
 """On fewer rows pruned prompts lost about a point (``tests/benchmarks/pruning.py``)."""
 ROUNDING = 1e-9
@@ -208,7 +210,7 @@ class _Bench:
         """Whether the prompt is answered already, or the calls left pay for it."""
         return self._evaluator.would_cost([(prompt, row) for row in self._rows]) <= self._calls_left
 
-    def has_lost_nothing(self, prompt: Prompt) -> bool:
+    def has_lost_nothing(self, prompt: Prompt, tolerance: float = 0.0) -> bool:
         """Whether neither score nor objective of a shorter prompt is lower than the winner's on these rows."""
         if any((prompt.prompt_id, row.id) not in self._answers for row in self._rows):
             self.ask([prompt])
@@ -217,14 +219,16 @@ class _Bench:
             sum(getattr(second, figure) - getattr(first, figure) for first, second in pairs)
             for figure in ("score", "objective")
         ]
-        return bool(pairs) and max(losses) <= ROUNDING
+        return bool(pairs) and max(losses) <= tolerance * len(pairs) + ROUNDING
 
     def is_confirmed(self, prompt: Prompt) -> bool:
-        """Whether the same holds on all rows that the calls left pay for, and a large loss is ruled out."""
+        """Whether the score is the same on all rows that the calls left pay for, and a large loss is ruled out."""
         self._rows = self._met[: len(self._rows) + self._calls_left]
         self.ask([prompt])
         comparison = self.compare(prompt, self._winner)
-        if comparison is None or comparison.rows < MIN_CONFIRMING_ROWS or not self.has_lost_nothing(prompt):
+        if comparison is None or comparison.rows < MIN_CONFIRMING_ROWS:
+            return False
+        if not self.has_lost_nothing(prompt, min(SAME, self._max_loss)):
             return False
         return comparison.low >= -self._max_loss
 

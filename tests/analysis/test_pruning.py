@@ -98,6 +98,20 @@ def test_what_was_lost_only_on_later_rows_is_not_pruned() -> None:
     assert {space.edits[e.edit].text: e.worth.difference for e in found.edits} == {"o0_1": 1.0, "o3_2": 0.0}
 
 
+def test_one_row_that_flips_is_no_reason_to_keep_idle_words() -> None:
+    """On all rows together a loss within 2 points counts as the same score."""
+
+    def last_row_flips(prompt: Prompt, row: Example) -> float:
+        return float(chosen(prompt).get(0) == 1 and (bool(chosen(prompt).get(3)) or row.id != "r79"))
+
+    space = make_space()
+    winner = with_edits(space, "o0_1", "o3_2")
+    found = prune_winner(winner, space, ROWS, raced(last_row_flips, space, winner), max_calls=120)
+    assert found.prompt == with_edits(space, "o0_1")
+    assert found.change is not None
+    assert (found.change.difference, found.change.rows) == (-1 / 80, 80)
+
+
 def test_a_winner_with_a_small_gain_is_not_pruned_on_thin_evidence() -> None:
     """A removal must not be able to cost half of the gain."""
 

@@ -56,6 +56,6 @@ def test_answers_of_an_agent_give_no_effects(tmp_path: Path) -> None:
 
 def test_a_run_with_few_answers_says_little(tmp_path: Path) -> None:
     """Nothing fails on it."""
-    found = attributed(tmp_path, Drawn, MIN_ANSWERS - 1)
+    found = attributed(tmp_path, is_uniform=True, n=MIN_ANSWERS - 1)
     assert (found["effects"], found["interactions"], found["winner"], found["pruning"]) == ([], [], [], None)
-    assert attributed(tmp_path, Drawn, 1)["attention"] == []
+    assert attributed(tmp_path, is_uniform=True, n=1)["attention"] == []

@@ -251,7 +251,7 @@ class AlgorithmConfig(Block):
     """The agent that searches."""
 
     name: Literal[
-        "ppo", "maskable_ppo", "a2c", "dqn", "random", "greedy", "evolution", "halving", "thompson", "tpe"
+        "ppo", "maskable_ppo", "a2c", "dqn", "qrdqn", "random", "greedy", "evolution", "halving", "thompson", "tpe"
     ] = Field(
         default="maskable_ppo",
         description="Algorithm of Stable-Baselines3 or sb3-contrib, or a baseline that needs no agent, for comparison: "

@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from sb3_contrib import MaskablePPO
+from sb3_contrib import QRDQN, MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import CSVOutputFormat, KVWriter, Logger, TensorBoardOutputFormat
 from stable_baselines3.common.vec_env import VecEnv
 
 from promptrl.search.hyperparameters import DEFAULTS, IMAGINED_DEFAULTS, Algorithm
-from promptrl.search.policy import EditActorCriticPolicy, EditDQNPolicy, EditMaskablePolicy, Encoder
+from promptrl.search.policy import EditActorCriticPolicy, EditDQNPolicy, EditMaskablePolicy, EditQRDQNPolicy, Encoder
 
 BUILTIN_POLICY = Path(__file__).parent / "weights" / "policy.safetensors"
 """Trained by ``pretraining.py``; fits the actor-critic algorithms with ``policy: deepsets``."""
@@ -24,6 +24,7 @@ _CLASSES: Mapping[str, tuple[type[BaseAlgorithm], type[Any]]] = {
     "ppo": (PPO, EditActorCriticPolicy),
     "a2c": (A2C, EditActorCriticPolicy),
     "dqn": (DQN, EditDQNPolicy),
+    "qrdqn": (QRDQN, EditQRDQNPolicy),
 }
 
 

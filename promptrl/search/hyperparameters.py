@@ -16,7 +16,7 @@ from promptrl.errors import Problem, suggest
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
-Algorithm = Literal["maskable_ppo", "ppo", "a2c", "dqn"]
+Algorithm = Literal["maskable_ppo", "ppo", "a2c", "dqn", "qrdqn"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 Baseline = Literal["random", "greedy", "evolution", "halving", "thompson", "tpe"]
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
@@ -102,24 +102,27 @@ _PPO = {
     "target_kl": Hyperparameter(float, 0, None, is_low_open=True, is_nullable=True),
 }
 
+_DQN = {
+    **_COMMON,
+    "buffer_size": Hyperparameter(int, 1, MAX_BUFFER_SIZE),
+    "learning_starts": Hyperparameter(int, 0),
+    "batch_size": _COUNT,
+    "tau": _RATE,
+    "train_freq": _COUNT,
+    "gradient_steps": Hyperparameter(int, -1),
+    "n_steps": _COUNT,
+    "target_update_interval": _COUNT,
+    "exploration_fraction": _RATE,
+    "exploration_initial_eps": _SHARE,
+    "exploration_final_eps": _SHARE,
+}
+
 HYPERPARAMETERS: Mapping[str, Mapping[str, Hyperparameter]] = {
     "maskable_ppo": _PPO,
     "ppo": _PPO,
     "a2c": {**_ON_POLICY, "rms_prop_eps": _POSITIVE, "use_rms_prop": _SWITCH},
-    "dqn": {
-        **_COMMON,
-        "buffer_size": Hyperparameter(int, 1, MAX_BUFFER_SIZE),
-        "learning_starts": Hyperparameter(int, 0),
-        "batch_size": _COUNT,
-        "tau": _RATE,
-        "train_freq": _COUNT,
-        "gradient_steps": Hyperparameter(int, -1),
-        "n_steps": _COUNT,
-        "target_update_interval": _COUNT,
-        "exploration_fraction": _RATE,
-        "exploration_initial_eps": _SHARE,
-        "exploration_final_eps": _SHARE,
-    },
+    "dqn": _DQN,
+    "qrdqn": {name: known for name, known in _DQN.items() if name != "n_steps"},
 }
 
 _PPO_DEFAULTS: Mapping[str, Value] = {
@@ -130,6 +133,19 @@ _PPO_DEFAULTS: Mapping[str, Value] = {
     "gamma": 1.0,
     "gae_lambda": 0.95,
     "ent_coef": 0.0,
+}
+_DQN_DEFAULTS: Mapping[str, Value] = {
+    "learning_rate": 1e-4,
+    "buffer_size": 5_000,
+    "learning_starts": 64,
+    "batch_size": 64,
+    "gamma": 1.0,
+    "train_freq": 1,
+    "gradient_steps": 1,
+    "target_update_interval": 200,
+    "exploration_fraction": 0.1,
+    "exploration_initial_eps": 0.1,
+    "exploration_final_eps": 0.02,
 }
 DEFAULTS: Mapping[str, Mapping[str, Value]] = {
     "maskable_ppo": _PPO_DEFAULTS,
@@ -142,27 +158,23 @@ DEFAULTS: Mapping[str, Mapping[str, Value]] = {
         "ent_coef": 0.0,
         "use_rms_prop": False,
     },
-    "dqn": {
-        "learning_rate": 1e-4,
-        "buffer_size": 5_000,
-        "learning_starts": 64,
-        "batch_size": 64,
-        "gamma": 1.0,
-        "train_freq": 1,
-        "gradient_steps": 1,
-        "target_update_interval": 200,
-        "exploration_fraction": 0.1,
-        "exploration_initial_eps": 0.1,
-        "exploration_final_eps": 0.02,
-    },
+    "dqn": _DQN_DEFAULTS,
+    "qrdqn": _DQN_DEFAULTS,
 }
 
 _IMAGINED_PPO: Mapping[str, Value] = {**_PPO_DEFAULTS, "n_steps": 16, "batch_size": 256, "ent_coef": 0.01}
+_IMAGINED_DQN: Mapping[str, Value] = {
+    **_DQN_DEFAULTS,
+    "learning_rate": 1e-3,
+    "buffer_size": MAX_BUFFER_SIZE,
+    "batch_size": 128,
+}
 IMAGINED_DEFAULTS: Mapping[str, Mapping[str, Value]] = {
     "maskable_ppo": _IMAGINED_PPO,
     "ppo": _IMAGINED_PPO,
     "a2c": {**DEFAULTS["a2c"], "learning_rate": 1e-3, "ent_coef": 0.01},
-    "dqn": {**DEFAULTS["dqn"], "learning_rate": 1e-3, "buffer_size": 20_000, "batch_size": 128},
+    "dqn": _IMAGINED_DQN,
+    "qrdqn": _IMAGINED_DQN,
 }
 """For episodes in the surrogate, whose steps cost no call."""
 

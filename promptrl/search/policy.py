@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 
 import torch
 from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
+from sb3_contrib.qrdqn.policies import QRDQNPolicy, QuantileNetwork
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
@@ -28,6 +29,7 @@ ATTENTION_HEADS = 4
 ATTENTION_LAYERS = 2
 LOGIT_PRIOR = 4.0
 Q_PRIOR = REWARD_SCALE / EFFECT_SCALE
+QUANTILES = 25
 IMPOSSIBLE = -1e8
 
 
@@ -39,17 +41,19 @@ class EditScorer(nn.Module):
         encoder: How rows see each other.
         hidden: Width of every layer.
         prior: First weight of the draw column in an edit's score.
+        n_scores: Scores of each edit: quantiles of its return where there are several.
     """
 
-    def __init__(self, observation_size: int, encoder: Encoder, hidden: int, prior: float) -> None:
+    def __init__(self, observation_size: int, encoder: Encoder, hidden: int, prior: float, n_scores: int = 1) -> None:
         super().__init__()
+        self.n_scores = n_scores
         self.latent_dim_pi = observation_size // N_FEATURES
         self.latent_dim_vf = hidden
         self.embed = nn.Sequential(nn.Linear(N_FEATURES, hidden), nn.Tanh())
         self.mix = nn.Sequential(nn.Linear(hidden, hidden), nn.Tanh()) if encoder == "deepsets" else _attention(hidden)
         self.is_attentive = encoder == "transformer"
         self.context = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.Tanh())
-        self.head = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.Tanh(), nn.Linear(hidden, 1))
+        self.head = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.Tanh(), nn.Linear(hidden, n_scores))
         self.prior = nn.Linear(N_FEATURES, 1, bias=False)
         self.start_from(prior)
 
@@ -63,7 +67,7 @@ class EditScorer(nn.Module):
             self.prior.weight[0, COLUMN["effect_draw"]] = prior
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores, shape (batch, n_actions), and the pooled context, shape (batch, hidden)."""
+        """Scores, shape (batch, n_actions[, n_scores]), and the pooled context, shape (batch, hidden)."""
         rows, encoded, pooled = self._encode(observations)
         return self._scores(rows, encoded, pooled), pooled
 
@@ -89,9 +93,8 @@ class EditScorer(nn.Module):
 
     def _scores(self, rows: Tensor, encoded: Tensor, pooled: Tensor) -> Tensor:
         shared = pooled.unsqueeze(1).expand(-1, rows.shape[1], -1)
-        learned: Tensor = self.head(torch.cat([encoded, shared], -1)).squeeze(-1)
-        scores: Tensor = learned + self.prior(rows).squeeze(-1)
-        return scores
+        scores: Tensor = self.head(torch.cat([encoded, shared], -1)) + self.prior(rows)
+        return scores.squeeze(-1) if self.n_scores == 1 else scores
 
 
 def rule_out_invalid(scores: Tensor, observations: Tensor) -> Tensor:
@@ -192,6 +195,52 @@ class EditDQNPolicy(DQNPolicy):
         """A Q network with its own weights."""
         arguments = self._update_features_extractor(self.net_args, features_extractor=None)
         return EditQNetwork(**arguments, net_options=self.net_options).to(self.device)
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        return {**super()._get_constructor_parameters(), **self.net_options}
+
+
+class EditQuantileNetwork(QuantileNetwork):
+    """Quantiles of every edit's return by the shared-weight network; the greedy action is the best *valid* edit."""
+
+    def __init__(self, *args: Any, net_options: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "net_arch": []})
+        self.net_options = net_options
+        scorer = EditScorer(self.features_dim, **net_options, n_scores=self.n_quantiles)
+        self.quantile_net = scorer  # type: ignore[assignment]
+
+    def forward(self, obs: PyTorchObs) -> Tensor:
+        """Quantiles, shape (batch, n_quantiles, n_actions)."""
+        scores: Tensor = self.quantile_net(self.extract_features(obs, self.features_extractor))[0]
+        return scores.transpose(1, 2)
+
+    def _predict(self, observation: PyTorchObs, deterministic: bool = True) -> Tensor:
+        scores = self(observation).mean(dim=1)
+        return rule_out_invalid(scores, cast(Tensor, observation)).argmax(dim=1).reshape(-1)
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        return {**super()._get_constructor_parameters(), "net_options": self.net_options}
+
+
+class EditQRDQNPolicy(QRDQNPolicy):
+    """The shared-weight network inside QR-DQN's policy; arguments as for ``EditActorCriticPolicy``."""
+
+    def __init__(
+        self,
+        *args: Any,
+        encoder: Encoder = "deepsets",
+        hidden: int = HIDDEN,
+        prior: float = Q_PRIOR,
+        n_quantiles: int = QUANTILES,
+        **kwargs: Any,
+    ) -> None:
+        self.net_options: dict[str, Any] = {"encoder": encoder, "hidden": hidden, "prior": prior}
+        super().__init__(*args, **{"n_quantiles": n_quantiles, **kwargs})
+
+    def make_quantile_net(self) -> QuantileNetwork:
+        """A quantile network with its own weights."""
+        arguments = self._update_features_extractor(self.net_args, features_extractor=None)
+        return EditQuantileNetwork(**arguments, net_options=self.net_options).to(self.device)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return {**super()._get_constructor_parameters(), **self.net_options}

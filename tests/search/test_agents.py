@@ -8,14 +8,14 @@ import sys
 import numpy as np
 import pytest
 from landscape import TableEvaluator, make_rows, make_space
-from sb3_contrib import MaskablePPO
+from sb3_contrib import QRDQN, MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
 
 from promptrl.search.agents import build_agent, load_policy, make_logger, one_torch_thread, save_policy
 from promptrl.search.env import PromptVecEnv
 from promptrl.search.hyperparameters import ALGORITHMS, DEFAULTS
 
-CLASSES = {"maskable_ppo": MaskablePPO, "ppo": PPO, "a2c": A2C, "dqn": DQN}
+CLASSES = {"maskable_ppo": MaskablePPO, "ppo": PPO, "a2c": A2C, "dqn": DQN, "qrdqn": QRDQN}
 
 
 def make_env(options=(3, 3, 2)):
@@ -68,11 +68,11 @@ def test_tensorboard_events_are_written_when_wanted(tmp_path):
 
 LOAD_WITH_SB3 = """
 import sys, numpy
-from sb3_contrib import MaskablePPO
+from sb3_contrib import QRDQN, MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
 folder = sys.argv[1]
 observations = numpy.load(folder + "/observations.npy")
-for name, algorithm in (("maskable_ppo", MaskablePPO), ("ppo", PPO), ("a2c", A2C), ("dqn", DQN)):
+for name, algorithm in (("maskable_ppo", MaskablePPO), ("ppo", PPO), ("a2c", A2C), ("dqn", DQN), ("qrdqn", QRDQN)):
     for encoder in ("deepsets", "transformer"):
         model = algorithm.load(f"{folder}/{name}-{encoder}.zip", device="cpu")
         print(model.predict(observations, deterministic=True)[0].tolist())

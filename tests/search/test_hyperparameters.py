@@ -6,7 +6,7 @@ import sys
 from typing import get_args
 
 import pytest
-from sb3_contrib import MaskablePPO
+from sb3_contrib import QRDQN, MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
 
 from promptrl.config import AlgorithmConfig
@@ -19,7 +19,7 @@ from promptrl.search.hyperparameters import (
     check_params,
 )
 
-CLASSES = {"maskable_ppo": MaskablePPO, "ppo": PPO, "a2c": A2C, "dqn": DQN}
+CLASSES = {"maskable_ppo": MaskablePPO, "ppo": PPO, "a2c": A2C, "dqn": DQN, "qrdqn": QRDQN}
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)

@@ -42,7 +42,10 @@ def test_training_teaches_a_policy_that_had_no_prior(algorithm):
     space, evaluator = make_space(), TableEvaluator(search=100_000)
     env = PromptVecEnv(space, evaluator, make_rows(4), n_envs=8, seed=0)
     agent = build_agent(algorithm, env, seed=0, params={"learning_rate": 3e-3})
-    scorer = agent.policy.q_net.q_net if algorithm == "dqn" else agent.policy.mlp_extractor
+    scorers = {"dqn": ("q_net", "q_net"), "qrdqn": ("quantile_net", "quantile_net")}
+    scorer = agent.policy
+    for part in scorers.get(algorithm, ("mlp_extractor",)):
+        scorer = getattr(scorer, part)
     scorer.start_from(0.0)
     row = make_rows(1)[0]
     untrained = rollout_greedily(agent, env.episodes)

@@ -9,7 +9,7 @@ from promptrl.search.agents import build_agent
 from promptrl.search.env import PromptVecEnv
 from promptrl.search.observation import COLUMN, N_FEATURES
 
-ALGORITHMS = ("maskable_ppo", "ppo", "a2c", "dqn")
+ALGORITHMS = ("maskable_ppo", "ppo", "a2c", "dqn", "qrdqn")
 ENCODERS = ("deepsets", "transformer")
 
 
@@ -25,6 +25,8 @@ def scores(agent, observations):
     with torch.no_grad():
         if hasattr(policy, "q_net"):
             return policy.q_net(tensor).numpy()
+        if hasattr(policy, "quantile_net"):
+            return policy.quantile_net(tensor).mean(dim=1).numpy()
         return policy.mlp_extractor.forward_actor(tensor).numpy()
 
 
@@ -56,7 +58,7 @@ def test_permuting_edits_permutes_their_scores(name, encoder):
     straight, permuted = (scores(agent, r.reshape(len(r), -1)) for r in (rows, rows[:, order]))
     assert np.ptp(straight) > 0.1
     assert np.allclose(straight[:, order], permuted, rtol=1e-3, atol=1e-4)
-    if name != "dqn":
+    if name not in ("dqn", "qrdqn"):
         values = [agent.policy.predict_values(torch.as_tensor(r.reshape(len(r), -1))) for r in (rows, rows[:, order])]
         assert torch.allclose(values[0], values[1], rtol=1e-3, atol=1e-4)
 

@@ -50,7 +50,7 @@ class PlanningRules:
     with_pairs: bool = True
     with_rows: bool = True
     link: Link = "logit"
-    boldness: tuple[float, float] = (0.6, 0.2)
+    boldness: tuple[float, float] = (1.0, 0.3)
 
 
 @dataclass(frozen=True, slots=True)

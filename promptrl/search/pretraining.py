@@ -9,6 +9,7 @@ weights says how the policy does on them, beside the untrained one and beside lo
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from promptrl.search.policy import Encoder
 from promptrl.search.surrogate import Surrogate
 
 N_ENVS = 64
+FIRST_RATE = 1e-3
+"""Falls to nothing over the landscapes, so that the last of them do not decide."""
 ROWS = 64
 BASE_LOGIT = -1.0
 CONJUNCTION_BONUS = 2.5
@@ -106,7 +109,8 @@ def pretrain(landscapes: int, steps: int, seed: int, policy: Encoder = "deepsets
     for number in range(landscapes):
         family = list(TRAINED.values())[number % len(TRAINED)]
         env = _env(*make_landscape(family, rng), rng)
-        following = build_agent("maskable_ppo", env, policy=policy, seed=seed + number, is_imagined=True)
+        rate = {"learning_rate": FIRST_RATE * (1 - number / landscapes)}
+        following = build_agent("maskable_ppo", env, policy=policy, params=rate, seed=seed + number, is_imagined=True)
         if model is not None:
             following.policy.load_state_dict(model.policy.state_dict())
             following.policy.optimizer.load_state_dict(model.policy.optimizer.state_dict())
@@ -119,29 +123,34 @@ def pretrain(landscapes: int, steps: int, seed: int, policy: Encoder = "deepsets
     return model
 
 
-def quality(model: BaseAlgorithm | None, family: Family, n: int, seed: int) -> list[float]:
+def compare(policies: Mapping[str, BaseAlgorithm | None], family: Family, n: int, seed: int) -> dict[str, list[float]]:
     """Share of the best gain that single rollouts from the baseline reach under one draw each of n landscapes.
 
     The best is what local search finds from the baseline and many random starts, or the policy itself if that is more.
 
     Args:
-        model: The policy; None = local search.
+        policies: By name; None = local search.
         family: Of the landscapes.
-        n: How many landscapes.
+        n: How many landscapes, the same for every policy.
         seed: Of them.
+
+    Returns:
+        One share per landscape by name.
     """
-    rng = np.random.default_rng(seed)
-    shares = []
-    for _ in range(n):
-        moves, surrogate = make_landscape(family, rng)
-        choose = follow(_in_space(model, moves, surrogate, rng)) if model else None
-        shares.append(_share(choose, moves, surrogate, rng))
+    shares: dict[str, list[float]] = {name: [] for name in policies}
+    for number in range(n):
+        moves, surrogate = make_landscape(family, np.random.default_rng([seed, number]))
+        for name, policy in policies.items():
+            rng = np.random.default_rng([seed, number, 1])
+            choose = follow(_in_space(policy, moves, surrogate)) if policy else None
+            shares[name].append(_share(choose, moves, surrogate, rng))
     return shares
 
 
-def _in_space(model: BaseAlgorithm, moves: Moves, surrogate: Surrogate, rng: np.random.Generator) -> BaseAlgorithm:
+def _in_space(model: BaseAlgorithm, moves: Moves, surrogate: Surrogate) -> BaseAlgorithm:
     """The same policy for another edit space."""
-    other = build_agent("maskable_ppo", _env(moves, surrogate, rng), is_imagined=True)
+    env = _env(moves, surrogate, np.random.default_rng(0))
+    other = build_agent("maskable_ppo", env, is_imagined=True)
     other.policy.load_state_dict(model.policy.state_dict())
     return other
 
@@ -191,10 +200,10 @@ def _conjunction(moves: Moves, way: int, rng: np.random.Generator) -> Indices:
 def main() -> None:
     """Train, measure, write weights and card."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--landscapes", type=int, default=100)
+    parser.add_argument("--landscapes", type=int, default=160)
     parser.add_argument("--steps", type=int, default=4096)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--check", type=int, default=20, help="landscapes of each family to measure on")
+    parser.add_argument("--check", type=int, default=30, help="landscapes of each family to measure on")
     parser.add_argument("--out", type=Path, default=BUILTIN_POLICY)
     arguments = parser.parse_args()
     with one_torch_thread():
@@ -210,10 +219,12 @@ def main() -> None:
     sys.stdout.write(json.dumps(card, indent=2) + "\n")
 
 
-def _measure(arms: dict[str, BaseAlgorithm | None], family: Family, arguments: argparse.Namespace) -> dict[str, float]:
-    seed = arguments.seed + 1_000_000
-    shares = {name: quality(model, family, arguments.check, seed) for name, model in arms.items()}
-    return {name: round(float(np.mean(values)), 4) for name, values in shares.items()}
+def _measure(arms: dict[str, BaseAlgorithm | None], family: Family, arguments: argparse.Namespace) -> dict[str, Any]:
+    shares = compare(arms, family, arguments.check, arguments.seed + 1_000_000)
+    means = {name: round(float(np.mean(values)), 4) for name, values in shares.items()}
+    gap = np.subtract(shares["trained"], shares["local search"])
+    error = float(gap.std(ddof=1) / np.sqrt(len(gap)))
+    return means | {"trained - local search": f"{gap.mean():+.4f} ± {error:.4f}"}
 
 
 if __name__ == "__main__":

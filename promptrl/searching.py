@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from promptrl.search.candidates import SearchResult
 
 LIVE_ENVS = 8
-IMAGINED_ENVS = 64
-IMAGINED_STEPS = 1024
 
 
 def search_prompts(loaded: LoadedConfig, parts: Parts, run: Run, evaluator: Evaluator, watch: Watch) -> "SearchResult":
@@ -52,15 +50,12 @@ def search_prompts(loaded: LoadedConfig, parts: Parts, run: Run, evaluator: Eval
 
 def _plan(loaded: LoadedConfig, shared: dict[str, Any]) -> "SearchResult":
     from promptrl.search.planner import PlanningRules
-    from promptrl.search.planning import search_planned
+    from promptrl.search.planning import IMAGINED_ENVS, search_planned
 
     algorithm = loaded.config.algorithm
-    weights = _starting_weights(loaded)
-    steps = algorithm.imagined_steps
-    if steps is None:
-        steps = 0 if weights else IMAGINED_STEPS
-    rules = PlanningRules(rows_per_prompt=algorithm.rows_per_prompt, imagined_steps=steps)
-    return search_planned(**shared, rules=rules, n_envs=algorithm.n_envs or IMAGINED_ENVS, weights=weights)
+    rules = PlanningRules(rows_per_prompt=algorithm.rows_per_prompt, imagined_steps=algorithm.imagined_steps)
+    n_envs = algorithm.n_envs or IMAGINED_ENVS
+    return search_planned(**shared, rules=rules, n_envs=n_envs, weights=_starting_weights(loaded))
 
 
 def _learn_live(loaded: LoadedConfig, shared: dict[str, Any]) -> "SearchResult":

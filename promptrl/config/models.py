@@ -264,12 +264,12 @@ class AlgorithmConfig(Block):
         description="`surrogate`: the agent edits in a learned model and the target is asked only for what it comes up "
         "with; `none`: every step is scored by the target.",
     )
-    imagined_steps: Whole | None = Field(
-        default=None,
+    imagined_steps: Whole = Field(
+        default=256,
         ge=0,
         le=1_000_000,
         description="Steps in the learned model that the agent learns from before each batch of calls; "
-        "null: none when it starts from the built-in policy, else 1024.",
+        "0: it only acts.",
     )
     policy: Literal["deepsets", "transformer"] = Field(default="deepsets", description="Network that scores the edits.")
     rows_per_prompt: Count = Field(
@@ -282,7 +282,7 @@ class AlgorithmConfig(Block):
         "all demonstrations together are one slot, and so are the words of `edits.tokens`.",
     )
     n_envs: Count | None = Field(
-        default=None, le=1024, description="Parallel episodes; null: 64 in the learned model, 8 on the target."
+        default=None, le=1024, description="Parallel episodes; null: 16 in the learned model, 8 on the target."
     )
     params: Annotated[dict[str, Any], Expect("a mapping of hyperparameters")] = Field(
         default_factory=dict, description="Hyperparameters by the names of Stable-Baselines3."

@@ -42,10 +42,12 @@ class PlanningRules:
         uniform_share: Share of the asks drawn uniformly from the space.
         with_pairs: Whether the surrogate knows pair effects.
         with_rows: Whether the surrogate knows row difficulty.
+        link: What the surrogate takes for linear.
+        boldness: What the distance of a draw from the mean is multiplied by, at the start and at the end.
     """
 
     rows_per_prompt: int = 1
-    imagined_steps: int = 0
+    imagined_steps: int = 256
     uniform_share: float = UNIFORM_SHARE
     with_pairs: bool = True
     with_rows: bool = True

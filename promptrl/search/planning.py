@@ -26,6 +26,7 @@ from promptrl.search.policy import Encoder
 from promptrl.tasks.dataset import Example
 
 NEVER = 10**9
+IMAGINED_ENVS = 16
 
 
 def search_planned(
@@ -38,7 +39,7 @@ def search_planned(
     params: Mapping[str, Any] | None = None,
     rules: PlanningRules | None = None,
     max_edits: int | None = None,
-    n_envs: int = 64,
+    n_envs: int = IMAGINED_ENVS,
     seed: int = 0,
     weights: Path | None = None,
     log_dir: Path | None = None,

@@ -13,7 +13,6 @@ from promptrl.search.planner import Planner, PlanningRules
 from promptrl.search.planning import follow, search_planned
 
 BEST = {0: 3, 1: 3, 2: 2, 3: 2}
-PRACTISING = PlanningRules(imagined_steps=256)
 
 
 def noisy_value(prompt, row):
@@ -43,7 +42,7 @@ def planner_with_answers(calls=60):
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_every_agent_finds_a_good_prompt_with_300_calls(algorithm):
     """Three of four slots right at least, from answers of right or wrong, where the baseline has 0.15."""
-    result, evaluator = search(algorithm, rules=PRACTISING)
+    result, evaluator = search(algorithm)
     right = sum(chosen(result.candidates[0].prompt).get(slot) == best for slot, best in BEST.items())
     assert right >= 3
     assert result.agent is not None
@@ -52,13 +51,13 @@ def test_every_agent_finds_a_good_prompt_with_300_calls(algorithm):
 
 def test_the_builtin_policy_needs_no_practice():
     """It acts at once: no imagined step is trained on, and the best prompt is found."""
-    result, _ = search(weights=BUILTIN_POLICY)
+    result, _ = search(weights=BUILTIN_POLICY, rules=PlanningRules(imagined_steps=0))
     assert result.agent is not None
     assert result.agent.num_timesteps == 0
     assert sum(chosen(result.candidates[0].prompt).get(slot) == best for slot, best in BEST.items()) >= 3
 
 
-@pytest.mark.parametrize("rules", [PlanningRules(), PRACTISING, PlanningRules(rows_per_prompt=3)])
+@pytest.mark.parametrize("rules", [PlanningRules(), PlanningRules(imagined_steps=0), PlanningRules(rows_per_prompt=3)])
 def test_same_seed_same_search(rules):
     """Equal seeds and answers give equal candidates."""
     first, second = (search(calls=150, seed=4, rules=rules)[0] for _ in range(2))

@@ -23,12 +23,15 @@ from promptrl.search.imagination import Choose, ImaginedVecEnv
 from promptrl.search.moves import Indices
 from promptrl.search.planner import Planner, PlanningRules
 from promptrl.search.policy import Encoder
+from promptrl.search.threads import one_blas_thread
 from promptrl.tasks.dataset import Example
 
 NEVER = 10**9
 IMAGINED_ENVS = 16
 
 
+@one_torch_thread()
+@one_blas_thread()
 def search_planned(
     *,
     space: EditSpace,
@@ -86,17 +89,16 @@ def search_planned(
     model.set_logger(logger)
     choose = follow(model)
     try:
-        with one_torch_thread():
-            while not asker.is_over:
-                _practise(model, env, rules.imagined_steps)
-                before = asker.calls_used
-                planner.ask(planner.propose(choose))
-                if asker.calls_used == before:
-                    break
-                planner.believe()
-                planner.report(model.num_timesteps)
-                _note(logger, planner, model)
-            candidates = planner.conclude(choose)
+        while not asker.is_over:
+            _practise(model, env, rules.imagined_steps)
+            before = asker.calls_used
+            planner.ask(planner.propose(choose))
+            if asker.calls_used == before:
+                break
+            planner.believe()
+            planner.report(model.num_timesteps)
+            _note(logger, planner, model)
+        candidates = planner.conclude(choose)
     finally:
         logger.close()
     return SearchResult(tuple(candidates), asker.stop_reason, model.num_timesteps, asker.calls_used, model)

@@ -25,6 +25,7 @@ from promptrl.search.moves import Indices, Moves
 from promptrl.search.planning import follow
 from promptrl.search.policy import Encoder
 from promptrl.search.surrogate import Surrogate
+from promptrl.search.threads import one_blas_thread
 
 N_ENVS = 64
 FIRST_RATE = 1e-3
@@ -206,7 +207,7 @@ def main() -> None:
     parser.add_argument("--check", type=int, default=30, help="landscapes of each family to measure on")
     parser.add_argument("--out", type=Path, default=BUILTIN_POLICY)
     arguments = parser.parse_args()
-    with one_torch_thread():
+    with one_torch_thread(), one_blas_thread():
         rng = np.random.default_rng(arguments.seed)
         untrained = build_agent("maskable_ppo", _env(*make_landscape(TRAINED["middle"], rng), rng), is_imagined=True)
         trained = pretrain(arguments.landscapes, arguments.steps, arguments.seed)

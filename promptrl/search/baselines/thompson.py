@@ -5,6 +5,7 @@ import numpy as np
 from promptrl.search.asking import Asker
 from promptrl.search.candidates import Candidate
 from promptrl.search.planner import Planner, PlanningRules
+from promptrl.search.threads import one_blas_thread
 
 
 def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
@@ -12,6 +13,7 @@ def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list
     return search_by_rules(asker, PlanningRules(rows_per_prompt=rows_per_prompt), int(rng.integers(2**31)))
 
 
+@one_blas_thread()
 def search_by_rules(asker: Asker, rules: PlanningRules, seed: int) -> list[Candidate]:
     """The same with all rules open to choice.
 

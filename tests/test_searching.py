@@ -40,7 +40,7 @@ def is_builtin(weights: dict[str, Any]) -> bool:
 
 def test_a_policy_that_does_not_practise_stays_as_it_was(tmp_path: Path) -> None:
     """The built-in weights come out as they went in; some of the answers were drawn uniformly."""
-    run = trained(tmp_path, "algorithm.imagined_steps=0")
+    run = trained(tmp_path, "algorithm.imagined_steps=0", "warm_start=builtin")
     assert is_builtin(kept_policy(run))
     assert 0 < sum(outcome.uniform for outcome in run.outcomes()) < len(run.outcomes())
     assert "surrogate/noise" in (run.path / "progress.csv").read_text()

@@ -361,9 +361,9 @@ class ExperimentConfig(Block):
     budget: BudgetConfig = Field(default=BudgetConfig(), description="What a run may cost at most.")
     gate: GateConfig = Field(default=GateConfig(), description="When a winner counts as better.")
     warm_start: Annotated[Literal["builtin", "none"], Expect(later=("text",))] = Field(
-        default="builtin",
-        description="Where the policy starts: `builtin`: trained on made-up landscapes, for `planning: surrogate`, "
-        "`policy: deepsets` and an actor-critic algorithm; `none`: anew, as in all other cases.",
+        default="none",
+        description="Where the policy starts: `none`: anew, following the learned model's draws; `builtin`: trained on "
+        "made-up landscapes, for `planning: surrogate`, `policy: deepsets` and an actor-critic algorithm.",
     )
     cache: CacheConfig = Field(default=CacheConfig(), description="Answers kept between runs.")
     seed: Whole = Field(default=0, ge=0, le=2**32 - 1, description="Seed of everything that is drawn at random.")

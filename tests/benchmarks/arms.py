@@ -75,10 +75,9 @@ def _live(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, se
 
 
 def _planned(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int) -> Sequence[Candidate]:
-    from promptrl.search.agents import BUILTIN_POLICY
     from promptrl.search.planning import search_planned
 
-    rules, others = _rules_and_others({"weights": BUILTIN_POLICY} | dict(params))
+    rules, others = _rules_and_others(params)
     result = search_planned(
         space=world.space,
         evaluator=evaluator,  # type: ignore[arg-type]  # as above

@@ -105,7 +105,7 @@ def ask_server(faults: Any, tmp_path: Path, *, max_retries: int = 2) -> Asked:
             budget=budget,
             cache=cache,
             max_retries=max_retries,
-            timeout_s=0.3,
+            timeout_s=1.5,
             clock=time.clock,
             sleep=time.sleep,
         ) as engine:

@@ -16,7 +16,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvO
 
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.moves import Bools, Indices, Moves, States
-from promptrl.search.observation import ANSWERS_SCALE, COLUMN, LIMIT, N_FEATURES, TOKEN_SCALE, edit_features
+from promptrl.search.observation import ANSWERS_SCALE, COLUMN, LIMIT, N_FEATURES, TOKEN_SCALE, edit_features, edit_slots
 from promptrl.search.surrogate import Draws, Surrogate
 
 Floats = NDArray[np.float64]
@@ -113,7 +113,7 @@ class Imagination:
     def __init__(self, moves: Moves, max_edits: int | None = None, seed: int = 0) -> None:
         self.moves = moves
         space = moves.space
-        self.max_edits = max_edits or len(dict.fromkeys(edit.slot for edit in space.edits)) + 1
+        self.max_edits = max_edits or len(edit_slots(space)) + 1
         keys = np.random.default_rng(seed).integers(2**63, size=moves.n_features + 1, dtype=np.uint64)
         keys[-1] = 0
         self._keys = keys
@@ -266,7 +266,6 @@ class Imagination:
             "is_seen": seen,
             "answers": np.log1p(answers) / ANSWERS_SCALE,
             "token_cost": (moves.tokens[moves.sets][None, :] - moves.tokens[view.cleared]) / TOKEN_SCALE,
-            "is_held": held[:, moves.sets],
         }
         for name, values in columns.items():
             rows[:, :, COLUMN[name]] = np.where(view.valid, values, 0)

@@ -71,6 +71,9 @@ class Proposal:
 class Planner:
     """The surrogate, the imagination and the asks of one search.
 
+    Attributes:
+        leaders: Every prompt with answers, the best posterior mean first, as of the last ``believe``.
+
     Args:
         asker: The door to the model.
         rules: How to work.
@@ -97,6 +100,7 @@ class Planner:
         self.imagination = Imagination(moves, max_edits, seed)
         self._row_asks = np.zeros(len(asker.rows), dtype=np.int64)
         self.starts = Starts(moves.features(asker.space.baseline))
+        self.leaders: list[Candidate] = []
 
     def begin(self) -> None:
         """Ask the baseline and some prompts drawn uniformly."""
@@ -106,6 +110,7 @@ class Planner:
     def believe(self) -> None:
         """Fit the surrogate and hand its posterior to the imagination."""
         self.surrogate.fit()
+        self.leaders = self.ranking()
         left = max(0, self.asker.calls_left) / max(1, self.asker.calls_allowed)
         first, last = self._rules.boldness
         boldness = last + left * (first - last)
@@ -123,7 +128,7 @@ class Planner:
         """
         n = self._batch()
         draws = np.repeat(np.arange(n), STARTS_PER_DRAW)
-        leaders = [candidate.prompt for candidate in self.ranking()[:LEADERS]]
+        leaders = [candidate.prompt for candidate in self.leaders[:LEADERS]]
         starts = [self._start(i % STARTS_PER_DRAW, leaders) for i in range(len(draws))]
         endings = self.imagination.roll_out(choose, starts, draws)
         best = [
@@ -152,7 +157,7 @@ class Planner:
             return []
         features = np.stack([self.moves.features(prompt) for prompt in prompts.values()])
         ids = list(prompts)
-        means, sds = self.surrogate.mean(features, ids), self.surrogate.sd(features, ids)
+        means, sds = self.surrogate.moments(features, ids)
         records = self.asker.records
         counts = [len(records[i].objectives) if i in records else 0 for i in ids]
         return [
@@ -164,10 +169,9 @@ class Planner:
         """Tell watchers what is believed now."""
         if not self.surrogate.n_answers:
             return
-        ranking = self.ranking()
         baseline = self.moves.features(self.asker.space.baseline)[None]
         mean = float(self.surrogate.mean(baseline, [self.asker.space.baseline.prompt_id])[0])
-        self.asker.report(ranking[0] if ranking else None, mean, env_steps)
+        self.asker.report(self.leaders[0], mean, env_steps)
 
     def conclude(self, choose: Choose | None) -> list[Candidate]:
         """The candidates: every prompt asked, and what the policy makes of the posterior mean; none without answers."""

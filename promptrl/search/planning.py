@@ -123,7 +123,7 @@ def _practise(model: BaseAlgorithm, env: ImaginedVecEnv, steps: int) -> None:
 def _note(logger: Logger, planner: Planner, model: BaseAlgorithm) -> None:
     """One line of ``progress.csv``."""
     surrogate = planner.surrogate
-    leader = planner.ranking()[0]
+    leader = planner.leaders[0]
     figures = {
         "search/calls_used": planner.asker.calls_used,
         "search/prompts_seen": len(planner.asker.records),

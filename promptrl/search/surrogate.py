@@ -1,11 +1,11 @@
-"""A posterior over the objective of every prompt: Bayesian linear regression on what prompts hold.
+"""A posterior over the objective of every prompt: Bayesian regression on what prompts hold.
 
-The objective of prompt p on row r is taken as ``intercept + Σ effects + Σ pair effects + misfit of p + difficulty of r
-+ noise``, all terms but the intercept normal around 0. Rows are integrated out exactly (Schur complement of their
-diagonal block); the misfit of a prompt with n answers widens the noise of each of them to ``noise + n × misfit``, which
-gives the prompt's mean its right weight. Variances are chosen by marginal likelihood (MacKay 1992) whenever the number
-of answers has doubled; between that, answers update sufficient statistics, so the cost of a fit does not grow with
-them. No verdict rests on it.
+The log odds of the objective of prompt p on row r (with the identity link the objective itself) are taken as
+``intercept + Σ effects + Σ pair effects + misfit of p + difficulty of r + noise``, all terms but the intercept normal
+around 0. Rows are integrated out exactly (Schur complement of their diagonal block); the misfit of a prompt with n
+answers widens the noise of each of them to ``noise + n × misfit``, which gives the prompt's mean its right weight.
+Variances are chosen by marginal likelihood (MacKay 1992) whenever the answers have grown by ``TUNE_AGAIN``. A fit goes
+over all answers; who asks in batches that grow with them pays no more per answer. No verdict rests on it.
 """
 
 from collections.abc import Sequence
@@ -217,17 +217,29 @@ class Surrogate:
             working = self._linearise(design)
 
     def mean(self, features: Bools, prompt_ids: Sequence[str] | None = None) -> Floats:
-        """Expected objective, shape (k,).
+        """The expected objective alone, as in ``moments``."""
+        return self.moments(features, prompt_ids)[0]
+
+    def sd(self, features: Bools, prompt_ids: Sequence[str] | None = None) -> Floats:
+        """The standard deviation alone, as in ``moments``."""
+        return self.moments(features, prompt_ids)[1]
+
+    def moments(self, features: Bools, prompt_ids: Sequence[str] | None = None) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of the objective over rows, each of shape (k,) (MacKay 1992, eq. 10).
 
         Args:
             features: Shape (k, n_features).
             prompt_ids: When given, prompts with answers are pulled towards them.
         """
-        return self._moments(features, prompt_ids)[0]
-
-    def sd(self, features: Bools, prompt_ids: Sequence[str] | None = None) -> Floats:
-        """Standard deviation of that belief, shape (k,)."""
-        return self._moments(features, prompt_ids)[1]
+        value, pull, misfit = self._latent(features, prompt_ids)
+        spread = np.sqrt(self.noise * (self._explained(features) * (1 - pull) ** 2 + misfit))
+        if self._link == "identity":
+            return value, np.asarray(spread)
+        flatter = np.sqrt(1 + np.pi / 8 * self.variances.rows)
+        scores = expit((value[:, None] + spread[:, None] * NODES) / flatter)
+        mean = scores @ NODE_WEIGHTS
+        sd = np.sqrt(np.maximum(0.0, np.square(scores) @ NODE_WEIGHTS - np.square(mean)))
+        return self._low + (self._high - self._low) * mean, (self._high - self._low) * sd
 
     def covariance(self) -> Floats:
         """Posterior covariance of the single effects, shape (n_features, n_features)."""
@@ -254,18 +266,6 @@ class Surrogate:
         first = 1 + self.n_features
         effects = np.concatenate([weights[1:first].T, np.zeros((weights.shape[1], 1))], axis=1)
         return Draws(effects, weights[first:].T.copy(), weights[0].copy())
-
-    def _moments(self, features: Bools, prompt_ids: Sequence[str] | None) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of the objective over rows (the logistic's mean as in MacKay 1992, eq. 10)."""
-        value, pull, misfit = self._latent(features, prompt_ids)
-        spread = np.sqrt(self.noise * (self._explained(features) * (1 - pull) ** 2 + misfit))
-        if self._link == "identity":
-            return value, np.asarray(spread)
-        flatter = np.sqrt(1 + np.pi / 8 * self.variances.rows)
-        scores = expit((value[:, None] + spread[:, None] * NODES) / flatter)
-        mean = scores @ NODE_WEIGHTS
-        sd = np.sqrt(np.maximum(0.0, np.square(scores) @ NODE_WEIGHTS - np.square(mean)))
-        return self._low + (self._high - self._low) * mean, (self._high - self._low) * sd
 
     def _latent(self, features: Bools, prompt_ids: Sequence[str] | None) -> tuple[Floats, Floats, Floats]:
         """Expected value, how far answers pull it, and the variance of misfit that is left; on the linear scale."""

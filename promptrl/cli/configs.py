@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from promptrl.cli.options import AsJson, Overrides
+from promptrl.cli.options import AsJson, Overrides, for_each_config
 
 
 def register(app: typer.Typer) -> None:
@@ -39,20 +39,8 @@ def validate(
 ) -> None:
     """Check configs and their data without calling a model; every error at once."""
     from promptrl import console
-    from promptrl.config import load_config
-    from promptrl.errors import ConfigError, Problem
-    from promptrl.parts import build_parts
 
-    problems: list[Problem] = []
-    for path in configs:
-        try:
-            parts = build_parts(load_config(path, overrides or []))
-        except ConfigError as error:
-            problems += error.problems
-        else:
-            console.show_plan(path, parts, as_json=as_json)
-    if problems:
-        raise ConfigError(problems)
+    for_each_config(configs, overrides, lambda path, loaded, parts: console.show_plan(path, parts, as_json=as_json))
 
 
 def schema(as_json: AsJson = False) -> None:

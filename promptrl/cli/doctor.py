@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from promptrl.cli.options import AsJson, Overrides
+from promptrl.cli.options import AsJson, Overrides, for_each_config
 
 
 def register(app: typer.Typer) -> None:
@@ -21,20 +21,13 @@ def plan(
 ) -> None:
     """Say what a run can cost at most: calls, tokens, dollars. Asks nobody, no network."""
     from promptrl import console
-    from promptrl.config import load_config
-    from promptrl.errors import ConfigError, Problem
     from promptrl.forecast import forecast
-    from promptrl.parts import build_parts
 
-    problems: list[Problem] = []
-    for path in configs:
-        try:
-            loaded = load_config(path, overrides or [])
-            console.show_forecast(path, forecast(loaded, build_parts(loaded)), as_json=as_json)
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(problems)
+    for_each_config(
+        configs,
+        overrides,
+        lambda path, loaded, parts: console.show_forecast(path, forecast(loaded, parts), as_json=as_json),
+    )
 
 
 def doctor(

@@ -1,6 +1,6 @@
 """Options that several commands share."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from promptrl.config import LoadedConfig
     from promptrl.llm.trace import TraceFile
+    from promptrl.parts import Parts
 
 Overrides = Annotated[
     list[str] | None,
@@ -52,3 +54,28 @@ def tracing(debug_log: Path | None) -> "Iterator[TraceFile | None]":
         return
     with TraceFile(debug_log) as trace:
         yield trace
+
+
+def for_each_config(
+    configs: Sequence[Path],
+    overrides: Sequence[str] | None,
+    show: "Callable[[Path, LoadedConfig, Parts], None]",
+) -> None:
+    """Read each config and its data, and show something of it.
+
+    Raises:
+        ConfigError: With the problems of all configs, after the sound ones were shown.
+    """
+    from promptrl.config import load_config
+    from promptrl.errors import ConfigError, Problem
+    from promptrl.parts import build_parts
+
+    problems: list[Problem] = []
+    for path in configs:
+        try:
+            loaded = load_config(path, list(overrides or []))
+            show(path, loaded, build_parts(loaded))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)

@@ -186,7 +186,7 @@ def _find_winner(
         BudgetExhaustedError: The budget ended before anything could be chosen.
     """
     from promptrl.analysis.pruning import calls_wanted, prune_winner
-    from promptrl.search.finalists import MAX_FINALISTS, choose_winner
+    from promptrl.search.finalists import MAX_FINALISTS, choose_winner, unbelieved
 
     budget.reserve_share("validation", parts.plan.validation)
     began_s = time.monotonic() - evaluator.asking_s
@@ -194,14 +194,17 @@ def _find_winner(
     run.update(search_own_s=round(time.monotonic() - began_s - evaluator.asking_s, 3))
     if not search.candidates:
         raise BudgetExhaustedError("the budget ended before the first prompts were scored")
-    first, *others = [candidate.prompt for candidate in search.candidates]
-    candidates = [first, *earlier, *others]
+    first, *others = search.candidates
+    believed = {candidate.prompt.prompt_id: candidate for candidate in search.candidates}
+    invited = [believed.get(p.prompt_id) or unbelieved(p, search.candidates[:MAX_FINALISTS]) for p in earlier]
+    candidates = [first, *invited, *others]
+    likely = [candidate.prompt for candidate in candidates[:MAX_FINALISTS]]
     finals = choose_winner(
         candidates=candidates,
         baseline=parts.space.baseline,
         rows=parts.splits.validation,
         evaluator=evaluator,
-        max_calls=max(parts.plan.finals, parts.plan.validation - calls_wanted(candidates[:MAX_FINALISTS], parts.space)),
+        max_calls=max(parts.plan.finals, parts.plan.validation - calls_wanted(likely, parts.space)),
         rng=np.random.default_rng(loaded.config.seed),
         on_event=watch.on_search,
     )

@@ -54,7 +54,7 @@ def with_finals(search: Search) -> Arm:
         began = process_time()
         candidates = search(world, evaluator, seed)
         finals = choose_winner(
-            [candidate.prompt for candidate in candidates],
+            candidates,
             world.space.baseline,
             world.validation,
             evaluator,  # type: ignore[arg-type]  # has all that is used of an Evaluator

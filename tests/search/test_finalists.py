@@ -6,16 +6,20 @@ import numpy as np
 import pytest
 from landscape import TableEvaluator, make_rows, make_space
 
+from promptrl.search.candidates import Candidate
 from promptrl.search.events import FinalistsProgress
-from promptrl.search.finalists import choose_winner
+from promptrl.search.finalists import NO_IDEA_SD, choose_winner
 
 SPACE = make_space((4, 4))
 PROMPTS = list(SPACE.enumerate())
 BASELINE = PROMPTS[0]
 
 
-def race(values, *, max_calls=1000, rows=60, noise=0.0, candidates=None, **rest):
-    """Run the finals; ``values`` gives the true objective by prompt id, 0.5 where it is silent."""
+def race(values, *, max_calls=1000, rows=60, noise=0.0, candidates=None, beliefs=None, **rest):
+    """Run the finals; ``values`` gives the true objective by prompt id, 0.5 where it is silent.
+
+    The search believes nothing of anyone, except (mean, sd) in ``beliefs`` by prompt id.
+    """
 
     def value(prompt, row):
         chance = values.get(prompt.prompt_id, 0.5)
@@ -24,9 +28,8 @@ def race(values, *, max_calls=1000, rows=60, noise=0.0, candidates=None, **rest)
 
     evaluator = TableEvaluator(rest.pop("value", value), validation=max_calls)
     candidates = PROMPTS[1:9] if candidates is None else candidates
-    result = choose_winner(
-        candidates, BASELINE, make_rows(rows), evaluator, max_calls, np.random.default_rng(0), **rest
-    )
+    believed = [Candidate(p, *(beliefs or {}).get(p.prompt_id, (0.5, NO_IDEA_SD)), answers=0) for p in candidates]
+    result = choose_winner(believed, BASELINE, make_rows(rows), evaluator, max_calls, np.random.default_rng(0), **rest)
     return result, evaluator
 
 
@@ -70,7 +73,7 @@ def test_calls_stay_within_their_share(max_calls):
     result, evaluator = race({PROMPTS[2].prompt_id: 0.9}, max_calls=max_calls)
     assert result.calls_used == max_calls - evaluator.calls_left("validation")
     assert result.calls_used <= max_calls
-    assert (result.winner == PROMPTS[2]) == (max_calls >= 40)
+    assert (result.winner == PROMPTS[2]) == (max_calls >= 15)
 
 
 def test_rows_that_run_out_leave_calls_unused():
@@ -125,6 +128,28 @@ def test_noise_rarely_beats_a_clear_winner():
     chances = {prompt.prompt_id: 0.45 for prompt in PROMPTS} | {PROMPTS[5].prompt_id: 0.75}
     result, _ = race(chances, noise=1.0, rows=100, max_calls=600)
     assert result.winner == PROMPTS[5]
+
+
+def test_belief_decides_between_equals_and_gives_way_to_answers():
+    """On few noisy rows the search's belief counts; many rows say otherwise and are believed."""
+    chances = {PROMPTS[2].prompt_id: 0.8, PROMPTS[3].prompt_id: 0.55}
+    rivals = [PROMPTS[2], PROMPTS[3]]
+    wrong = {PROMPTS[2].prompt_id: (0.5, 0.05), PROMPTS[3].prompt_id: (0.75, 0.05)}
+    few, _ = race(chances, noise=1.0, rows=4, candidates=rivals, beliefs=wrong)
+    many, _ = race(chances, noise=1.0, rows=600, max_calls=3000, candidates=rivals, beliefs=wrong)
+    assert few.winner == PROMPTS[3]
+    assert many.winner == PROMPTS[2]
+
+
+def test_sure_belief_is_worth_what_its_rows_are():
+    """What is believed afterwards lies between belief and rows, nearer to what is more precise."""
+    values = {PROMPTS[2].prompt_id: 0.7}
+    gains = [
+        race(values, rows=30, candidates=[PROMPTS[2]], beliefs={PROMPTS[2].prompt_id: (0.9, sd)})[0].leaderboard[0]
+        for sd in (0.005, 0.05, 0.5)
+    ]
+    assert all(gain.difference == pytest.approx(0.2) for gain in gains)
+    assert 0.19 < gains[2].shrunken < gains[1].shrunken < gains[0].shrunken < 0.4
 
 
 def test_no_candidates_leave_the_baseline():

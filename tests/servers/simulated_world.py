@@ -19,7 +19,8 @@ from promptrl.evaluation import Ask, Outcome
 from promptrl.llm.base import Completion, Purpose
 from promptrl.prompts.prompt import Prompt, UserTemplate
 from promptrl.results import Meeting
-from promptrl.search.finalists import choose_winner
+from promptrl.search.candidates import Candidate
+from promptrl.search.finalists import NO_IDEA_SD, choose_winner
 from promptrl.tasks.dataset import Example
 
 LUCK_SD = 0.6
@@ -94,7 +95,7 @@ def live_through(world: World, gate: GateConfig, rng: np.random.Generator) -> Ni
     means = _search(world, rng)
     candidates = sorted(means, key=lambda number: -means[number])[:FINALISTS]
     finals = choose_winner(
-        [world.prompts[i] for i in candidates],
+        [Candidate(world.prompts[i], means[i], NO_IDEA_SD, answers=0) for i in candidates],
         world.prompts[0],
         world.validation,
         world,  # type: ignore[arg-type]

@@ -1,24 +1,21 @@
 """Do the 90 % intervals of edit effects cover the exact effect? Simulated runs on full score tables.
 
-``python tests/benchmarks/attribution.py configs/arithmetic.yaml table.npz [CONFIG TABLE ...] [--runs 300]``: a table
-(as ``tests/benchmarks/tables.py`` keeps it) holds what every prompt of the space scores on the same rows, so the exact
+``python tests/benchmarks/attribution.py [--runs 300] [--answers 60 100] [--table CONFIG TABLE]``: a table (as
+``tests/benchmarks/tables.py`` keeps it) holds what every prompt of the space scores on the same rows, so the exact
 effect of an edit is known. Each simulated run draws prompts uniformly and a row for each, and estimates all effects.
 Beside the coverage: how wide the intervals are, how often an edit that does nothing is said to do something, and what
 the plain difference of means without adjustment would be worth (its error over ours).
 """
 
 import argparse
-from pathlib import Path
 
+import kept
 import numpy as np
 import numpy.typing as npt
-from tables import load
 
 from promptrl.analysis.attribution import CONFIDENCE, main_effects
-from promptrl.config import load_config
-from promptrl.parts import build_parts
 
-ANSWERS = (80, 100, 200, 300)
+ANSWERS = (50, 60, 80, 100, 200, 300)
 NOTHING = 0.005
 """An edit whose exact effect is smaller does nothing."""
 
@@ -59,20 +56,18 @@ def simulate(holds: npt.NDArray[np.bool_], slots: list[str], scores: FloatArray,
 
 def main() -> None:
     """Print a block of lines for each table."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("pairs", nargs="+", type=Path, metavar="CONFIG TABLE")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kept.add_option(parser)
     parser.add_argument("--runs", type=int, default=300)
+    parser.add_argument("--answers", type=int, nargs="+", default=ANSWERS)
     arguments = parser.parse_args()
-    for config, path in zip(arguments.pairs[::2], arguments.pairs[1::2], strict=True):
-        parts = build_parts(load_config(config))
-        table = load(path, parts)
-        column = parts.objective.gate_metric
-        holds = np.array([parts.space.holds(prompt) for prompt in table.prompts])
-        slots = [edit.slot for edit in parts.space.edits]
-        n_prompts, n_rows = table.scores[column].shape
-        print(f"{config.stem}: {n_prompts} prompts, {n_rows} rows, intervals of {CONFIDENCE:.0%}")
-        for n in ANSWERS:
-            print("  " + simulate(holds, slots, table.scores[column], n, arguments.runs), flush=True)
+    for task in kept.read(arguments.table):
+        holds = np.array([task.space.holds(prompt) for prompt in task.table.prompts])
+        slots = [edit.slot for edit in task.space.edits]
+        n_prompts, n_rows = task.scores.shape
+        print(f"{task.name}: {n_prompts} prompts, {n_rows} rows, intervals of {CONFIDENCE:.0%}")
+        for n in arguments.answers:
+            print("  " + simulate(holds, slots, task.scores, n, arguments.runs), flush=True)
 
 
 if __name__ == "__main__":

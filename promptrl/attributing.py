@@ -7,6 +7,7 @@ import numpy as np
 
 from promptrl.analysis.attribution import CONFIDENCE, BoolArray, FloatArray, MainEffect, main_effects
 from promptrl.analysis.interactions import interactions
+from promptrl.analysis.notes import effects_note, pruning_note
 from promptrl.analysis.pruning import Pruning
 from promptrl.analysis.statistics import Comparison
 from promptrl.evaluation import Outcome
@@ -41,6 +42,7 @@ def attribute(
     return {
         "confidence": CONFIDENCE,
         "uniform_answers": sum(is_uniform),
+        "effects_note": effects_note(sum(is_uniform), len(edits) - len(effects)),
         "effects": [_effect(edits[found.edit], found) for found in sorted(effects, key=lambda e: -e.effect)],
         "winner": [
             _named(space.edits[found.edit])
@@ -49,6 +51,7 @@ def attribute(
             for found in pruning.edits
         ],
         "pruning": _pruned(winner, pruning),
+        "pruning_note": pruning_note(pruning.obstacle),
         "interactions": [
             {"first": _named(edits[pair.first]), "second": _named(edits[pair.second])}
             | {"strength": pair.strength, "low": pair.low, "high": pair.high, "answers": pair.answers}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from promptrl.analysis.power import SplitPower, split_power
+from promptrl.analysis.pruning import LEAST_CALLS, MIN_CONFIRMING_ROWS, ROWS_WANTED
 from promptrl.config import LoadedConfig, load_config
 from promptrl.config.targets import OpenAITargetConfig, ReplayTargetConfig
 from promptrl.errors import ConfigError, Problem
@@ -29,7 +30,9 @@ from promptrl.tasks.splits import Splits, fold_examples, split_examples
 MIN_FINALIST_CALLS = 40
 FINALIST_SHARE = 0.25
 LEAVE_ONE_OUT_SHARE = 0.25
-"""Most of the validation calls that may be kept back for taking the winner's edits out again."""
+"""Part of the finalists' calls that may be kept back for taking the winner's edits out again."""
+PRUNING_SHARE = 0.05
+"""Part of the calls beside the test's that the search gives up for the same purpose."""
 MIN_SEARCH_CALLS = 20
 
 _UNREAD = Demonstration("", "", "")
@@ -46,17 +49,19 @@ class CallPlan:
         search: Calls for rewards on train rows, at most.
         validation: Calls for the finalists, and for leaving out the winner's edits.
         test: Calls for the one comparison on test rows; reserved first.
+        pruning: Calls of ``validation`` that are the search's gift to leaving out edits; the finals don't get them.
     """
 
     search: int
     validation: int
     test: int
+    pruning: int = 0
 
     @property
     def finals(self) -> int:
         """Calls of ``validation`` that the finalists may use at least."""
-        kept_back = int(LEAVE_ONE_OUT_SHARE * self.validation)
-        return max(min(self.validation, MIN_FINALIST_CALLS), self.validation - kept_back)
+        theirs = self.validation - self.pruning
+        return max(min(theirs, MIN_FINALIST_CALLS), theirs - int(LEAVE_ONE_OUT_SHARE * theirs))
 
     @property
     def total(self) -> int:
@@ -91,8 +96,12 @@ class Parts:
     def of_fold(self, fold: Splits) -> Self:
         """The same for the search that a fold judges: its rows, and its share of the calls."""
         searches = len(self.folds) + 1
-        plan = CallPlan(self.plan.search // searches, self.plan.validation // searches, self.plan.test)
-        return replace(self, splits=fold, plan=plan)
+        plan = self.plan
+        return replace(
+            self,
+            splits=fold,
+            plan=CallPlan(plan.search // searches, plan.validation // searches, plan.test, plan.pruning // searches),
+        )
 
 
 def rebuild_parts(run: Run) -> tuple[LoadedConfig, Parts]:
@@ -137,7 +146,8 @@ def build_parts(loaded: LoadedConfig, code_folder: Path | None = None) -> Parts:
     rows = (*splits.demonstrations, *splits.train, *splits.validation, *splits.test)
     metrics = attempt(lambda: _metrics(loaded, rows))
     sizes = (len(splits.validation), len(splits.test) * config.gate.repeats, len(divisions))
-    plan = attempt(lambda: plan_calls(config.budget.max_calls, *sizes))
+    slots = {edit.slot for edit in space.edits} if space else set()
+    plan = attempt(lambda: plan_calls(config.budget.max_calls, *sizes, most_edits=len(slots)))
     if problems or objective is None or space is None or metrics is None or plan is None:
         raise ConfigError(located(loaded, problems))
     gate = config.gate
@@ -152,14 +162,17 @@ def build_parts(loaded: LoadedConfig, code_folder: Path | None = None) -> Parts:
     return Parts(space, splits, metrics, objective, price, plan, power, dataset_hash(rows), folder, divisions[:-1])
 
 
-def plan_calls(max_calls: int, validation_rows: int, test_rows: int, searches: int = 1) -> CallPlan:
-    """Share out the calls: the test first, then the finalists, the rest for the search.
+def plan_calls(
+    max_calls: int, validation_rows: int, test_rows: int, searches: int = 1, *, most_edits: int = 0
+) -> CallPlan:
+    """Share out the calls: the test first, then the finalists and the pruning, the rest for the search.
 
     Args:
         max_calls: Of the whole run.
         validation_rows: Rows on which the finalists meet.
         test_rows: Rows on which the winner meets the baseline, each as often as it is asked.
         searches: How many searches and finals share the calls.
+        most_edits: That a winner may hold, and pruning leave out; with 0 none of the search's calls go to that.
 
     Raises:
         ConfigError: Nothing would be left to search with.
@@ -174,7 +187,18 @@ def plan_calls(max_calls: int, validation_rows: int, test_rows: int, searches: i
         least = test + min(MIN_FINALIST_CALLS * searches, most) + MIN_SEARCH_CALLS * searches
         message = f"got {max_calls}, but 2 × {test_rows} test rows and the finalists need their share first"
         raise ConfigError([Problem("budget.max_calls", message, f"at least {least}, or fewer test rows")])
-    return CallPlan(search, validation, test)
+    pruning = _pruning_calls(rest // searches, validation // searches, most_edits) * searches
+    if search - pruning < MIN_SEARCH_CALLS * searches or validation_rows < MIN_CONFIRMING_ROWS:
+        pruning = 0
+    return CallPlan(search - pruning, validation + pruning, test, pruning)
+
+
+def _pruning_calls(calls: int, of_finals: int, most_edits: int) -> int:
+    """What one search gives up for pruning: no more than pruning can use, nothing if it is too little all the same."""
+    kept_back = int(LEAVE_ONE_OUT_SHARE * of_finals)
+    most = ROWS_WANTED * (most_edits + 1) - kept_back if most_edits > 1 else 0
+    given = max(0, min(int(PRUNING_SHARE * calls), most))
+    return given if kept_back + given >= LEAST_CALLS else 0
 
 
 def located(loaded: LoadedConfig, problems: Iterable[Problem]) -> list[Problem]:

@@ -109,8 +109,10 @@ def build_result(
         "wall_s": round(wall_s, 3),
         "seed": seed,
         "effects": attribution["effects"],
+        "effects_note": attribution["effects_note"],
         "winner_effects": attribution["winner"],
         "pruning": attribution["pruning"],
+        "pruning_note": attribution["pruning_note"],
     }
 
 

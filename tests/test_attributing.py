@@ -2,13 +2,15 @@
 
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
+import pytest
 from search.landscape import chosen, make_space
 
 from promptrl.analysis.attribution import MIN_ANSWERS
-from promptrl.analysis.pruning import unpruned
+from promptrl.analysis.notes import effects_note, pruning_note
+from promptrl.analysis.pruning import Obstacle, unpruned
 from promptrl.attributing import attribute
 from promptrl.evaluation import Outcome
 from promptrl.llm.base import Completion
@@ -47,6 +49,7 @@ def test_answers_of_an_agent_give_no_effects(tmp_path: Path) -> None:
     """They are confounded; what they show of pairs and of where the search looked is told all the same."""
     found = attributed(tmp_path, is_uniform=False)
     assert (found["effects"], found["uniform_answers"]) == ([], 0)
+    assert "this search drew none" in found["effects_note"]
     pair = found["interactions"][0]
     assert {pair["first"]["text"], pair["second"]["text"]} == {"o1_2", "o2_1"}
     assert pair["low"] > 0
@@ -54,8 +57,24 @@ def test_answers_of_an_agent_give_no_effects(tmp_path: Path) -> None:
     assert sum(edit["early"] for edit in found["attention"] if edit["slot"] == "s0") > 0.99
 
 
-def test_a_run_with_few_answers_says_little(tmp_path: Path) -> None:
-    """Nothing fails on it."""
+def test_a_run_with_few_answers_says_so(tmp_path: Path) -> None:
+    """Nothing fails on it, and what would help is told."""
     found = attributed(tmp_path, is_uniform=True, n=MIN_ANSWERS - 1)
     assert (found["effects"], found["interactions"], found["winner"], found["pruning"]) == ([], [], [], None)
+    assert f"this run has {MIN_ANSWERS - 1}" in found["effects_note"]
+    assert "budget.max_calls" in found["effects_note"]
     assert attributed(tmp_path, is_uniform=True, n=1)["attention"] == []
+
+
+@pytest.mark.parametrize(("uniform", "missing", "words"), [(60, 0, None), (60, 2, "2 edits have"), (60, 1, "1 edit")])
+def test_edits_without_an_effect_are_counted(uniform: int, missing: int, words: str | None) -> None:
+    """None missing, nothing to say."""
+    note = effects_note(uniform, missing)
+    assert note is None if words is None else words in str(note)
+
+
+@pytest.mark.parametrize("obstacle", get_args(Obstacle))
+def test_every_obstacle_to_pruning_has_words(obstacle: Obstacle) -> None:
+    """That nothing was pruned, and why."""
+    assert str(pruning_note(obstacle)).startswith("Nothing was pruned: ")
+    assert pruning_note(None) is None

@@ -8,6 +8,7 @@ import pytest
 from servers.toy_model import CONFIG, write_experiment
 
 from promptrl import parts
+from promptrl.analysis.pruning import LEAST_CALLS, MIN_CONFIRMING_ROWS
 from promptrl.config import load_config
 from promptrl.errors import ConfigError
 from promptrl.parts import build_parts, plan_calls
@@ -92,6 +93,31 @@ def test_the_finals_are_given_no_more_calls_than_their_rows_take() -> None:
     """The baseline and eight challengers, each on every validation row."""
     plan = plan_calls(10_000, validation_rows=10, test_rows=50)
     assert (plan.validation, plan.test, plan.total) == (90, 100, 10_000)
+
+
+def test_pruning_gets_a_small_share_of_the_search() -> None:
+    """A twentieth of what the test leaves, and part of what the finals had: enough for a winner of a few edits."""
+    without, plan = (plan_calls(1000, validation_rows=150, test_rows=150, most_edits=n) for n in (0, 5))
+    assert (without.search, without.validation, without.pruning) == (525, 175, 0)
+    assert (plan.search, plan.validation, plan.pruning, plan.total) == (490, 210, 35, 1000)
+    assert plan.finals == without.finals
+    assert plan.validation - plan.finals >= LEAST_CALLS
+
+
+@pytest.mark.parametrize(
+    ("max_calls", "validation_rows", "most_edits"), [(500, 150, 5), (1000, MIN_CONFIRMING_ROWS - 1, 5), (1000, 150, 1)]
+)
+def test_the_search_gives_up_nothing_that_could_prune_nothing(
+    max_calls: int, validation_rows: int, most_edits: int
+) -> None:
+    """Too few calls, too few rows, or one edit at most."""
+    sizes = {"validation_rows": validation_rows, "test_rows": 150}
+    assert plan_calls(max_calls, **sizes, most_edits=most_edits) == plan_calls(max_calls, **sizes)
+
+
+def test_pruning_takes_no_more_than_it_can_use() -> None:
+    """What the finals keep back is enough in a long run."""
+    assert plan_calls(50_000, validation_rows=400, test_rows=150, most_edits=5).pruning == 0
 
 
 def test_demonstrations_follow_the_edited_template(tmp_path: Path) -> None:

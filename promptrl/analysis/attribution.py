@@ -21,7 +21,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 CONFIDENCE = 0.9
 FOLDS = 8
-MIN_ANSWERS = 80
+MIN_ANSWERS = 50
 MIN_EACH = 10
 """An edit that fewer of the answers hold, or lack, gets no effect."""
 PENALTIES = (2.0, 8.0, 32.0)

@@ -3,12 +3,14 @@
 Every leave-one-out meets the winner on the same validation rows. Edits whose removal makes the prompt shorter and costs
 nothing there are taken out together, and the short prompt is compared with the winner itself, so that small losses
 can't add up. Then the short prompt meets the winner on more rows, and replaces it only if it scores the same on all
-of them. The rows are those on which the winner won, so they flatter it, and with it what its edits are worth: that errs
-on the side of keeping an edit. The test comes after this and speaks of the pruned prompt.
+of them. Where the calls can't pay for that, no edit is pruned, and all of them go into saying what each is worth. Rows
+on which the winner won come first, for there it has answered already; they flatter it, and with it what its edits are
+worth: that errs on the side of keeping an edit. The test comes after this and speaks of the pruned prompt.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from promptrl.analysis.statistics import Comparison, paired_comparison
 from promptrl.errors import BudgetExhaustedError
@@ -23,13 +25,21 @@ CONFIDENCE = 0.9
 MAX_LOSS = 0.1
 """The lower end of the interval must say that pruning costs at most this, and at most half of the winner's gain."""
 SCREENING_SHARE = 0.7
-"""Part of the calls for leaving out edits; the rest confirms on more rows what they add up to."""
-MIN_ROWS, ROWS_WANTED = 8, 40
+"""Part of the calls for leaving out edits, at most; the rest confirms on more rows what they add up to."""
+MIN_ROWS, ROWS_WANTED = 6, 40
 SAME = 0.02
 """The score may be lower by so much on all rows together, as a row or two flip whenever words change."""
 MIN_CONFIRMING_ROWS = 40
 """On fewer rows pruned prompts lost about a point (``tests/benchmarks/pruning.py``)."""
+LEAST_CALLS = 2 * MIN_ROWS + MIN_CONFIRMING_ROWS
+"""Fewer can't prune even a winner of two edits."""
 ROUNDING = 1e-9
+
+Obstacle = Literal["single", "unasked", "unconfirmable", "needed", "refuted"]
+"""Why a winner keeps its edits: without its only one it is the baseline; too few calls to leave each out on a few rows;
+too few calls or rows to confirm that a shorter prompt scores the same; every edit is worth something, or its removal
+saves nothing; the shorter prompt scored less in the end, or may score much less.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,7 @@ class Pruning:
         change: Score of the pruned prompt minus the winner's, paired by row; None when nothing was pruned.
         tokens_before: About how many tokens the winner has.
         tokens_after: Likewise the pruned prompt.
+        obstacle: Why nothing was pruned; None when something was, or when the winner is the baseline.
     """
 
     prompt: Prompt
@@ -66,12 +77,13 @@ class Pruning:
     change: Comparison | None
     tokens_before: float
     tokens_after: float
+    obstacle: Obstacle | None = None
 
 
-def unpruned(winner: Prompt) -> Pruning:
+def unpruned(winner: Prompt, obstacle: Obstacle | None = None) -> Pruning:
     """For a winner that nothing is asked about."""
     tokens = rough_tokens(winner.text)
-    return Pruning(winner, (), None, tokens, tokens)
+    return Pruning(winner, (), None, tokens, tokens, obstacle)
 
 
 def calls_wanted(candidates: Sequence[Prompt], space: EditSpace) -> int:
@@ -88,7 +100,7 @@ def prune_winner(
     Args:
         winner: Who won on validation rows.
         space: Where its edits come from.
-        rows: Validation rows; those that the winner and the baseline have answered are used, for they cost less.
+        rows: Validation rows; those that the winner and the baseline have answered are used first, for they cost less.
         evaluator: Answers; its "validation" share pays.
         max_calls: Most calls to spend.
 
@@ -102,23 +114,28 @@ def prune_winner(
     try:
         return _prune_winner(winner, space, rows, evaluator, max_calls)
     except BudgetExhaustedError:
-        return unpruned(winner)
+        return unpruned(winner, "unasked")
 
 
 def _prune_winner(
     winner: Prompt, space: EditSpace, rows: Sequence[Example], evaluator: Evaluator, max_calls: int
 ) -> Pruning:
     without = leave_one_outs(winner, space)
-    bench = _Bench(winner, space.baseline, rows, evaluator, max_calls)
-    if not without or not bench.choose_rows(len(without)):
+    if not without:
         return unpruned(winner)
-    bench.ask(list(without.values()))
-    pruned, gone = _screened(winner, without, space, bench)
-    if not gone:
-        bench.ask_more(list(without.values()))
+    bench = _Bench(winner, space.baseline, rows, evaluator, max_calls)
+    shorter = list(without.values())
+    can_confirm = len(space.edits_of(winner)) > 1 and bench.choose_rows(len(shorter))
+    if not can_confirm and not bench.choose_all_rows(shorter):
+        return unpruned(winner, "unasked")
+    bench.ask(shorter)
+    pruned, gone = _screened(winner, without, space, bench) if can_confirm else (winner, frozenset[int]())
+    obstacle = None if gone else _obstacle(winner, without, space, bench, can_confirm=can_confirm)
+    if can_confirm and not gone:
+        bench.ask_more(shorter)
     worths = {edit: bench.compare(winner, prompt) for edit, prompt in without.items()}
     if gone and not bench.is_confirmed(pruned):
-        pruned, gone = winner, frozenset()
+        pruned, gone, obstacle = winner, frozenset(), "refuted"
     tokens = {edit: rough_tokens(winner.text) - rough_tokens(prompt.text) for edit, prompt in without.items()}
     edits = [
         EditInWinner(edit, worth, edit in gone, tokens[edit]) for edit, worth in worths.items() if worth is not None
@@ -129,6 +146,7 @@ def _prune_winner(
         change=bench.compare(pruned, winner) if gone else None,
         tokens_before=rough_tokens(winner.text),
         tokens_after=rough_tokens(pruned.text),
+        obstacle=obstacle,
     )
 
 
@@ -157,6 +175,19 @@ def _screened(
     return _shortened(winner, idle, space, lambda p: bench.is_affordable(p) and bench.has_lost_nothing(p))
 
 
+def _obstacle(
+    winner: Prompt, without: dict[int, Prompt], space: EditSpace, bench: "_Bench", *, can_confirm: bool
+) -> Obstacle:
+    """Why none of the edits that were left out is gone for good."""
+    if len(space.edits_of(winner)) == 1:
+        return "single"
+    is_idle = any(
+        rough_tokens(prompt.text) < rough_tokens(winner.text) and bench.has_lost_nothing(prompt)
+        for prompt in without.values()
+    )
+    return "unconfirmable" if is_idle and not can_confirm else "needed"
+
+
 def _shortened(
     winner: Prompt, edits: Sequence[int], space: EditSpace, is_good: Callable[[Prompt], bool]
 ) -> tuple[Prompt, frozenset[int]]:
@@ -183,15 +214,27 @@ class _Bench:
             for prompt in (winner, baseline)
         )
         self._met = tuple(row for row in rows if row.id in ours and row.id in theirs)
+        self._order = (*self._met, *(row for row in rows if row.id not in ours or row.id not in theirs))
         gains = [ours[row.id] - theirs[row.id] for row in self._met]
         self._max_loss = min(MAX_LOSS, max(0.0, sum(gains) / len(gains) / 2 if gains else 0.0))
-        self._rows = self._met
+        self._rows: tuple[Example, ...] = ()
         self._answers: dict[tuple[str, str], Outcome] = {}
 
     def choose_rows(self, n_prompts: int) -> bool:
-        """Keep as many rows as the calls pay for, one prompt more to try removals together; False when too few."""
-        most = int(SCREENING_SHARE * self._calls_left) // (n_prompts + (n_prompts > 1))
-        self._rows = self._met[:most]
+        """Take as many rows as the calls pay for, such that a shorter prompt can be confirmed; False when too few."""
+        fresh = max(0, MIN_CONFIRMING_ROWS - len(self._met))
+        kept_back = MIN_CONFIRMING_ROWS + fresh
+        most = min(
+            int(SCREENING_SHARE * self._calls_left) // (n_prompts + (n_prompts > 1)),
+            (self._calls_left - kept_back) // n_prompts,
+        )
+        self._rows = self._met[: max(0, most)]
+        return len(self._rows) >= MIN_ROWS and len(self._order) >= MIN_CONFIRMING_ROWS
+
+    def choose_all_rows(self, prompts: Sequence[Prompt]) -> bool:
+        """Take as many rows as the calls pay for when nothing is confirmed afterwards; False when too few."""
+        self._rows = ()
+        self._take_more(prompts, self._met)
         return len(self._rows) >= MIN_ROWS
 
     def ask(self, prompts: Sequence[Prompt]) -> None:
@@ -203,8 +246,18 @@ class _Bench:
 
     def ask_more(self, prompts: Sequence[Prompt]) -> None:
         """Answer as many more rows with every prompt as the calls left pay for."""
-        self._rows = self._met[: len(self._rows) + self._calls_left // len(prompts)]
+        self._take_more(prompts, self._met)
         self.ask(prompts)
+
+    def _take_more(self, prompts: Sequence[Prompt], order: Sequence[Example]) -> None:
+        """Add the next rows of an order that the calls left pay for, the winner's answers too."""
+        calls, last = self._calls_left, len(self._rows)
+        while last < len(order):
+            calls -= self._evaluator.would_cost([(prompt, order[last]) for prompt in (self._winner, *prompts)])
+            if calls < 0:
+                break
+            last += 1
+        self._rows = tuple(order[:last])
 
     def is_affordable(self, prompt: Prompt) -> bool:
         """Whether the prompt is answered already, or the calls left pay for it."""
@@ -223,7 +276,7 @@ class _Bench:
 
     def is_confirmed(self, prompt: Prompt) -> bool:
         """Whether the score is the same on all rows that the calls left pay for, and a large loss is ruled out."""
-        self._rows = self._met[: len(self._rows) + self._calls_left]
+        self._take_more([prompt], self._order)
         self.ask([prompt])
         comparison = self.compare(prompt, self._winner)
         if comparison is None or comparison.rows < MIN_CONFIRMING_ROWS:

@@ -32,6 +32,8 @@ _NOTHING: Mapping[str, Any] = {
     "effects": (),
     "winner": (),
     "pruning": None,
+    "effects_note": None,
+    "pruning_note": None,
     "interactions": (),
     "attention": (),
     "depth": None,

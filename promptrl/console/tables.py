@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
@@ -98,6 +99,10 @@ def show_result(result: Mapping[str, Any], place: Path, console: Console) -> Non
     console.print(
         Panel(prompt_diff(result["baseline"]["text"], result["winner"]["text"]), title="prompt", title_align="left")
     )
+    pruned = result.get("pruning")
+    if pruned:
+        before, after = pruned["tokens_before"], pruned["tokens_after"]
+        console.print(f"Pruned before the test: about {before:.0f} → {after:.0f} tokens.")
     folds = result["improvement"].get("folds")
     if folds:
         each = ", ".join(f"{points(fold['difference'])} on {fold['rows']}" for fold in folds)
@@ -236,6 +241,7 @@ def show_run(run: "Run", *, as_json: bool) -> None:
         console.print(f"{len(run.outcomes()):,} answers kept in {clean(run.path / 'outcomes.jsonl')}", soft_wrap=True)
         return
     show_result(result, run.path, console)
+    print_effects(result, console)
     board = table("", "validation", "rows", "against baseline", "finalist", right=("validation", "rows"))
     for place, row in enumerate(run.leaderboard(), start=1):
         against = "(baseline)" if row["is_baseline"] else "–"
@@ -244,6 +250,26 @@ def show_run(run: "Run", *, as_json: bool) -> None:
         first = Text(strip_controls(row["text"]).replace("\n", " "), no_wrap=True, overflow="ellipsis")
         board.add_row(str(place), percent(row["score"]), str(row["rows"]), against, first)
     console.print(board)
+
+
+def print_effects(result: Mapping[str, Any], console: Console) -> None:
+    """What the edits are worth in the winner and on average, and what could not be said of them."""
+    made = table("edit", "points", "90 % interval", "", right=("points", "90 % interval"))
+    for effect in result.get("winner_effects", ()):
+        _add_effect(made, effect, "pruned" if effect["is_pruned"] else "lost without it")
+    for effect in result.get("effects", ()):
+        if effect["low"] > 0 or effect["high"] < 0:
+            _add_effect(made, effect, "on average")
+    if made.rows:
+        console.print(made)
+    for name in ("pruning_note", "effects_note"):
+        if result.get(name):
+            console.print(clean(result[name]))
+
+
+def _add_effect(made: Table, effect: Mapping[str, Any], of: str) -> None:
+    between = f"[{points(effect['low'])}, {points(effect['high'])}]"
+    made.add_row(clean(effect["edit"]), points(effect["effect"]), escape(between), of)
 
 
 def show_plan(path: Path, parts: "Parts", *, as_json: bool) -> None:

@@ -3,7 +3,14 @@
 import pytest
 from search.landscape import TableEvaluator, chosen, make_rows, make_space
 
-from promptrl.analysis.pruning import MIN_ROWS, ROWS_WANTED, SCREENING_SHARE, calls_wanted, leave_one_outs, prune_winner
+from promptrl.analysis.pruning import (
+    MIN_CONFIRMING_ROWS,
+    MIN_ROWS,
+    ROWS_WANTED,
+    calls_wanted,
+    leave_one_outs,
+    prune_winner,
+)
 from promptrl.evaluation import Outcome
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
@@ -75,14 +82,63 @@ def test_of_two_edits_that_stand_in_for_each_other_one_is_kept() -> None:
     assert found.prompt in (with_edits(space, "o0_1", "o1_2"), with_edits(space, "o0_1", "o2_1"))
 
 
-def test_an_edit_is_kept_when_too_few_rows_could_show_that_it_matters() -> None:
-    """Without a loss on the rows, but too few of them to rule out a large one."""
+def test_calls_that_can_not_confirm_a_pruning_say_what_edits_are_worth() -> None:
+    """An edit that does nothing on 17 rows stays, for a large loss could not be ruled out; the reason is kept."""
     space = make_space()
     winner = with_edits(space, "o0_1", "o1_2", "o3_2")
     evaluator = raced(needs_first_and_one_of_two, space, winner, calls=52)
     found = prune_winner(winner, space, ROWS, evaluator, max_calls=52)
     assert found.prompt == winner
-    assert {e.worth.rows for e in found.edits} == {9}
+    assert {e.worth.rows for e in found.edits} == {17}
+    assert found.obstacle == "unconfirmable"
+
+
+def test_a_small_share_of_the_calls_is_enough_to_prune() -> None:
+    """A few rows for each edit, then forty for the shorter prompt."""
+    space = make_space()
+    winner = with_edits(space, "o0_1", "o1_2", "o3_2")
+    calls = 3 * MIN_ROWS + MIN_CONFIRMING_ROWS
+    found = prune_winner(
+        winner, space, ROWS, raced(needs_first_and_one_of_two, space, winner, calls=calls), max_calls=calls
+    )
+    assert found.prompt == with_edits(space, "o0_1", "o1_2")
+    assert found.change is not None
+    assert found.change.rows == MIN_ROWS + MIN_CONFIRMING_ROWS
+    assert found.obstacle is None
+
+
+def test_rows_that_the_finals_did_not_reach_confirm_a_pruning() -> None:
+    """The winner is asked there too; what edits are worth is measured where it has answered."""
+    space = make_space()
+    winner = with_edits(space, "o0_1", "o1_2", "o3_2")
+    evaluator = LoggingEvaluator(needs_first_and_one_of_two, validation=500)
+    met = [(prompt, row) for prompt in (winner, space.baseline) for row in ROWS[:30]]
+    evaluator.evaluate(met, purpose="validation")
+    found = prune_winner(winner, space, ROWS, evaluator, max_calls=80)
+    assert found.prompt == with_edits(space, "o0_1", "o1_2")
+    assert found.change is not None
+    assert found.change.rows >= MIN_CONFIRMING_ROWS
+    assert {e.worth.rows for e in found.edits} == {found.edits[0].worth.rows} <= set(range(MIN_ROWS, 31))
+    assert evaluator.calls_left("validation") == 500 - len(met) - 80
+
+
+@pytest.mark.parametrize(
+    ("labels", "calls", "obstacle"),
+    [
+        ((), 200, None),
+        (("o0_1",), 200, "single"),
+        (("o0_1", "o1_2", "o3_2"), 3 * MIN_ROWS - 1, "unasked"),
+        (("o0_1", "o1_2"), 200, "needed"),
+        (("o0_1", "o1_2"), 2 * MIN_ROWS, "needed"),
+    ],
+)
+def test_it_is_said_why_nothing_was_pruned(labels: tuple[str, ...], calls: int, obstacle: str | None) -> None:
+    """The baseline has nothing to prune, and needs no reason."""
+    space = make_space()
+    winner = with_edits(space, *labels)
+    evaluator = raced(needs_first_and_one_of_two, space, winner, calls=calls)
+    found = prune_winner(winner, space, ROWS, evaluator, max_calls=calls)
+    assert (found.prompt, found.obstacle) == (winner, obstacle)
 
 
 def test_what_was_lost_only_on_later_rows_is_not_pruned() -> None:
@@ -94,7 +150,7 @@ def test_what_was_lost_only_on_later_rows_is_not_pruned() -> None:
     space = make_space()
     winner = with_edits(space, "o0_1", "o3_2")
     found = prune_winner(winner, space, ROWS, raced(matters_late, space, winner), max_calls=120)
-    assert found.prompt == winner
+    assert (found.prompt, found.obstacle) == (winner, "refuted")
     assert {space.edits[e.edit].text: e.worth.difference for e in found.edits} == {"o0_1": 1.0, "o3_2": 0.0}
 
 
@@ -142,7 +198,7 @@ def test_the_calls_are_kept(calls: int) -> None:
     evaluator = raced(needs_first_and_one_of_two, space, winner, calls=calls)
     found = prune_winner(winner, space, ROWS, evaluator, max_calls=calls)
     assert evaluator.calls_left("validation") >= 0
-    assert bool(found.edits) == (int(SCREENING_SHARE * calls) >= 4 * MIN_ROWS)
+    assert bool(found.edits) == (calls >= 3 * MIN_ROWS)
 
 
 def test_calls_that_need_confirm_nothing_make_the_intervals_narrower() -> None:
@@ -161,15 +217,3 @@ def test_pruning_wants_calls_for_the_longest_candidate() -> None:
     short, long = with_edits(space, "o0_1"), with_edits(space, "o0_1", "o1_2", "o3_2")
     assert calls_wanted([short, space.baseline], space) == 0
     assert calls_wanted([short, long], space) == 4 * ROWS_WANTED
-
-
-def test_rows_that_the_finals_did_not_reach_are_not_used() -> None:
-    """The winner's own answers are there for nothing only where it has been asked."""
-    space = make_space()
-    winner = with_edits(space, "o0_1", "o1_2", "o3_2")
-    evaluator = LoggingEvaluator(needs_first_and_one_of_two, validation=500)
-    evaluator.evaluate(
-        [(prompt, row) for prompt in (winner, space.baseline) for row in ROWS[:30]], purpose="validation"
-    )
-    found = prune_winner(winner, space, ROWS, evaluator, max_calls=400)
-    assert {e.worth.rows for e in found.edits} == {30}

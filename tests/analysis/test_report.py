@@ -249,6 +249,20 @@ def test_a_run_without_a_challenger_says_so() -> None:
     assert report.figures == {}
 
 
+def test_what_could_not_be_said_of_edits_is_said() -> None:
+    """In the page and in the summary, with where the search looked all the same."""
+    record = make_record()
+    notes = {"effects_note": "No average effects: too few.", "pruning_note": "Nothing was pruned: too few."}
+    attribution = {**record.attribution, **notes, "effects": [], "winner": [], "pruning": None}
+    report = render_report(replace(record, attribution=attribution))
+    text = Page(report.html).text
+    for note in notes.values():
+        assert note in text
+        assert note in report.summary
+    assert "Where the search looked" in text
+    assert "Nothing was pruned" not in Page(render_report(record).html).text
+
+
 def test_without_the_data_set_flips_are_named_by_row() -> None:
     """The completions are in the run folder all the same."""
     record = replace(make_record(), examples={}, notes=["The data set is gone."])

@@ -5,7 +5,8 @@ from rich.text import Text
 
 from promptrl.analysis.power import split_power
 from promptrl.console import show_evaluation
-from promptrl.console.tables import prospects
+from promptrl.console.screen import readers
+from promptrl.console.tables import print_effects, prospects
 
 
 def told(rows: int, min_improvement: float = 0.0, looks: int = 0) -> str:
@@ -56,3 +57,19 @@ def test_eval_counts_looks_from_the_second(look: int, words: str, capsys: pytest
     assert ("look at these test rows" in shown) == bool(words)
     assert "out of reach after 90 of 150 rows, 120 calls saved" in shown
     assert "at 95 %" in shown
+
+
+def test_what_edits_are_worth_is_told_with_what_could_not_be_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """All edits of the winner; on average only those that do something for sure; brackets are no markup."""
+    worth = {"edit": "role = [bold]x", "effect": 0.3, "low": 0.1, "high": 0.5, "is_pruned": False}
+    idle = worth | {"edit": "care = idle", "effect": 0.0, "low": -0.1, "high": 0.1, "is_pruned": True}
+    average = {"edit": "unit = kilo", "effect": -0.2, "low": -0.3, "high": -0.1}
+    unsure = {"edit": "unit = mile", "effect": 0.1, "low": -0.1, "high": 0.3}
+    result = {"winner_effects": [worth, idle], "effects": [average, unsure], "effects_note": "3 edits have none."}
+    print_effects(result, readers())
+    shown = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "role = [bold]x +30.0 [+10.0, +50.0] lost without it" in shown
+    assert "care = idle +0.0 [-10.0, +10.0] pruned" in shown
+    assert "unit = kilo -20.0 [-30.0, -10.0] on average" in shown
+    assert "3 edits have none." in shown
+    assert not [line for line in shown if "mile" in line]

@@ -37,6 +37,8 @@ def attribute(
     edits = [space.edits[at] for at in told]
     slots, rows, scores = [edit.slot for edit in edits], [o.row_id for o in asked], [o.score for o in asked]
     is_uniform = [o.uniform for o in asked]
+    chosen = np.flatnonzero(~np.array(is_uniform, dtype=np.bool_))
+    chosen = chosen if chosen.size else np.arange(len(asked))
     effects = main_effects(holds, slots, rows, scores, is_uniform)
     pairs = interactions(holds, slots, rows, scores)
     return {
@@ -57,8 +59,8 @@ def attribute(
             | {"strength": pair.strength, "low": pair.low, "high": pair.high, "answers": pair.answers}
             for pair in pairs
         ],
-        "attention": _attention(edits, holds),
-        "depth": _depth([len(space.edits_of(prompts[o.prompt_id])) for o in asked]),
+        "attention": _attention(edits, holds[chosen]),
+        "depth": _depth([len(space.edits_of(prompts[asked[at].prompt_id])) for at in chosen]),
     }
 
 
@@ -94,7 +96,7 @@ def _pruned(winner: Prompt, pruning: Pruning) -> dict[str, Any] | None:
 
 
 def _attention(edits: Sequence[Edit], holds: BoolArray) -> list[dict[str, Any]]:
-    """How often the prompts asked in the first and in the last third of the search hold each edit."""
+    """How often the prompts chosen in the first and in the last third of the search hold each edit."""
     third = len(holds) // 3
     if not third:
         return []

@@ -143,7 +143,7 @@ def _optimise(
         prompts = {"baseline": space.baseline, "winner": found.winner}
         is_same = found.winner.prompt_id == space.baseline.prompt_id
         if parts.folds or not is_same:
-            record_look(run.path.parent, splits.test, run.id)
+            run.update(look=record_look(run.path.parent, splits.test, run.id))
         if not parts.folds and not is_same:
             tested = meet(evaluator, prompts, splits.test, "test", config.gate, rows_per_look(loaded))
         watch.calls_made("test")

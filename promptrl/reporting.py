@@ -36,6 +36,14 @@ def write_report(run: Run, result: Mapping[str, Any], parts: Parts) -> Path:
     return _write(run, _record(run, result, _rows_of(parts)))
 
 
+def tell_runs_apart(runs: Sequence[Run]) -> list[str]:
+    """What the test rows that the winners of finished runs share say of them; the first against each other one."""
+    from promptrl.analysis.report import meeting_lines
+
+    finished = [run for run in runs if run.result is not None]
+    return meeting_lines([gather(run) for run in finished]) if len(finished) > 1 else []
+
+
 def compare_runs(runs: Sequence[Run], place: Path) -> None:
     """Write one page for several finished runs.
 

@@ -17,8 +17,11 @@ from promptrl.llm.base import Completion
 from promptrl.runs import OutcomeFile, Run
 
 
-def attributed(folder: Path, *, is_uniform: bool, n: int = 240) -> dict[str, Any]:
-    """Attribution of a run that asked at random; option 1 of slot 0 adds 0.5, slots 1 and 2 add 0.4 together."""
+def attributed(folder: Path, *, is_uniform: bool, n: int = 240, draws: int = 0) -> dict[str, Any]:
+    """Attribution of a run that asked at random; option 1 of slot 0 adds 0.5, slots 1 and 2 add 0.4 together.
+
+    So many ``draws`` are answers to the baseline that count as drawn uniformly.
+    """
     space, rng = make_space((3, 3, 2)), np.random.default_rng(0)
     prompts = list(space.enumerate())
     asked = []
@@ -29,6 +32,9 @@ def attributed(folder: Path, *, is_uniform: bool, n: int = 240) -> dict[str, Any
         row = f"r{number % 12}"
         outcome = Outcome(prompt.prompt_id, row, 0, "search", Completion(""), {}, score, score, uniform=is_uniform)
         asked.append((prompt, outcome))
+    for number in range(draws):
+        drawn = Outcome(prompts[0].prompt_id, f"r{number}", 0, "search", Completion(""), {}, 0.0, 0.0, uniform=True)
+        asked.append((prompts[0], drawn))
     with closing(OutcomeFile(folder, lambda prompt: [])) as log:
         log.record(asked)
     return attribute(Run(folder), space, [outcome for _, outcome in asked], prompts[-1], unpruned(prompts[-1]))
@@ -55,6 +61,16 @@ def test_answers_of_an_agent_give_no_effects(tmp_path: Path) -> None:
     assert pair["low"] > 0
     assert 1.5 < found["depth"]["early"] < 2.2  # 2/3 + 2/3 + 1/2 edits on average
     assert sum(edit["early"] for edit in found["attention"] if edit["slot"] == "s0") > 0.99
+
+
+def test_where_the_search_looked_leaves_out_what_was_drawn(tmp_path: Path) -> None:
+    """Draws would water down what the policy prefers."""
+    for name in ("alone", "mixed"):
+        (tmp_path / name).mkdir()
+    alone = attributed(tmp_path / "alone", is_uniform=False)
+    mixed = attributed(tmp_path / "mixed", is_uniform=False, draws=240)
+    assert mixed["uniform_answers"] == 240
+    assert (mixed["attention"], mixed["depth"]) == (alone["attention"], alone["depth"])
 
 
 def test_a_run_with_few_answers_says_so(tmp_path: Path) -> None:

@@ -55,6 +55,25 @@ def test_a_run_ends_with_its_report(trained: Path) -> None:
     assert {path.name for path in (trained / "plots").iterdir()} >= {"curve.svg", "winner.svg"}
 
 
+def test_the_look_at_the_test_rows_is_kept(trained: Path) -> None:
+    """Beside the run, for the result of the same answers must not depend on earlier runs."""
+    assert read(trained, "run.json")["look"] == 1
+    assert "look" not in read(trained, "result.json")
+
+
+def test_runs_compare_says_what_shared_rows_tell(trained: Path, own_run: Path) -> None:
+    """The winner against itself; a run that is not done is passed over."""
+    shutil.copytree(own_run, own_run.with_name("toy-0002"))
+    done = promptrl("runs", "compare", "toy-0001", "toy-0002", "--runs-dir", own_run.parent)
+    assert done.exit_code == 0, done.stderr
+    shown = " ".join(done.stdout.split())
+    assert "toy-0002 scores +0.0 points against toy-0001" in shown
+    (own_run.with_name("toy-0002") / "result.json").unlink()
+    alone = promptrl("runs", "compare", "toy-0001", "toy-0002", "--runs-dir", own_run.parent)
+    assert alone.exit_code == 0, alone.stderr
+    assert "both answered" not in alone.stdout
+
+
 def test_each_edit_of_the_winner_has_its_worth(trained: Path) -> None:
     """ "Add the numbers." is what the toy can't do without, and scripts find that in result.json too."""
     found = {edit["text"]: edit for edit in read(trained, "attribution.json")["winner"]}

@@ -90,12 +90,19 @@ class Standing:
     calls: float
 
 
-def inline(svg: str, label: str) -> str:
-    """An SVG for the inside of a page: the page's colours, no outer header, a label for those who can't see it."""
+def inline(svg: str, label: str, prefix: str = "") -> str:
+    """An SVG for the inside of a page: the page's colours, no outer header, a label for those who can't see it.
+
+    Args:
+        svg: As the functions here draw it.
+        label: What it shows.
+        prefix: Set before its ids, where a page has several figures of one kind.
+    """
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     used = set(re.findall(r'(?:href="|url\()#([^")]+)', body))
-    body = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", body)
+    body = re.sub(r' id="([^"]*)"', lambda found: f' id="{prefix}{found[1]}"' if found[1] in used else "", body)
+    body = re.sub(r'(href="|url\()#', rf"\g<1>#{prefix}", body)
     for colour, name in VARIABLES.items():
         body = body.replace(colour, f"var(--{name})")
     safe = label.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
@@ -154,9 +161,12 @@ def curve_plot(curve: Curve, standings: Sequence[Standing], stages: Mapping[str,
             axes.vlines(standing.calls, *ends, color=colour, linewidth=2.2, alpha=0.5)
             axes.plot(standing.calls, 100 * standing.score, "o" if standing.is_winner else "D", color=colour, ms=5)
             if standing.split == "test":
-                label = "new" if standing.is_winner else "yours"
-                spot, shift = (standing.calls, 100 * standing.score), (8, 0)
-                axes.annotate(label, spot, shift, textcoords="offset points", va="center", color=colour)
+                label, shift, side = ("new", 8, "left") if standing.is_winner else ("yours", -8, "right")
+                spot, away = (standing.calls, 100 * standing.score), (shift, 0)
+                behind = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.5}
+                axes.annotate(
+                    label, spot, away, textcoords="offset points", va="center", ha=side, color=colour, bbox=behind
+                )
         axes.set_xlim(0, max(1, total))
         highest = max([float(curve.high.max()), *(standing.high for standing in standings)])
         top = 25 * math.ceil(4 * highest - 1e-9)
@@ -191,7 +201,8 @@ def interaction_map(cells: Sequence[Cell], order: Sequence[str], *, is_narrow: b
         width = 24 if is_narrow else 44
         labels = [f"{textwrap.shorten(name, width, placeholder='…')}  {at + 1}" for name, at in place.items()]
         axes.set_yticks(range(len(place)), labels, color=INK)
-        axes.set_xticks(range(len(place)), [str(at + 1) for at in range(len(place))])
+        last = max([0, *(min(place[cell.first], place[cell.second]) for cell in shown)])
+        axes.set_xticks(range(last + 1), [str(at + 1) for at in range(last + 1)])
         axes.set_xlim(-0.6, len(place) - 0.4)
         axes.set_ylim(len(place) - 0.4, -0.6)
         axes.set_aspect("equal", anchor="NW")
@@ -209,7 +220,7 @@ def _square(axes: Axes, column: int, row: int, cell: Cell, share: float, *, has_
     corner = (column - side / 2, row - side / 2)
     axes.add_patch(Rectangle(corner, side, side, color=colour, alpha=alpha, linewidth=0))
     if cell.is_sure and side > 0.6 and has_number:
-        text = f"{100 * cell.strength:+.0f}".replace("-", "−")
+        text = f"{100 * abs(cell.strength):.0f}"  # the colour says the sign, and a small square has no room for it
         axes.annotate(text, (column, row), ha="center", va="center", color=PAPER, fontsize=7)
 
 

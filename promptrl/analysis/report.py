@@ -79,7 +79,7 @@ def render_report(record: RunRecord) -> Report:
     context = {**_context(record), "figures": {name: _figure(name, draw) for name, (_, draw) in drawn.items()}}
     return Report(
         html=_environment().get_template("report.html").render(context),
-        summary=_environment().get_template("summary.md").render(context),
+        summary=_environment().get_template("summary.md").render(context).replace("\u00a0", " "),
         figures={name: draw(False) for name, (_, draw) in drawn.items()},
     )
 
@@ -96,19 +96,49 @@ def render_comparison(records: Sequence[RunRecord]) -> str:
         figures["improvement"] = _figure(
             "improvement", _intervals(standings, "improvement", "points over the baseline")
         )
-    runs = [_context(record) for record in records]
+    runs = [{**_context(record), "figures": _own_figures(f"r{n}-", record)} for n, record in enumerate(records)]
     meetings = list(_meetings(records))
     return _environment().get_template("comparison.html").render(runs=runs, figures=figures, meetings=meetings)
 
 
+def _own_figures(prefix: str, record: RunRecord) -> dict[str, Figure]:
+    return {name: _figure(name, draw, prefix) for name, (_, draw) in _figures(record).items()}
+
+
 def _meetings(records: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
-    """The first run's winner against each other one's, on the test rows that both answered."""
+    """The first run's winner against each other one's, on the test rows that both answered, with those that flipped."""
     first, *others = records
     for other in others:
-        pairs = paired_outcomes(first.answers("winner", "test"), other.answers("winner", "test"))
+        met = paired_outcomes(first.answers("winner", "test"), other.answers("winner", "test"))
+        pairs = [pair for pair in met if _is_same_row(pair[0].row_id, first, other)]
         if pairs:
-            change = paired_comparison([o.score for _, o in pairs], [f.score for f, _ in pairs])
-            yield {"first": first.run_id, "later": other.run_id, "change": change}
+            fixed, broken = flips(pairs)
+            yield {
+                "first": first.run_id,
+                "later": other.run_id,
+                "change": paired_comparison([o.score for _, o in pairs], [f.score for f, _ in pairs]),
+                "counts": _counts(pairs, fixed, broken),
+                "fixed": [_example(first, pair) for pair in fixed[:MAX_FIXED]],
+                "broken": [_example(first, pair) for pair in broken[:MAX_FIXED]],
+            }
+
+
+def _is_same_row(row_id: str, first: RunRecord, other: RunRecord) -> bool:
+    """Whether a row is the same in both runs: two data sets may call different rows by one name."""
+    if first.examples and other.examples:
+        return first.examples.get(row_id) == other.examples.get(row_id)
+    return first.info.get("data_hash") == other.info.get("data_hash")
+
+
+def meeting_lines(records: Sequence[RunRecord]) -> list[str]:
+    """What the test rows that both answered say of the first run's winner and each other one's, in sentences."""
+    return [
+        f"On {meeting['change'].rows} test rows that both answered, {meeting['later']} scores "
+        f"{wording.points(meeting['change'].difference)} points against {meeting['first']}, 95 % interval "
+        f"{wording.points(meeting['change'].low)} to {wording.points(meeting['change'].high)}; "
+        f"{meeting['counts']['fixed']} rows better, {meeting['counts']['broken']} worse."
+        for meeting in _meetings(records)
+    ]
 
 
 @cache
@@ -126,9 +156,9 @@ def _environment() -> Environment:
     return made
 
 
-def _figure(name: str, draw: Draw) -> Figure:
+def _figure(name: str, draw: Draw, prefix: str = "") -> Figure:
     label = _LABELS[name]
-    wide, narrow = (Markup(plots.inline(draw(is_narrow), label)) for is_narrow in (False, True))  # noqa: S704
+    wide, narrow = (Markup(plots.inline(draw(is_narrow), label, prefix)) for is_narrow in (False, True))  # noqa: S704
     return Figure(wide, narrow)
 
 

@@ -42,7 +42,7 @@ def printable(text: object, limit: int | None = None, *, keep_end: bool = False)
 
 def percent(share: float | None) -> str:
     """A score in [0, 1] as a percentage."""
-    return "–" if share is None else f"{100 * share:.1f} %"
+    return "–" if share is None else f"{100 * share:.1f}\u00a0%"
 
 
 def points(difference: float) -> str:
@@ -98,7 +98,7 @@ def evidence(result: Mapping[str, Any]) -> str:
     measured = result["improvement"]["test"]
     if not measured:
         return ""
-    share = f"{100 * measured.get('confidence', 0.95):g} %"
+    share = f"{100 * measured.get('confidence', 0.95):g}\u00a0%"
     return (
         f"Paired row by row that is {points(measured['score'])} points, {share} interval "
         f"{between(measured, is_signed=True)}, p\u00a0{p_value(measured['p_value'])}."

@@ -214,12 +214,14 @@ def _print_runs(summaries: "Sequence[RunSummary]") -> None:
     readers().print(made)
 
 
-def show_comparison(summaries: "Sequence[RunSummary]", *, as_json: bool) -> None:
-    """Runs side by side, and the prompts they ended with."""
+def show_comparison(summaries: "Sequence[RunSummary]", meetings: Sequence[str], *, as_json: bool) -> None:
+    """Runs side by side, what rows that they share say of their winners, and the prompts they ended with."""
     if as_json:
         print_data([asdict(summary) for summary in summaries], as_json=True)
         return
     _print_runs(summaries)
+    for line in meetings:
+        readers().print(clean(line))
     for summary in summaries:
         if summary.result is not None:
             text = Text.from_markup(clean(summary.result["winner"]["text"]))

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from promptrl.analysis.record import RunRecord
-from promptrl.analysis.report import Report, render_comparison, render_report
+from promptrl.analysis.report import Report, meeting_lines, render_comparison, render_report
 from promptrl.evaluation import Outcome
 from promptrl.llm.base import Completion
 from promptrl.tasks.dataset import Example
@@ -284,9 +284,10 @@ def test_the_summary_is_markdown_that_hostile_text_cant_break() -> None:
 
 def test_runs_stand_side_by_side() -> None:
     """The best test score is named, every prompt shown, and nothing is loaded here either."""
-    other = replace(make_record(HOSTILE), run_id="toy-0002")
-    page = Page(render_comparison([make_record(), other]))
-    assert "The highest test score is 50.0 %, by toy-0001." in page.text
+    record = make_record()
+    other = replace(make_record(HOSTILE), run_id="toy-0002", examples=record.examples)
+    page = Page(render_comparison([record, other]))
+    assert "The highest test score is 50.0\u00a0%, by toy-0001." in page.text
     assert page.text.count("Add it up.") == 2
     kept = other.result["baseline"] | {"test": None}
     untested = {**other.result, "baseline": kept, "winner": kept, "improvement": {"against": "baseline", "test": None}}
@@ -294,6 +295,64 @@ def test_runs_stand_side_by_side() -> None:
     assert "No run has a test score." in alone
     assert "On 40 test rows that both answered, toy-0002 scores +0.0 points against toy-0001" in page.text
     assert "script" not in page.tags
+
+
+def test_a_comparison_has_what_a_report_has() -> None:
+    """Curves, edits, interactions, finalists of each run; no two figures share an id."""
+    other = replace(make_record(), run_id="toy-0002")
+    html = render_comparison([make_record(), other])
+    headings = Page(html).text
+    for section in (
+        "Score against calls",
+        "Edits in the new prompts",
+        "Edits on average",
+        "Edits together",
+        "Finalists",
+    ):
+        assert section in headings
+    assert html.count("<svg") == 2 * (1 + 2 * 4)
+    ids = re.findall(r' id="([^"]+)"', html)
+    assert ids
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'(?:href="|url\()#([^")]+)', html)) <= set(ids)
+
+
+def test_rows_that_tell_two_winners_apart_are_shown() -> None:
+    """With both answers, the better and the worse ones apart; rows of another data set are not the same rows."""
+    record = make_record()
+    answers = [replace(o, score=1.0) if o.row_id == "r30" and o.prompt_id == "b" else o for o in record.outcomes]
+    answers = [replace(o, score=0.0) if o.row_id in ("r0", "r1") and o.prompt_id == "b" else o for o in answers]
+    other = replace(record, run_id="toy-0002", outcomes=answers)
+    text = " ".join(Page(render_comparison([record, other])).text.split())
+    (line,) = meeting_lines([record, other])
+    assert "toy-0002 scores −2.5 points against toy-0001" in line
+    assert "1 rows better, 2 worse" in line
+    assert line.replace("\u00a0", " ") in text
+    assert "Rows on which toy-0001 and toy-0002 differ" in text
+    assert "30? plainly wrong" in text
+    foreign = {row: Example(row, {"question": "Something else"}, "1", {}) for row in record.examples}
+    assert meeting_lines([record, replace(other, examples=foreign)]) == []
+    gone = replace(other, examples={})
+    assert len(meeting_lines([record, gone])) == 1
+    assert meeting_lines([record, replace(gone, info={"data_hash": "other"})]) == []
+
+
+def test_more_than_three_flips_fold_up() -> None:
+    """A phone would scroll for ever; two broken rows stand open, and three of the fixed ones do."""
+    page = Page(render_report(make_record()).html)
+    assert page.text.count("3 more") == 1
+    assert "20 rows fixed" in " ".join(page.text.split())
+
+
+def test_later_looks_and_early_stops_are_told() -> None:
+    """In the protocol; a first look on all rows needs no caution."""
+    record = make_record()
+    assert "look number" not in Page(render_report(record).html).text
+    again = replace(record, info={**record.info, "look": 3})
+    assert "look number 3 at these test rows" in Page(render_report(again).html).text
+    measured = {**record.result["improvement"]["test"], "sequential": {"looks": 4, "planned_rows": 90}}
+    early = {**record.result, "improvement": {"against": "baseline", "test": measured}}
+    assert "flatters the side that is ahead" in Page(render_report(replace(record, result=early)).html).text
 
 
 def test_folds_count_the_answers_of_each_winner() -> None:

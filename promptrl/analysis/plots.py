@@ -7,6 +7,7 @@ import io
 import math
 import re
 import textwrap
+import unicodedata
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from promptrl.analysis.curves import Curve
 INK, MUTED, RULE, PAPER, GOOD, BAD = "#1c2127", "#66707b", "#d9dee4", "#fdfdfc", "#0a62b0", "#bd4f00"
 VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper", GOOD: "good", BAD: "bad"}
 WIDE_IN, NARROW_IN = 7.4, 3.9
-MAX_LABEL = 200
+MAX_LABEL, MAX_LINE = 200, 42
 MAX_MAP_EDITS, MAX_NARROW_MAP_EDITS = 16, 10
 
 _STYLE: Any = {
@@ -126,7 +127,7 @@ def interval_plot(bars: Sequence[Bar], *, is_narrow: bool, name: str, axis: str)
             text = f"{100 * bar.value:+.1f}".replace("-", "−")
             axes.annotate(text, (1.01, place), xycoords=("axes fraction", "data"), va="center", color=colour)
             if is_narrow:
-                label = textwrap.shorten(bar.label, 50, placeholder="…")
+                label = _shortened(bar.label, 50)
                 spot, behind = (0, place + 0.75), {"facecolor": PAPER, "edgecolor": "none", "pad": 1.5}
                 axes.annotate(label, spot, xycoords=("axes fraction", "data"), va="center", color=INK, bbox=behind)
         labels = [] if is_narrow else [_lines(bar.label) for bar in bars]
@@ -199,7 +200,7 @@ def interaction_map(cells: Sequence[Cell], order: Sequence[str], *, is_narrow: b
             column, row = sorted((place[cell.first], place[cell.second]))
             _square(axes, column, row, cell, abs(cell.strength) / largest, has_number=not is_narrow)
         width = 24 if is_narrow else 44
-        labels = [f"{textwrap.shorten(name, width, placeholder='…')}  {at + 1}" for name, at in place.items()]
+        labels = [f"{_shortened(name, width)}  {at + 1}" for name, at in place.items()]
         axes.set_yticks(range(len(place)), labels, color=INK)
         last = max([0, *(min(place[cell.first], place[cell.second]) for cell in shown)])
         axes.set_xticks(range(last + 1), [str(at + 1) for at in range(last + 1)])
@@ -243,5 +244,21 @@ def _colour(bar: Bar) -> str:
 
 def _lines(label: str) -> str:
     """A label of at most two lines."""
-    lines = textwrap.wrap(label[:MAX_LABEL], 42) or [""]
-    return lines[0] if len(lines) == 1 else lines[0] + "\n" + textwrap.shorten(" ".join(lines[1:]), 42, placeholder="…")
+    lines = textwrap.wrap(label[:MAX_LABEL], MAX_LINE) or [""]
+    if len(lines) == 1:
+        return _shortened(lines[0], MAX_LINE)
+    return _shortened(lines[0], MAX_LINE) + "\n" + _shortened(" ".join(lines[1:]), MAX_LINE)
+
+
+def _shortened(label: str, width: int) -> str:
+    """The first words of a label; of one without blanks, or in wide letters, as many letters as fit."""
+    words = textwrap.shorten(label, width, placeholder="…")
+    if words != "…" and _width(words) <= width:
+        return words
+    last = next((n for n in range(len(label) + 1) if _width(label[:n]) >= width), len(label))
+    return label if _width(label) <= width else label[: last - 1] + "…"
+
+
+def _width(text: str) -> int:
+    """Columns that a text takes; the letters of East Asian scripts and emoji take two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)

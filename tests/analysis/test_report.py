@@ -224,6 +224,16 @@ def test_any_script_can_be_drawn() -> None:
     assert "数字だけで答えてください" in report.figures["winner"]
 
 
+def test_a_label_without_blanks_is_cut_in_the_middle() -> None:
+    """A language without blanks, or one long word, still says which edit it is."""
+    long = "数字だけで答えてください" * 6
+    record = make_record(long)
+    pairs = [{**record.attribution["interactions"][0], "first": named(long)}]
+    report = render_report(replace(record, attribution={**record.attribution, "interactions": pairs}))
+    assert re.search(r">数字だけで答えてください\w{0,12}… +1<", report.figures["interactions"])
+    assert re.search(r">数字だけで答えてください\w{0,12}…<", report.figures["winner"])
+
+
 def test_the_same_run_gives_the_same_report() -> None:
     """No clock, no random ids."""
     assert render_report(make_record(HOSTILE)) == hostile_report()

@@ -48,7 +48,7 @@ def evaluate_run(run: Run, split: SplitName, *, engines: Engines | None = None) 
         evaluation = _evaluate(loaded, parts, prompts, split, run.path.parent, log, engines)
     evaluation |= {"run_id": run.id, "subject": run.id, "look": None}
     if split == "test":
-        evaluation["look"] = record_look(run.path.parent, parts.splits.test, f"{run.id}/{place}")
+        evaluation["look"] = record_look(run.path.parent, parts.splits.test, f"{run.identity} {place}")
     run.write_json(f"{place}/result.json", evaluation)
     return evaluation
 

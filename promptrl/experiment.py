@@ -143,7 +143,7 @@ def _optimise(
         prompts = {"baseline": space.baseline, "winner": found.winner}
         is_same = found.winner.prompt_id == space.baseline.prompt_id
         if parts.folds or not is_same:
-            run.update(look=record_look(run.path.parent, splits.test, run.id))
+            run.update(look=record_look(run.path.parent, splits.test, run.identity))
         if not parts.folds and not is_same:
             tested = meet(evaluator, prompts, splits.test, "test", config.gate, rows_per_look(loaded))
         watch.calls_made("test")
@@ -212,6 +212,7 @@ def _find_winner(
         raise BudgetExhaustedError("the budget ended before the finalists could meet")
     left = evaluator.calls_left("validation")
     pruning = prune_winner(finals.winner, parts.space, parts.splits.validation, evaluator, max_calls=left)
+    watch.calls_made("validation")
     return _Found(search, finals, pruning)
 
 

@@ -111,6 +111,11 @@ class Run:
             "run.json", {"format": FORMAT, "run_id": self.id, "status": "running", "started": started, **info}
         )
 
+    @property
+    def identity(self) -> str:
+        """Id and start: after a run was removed, another one bears its id."""
+        return f"{self.id} {self.info.get('started', '')}"
+
     def update(self, **changes: object) -> None:
         """Change keys of run.json."""
         self.write_json("run.json", {**self.info, **changes})

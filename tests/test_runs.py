@@ -48,6 +48,18 @@ def test_versions_count_up_for_each_experiment(tmp_path: Path) -> None:
     assert [folder.create(name).id for name in ("a", "a", "b", "a")] == ["a-0001", "a-0002", "b-0001", "a-0003"]
 
 
+def test_a_removed_run_is_not_taken_for_the_next_one_of_its_id(tmp_path: Path) -> None:
+    """Or its look at the test rows would stand for both."""
+    folder = RunsFolder(tmp_path / "runs")
+    first = started(folder)
+    before = first.identity
+    first.update(status="failed")
+    assert first.identity == before
+    folder.remove(first)
+    again = started(folder)
+    assert (again.id, again.identity == before) == (first.id, False)
+
+
 def test_two_processes_never_take_the_same_version(tmp_path: Path) -> None:
     """The version is taken by an atomic mkdir."""
     context = multiprocessing.get_context("spawn")

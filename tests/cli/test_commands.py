@@ -67,7 +67,7 @@ def test_result_json_has_every_promised_key(trained: Path) -> None:
     result = only_result(trained)
     promised = {
         *("format", "run_id", "experiment", "status", "stop_reason", "verdict", "baseline", "winner", "improvement"),
-        *("calls", "tokens", "cost_usd", "wall_s", "seed", "effects"),
+        *("calls", "tokens", "cost_usd", "wall_s", "seed", "effects", "effects_note", "winner_effects", "pruning_note"),
     }
     assert promised <= set(result)
     assert {"total", "paid", "cached", "search", "validation", "test", "judge", "proposer"} == set(result["calls"])
@@ -354,6 +354,8 @@ def test_train_json_prints_one_object_a_line(trained: Path) -> None:
     assert events[-1]["result"]["verdict"] == "improved"
     used = [e["used"] for e in events if e["event"] == "calls_made" and e["stage"] == "search"]
     assert used == sorted(used)
+    *_, last = (e["used"] for e in events if e["event"] == "calls_made" and e["stage"] == "validation")
+    assert last == events[-1]["result"]["calls"]["validation"]  # pruning too
 
 
 def test_several_configs_run_in_one_go_and_the_worst_exit_code_wins(tmp_path: Path) -> None:

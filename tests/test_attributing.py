@@ -14,6 +14,8 @@ from promptrl.analysis.pruning import Obstacle, unpruned
 from promptrl.attributing import attribute
 from promptrl.evaluation import Outcome
 from promptrl.llm.base import Completion
+from promptrl.prompts.prompt import Demonstration
+from promptrl.prompts.space import build_edit_space
 from promptrl.runs import OutcomeFile, Run
 
 
@@ -94,3 +96,31 @@ def test_every_obstacle_to_pruning_has_words(obstacle: Obstacle) -> None:
     """That nothing was pruned, and why."""
     assert str(pruning_note(obstacle)).startswith("Nothing was pruned: ")
     assert pruning_note(None) is None
+
+
+def test_a_demonstration_is_told_once(tmp_path: Path) -> None:
+    """Adding it and swapping it in make the same prompt."""
+    shown = [Demonstration(f"d{n}", f"{n}?", str(n)) for n in range(4)]
+    space = build_edit_space(
+        slots={"task": ["Add.", "Sum."]},
+        text=None,
+        user="{question}",
+        separator=" ",
+        demonstrations=shown,
+        max_demonstrations=2,
+        bank=False,
+        phrases=False,
+        reorder=False,
+        tokens=None,
+    )
+    assert "swap_demonstration" in {edit.kind for edit in space.edits}
+    rng, asked = np.random.default_rng(0), []
+    for number in range(200):
+        prompt = space.draw(rng)
+        asked.append((prompt, Outcome(prompt.prompt_id, f"r{number}", 0, "search", Completion(""), {}, 0.0, 0.0)))
+    with closing(OutcomeFile(tmp_path, lambda prompt: [])) as log:
+        log.record(asked)
+    found = attribute(Run(tmp_path), space, [o for _, o in asked], space.baseline, unpruned(space.baseline))
+    told = [edit["edit"] for edit in found["attention"] if "demonstration" in edit["edit"]]
+    assert len(told) == 4
+    assert all(label.startswith("add ") for label in told)

@@ -245,13 +245,22 @@ def show_run(run: "Run", *, as_json: bool) -> None:
     show_result(result, run.path, console)
     print_effects(result, console)
     board = table("", "validation", "rows", "against baseline", "finalist", right=("validation", "rows"))
-    for place, row in enumerate(run.leaderboard(), start=1):
+    finalists = run.leaderboard()
+    texts = distinct_parts([row["text"] for row in finalists])
+    for place, (row, text) in enumerate(zip(finalists, texts, strict=True), start=1):
         against = "(baseline)" if row["is_baseline"] else "–"
         if row["difference"] is not None and not row["is_baseline"]:
             against = f"{points(row['difference'])} ± {100 * row['sd']:.1f}"
-        first = Text(strip_controls(row["text"]).replace("\n", " "), no_wrap=True, overflow="ellipsis")
-        board.add_row(str(place), percent(row["score"]), str(row["rows"]), against, first)
+        board.add_row(str(place), percent(row["score"]), str(row["rows"]), against, Text(strip_controls(text)))
     console.print(board)
+
+
+def distinct_parts(texts: Sequence[str]) -> list[str]:
+    """Prompts on one line each, without the messages at the end that all of them have."""
+    messages = [text.split("\n\n") for text in texts]
+    while messages and min(map(len, messages)) > 1 and len({parts[-1] for parts in messages}) == 1:
+        messages = [parts[:-1] for parts in messages]
+    return [" ".join(" ".join(parts).split()).removeprefix("[system] ") for parts in messages]
 
 
 def print_effects(result: Mapping[str, Any], console: Console) -> None:

@@ -6,7 +6,7 @@ from rich.text import Text
 from promptrl.analysis.power import split_power
 from promptrl.console import show_evaluation
 from promptrl.console.screen import readers
-from promptrl.console.tables import print_effects, prospects
+from promptrl.console.tables import distinct_parts, print_effects, prospects
 
 
 def told(rows: int, min_improvement: float = 0.0, looks: int = 0) -> str:
@@ -73,3 +73,16 @@ def test_what_edits_are_worth_is_told_with_what_could_not_be_said(capsys: pytest
     assert "unit = kilo -20.0 [-30.0, -10.0] on average" in shown
     assert "3 edits have none." in shown
     assert not [line for line in shown if "mile" in line]
+
+
+def test_finalists_are_told_by_what_they_differ_in() -> None:
+    """What all of them end with is left out, but a lone message stays."""
+    ending = "\n\n[user]\n{q}"
+    assert distinct_parts([f"[system]\nAdd.{ending}", f"[system]\nAdd.\nBe brief.{ending}"]) == [
+        "Add.",
+        "Add. Be brief.",
+    ]
+    shown = distinct_parts([f"[system]\nAdd.{ending}", f"[system]\nAdd.\n\n[user]\n1\n\n[assistant]\n2{ending}"])
+    assert shown == ["Add.", "Add. [user] 1 [assistant] 2"]
+    assert distinct_parts(["[user]\n{q}", "[user]\n{q}"]) == ["[user] {q}"] * 2
+    assert distinct_parts([]) == []

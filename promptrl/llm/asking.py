@@ -21,7 +21,6 @@ import functools
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from promptrl.errors import ConfigError, Problem, TargetError
@@ -136,7 +135,7 @@ class Asker:
         prompt, answer = completion.prompt_tokens, completion.completion_tokens
         if completion.cost_usd is not None or self._price is None or prompt is None or answer is None:
             return completion
-        return replace(completion, cost_usd=self._price.cost_usd(prompt, answer))
+        return completion.at_cost(self._price.cost_usd(prompt, answer))
 
     def _wait_s(self, error: TransientError, attempt: int) -> float:
         if error.retry_after_s is not None:

@@ -35,6 +35,7 @@ _SCHEMA = (
 )
 _USE_NOTED_S = 3600.0
 """A use is written down when the last one noted is older than this: reading an answer costs no write as a rule."""
+_encode_question = json.JSONEncoder(sort_keys=True).encode  # json.dumps makes an encoder anew for each
 _STORED_FIELDS = ("text", "prompt_tokens", "completion_tokens", "latency_s", "cost_usd", "finish_reason", "fault")
 
 
@@ -45,7 +46,7 @@ def cache_key(identity: str, request: Request) -> str:
     """
     params = {name: _canonical(value) for name, value in request.params.items() if value is not None}
     messages = [[message.role, message.content] for message in request.messages]
-    question = json.dumps([_KEY_VERSION, identity, messages, params, request.repeat], sort_keys=True)
+    question = _encode_question([_KEY_VERSION, identity, messages, params, request.repeat])
     return hashlib.sha256(question.encode()).hexdigest()
 
 

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import copy
 import functools
+import itertools
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import replace
@@ -181,10 +182,14 @@ class Engine:
         self.close()
 
     def _take_calls(self, requests: Sequence[Request]) -> int:
-        for admitted, request in enumerate(requests):
-            if not self._budget.take_calls(request.purpose, 1):
-                return admitted
-        return len(requests)
+        admitted = 0
+        for purpose, group in itertools.groupby(request.purpose for request in requests):
+            wanted = sum(1 for _ in group)
+            granted = self._budget.take_calls(purpose, wanted)
+            admitted += granted
+            if granted < wanted:
+                break
+        return admitted
 
     def _answers(self, requests: Sequence[Request]) -> Generator[tuple[int, Answer], None, None]:
         identity = self.target.identity

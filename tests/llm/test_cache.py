@@ -209,6 +209,13 @@ def test_the_key_ignores_what_does_not_matter() -> None:
     assert key == cache_key("t", Request(messages, {"max_tokens": 5, "temperature": 0.0, "stop": None}, purpose="test"))
 
 
+def test_the_key_is_the_same_in_every_version() -> None:
+    """The answers of last month are still found."""
+    messages = (Message("system", "Add."), Message("user", "é 1 + 1?"))
+    key = cache_key("openai m", Request(messages, {"temperature": 0.0, "max_tokens": 8, "stop": None}))
+    assert key == "859a022cee5f4379d79be3b3c219d192c6de7e972c9cb1c6868009bcffc3d424"
+
+
 @pytest.mark.parametrize(
     ("params", "expected"),
     [

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +14,7 @@ from servers.stub_target import FakeTime, StubTarget, ask
 
 from promptrl.errors import BudgetExhaustedError, ConfigError, TargetError
 from promptrl.llm.background import background_loop
-from promptrl.llm.base import Completion, CompletionError, Messages, Target, TransientError
+from promptrl.llm.base import Completion, CompletionError, Messages, Purpose, Target, TransientError
 from promptrl.llm.budget import Budget
 from promptrl.llm.cache import Cache
 from promptrl.llm.engine import Engine
@@ -132,6 +133,25 @@ def test_concurrency_is_bounded() -> None:
     target.open()
     thread.join(10)
     assert (target.most, len(target.begun)) == (3, 20)
+
+
+def test_a_cost_changes_nothing_else_of_an_answer() -> None:
+    """All other fields stay, whatever a later version adds."""
+    fields = ("a", 1, 2, 3.0, None, "stop", "empty", True)
+    assert len(fields) == len(dataclasses.fields(Completion))
+    answer = Completion(*fields)
+    assert answer.at_cost(4.0) == dataclasses.replace(answer, cost_usd=4.0)
+
+
+def test_a_batch_that_the_budget_cuts_is_answered_in_order() -> None:
+    """Also where purposes with shares of their own alternate: what comes after the first refusal is not asked."""
+    target, budget = StubTarget(_echo), Budget(max_calls=4)
+    budget.reserve_share("test", 1)
+    purposes: list[Purpose] = ["search", "test", "search", "test", "search"]
+    with pytest.raises(BudgetExhaustedError, match="for test, 2 were not made"):
+        _engine(target, budget).run([ask(f"q{n}", purpose=p) for n, p in enumerate(purposes)])
+    assert sorted(target.asked) == ["q0", "q1", "q2"]
+    assert budget.spent.total == 3
 
 
 def test_a_cached_answer_counts_as_a_call_and_is_not_paid(tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
 """Kills training runs with -9 at random moments, resumes them, and counts what the server was asked twice.
 
-    python tests/kills.py --kills 100
+    python tests/kills.py --kills 100 --quickstart
     python tests/kills.py --kills 20 --calls 1000
 
 Each run is killed up to five times, at a random number of requests seen by the server or at a random time, and then
 carried to its end. It fails when a result differs from that of an uninterrupted run, or when more questions were asked
-again after a kill than were in flight. The questions go to a server in this process.
+again after a kill than were in flight. The questions go to a server in this process, which counts them: a toy model for
+a toy experiment, or nano for configs/quickstart.yaml.
 """
 
 import argparse
+import asyncio
 import json
 import os
 import random
@@ -18,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,13 +31,45 @@ from servers import toy_model
 from servers.openai_server import Chat, OpenAIServer
 from servers.toy_model import CONFIG, write_experiment
 
+from promptrl.llm.background import background_loop
+from promptrl.llm.base import Message
+from promptrl.llm.local import LocalTarget
+
+QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
 CONCURRENCY = 4
+LATENCY_S = 0.02
 MAX_KILLS_OF_A_RUN = 5
 LONGEST_RUN_S = 600
 
 
+Answer = Callable[[Chat, dict[str, Any]], str]
+
+
+class Nano:
+    """The model of the quickstart; a second time it answers from memory, as soon as a quick server would."""
+
+    def __init__(self) -> None:
+        self._target = LocalTarget("nano")
+        self._known: dict[str, str] = {}
+
+    def answer(self, messages: Chat, params: dict[str, Any]) -> str:
+        """Answer at temperature 0."""
+        question = json.dumps(messages)
+        if question in self._known:
+            time.sleep(LATENCY_S)
+            return self._known[question]
+        chat = tuple(Message(message["role"], message["content"]) for message in messages)
+        asked = self._target.complete(chat, {name: params[name] for name in ("temperature", "max_tokens")})
+        return self._known.setdefault(
+            question, asyncio.run_coroutine_threadsafe(asked, background_loop()).result().text
+        )
+
+
 class Counting:
-    """Answers like the toy model and counts what is asked again.
+    """Answers like a model and counts what is asked again.
+
+    Args:
+        model: Gives the answers.
 
     Attributes:
         process: Which of several processes asks now.
@@ -42,7 +77,8 @@ class Counting:
         lost: How many questions that a process had asked were asked again later, by process.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, model: Answer = toy_model.answer) -> None:
+        self._model = model
         self.process = self.asked = 0
         self.lost: Counter[int] = Counter()
         self._last_asked: dict[str, int] = {}
@@ -57,7 +93,7 @@ class Counting:
                 self.lost[self._last_asked[question]] += 1
             self._last_asked[question] = self.process
             self._change.notify_all()
-        return toy_model.answer(messages, params)
+        return self._model(messages, params)
 
     def wait_for(self, asked: int, process: "subprocess.Popen[bytes]") -> None:
         """Return when so many requests have come, or the process has ended."""
@@ -83,11 +119,24 @@ class Killed:
 
 def toy_config(folder: Path, base_url: str, max_calls: int) -> Path:
     """The toy experiment over HTTP."""
-    target = (
-        f"target: {{type: openai, model: toy, base_url: '{base_url}', api_key_env: null, concurrency: {CONCURRENCY}}}"
-    )
     text = CONFIG.replace("max_calls: 900", f"max_calls: {max_calls}")
-    return write_experiment(folder, text[: text.index("target: ")] + target + text[text.index("\nprompt:") :])
+    return write_experiment(folder, over_http(text, base_url, ""))
+
+
+def quickstart_config(folder: Path, base_url: str) -> Path:
+    """The quickstart over HTTP, everything else as it ships."""
+    config = folder / "quickstart.yaml"
+    params = "params: {temperature: 0, max_tokens: 48}"
+    text = QUICKSTART.read_text()
+    assert params in text
+    config.write_text(over_http(text, base_url, f", {params}"))
+    return config
+
+
+def over_http(text: str, base_url: str, more: str) -> str:
+    """A config with a server as its target."""
+    fields = f"type: openai, model: m, base_url: '{base_url}', api_key_env: null, concurrency: {CONCURRENCY}{more}"
+    return text[: text.index("target:")] + f"target: {{{fields}}}" + text[text.index("\nprompt:") :]
 
 
 def start(folder: Path, *arguments: str) -> "subprocess.Popen[bytes]":
@@ -139,7 +188,7 @@ def kill_and_resume(folder: Path, config: Path, server: Counting, kills: int, to
     for _ in range(kills):
         process = start_or_resume(folder, config)
         if rng.random() < 0.8:
-            server.wait_for(server.asked + rng.randint(1, max(2, total // kills)), process)
+            server.wait_for(server.asked + rng.randint(1, max(2, 3 * total // (2 * kills))), process)
             time.sleep(rng.choice([0.0, rng.random() / 20]))
         else:
             time.sleep(rng.random() * 4)
@@ -157,24 +206,32 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--calls", type=int, default=400, help="calls of the toy experiment")
+    parser.add_argument("--quickstart", action="store_true", help="the quickstart instead, with nano behind the server")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     rng = random.Random(options.seed)
+    model = Nano().answer if options.quickstart else toy_model.answer
+
+    def write_config(folder: Path, base_url: str) -> Path:
+        return (
+            quickstart_config(folder, base_url) if options.quickstart else toy_config(folder, base_url, options.calls)
+        )
+
     kills = runs = worst = 0
     with tempfile.TemporaryDirectory() as place:
         whole = Path(place) / "whole"
         whole.mkdir()
-        counting = Counting()
+        counting = Counting(model)
         with OpenAIServer(counting.answer) as server:
-            expected = finish(whole, toy_config(whole, server.base_url, options.calls))
+            expected = finish(whole, write_config(whole, server.base_url))
         total = counting.asked
         print(f"uninterrupted: {total} requests, {counting.lost.total()} asked again", flush=True)  # noqa: T201
         while kills < options.kills:
             folder = Path(place) / f"run-{runs}"
             folder.mkdir()
-            counting = Counting()
+            counting = Counting(model)
             with OpenAIServer(counting.answer) as server:
-                config = toy_config(folder, server.base_url, options.calls)
+                config = write_config(folder, server.base_url)
                 wanted = min(MAX_KILLS_OF_A_RUN, options.kills - kills)
                 killed = kill_and_resume(folder, config, counting, wanted, total, rng)
             kills, runs, worst = kills + killed.kills, runs + 1, max(worst, killed.lost)

@@ -71,6 +71,8 @@ def evaluate_prompt_file(
     parts = build_parts(loaded)
     _refuse_seen_rows(parts, split)
     prompt = read_prompt(file, parts.space.baseline)
+    if not prompt.user.placeholders:
+        raise UsageError(f"{file}: the user message has no placeholder, so every row would be asked the same")
     for name in prompt.user.placeholders:
         if name not in parts.splits.train[0].fields:
             raise UsageError(f"{file}: {{{name}}} is no placeholder of the config's user message")
@@ -144,7 +146,7 @@ def read_prompt(file: Path, baseline: Prompt) -> Prompt:
         raise UsageError(f"{file} is neither a run nor a readable prompt file") from error
     try:
         if file.suffix == ".json":
-            return prompt_from_messages(text)
+            return prompt_from_messages(text, baseline.user)
         is_from_windows = text.count("\n") == text.count("\r\n")
         text = text.replace("\r\n", "\n") if is_from_windows else text
         return prompt_from_text(text.removesuffix("\n"), baseline.user)

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from promptrl.errors import RunLockedError, UsageError
-from promptrl.prompts.prompt import UserTemplate
+from promptrl.prompts.prompt import Prompt, UserTemplate
 from promptrl.runs import Run
 
 PROMPTFOO_SCHEMA = "https://promptfoo.dev/config-schema.json"
@@ -55,8 +55,9 @@ def export_prompt(run: Run, to: str) -> str:
 
 def _promptfoo(run: Run, result: Mapping[str, Any], target: Mapping[str, Any]) -> str:
     """A promptfooconfig.yaml with the baseline and the winner side by side (https://www.promptfoo.dev/docs/configuration/)."""
+    asked = _template_length(run)
     prompts = [
-        {"label": label, "raw": json.dumps(_as_nunjucks(result[label]["messages"]), ensure_ascii=False)}
+        {"label": label, "raw": json.dumps(_as_nunjucks(result[label]["messages"], asked), ensure_ascii=False)}
         for label in ("baseline", "winner")
     ]
     config: dict[str, Any] = {"description": f"promptrl run {run.id}", "prompts": prompts}
@@ -74,14 +75,24 @@ def _promptfoo(run: Run, result: Mapping[str, Any], target: Mapping[str, Any]) -
     return head + yaml.safe_dump(config, allow_unicode=True, sort_keys=False, width=100)
 
 
-def _as_nunjucks(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+def _template_length(run: Run) -> int:
+    """How many of a prompt's last messages are the user template: the same number in all prompts of a run."""
+    saved = next(iter(run.prompts()), None)
+    return 1 if saved is None else len(Prompt.from_json(saved).user.messages)
+
+
+def _as_nunjucks(messages: list[dict[str, str]], asked: int) -> list[dict[str, str]]:
     """The messages with promptfoo's ``{{name}}`` for our ``{name}``; braces that mean nothing stay harmless."""
-    *head, last = messages
-    template = UserTemplate(last["content"])
-    marked = template.render({name: f"{_OPEN}{name}{_CLOSE}" for name in template.placeholders})
-    parts = re.split(f"{_OPEN}(.*?){_CLOSE}", marked)
-    content = "".join("{{" + part + "}}" if i % 2 else _guard(part) for i, part in enumerate(parts))
-    return [{**m, "content": _guard(m["content"])} for m in head] + [{**last, "content": content}]
+    guarded = [_guard(message["content"]) for message in messages[:-asked]]
+    contents = guarded + [_filled_by_nunjucks(message["content"]) for message in messages[-asked:]]
+    return [{**message, "content": content} for message, content in zip(messages, contents, strict=True)]
+
+
+def _filled_by_nunjucks(text: str) -> str:
+    template = UserTemplate(text)
+    (marked,) = template.render({name: f"{_OPEN}{name}{_CLOSE}" for name in template.placeholders})
+    parts = re.split(f"{_OPEN}(.*?){_CLOSE}", marked.content)
+    return "".join("{{" + part + "}}" if i % 2 else _guard(part) for i, part in enumerate(parts))
 
 
 def _guard(text: str) -> str:

@@ -16,6 +16,7 @@ from promptrl.config import LoadedConfig, load_config
 from promptrl.config.targets import OpenAITargetConfig, ReplayTargetConfig
 from promptrl.errors import ConfigError, Problem
 from promptrl.events import Stage
+from promptrl.llm.base import Message
 from promptrl.llm.prices import Price, price_of
 from promptrl.prompts.prompt import Demonstration, UserTemplate
 from promptrl.prompts.space import EditSpace, build_edit_space
@@ -219,8 +220,11 @@ def _lacking(loaded: LoadedConfig) -> Iterator[Problem]:
 
 def _user_message(loaded: LoadedConfig) -> UserTemplate:
     """The template of the user message, which may be the whole prompt."""
-    template = loaded.config.user_template
-    return UserTemplate(loaded.config.prompt.text or "" if template is None else template)
+    turns = loaded.config.user_turns
+    if turns is None:
+        return UserTemplate(loaded.config.prompt.text or "")
+    *earlier, last = turns
+    return UserTemplate(last.content, tuple(Message(turn.role, turn.content) for turn in earlier))
 
 
 def _load_examples(loaded: LoadedConfig) -> dict[str, list[Example]]:
@@ -280,15 +284,13 @@ def _edit_space(loaded: LoadedConfig, splits: Splits | None) -> EditSpace:
     candidates = [_UNREAD]
     if splits is not None:
         candidates = [
-            Demonstration(
-                example.id, user.render(example.fields), accepted_answers(example.reference)[0], example.fields
-            )
+            Demonstration(example.id, "", accepted_answers(example.reference)[0], example.fields).shown_by(user)
             for example in splits.demonstrations
         ]
     return build_edit_space(
         slots=config.prompt.slots,
         text=config.prompt.text,
-        user=config.user_template,
+        user=None if config.user_turns is None else user,
         separator=config.prompt.separator,
         demonstrations=candidates if config.prompt.demonstrations.max else (),
         max_demonstrations=config.prompt.demonstrations.max,

@@ -9,6 +9,9 @@ import yaml
 
 from promptrl.errors import RunLockedError, UsageError
 from promptrl.exports import export_prompt
+from promptrl.llm.base import Message
+from promptrl.prompts.files import template_messages
+from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 from promptrl.runs import Run, RunsFolder
 
 MESSAGES = [
@@ -42,6 +45,19 @@ def test_promptfoo_gets_its_own_placeholders_and_no_accidental_ones(run: Run) ->
     provider = config["providers"][0]
     assert provider["id"] == "openai:chat:m"
     assert provider["config"] == {"temperature": 0, "apiBaseUrl": "http://localhost:1/v1", "apiKeyEnvar": "KEY"}
+
+
+def test_promptfoo_fills_every_message_of_a_conversation(run: Run) -> None:
+    """Those of the user template, and no message before them."""
+    earlier = (Message("user", "Text: {text}"), Message("assistant", "Read."))
+    prompt = Prompt((), (Demonstration("r", "{text}?", "{{x}}"),), UserTemplate("{text}?", earlier))
+    (run.path / "prompts.jsonl").write_text(json.dumps({"prompt_id": "x", **prompt.to_json()}) + "\n")
+    messages = [{"role": m.role, "content": m.content} for m in template_messages(prompt)]
+    winner = {"prompt_id": "x", "text": prompt.text, "messages": messages}
+    run.finish({"winner": winner, "baseline": winner})
+    raw = json.loads(yaml.safe_load(export_prompt(run, "promptfoo"))["prompts"][0]["raw"])
+    contents = [message["content"] for message in raw]
+    assert contents == ["{text}?", "{% raw %}{{x}}{% endraw %}", "Text: {{text}}", "Read.", "{{text}}?"]
 
 
 @pytest.mark.parametrize("kind", ["local", "python", "replay"])

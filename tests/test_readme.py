@@ -12,7 +12,7 @@ from promptrl.config import load_config
 
 README = Path(__file__).parents[1] / "README.md"
 TEXT = README.read_text(encoding="utf-8")
-CONFIG = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)[0]
+CONFIG, CONVERSATION = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
 TARGETS = re.findall(r"^\| .*? \| `(\{type: .*?\})`", TEXT, re.MULTILINE)
 COMMANDS = sorted({m[1] for m in re.finditer(r"^\$ (?:.*&& )?promptrl ([a-z]+)", TEXT, re.MULTILINE)})
 
@@ -22,6 +22,15 @@ def test_the_config_of_the_readme_loads(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG, encoding="utf-8")
     assert load_config(path).config.name == "support-triage"
+
+
+def test_the_conversation_of_the_readme_fits_its_config(tmp_path: Path) -> None:
+    """It may stand where the user message does."""
+    config = yaml.safe_load(CONFIG)
+    config["prompt"] |= yaml.safe_load(CONVERSATION)["prompt"]
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    assert [turn.role for turn in load_config(path).config.user_turns or ()] == ["user", "assistant", "user"]
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -33,11 +33,13 @@ class Expect:
         text: What the field takes, in words; empty: derived from its type and range.
         later: Values that a coming version will take; ``text`` and ``mapping`` stand for all such values.
         is_private: True when a wrong value may be a secret and must not be repeated.
+        takes_text: True when text may stand for a list.
     """
 
     text: str = ""
     later: tuple[str, ...] = ()
     is_private: bool = False
+    takes_text: bool = False
 
 
 class Block(BaseModel):

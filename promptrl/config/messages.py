@@ -130,10 +130,10 @@ def _hint_for_value(place: Place, value: Any, path: Path, marks: Mapping[Path, M
         return f"write {MISSPELT_BOOLS[value.lower()]}"
     if isinstance(value, str) and _is_number(value) and place.kind in (int, float):
         return "write it without quotes"
-    if place.is_text and isinstance(value, bool | int | float):
+    if place.takes_text and isinstance(value, bool | int | float):
         written = marks[path].written if path in marks else ""
         return f'put it in quotes: "{written or show(value)}"'
-    if place.is_text and isinstance(value, dict):
+    if place.takes_text and isinstance(value, dict):
         return "put text that holds braces or a colon in quotes"
     if isinstance(value, str):
         if any(later in (value, "text") for later in place.expect.later):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from promptrl.config.blocks import Block, Count, Expect, Issue, Number, PathText, Switch, Text, Whole, show
 from promptrl.config.metrics import MetricBlock, MetricConfig, QualityConfig, RegexConfig
@@ -51,6 +51,51 @@ class DemonstrationsConfig(Block):
             yield Issue(("max",), f"got {self.max}, expected at most `candidates` ({self.candidates})")
 
 
+class TurnConfig(Block):
+    """One message of a user template of several."""
+
+    role: Literal["user", "assistant"] = Field(description="Who says it; the last message is the user's.")
+    content: Text = Field(description="The message, with {column} placeholders.")
+
+
+def _one_turn(value: Any) -> Any:
+    """Take text for the one message of the user."""
+    return [{"role": "user", "content": value}] if isinstance(value, str) and value else value
+
+
+def _as_written(turns: tuple[TurnConfig, ...]) -> str | list[dict[str, str]]:
+    return turns[0].content if len(turns) == 1 else [turn.model_dump() for turn in turns]
+
+
+Turns = Annotated[
+    tuple[TurnConfig, ...],
+    Field(min_length=1),
+    BeforeValidator(_one_turn),
+    PlainSerializer(_as_written, when_used="json"),
+    Expect("text, or a list of messages with role and content", takes_text=True),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "role": {"enum": ["user", "assistant"]},
+                            "content": {"type": "string", "minLength": 1},
+                        },
+                        "required": ["role", "content"],
+                        "additionalProperties": False,
+                    },
+                },
+            ]
+        }
+    ),
+]
+
+
 class PromptConfig(Block):
     """The prompt to improve and what may vary in it."""
 
@@ -67,9 +112,10 @@ class PromptConfig(Block):
         description="Instead of `slots`: today's prompt, or the path of a .txt or .md file that holds it. "
         "With a placeholder it is the whole user message, else the system message.",
     )
-    user: Text | None = Field(
+    user: Turns | None = Field(
         default=None,
-        description="User message with {column} placeholders ({{ and }} escape); null: the input column alone.",
+        description="User message with {column} placeholders ({{ and }} escape); null: the input column alone. "
+        "Or a conversation that ends with it: a list of messages.",
     )
     separator: str = Field(default=" ", description="What stands between two slots.")
     demonstrations: DemonstrationsConfig = Field(
@@ -94,19 +140,28 @@ class PromptConfig(Block):
             if self.user is not None:
                 yield Issue(("user",), "can't be given: `text` has a placeholder and is the whole user message")
         elif self.user is not None:
-            yield from _template_issues("user", self.user)
-            if not placeholders(self.user):
-                yield Issue(("user",), "has no {column} placeholder: every example would get the same message")
+            yield from self._turn_issues(self.user)
 
-    def user_template(self, input_column: str | None) -> str | None:
-        """The template of the user message; None when `text` is it.
+    def user_turns(self, input_column: str | None) -> tuple[TurnConfig, ...] | None:
+        """The template of the user message and what comes before it; None when `text` is the whole of it.
 
         Args:
             input_column: ``dataset.input``, which stands in for a missing template.
         """
         if self.text is not None and placeholders(self.text):
             return None
-        return self.user if self.user is not None else f"{{{input_column}}}"
+        return self.user or (TurnConfig(role="user", content=f"{{{input_column}}}"),)
+
+    @staticmethod
+    def _turn_issues(turns: tuple[TurnConfig, ...]) -> Iterator[Issue]:
+        for position, turn in enumerate(turns):
+            key = "user" if len(turns) == 1 else f"user.{position}.content"
+            yield from _template_issues(key, turn.content)
+        if turns[-1].role != "user":
+            path = ("user", str(len(turns) - 1), "role")
+            yield Issue(path, "got assistant, expected user: the last message is what the model answers")
+        if not any(placeholders(turn.content) for turn in turns):
+            yield Issue(("user",), "has no {column} placeholder: every example would get the same message")
 
 
 class EditsConfig(Block):
@@ -378,9 +433,9 @@ class ExperimentConfig(Block):
         return self.gate.metric or next(metric.name for metric in self.reward.qualities if metric.weight > 0)
 
     @property
-    def user_template(self) -> str | None:
-        """The template of the user message; None when ``prompt.text`` is the whole user message."""
-        return self.prompt.user_template(self.dataset.input)
+    def user_turns(self) -> tuple[TurnConfig, ...] | None:
+        """The template of the user message and what comes before it; None when ``prompt.text`` is the whole of it."""
+        return self.prompt.user_turns(self.dataset.input)
 
     def issues(self) -> Iterator[Issue]:
         """Check the blocks against each other."""
@@ -421,8 +476,9 @@ def _input_issues(prompt: PromptConfig, dataset: DatasetConfig) -> Iterator[Issu
 
 
 def _column_issues(prompt: PromptConfig, dataset: DatasetConfig) -> Iterator[Issue]:
-    template = prompt.user_template(dataset.input)
-    names = placeholders(prompt.text or "" if template is None else template)
+    turns = prompt.user_turns(dataset.input)
+    texts = [prompt.text or ""] if turns is None else [turn.content for turn in turns]
+    names = [name for text in texts for name in placeholders(text)]
     for name in dataset.columns:
         if name not in names:
             message = "names no placeholder of the user message"
@@ -441,7 +497,7 @@ def _gate_issues(metrics: Sequence[MetricBlock], gate: GateConfig) -> Iterator[I
 def _template_issues(key: str, template: str) -> Iterator[Issue]:
     for found in malformed_placeholders(template):
         hint = "{column} is replaced; write {{ and }} for braces that stay"
-        yield Issue((key,), f"{show(found)} is not a placeholder", hint)
+        yield Issue(tuple(key.split(".")), f"{show(found)} is not a placeholder", hint)
 
 
 def _file_items(files: FilesConfig | None) -> Iterator[tuple[str, str]]:

@@ -39,7 +39,11 @@ def apply_override(source: Source, override: str) -> list[Issue]:
 
 def _read(path: Path, written: str, data: Any) -> tuple[list[Issue], Any, dict[Path, Mark]]:
     place = place_at(path, data)
-    if place is not None and place.is_text and not written.startswith(('"', "'")):
+    if (
+        place is not None
+        and place.takes_text
+        and not written.startswith(('"', "'") if place.is_text else ('"', "'", "["))
+    ):
         is_null = place.is_nullable and written in ("", "null", "~")
         return [], None if is_null else written, {}
     try:

@@ -71,6 +71,11 @@ class Place:
         return self.kind is str
 
     @property
+    def takes_text(self) -> bool:
+        """True when text fits, perhaps in place of a list."""
+        return self.is_text or self.expect.takes_text
+
+    @property
     def choices(self) -> tuple[str, ...]:
         """The words of a closed choice."""
         return tuple(str(choice) for choice in get_args(self.kind)) if get_origin(self.kind) is Literal else ()
@@ -141,6 +146,8 @@ def schema_rows(model: type[BaseModel] = ExperimentConfig, prefix: str = "") -> 
             rows += schema_rows(place.block, f"{key}.")
         elif place.variants:
             rows += _variant_rows(place.variants, f"{key}.")
+        elif item and item.block:
+            rows += schema_rows(item.block, f"{key}.N.")
         elif item and item.variants:
             rows += _variant_rows(item.variants, f"{key}.N.")
     return rows

@@ -50,7 +50,7 @@ class _CandidateEdit:
     @property
     def text(self) -> str:
         """The demonstration as question and answer."""
-        return f"{self.demonstration.user}\n{self.demonstration.assistant}"
+        return f"{self.demonstration.question}\n{self.demonstration.assistant}"
 
     def is_held(self, prompt: Prompt) -> bool:
         """Whether the demonstration is shown."""
@@ -61,7 +61,7 @@ class _CandidateEdit:
 
     def _name(self) -> str:
         number = self.pool.rank[self.demonstration.source] + 1
-        pair = f"{quoted(self.demonstration.user, 40)} → {quoted(self.demonstration.assistant, 20)}"
+        pair = f"{quoted(self.demonstration.question, 40)} → {quoted(self.demonstration.assistant, 20)}"
         return f"demonstration {number}: {pair}"
 
 

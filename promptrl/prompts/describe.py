@@ -1,10 +1,11 @@
 """What changed between two prompts, in words for people."""
 
+from collections.abc import Iterator
 from difflib import SequenceMatcher
 
 from promptrl.prompts.edits import quoted
 from promptrl.prompts.phrases import split_phrases
-from promptrl.prompts.prompt import Demonstration, Prompt
+from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 
 
 def describe_changes(old: Prompt, new: Prompt) -> list[str]:
@@ -12,8 +13,19 @@ def describe_changes(old: Prompt, new: Prompt) -> list[str]:
     return [
         *_slot_changes(old, new),
         *_demonstration_changes(old.demonstrations, new.demonstrations),
-        *_text_changes("user", old.user.text, new.user.text),
+        *_template_changes(old.user, new.user),
     ]
+
+
+def _template_changes(old: UserTemplate, new: UserTemplate) -> Iterator[str]:
+    """Earlier messages by their number and role, the last one as ``user``."""
+    before, after = (
+        {f"message {at} ({message.role})": message.content for at, message in enumerate(template.earlier, 1)}
+        | {"user": template.text}
+        for template in (old, new)
+    )
+    for name in dict.fromkeys(sorted([*before, *after], key=lambda name: (name == "user", name))):
+        yield from _text_changes(name, before.get(name, ""), after.get(name, ""))
 
 
 def _slot_changes(old: Prompt, new: Prompt) -> list[str]:
@@ -57,4 +69,4 @@ def _demonstration_changes(old: tuple[Demonstration, ...], new: tuple[Demonstrat
 
 
 def _pair(shown: Demonstration) -> str:
-    return f"{quoted(shown.user, 40)} → {quoted(shown.assistant, 20)}"
+    return f"{quoted(shown.question, 40)} → {quoted(shown.assistant, 20)}"

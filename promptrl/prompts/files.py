@@ -12,30 +12,39 @@ TEXT_SLOT = "text"
 
 def template_messages(prompt: Prompt) -> Messages:
     """The prompt's chat messages, the placeholders of the user template left open."""
-    *head, _ = prompt.render(dict.fromkeys(prompt.user.placeholders, ""))
-    return (*head, Message("user", prompt.user.text))
+    messages = prompt.render(dict.fromkeys(prompt.user.placeholders, ""))
+    asked = prompt.user.messages
+    return (*messages[: -len(asked)], *asked)
 
 
-def prompt_from_messages(text: str) -> Prompt:
+def prompt_from_messages(text: str, user: UserTemplate) -> Prompt:
     """Read what ``template_messages`` gave, as a JSON list of {role, content}.
 
+    Args:
+        text: The JSON.
+        user: A template that asks in as many messages, if the prompt does not ask in one.
+
     Raises:
-        ValueError: It is not JSON, or not such a list: system (optional), pairs of user and assistant, user.
+        ValueError: It is not JSON, or not such a list: system (optional), solved examples, what is asked.
     """
     messages = json.loads(text)
     if not isinstance(messages, list) or not all(_is_message(message) for message in messages):
         raise ValueError("expected a JSON list of messages with role and content")
-    return _prompt([(message["role"], message["content"]) for message in messages])
+    return _prompt([(message["role"], message["content"]) for message in messages], user)
 
 
 def prompt_from_text(text: str, user: UserTemplate) -> Prompt:
     """Read ``Prompt.text``, or plain text: the user message when it has a placeholder, else the system message.
 
+    Args:
+        text: What stands in the file.
+        user: What a plain system message asks with, and a template that asks in as many messages.
+
     Raises:
         ValueError: It begins with a heading, but the messages are in no order that a prompt has.
     """
     if parts := sections(text):
-        return _prompt(parts)
+        return _prompt(parts, user)
     own = UserTemplate(text.strip())
     if own.placeholders:
         return Prompt((), (), own)
@@ -46,19 +55,24 @@ def _is_message(message: Any) -> bool:
     return isinstance(message, dict) and all(isinstance(message.get(key), str) for key in ("role", "content"))
 
 
-def _prompt(messages: Sequence[tuple[str, str]]) -> Prompt:
+def _prompt(messages: Sequence[tuple[str, str]], user: UserTemplate) -> Prompt:
     has_system = bool(messages) and messages[0][0] == "system"
     turns = messages[has_system:]
-    if len(turns) % 2 == 0 or [role for role, _ in turns] != ["user", "assistant"] * (len(turns) // 2) + ["user"]:
-        raise ValueError("expected an optional system message, pairs of user and assistant, and a user message last")
-    return Prompt(
-        slots=((TEXT_SLOT, messages[0][1]),) if has_system else (),
-        demonstrations=_demonstrations([content for _, content in turns[:-1]]),
-        user=UserTemplate(turns[-1][1]),
-    )
+    for roles in ([message.role for message in user.messages], ["user"]):
+        solved = [*roles, "assistant"]
+        count, rest = divmod(len(turns), len(solved))
+        if rest == len(roles) and [role for role, _ in turns] == solved * count + roles:
+            examples = [turns[at * len(solved) : (at + 1) * len(solved)] for at in range(count)]
+            return Prompt(
+                slots=((TEXT_SLOT, messages[0][1]),) if has_system else (),
+                demonstrations=tuple(
+                    Demonstration("", question, answer, earlier=_turns(earlier))
+                    for *earlier, (_, question), (_, answer) in examples
+                ),
+                user=UserTemplate(turns[-1][1], _turns(turns[-len(roles) : -1])),
+            )
+    raise ValueError("expected an optional system message, pairs of user and assistant, and a user message last")
 
 
-def _demonstrations(contents: Sequence[str]) -> tuple[Demonstration, ...]:
-    return tuple(
-        Demonstration("", user, assistant) for user, assistant in zip(contents[::2], contents[1::2], strict=True)
-    )
+def _turns(messages: Sequence[tuple[str, str]]) -> Messages:
+    return tuple(Message("user" if role == "user" else "assistant", content) for role, content in messages)

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from promptrl.llm.base import Message, Messages
 
@@ -25,25 +25,37 @@ _JSON_FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Demonstration:
-    """One solved example, shown to the target as a user and an assistant message.
+    """One solved example, shown to the target as a user and an assistant message, or as a longer conversation.
 
     Attributes:
         row_id: The train row it was made from; not part of the content, so not compared.
-        user: The rendered user message.
+        user: The rendered user message that is answered.
         assistant: The right answer.
         fields: What the user template is filled with. A prompt renders its demonstrations anew with its own template,
-            so that they ask as its last message does; empty where only the text is known, which is shown as it is.
+            so that they ask as it does itself; empty where only the text is known, which is shown as it is.
+        earlier: The rendered messages before ``user``, where the template has some.
     """
 
     row_id: str = field(compare=False)
     user: str
     assistant: str
     fields: Mapping[str, str] = field(default_factory=dict, compare=False)
+    earlier: Messages = ()
+
+    @property
+    def asked(self) -> Messages:
+        """All messages before the answer."""
+        return (*self.earlier, Message("user", self.user))
+
+    @property
+    def question(self) -> str:
+        """What is asked, for people and text features: one message a line."""
+        return "\n".join(message.content for message in self.asked)
 
     @property
     def source(self) -> Hashable:
         """What is the same however a template shows it."""
-        return tuple(sorted(self.fields.items())) or self.user, self.assistant
+        return tuple(sorted(self.fields.items())) or self.asked, self.assistant
 
     def shown_by(self, template: "UserTemplate") -> "Demonstration":
         """This demonstration as a prompt with that template shows it.
@@ -51,32 +63,45 @@ class Demonstration:
         Raises:
             KeyError: A placeholder has no field.
         """
-        return replace(self, user=template.render(self.fields)) if self.fields else self
+        if not self.fields:
+            return self
+        *earlier, last = template.render(self.fields)
+        return replace(self, user=last.content, earlier=tuple(earlier))
 
 
 @dataclass(frozen=True, slots=True)
 class UserTemplate:
-    """The user message with its ``{identifier}`` placeholders.
+    """The user message with its ``{identifier}`` placeholders, and the conversation that leads to it, if any.
 
     ``{{`` and ``}}`` stand for one brace; every other brace is plain text, so JSON needs escapes only where two equal
     braces meet or an identifier stands alone in braces.
+
+    Attributes:
+        text: The user message that is answered, always the last one.
+        earlier: User and assistant messages before it, with placeholders too.
     """
 
     text: str
+    earlier: Messages = ()
+
+    @property
+    def messages(self) -> Messages:
+        """All messages, the placeholders left open."""
+        return (*self.earlier, Message("user", self.text))
 
     @property
     def placeholders(self) -> tuple[str, ...]:
         """The names in order of first use, each once."""
-        names = (match[1] for match in _TEMPLATE_TOKEN.finditer(self.text))
+        names = (match[1] for message in self.messages for match in _TEMPLATE_TOKEN.finditer(message.content))
         return tuple(dict.fromkeys(name for name in names if name))
 
-    def render(self, fields: Mapping[str, str]) -> str:
+    def render(self, fields: Mapping[str, str]) -> Messages:
         """Fill the placeholders in one pass; values are copied as they are, never formatted.
 
         Raises:
             KeyError: A placeholder has no field.
         """
-        return _TEMPLATE_TOKEN.sub(lambda match: fields[match[1]] if match[1] else match[0][0], self.text)
+        return tuple(Message(message.role, _filled(message.content, fields)) for message in self.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +111,7 @@ class Prompt:
     Attributes:
         slots: (slot name, text) in rendering order; empty texts are removed on construction.
         demonstrations: In the order they are shown.
-        user: Template of the last message.
+        user: Template of the last message, or of the last messages.
         separator: Stands between two slots in the system message.
 
     Raises:
@@ -109,8 +134,8 @@ class Prompt:
     @property
     def prompt_id(self) -> str:
         """12 hex digits of a sha256 over the content; the same on every machine and in every run."""
-        demonstrations = [(shown.user, shown.assistant) for shown in self.demonstrations]
-        content = [_JSON_FORMAT, self.slots, demonstrations, self.user.text, self.separator]
+        demonstrations = [(_plain(shown.asked), shown.assistant) for shown in self.demonstrations]
+        content = [_JSON_FORMAT, self.slots, demonstrations, _plain(self.user.messages), self.separator]
         return hashlib.sha256(json.dumps(content).encode("ascii")).hexdigest()[:12]
 
     @property
@@ -124,22 +149,16 @@ class Prompt:
 
         A line of the prompt that looks like such a heading gets a backslash before it.
         """
-        parts = [("system", self.system_text)] if self.slots else []
-        for shown in self.demonstrations:
-            parts += [("user", shown.user), ("assistant", shown.assistant)]
-        parts.append(("user", self.user.text))
-        return "\n\n".join(f"[{role}]\n" + _LIKE_A_HEADING.sub(r"\\\g<0>", content) for role, content in parts)
+        parts = (*self._head(), *self.user.messages)
+        return "\n\n".join(f"[{part.role}]\n" + _LIKE_A_HEADING.sub(r"\\\g<0>", part.content) for part in parts)
 
     def render(self, fields: Mapping[str, str]) -> Messages:
-        """The chat messages for one example.
+        """The chat messages for one example: system message, demonstrations, what is asked.
 
         Raises:
             KeyError: A placeholder of the user template has no field.
         """
-        messages = [Message("system", self.system_text)] if self.slots else []
-        for shown in self.demonstrations:
-            messages += [Message("user", shown.user), Message("assistant", shown.assistant)]
-        return (*messages, Message("user", self.user.render(fields)))
+        return (*self._head(), *self.user.render(fields))
 
     def slot(self, name: str) -> str:
         """The text in a slot; empty when it holds nothing."""
@@ -161,6 +180,13 @@ class Prompt:
             slots = insert_in_order(self.slots, (name, text), lambda item: rank.get(item[0], -1))
         return replace(self, slots=slots)
 
+    def _head(self) -> list[Message]:
+        """The messages before those of the user template."""
+        messages = [Message("system", self.system_text)] if self.slots else []
+        for shown in self.demonstrations:
+            messages += [*shown.asked, Message("assistant", shown.assistant)]
+        return messages
+
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready mapping that ``from_json`` turns back into an equal prompt."""
         return {
@@ -169,13 +195,13 @@ class Prompt:
             "demonstrations": [
                 {
                     "row_id": shown.row_id,
-                    "user": shown.user,
+                    "user": _plain(shown.asked),
                     "assistant": shown.assistant,
                     "fields": dict(shown.fields),
                 }
                 for shown in self.demonstrations
             ],
-            "user": self.user.text,
+            "user": _plain(self.user.messages),
             "separator": self.separator,
         }
 
@@ -191,16 +217,8 @@ class Prompt:
                 raise ValueError(f"prompt format {data['format']!r}, this version reads {_JSON_FORMAT}")
             return cls(
                 slots=tuple((_text(slot["name"]), _text(slot["text"])) for slot in data["slots"]),
-                demonstrations=tuple(
-                    Demonstration(
-                        _text(shown["row_id"]),
-                        _text(shown["user"]),
-                        _text(shown["assistant"]),
-                        {name: _text(value) for name, value in shown.get("fields", {}).items()},
-                    )
-                    for shown in data["demonstrations"]
-                ),
-                user=UserTemplate(_text(data["user"])),
+                demonstrations=tuple(_demonstration(shown) for shown in data["demonstrations"]),
+                user=UserTemplate(*_conversation(data["user"])),
                 separator=_text(data["separator"]),
             )
         except (AttributeError, KeyError, TypeError) as error:
@@ -226,6 +244,40 @@ def insert_in_order(items: tuple[T, ...], new: T, rank: Callable[[T], int]) -> t
     """``items`` with ``new`` put before the first item of a higher rank; the others keep their order."""
     position = next((at for at, item in enumerate(items) if rank(item) > rank(new)), len(items))
     return (*items[:position], new, *items[position:])
+
+
+def _filled(text: str, fields: Mapping[str, str]) -> str:
+    return _TEMPLATE_TOKEN.sub(lambda match: fields[match[1]] if match[1] else match[0][0], text)
+
+
+def _plain(asked: Messages) -> str | list[dict[str, str]]:
+    """A single user message as its text, a conversation as {role, content} each; ``_conversation`` reads it again."""
+    if len(asked) == 1:
+        return asked[0].content
+    return [{"role": message.role, "content": message.content} for message in asked]
+
+
+def _conversation(data: object) -> tuple[str, Messages]:
+    """The last message's text, and the messages before it."""
+    if isinstance(data, str):
+        return data, ()
+    if not isinstance(data, list) or not data or data[-1]["role"] != "user":
+        raise TypeError("expected text, or messages of which the last is the user's")
+    return _text(data[-1]["content"]), tuple(Message(_role(turn["role"]), _text(turn["content"])) for turn in data[:-1])
+
+
+def _demonstration(data: Mapping[str, Any]) -> Demonstration:
+    user, earlier = _conversation(data["user"])
+    fields = {name: _text(value) for name, value in data.get("fields", {}).items()}
+    return Demonstration(_text(data["row_id"]), user, _text(data["assistant"]), fields, earlier)
+
+
+def _role(value: object) -> Literal["user", "assistant"]:
+    if value == "user":
+        return "user"
+    if value == "assistant":
+        return "assistant"
+    raise TypeError(f"expected the role user or assistant, got {value!r}")
 
 
 def _text(value: object) -> str:

@@ -138,7 +138,7 @@ def build_edit_space(
     *,
     slots: Mapping[str, Sequence[str]] | None,
     text: str | None,
-    user: str | None,
+    user: UserTemplate | str | None,
     separator: str,
     demonstrations: Sequence[Demonstration],
     max_demonstrations: int,
@@ -153,7 +153,7 @@ def build_edit_space(
         slots: Options by slot, in rendering order; the first is the baseline's, an empty one leaves the slot out.
         text: The prompt of today as plain text, instead of slots. With a placeholder it is the whole user message,
             else the system message.
-        user: Template of the user message; None only when ``text`` is that.
+        user: Template of the user message, or of the last messages; None only when ``text`` is that.
         separator: Stands between slots. Next to a ``text`` of several lines a separator of blanks becomes a newline,
             lest an option of the bank continue the last line of a list.
         demonstrations: Candidates in canonical order; equal ones count once.
@@ -166,8 +166,9 @@ def build_edit_space(
     Raises:
         ConfigError: With every problem found, each under its key of the config.
     """
+    asked = UserTemplate(user) if isinstance(user, str) else user
     problems = [
-        *_source_problems(slots, text, user),
+        *_source_problems(slots, text, asked),
         *_slot_problems(slots or {}, has_candidates=bool(demonstrations), has_tokens=bool(tokens)),
         *_token_problems(tokens or ()),
     ]
@@ -186,7 +187,7 @@ def build_edit_space(
     baseline = Prompt(
         slots=tuple((name, texts[0]) for name, texts in options.items()),
         demonstrations=(),
-        user=UserTemplate(text if is_template and text is not None else user or ""),
+        user=UserTemplate(text or "") if asked is None else asked,
         separator=separator,
     )
 
@@ -209,7 +210,7 @@ def build_edit_space(
 
 
 def _source_problems(
-    slots: Mapping[str, Sequence[str]] | None, text: str | None, user: str | None
+    slots: Mapping[str, Sequence[str]] | None, text: str | None, user: UserTemplate | None
 ) -> Iterator[Problem]:
     if text is not None and slots:
         yield Problem("prompt.text", "given together with prompt.slots", "keep one of the two")
@@ -222,8 +223,8 @@ def _source_problems(
     elif not names and user is None:
         message = "missing: something must place the input into the user message"
         yield Problem("prompt.user", message, 'for example user: "{input}"')
-    elif user is not None and not UserTemplate(user).placeholders:
-        message = f"got {user!r}, expected at least one placeholder such as {{input}}"
+    elif user is not None and not user.placeholders:
+        message = f"got {user.text!r}, expected at least one placeholder such as {{input}}"
         yield Problem("prompt.user", message, "else every example would be asked the same question")
 
 

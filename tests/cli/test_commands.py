@@ -206,12 +206,15 @@ def test_eval_takes_back_what_export_gave(trained: Path, form: str) -> None:
     assert winner["test"]["score"] == 1.0
 
 
-def test_eval_refuses_a_placeholder_that_the_data_lack(trained: Path) -> None:
-    """Instead of ending in the middle."""
+@pytest.mark.parametrize(
+    ("text", "message"), [("Add {numbers}.", "{numbers}"), ("[user]\nAdd the numbers.", "has no placeholder")]
+)
+def test_eval_refuses_a_prompt_that_does_not_fit_the_data(trained: Path, text: str, message: str) -> None:
+    """Instead of ending in the middle, or asking the same for every row."""
     prompt = trained / "foreign.txt"
-    prompt.write_text("Add {numbers}.")
+    prompt.write_text(text)
     done = promptrl("eval", prompt, "--config", trained / "toy.yaml", "--runs-dir", trained / "runs")
-    assert (done.exit_code, "{numbers}" in done.stderr) == (2, True)
+    assert (done.exit_code, message in " ".join(done.stderr.split())) == (2, True)
 
 
 def test_eval_of_a_prompt_file_keeps_to_the_runs_folder_of_the_config(trained: Path, tmp_path: Path) -> None:

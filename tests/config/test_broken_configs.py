@@ -34,6 +34,11 @@ def prompt(block: str) -> str:
     return swap(PROMPT, f"prompt: {block}\n")
 
 
+def turns(written: str) -> str:
+    """A config with these messages as the user message."""
+    return prompt(f"{{text: Do., user: [{written}]}}")
+
+
 def metrics(*entries: str) -> str:
     """The good config with other metrics."""
     return swap(METRICS, "reward:\n  metrics:\n" + "".join(f"    - {entry}\n" for entry in entries))
@@ -173,6 +178,37 @@ BROKEN: dict[str, tuple[str, str, str, int | None]] = {
     "placeholder with attribute": (prompt("{text: Do., user: '{row.text}'}"), "prompt.user", '"{row.text}"', 3),
     "placeholder with format": (prompt("{text: Do., user: '{text:>9}'}"), "prompt.user", '"{text:>9}"', 3),
     "placeholder of jinja": (prompt("{text: Do., user: '{{text}}'}"), "prompt.user", "has no {column}", 3),
+    "user as a number": (prompt("{text: Do., user: 5}"), "prompt.user", 'put it in quotes: "5"', 3),
+    "user without quotes": (prompt("{text: Do., user: {text}}"), "prompt.user", "text that holds braces", 3),
+    "empty user": (prompt("{text: Do., user: ''}"), "prompt.user", "expected text, or a list of messages", 3),
+    "no messages": (prompt("{text: Do., user: []}"), "prompt.user", "expected text, or a list of messages", 3),
+    "message as text": (prompt("{text: Do., user: ['{text}']}"), "prompt.user.0", "expected a mapping", 3),
+    "message of the system": (turns("{role: system, content: '{text}'}"), "prompt.user.0.role", "user, assistant", 3),
+    "message without content": (turns("{role: user}"), "prompt.user.0.content", "is missing", 3),
+    "misspelt key of a message": (
+        turns("{role: user, content: '{text}', contnt: x}"),
+        "prompt.user.0.contnt",
+        "did you mean content",
+        3,
+    ),
+    "assistant last": (
+        turns("{role: user, content: '{text}'}, {role: assistant, content: x}"),
+        "prompt.user.1.role",
+        "the last message is what the model answers",
+        3,
+    ),
+    "messages without placeholder": (
+        turns("{role: assistant, content: x}, {role: user, content: y}"),
+        "prompt.user",
+        "has no {column}",
+        3,
+    ),
+    "broken placeholder in a message": (
+        turns("{role: user, content: '{ text }'}, {role: user, content: '{text}'}"),
+        "prompt.user.0.content",
+        '"{ text }" is not',
+        3,
+    ),
     "placeholder not closed": (prompt("{text: Do., user: '{a} {text'}"), "prompt.user", '"{text" is not', 3),
     "bad placeholder in text": (prompt("{text: 'Do {text} {}.'}"), "prompt.text", '"{}" is not', 3),
     "too few candidates": (

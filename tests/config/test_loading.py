@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from promptrl.config import BudgetConfig, LoadedConfig, LocalTargetConfig, OpenAITargetConfig, load_config
 from promptrl.config.metrics import JsonSchemaConfig, RegexConfig
+from promptrl.config.models import TurnConfig
 from promptrl.errors import ConfigError
 
 MINIMAL = """\
@@ -34,7 +35,7 @@ target:
   max_retries: 0
   price: {input_per_million: 0.15, output_per_million: 0.6}
 prompt:
-  user: 'Ticket: {ticket} {{not a placeholder}} {"json": [1]}'
+  user: [{role: assistant, content: Go}, {role: user, content: 'Ticket: {ticket} {{not a placeholder}} {"json": [1]}'}]
   separator: "\\n\\n"
   slots:
     role: ["", "You triage support tickets."]
@@ -78,7 +79,8 @@ def test_a_minimal_config_gets_sensible_defaults(tmp_path: Path) -> None:
     config = load(tmp_path).config
     assert isinstance(config.target, LocalTargetConfig)
     assert (config.target.model, config.target.request_params) == ("nano", {"temperature": 0, "max_tokens": 256})
-    assert (config.user_template, config.gate_metric) == ("{text}", "choice")
+    assert config.user_turns == (TurnConfig(role="user", content="{text}"),)
+    assert config.gate_metric == "choice"
     assert (config.budget.max_calls, config.algorithm.planning) == (2000, "surrogate")
     assert config.prompt.demonstrations.set_aside == 0
     assert config.reward.metrics[0].params == {"choices": None, "after": None, "ignore_case": True}
@@ -93,6 +95,7 @@ def test_every_key_can_be_given(tmp_path: Path) -> None:
     assert config.prompt.slots is not None
     assert config.prompt.slots["yes"] == ("no", "off", "2024-01-01", "true", "1e5", "Two\nlines  \n and more")
     assert config.prompt.separator == "\n\n"
+    assert [turn.role for turn in config.prompt.user or ()] == ["assistant", "user"]
     assert config.prompt.demonstrations.set_aside == 16
     assert config.algorithm.params == {"learning_rate": 0.0003}
     assert (config.budget.max_calls, config.budget.max_tokens, config.dataset.limit) == (1_000_000, 1_000_000, 1000)
@@ -168,7 +171,7 @@ def test_files_named_by_the_config_are_read_in(tmp_path: Path) -> None:
     ).replace("{type: choice}", "{type: json_schema, schema: answer.json}")
     loaded = load(tmp_path, text)
     assert loaded.config.prompt.text == "Classify {text}.\nBe brief."
-    assert loaded.config.user_template is None
+    assert loaded.config.user_turns is None
     assert loaded.config.edits.tokens == ("briefly", "please")
     assert loaded.config.reward.metrics[0].params == {"schema": {"type": "object"}}
     assert load_config(_write(tmp_path / "other" / "c.yaml", loaded.resolved_yaml())).config == _absolute_data(loaded)

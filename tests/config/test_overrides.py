@@ -27,6 +27,11 @@ def with_overrides(folder: Path, *overrides: str) -> ExperimentConfig:
     return load_config(path, ["gate.margin=0.1", *overrides]).config
 
 
+def said(config: ExperimentConfig) -> list[tuple[str, str]]:
+    """What the model is asked."""
+    return [(turn.role, turn.content) for turn in config.user_turns or ()]
+
+
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
@@ -44,9 +49,14 @@ def with_overrides(folder: Path, *overrides: str) -> ExperimentConfig:
         ("prompt.slots.task.0=yes: no", lambda config: config.prompt.slots["task"][0] == "yes: no"),
         ("prompt.slots.task.0=", lambda config: config.prompt.slots["task"][0] == ""),
         ("prompt.slots.role=['', b]", lambda config: list(config.prompt.slots) == ["task", "role"]),
-        ("prompt.user={text} # 1 = 1", lambda config: config.prompt.user == "{text} # 1 = 1"),
-        ('prompt.user="{text}\\n"', lambda config: config.prompt.user == "{text}\n"),
-        ("prompt.user=", lambda config: config.user_template == "{text}"),
+        ("prompt.user={text} # 1 = 1", lambda config: said(config) == [("user", "{text} # 1 = 1")]),
+        ('prompt.user="{text}\\n"', lambda config: said(config) == [("user", "{text}\n")]),
+        ('prompt.user="[{text}]"', lambda config: said(config) == [("user", "[{text}]")]),
+        ("prompt.user=", lambda config: said(config) == [("user", "{text}")]),
+        (
+            'prompt.user=[{role: assistant, content: Yes.}, {role: user, content: "{text}"}]',
+            lambda config: said(config) == [("assistant", "Yes."), ("user", "{text}")],
+        ),
         ("prompt.separator=", lambda config: config.prompt.separator == ""),
         ("name=2024", lambda config: config.name == "2024"),
         ("cache.mode=off", lambda config: config.cache.mode == "off"),

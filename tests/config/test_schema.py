@@ -21,6 +21,8 @@ def test_the_table_says_what_errors_say() -> None:
     assert rows["budget.max_calls", ""].default == "2000"
     assert rows["budget.max_calls", ""].type == "a whole number of at least 1"
     assert rows["budget", ""].default == ""
+    assert rows["prompt.user", ""].type == "text, or a list of messages with role and content, or null"
+    assert rows["prompt.user.N.role", ""].type == "one of user, assistant"
     assert rows["gate.confidence", ""].type == "a number above 0.5 and below 1"
     assert rows["target.concurrency", "openai, replay, python"].type == "a whole number from 1 to 1024"
     assert rows["target.model", "openai"].default == "required"
@@ -50,4 +52,9 @@ def test_the_json_schema_is_for_editors() -> None:
     assert schema["properties"]["seed"]["description"]
     assert "schema" in schema["$defs"]["JsonSchemaConfig"]["properties"]
     assert {"type": "string"} in schema["$defs"]["EditsConfig"]["properties"]["tokens"]["anyOf"]
+    assert [kind["type"] for kind in schema["$defs"]["PromptConfig"]["properties"]["user"]["anyOf"]] == [
+        "string",
+        "array",
+        "null",
+    ]
     assert len(schema["properties"]["target"]["oneOf"]) == 4

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from promptrl.llm.base import Message
 from promptrl.prompts.describe import describe_changes
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 
@@ -32,6 +33,10 @@ PROMPT = Prompt(
         ({"demonstrations": (ONE,)}, ['demonstration − "q2" → "a2"']),
         ({"demonstrations": (TWO, ONE)}, ["order of demonstrations changed"]),
         ({"user": UserTemplate("{x} Go on:")}, ['user: − "Sort."']),
+        (
+            {"user": dataclasses.replace(PROMPT.user, earlier=(Message("assistant", "Yes?"),))},
+            ['message 1 (assistant) = "Yes?" (was left out)'],
+        ),
     ],
 )
 def test_each_difference_is_one_line(change: dict[str, object], lines: list[str]) -> None:

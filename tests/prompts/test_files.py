@@ -1,11 +1,13 @@
 """A prompt that was written into a file is the same prompt when it is read."""
 
+import dataclasses
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptrl.llm.base import Message
 from promptrl.prompts.files import prompt_from_messages, prompt_from_text, template_messages
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 
@@ -26,19 +28,48 @@ prompts = st.builds(
 )
 
 
-@given(prompt=prompts, value=st.text())
-def test_the_readable_text_gives_back_the_same_messages(prompt: Prompt, value: str) -> None:
+conversations = st.sampled_from(
+    [
+        (),
+        (Message("assistant", "Yes?"),),
+        (Message("user", "{q}"), Message("assistant", "[user]\n{question}")),
+    ]
+)
+
+
+def in_conversation(prompt: Prompt, earlier: tuple[Message, ...]) -> Prompt:
+    """The prompt asking in several messages, as its demonstrations do."""
+    asked = tuple(dataclasses.replace(shown, earlier=earlier) for shown in prompt.demonstrations)
+    return dataclasses.replace(prompt, user=UserTemplate(prompt.user.text, earlier), demonstrations=asked)
+
+
+@given(prompt=prompts, value=st.text(), earlier=conversations)
+def test_the_readable_text_gives_back_the_same_messages(
+    prompt: Prompt, value: str, earlier: tuple[Message, ...]
+) -> None:
     """For every row, also where a line of the prompt looks like a heading."""
+    prompt = in_conversation(prompt, earlier)
     fields = {"question": value, "q": "[user]"}
-    assert prompt_from_text(prompt.text, BASELINE_USER).render(fields) == prompt.render(fields)
+    assert prompt_from_text(prompt.text, prompt.user).render(fields) == prompt.render(fields)
 
 
-@given(prompt=prompts, value=st.text())
-def test_chat_messages_give_back_the_same_messages(prompt: Prompt, value: str) -> None:
+@given(prompt=prompts, value=st.text(), earlier=conversations)
+def test_chat_messages_give_back_the_same_messages(prompt: Prompt, value: str, earlier: tuple[Message, ...]) -> None:
     """Through JSON, the template left open."""
+    prompt = in_conversation(prompt, earlier)
     text = json.dumps([{"role": message.role, "content": message.content} for message in template_messages(prompt)])
     fields = {"question": value, "q": ""}
-    assert prompt_from_messages(text).render(fields) == prompt.render(fields)
+    assert prompt_from_messages(text, prompt.user).render(fields) == prompt.render(fields)
+
+
+def test_a_file_may_ask_in_one_message_where_the_config_asks_in_more() -> None:
+    """It is read as it stands."""
+    like = UserTemplate("Which?", (Message("user", "{question}"), Message("assistant", "Yes?")))
+    text = "[user]\n2 + 2?\n\n[assistant]\n4\n\n[user]\nx\n\n[assistant]\ny\n\n[user]\nQ: {question}"
+    assert len(prompt_from_text(text.removeprefix("[user]\n2 + 2?\n\n[assistant]\n4\n\n"), like).demonstrations) == 0
+    prompt = prompt_from_text(text, like)
+    assert [shown.asked for shown in prompt.demonstrations] == [(Message("user", "2 + 2?"),), (Message("user", "x"),)]
+    assert prompt.user == UserTemplate("Q: {question}")
 
 
 def test_a_line_like_a_heading_is_escaped() -> None:

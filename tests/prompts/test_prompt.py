@@ -15,18 +15,24 @@ DIFFERENCE = Demonstration("r2", "5 - 3?", "2")
 QUESTION = UserTemplate("{question}")
 
 names = st.sampled_from(["role", "task", "reasoning", "format"])
+conversations = st.lists(st.builds(Message, st.sampled_from(["user", "assistant"]), st.text()), max_size=2).map(tuple)
 demonstrations = st.builds(
     Demonstration,
     row_id=st.text(),
     user=st.text(),
     assistant=st.text(),
     fields=st.just({}) | st.fixed_dictionaries({"x": st.text()}),
+    earlier=conversations,
 )
 prompts = st.builds(
     Prompt,
     slots=st.lists(st.tuples(names, st.text()), unique_by=lambda item: item[0]).map(tuple),
     demonstrations=st.lists(demonstrations, max_size=3).map(tuple),
-    user=st.builds(UserTemplate, st.text().map(lambda text: text.replace("{", "{{")) | st.just("{x}?")),
+    user=st.builds(
+        UserTemplate,
+        st.text().map(lambda text: text.replace("{", "{{")) | st.just("{x}?"),
+        st.just(()) | st.just((Message("user", "{x}"), Message("assistant", "Yes?"))),
+    ),
     separator=st.sampled_from([" ", "\n", ""]),
 )
 
@@ -40,6 +46,24 @@ def test_messages_are_system_demonstrations_then_user() -> None:
         Message("assistant", "4"),
         Message("user", "1 + 1?"),
     )
+
+
+def test_a_conversation_comes_last_and_demonstrations_are_whole_conversations() -> None:
+    """A row is shown as it is asked: all messages of the template, then the answer."""
+    template = UserTemplate("Which category?", (Message("user", "Ticket: {ticket}"), Message("assistant", "Read.")))
+    shown = Demonstration("r1", "", "refund", {"ticket": "Money back!"})
+    prompt = Prompt((("role", "You triage."),), (shown,), template)
+    assert prompt.render({"ticket": "It broke."}) == (
+        Message("system", "You triage."),
+        Message("user", "Ticket: Money back!"),
+        Message("assistant", "Read."),
+        Message("user", "Which category?"),
+        Message("assistant", "refund"),
+        Message("user", "Ticket: It broke."),
+        Message("assistant", "Read."),
+        Message("user", "Which category?"),
+    )
+    assert prompt.text.endswith("[user]\nTicket: {ticket}\n\n[assistant]\nRead.\n\n[user]\nWhich category?")
 
 
 def test_no_filled_slot_means_no_system_message() -> None:
@@ -67,18 +91,22 @@ def test_the_separator_stands_between_slots_only() -> None:
 )
 def test_only_identifiers_in_braces_are_placeholders(template: str, rendered: str) -> None:
     """Double braces escape, all other braces are text."""
-    assert UserTemplate(template).render({"ticket": "T", "größe": "G"}) == rendered
+    assert UserTemplate(template).render({"ticket": "T", "größe": "G"}) == (Message("user", rendered),)
 
 
 def test_placeholders_are_named_once_in_order_of_use() -> None:
     """What the data set must offer."""
     assert UserTemplate("{b} {a} {b} {{c}}").placeholders == ("b", "a")
+    assert UserTemplate("{b} {a}", (Message("user", "{c} {a}"),)).placeholders == ("c", "a", "b")
 
 
 @given(value=st.text())
 def test_data_is_never_formatted(value: str) -> None:
     """A value that looks like a template is copied as it is."""
-    assert UserTemplate("<{x}>{y}").render({"x": value, "y": "{x}"}) == f"<{value}>{{x}}"
+    template = UserTemplate("<{x}>{y}", (Message("assistant", "{y}{x}"),))
+    earlier, last = template.render({"x": value, "y": "{x}"})
+    assert earlier == Message("assistant", f"{{x}}{value}")
+    assert last == Message("user", f"<{value}>{{x}}")
 
 
 def test_slots_and_demonstrations_are_never_formatted() -> None:
@@ -116,6 +144,9 @@ def test_empty_slots_leave_no_trace() -> None:
         {"demonstrations": (SUM,)},
         {"demonstrations": (DIFFERENCE, SUM)},
         {"user": UserTemplate("Q: {question}")},
+        {"user": UserTemplate("{question}", (Message("assistant", "Yes?"),))},
+        {"user": UserTemplate("{question}", (Message("user", "Yes?"),))},
+        {"demonstrations": (dataclasses.replace(SUM, earlier=(Message("assistant", "Yes?"),)), DIFFERENCE)},
         {"separator": "\n"},
     ],
 )
@@ -179,6 +210,10 @@ def test_json_gives_back_the_same_prompt(prompt: Prompt) -> None:
         lambda data: data | {"format": 2},
         lambda data: {key: value for key, value in data.items() if key != "user"},
         lambda data: data | {"separator": None},
+        lambda data: data | {"user": []},
+        lambda data: data | {"user": [{"role": "assistant", "content": "x"}]},
+        lambda data: data | {"user": [{"role": "system", "content": "x"}, {"role": "user", "content": "x"}]},
+        lambda data: data | {"user": [{"role": "user", "content": None}]},
         lambda data: data | {"slots": ["task"]},
         lambda data: data | {"demonstrations": None},
         lambda data: data | {"demonstrations": [data["demonstrations"][0] | {"fields": ["x"]}]},

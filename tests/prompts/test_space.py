@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from promptrl.errors import ConfigError
+from promptrl.llm.base import Message
 from promptrl.prompts.edits import EDIT_KINDS
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 from promptrl.prompts.space import EditSpace, build_edit_space
@@ -94,7 +95,8 @@ def test_demonstrations_ask_as_the_prompt_does(walk: tuple[EditSpace, Prompt]) -
     """A phrase that was dropped from the user message is dropped from every demonstration made of a row."""
     _, prompt = walk
     for shown in prompt.demonstrations:
-        assert shown.user == (prompt.user.render(shown.fields) if shown.fields else f"ticket {shown.row_id[3:]}")
+        asked = prompt.user.render(shown.fields) if shown.fields else (Message("user", f"ticket {shown.row_id[3:]}"),)
+        assert shown.asked == asked
 
 
 @given(walks())

@@ -48,11 +48,20 @@ def leaks(folder: Path) -> list[str]:
     return [str(path) for path in files if any(secret.encode() in path.read_bytes() for secret in SECRETS)]
 
 
+def escaped(reply: dict[str, object]) -> str:
+    """JSON as some servers write it: PHP escapes each slash, .NET a plus."""
+    return json.dumps(reply).replace("/", "\\/").replace("+", "\\u002B").replace("-", "\\u002d")
+
+
 LEAK = {"error": {"message": f"invalid key {KEY}, headers: Bearer {KEY}, {HEADER}", "code": None}}
 FAULTS = {
     "answers that echo it": [],
     "a retried fault that echoes it": [Fault(500, LEAK), Fault(429, LEAK, {"Retry-After": "0"}), Fault(200, LEAK)],
     "a refusal that echoes it": [Fault(401, LEAK)] * 50,
+    "answers that echo it in escapes": [
+        Fault(200, escaped({"choices": [{"message": {"content": f"{KEY} {HEADER}"}, "finish_reason": HEADER}]}))
+    ],
+    "a page that echoes it in escapes": [Fault(200, escaped({"choices": f"{KEY} {HEADER}"}))] * 50,
     "a page that echoes it": [Fault(200, f"<html>{KEY} {HEADER}</html>")] * 50,
 }
 

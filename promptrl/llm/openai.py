@@ -182,7 +182,7 @@ class OpenAITarget:
 
     def _completion(self, text: str, latency_s: float) -> Completion | Exception:
         try:
-            answer = json.loads(self._scrub(text, _SHORTEST_SECRET))
+            answer = json.loads(text)
         except ValueError as error:
             return TransientError("server", f"{self._place()}: the answer is not JSON ({error}): {self._clean(text)}")
         answer = _mapping(answer)
@@ -200,25 +200,29 @@ class OpenAITarget:
         finish_reason = choice.get("finish_reason")
         said, fault = _said(choice["message"])
         return Completion(
-            text=said,
+            text=self._scrub(said),
             prompt_tokens=tokens[0],
             completion_tokens=tokens[1],
             latency_s=latency_s,
-            finish_reason=finish_reason if isinstance(finish_reason, str) else None,
+            finish_reason=self._scrub(finish_reason) if isinstance(finish_reason, str) else None,
             fault="content_filter" if finish_reason == "content_filter" else fault,
         )
 
     def _place(self) -> str:
         return f"{self.model} at {self.base_url}"
 
-    def _scrub(self, text: str, shortest: int = 1) -> str:
+    def _scrub(self, text: str) -> str:
+        """What was said, without secrets long enough not to stand there by chance."""
         for secret in self._secrets:
-            if len(secret) >= shortest:
+            if len(secret) >= _SHORTEST_SECRET:
                 text = text.replace(secret, "***")
         return text
 
     def _clean(self, text: str) -> str:
-        return excerpt(_KEY_LIKE.sub("***", self._scrub(text)), 300)
+        """A line for a message, without any secret, also where it is written with the escapes of JSON."""
+        for secret in self._secrets:
+            text = re.sub("".join(map(_escaped, secret)), "***", text)
+        return excerpt(_KEY_LIKE.sub("***", text), 300)
 
 
 class _Pool:
@@ -280,6 +284,11 @@ def _read_header(name: str, variable: str, problems: list[Problem]) -> str:
     elif not (value.isascii() and value.isprintable()):
         problems.append(Problem(f"target.headers.{name}", f"{variable} holds characters that no header has"))
     return value
+
+
+def _escaped(char: str) -> str:
+    """A pattern for a character as such, or with one of the escapes that JSON has for it."""
+    return rf"(?:\\?{re.escape(char)}|\\u(?i:{ord(char):04x}))"
 
 
 def _text_of(error: openai.APIStatusError) -> str:

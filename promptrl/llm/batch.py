@@ -126,20 +126,15 @@ class Batch:
 
     def _next(self) -> list[tuple[str, Answer]] | None:
         while True:  # a signal that comes just before a wait without end would be seen only after it
-            if self._stop.is_requested:
-                self._wind_up()
+            if self._end_by_s is None and self._stop.is_requested:
+                self._end_by_s = time.monotonic() + GRACE_S
+                background_loop().call_soon_threadsafe(self._ask_no_more)
             with contextlib.suppress(queue.Empty):
                 return self._outbox.get_nowait()
+            if self._end_by_s is not None and time.monotonic() > self._end_by_s:
+                self._stop.check()
             with contextlib.suppress(queue.Empty), self._waiting():
                 return self._outbox.get(timeout=_POLL_S)
-
-    def _wind_up(self) -> None:
-        now_s = time.monotonic()
-        if self._end_by_s is None:
-            self._end_by_s = now_s + GRACE_S
-            background_loop().call_soon_threadsafe(self._ask_no_more)
-        elif now_s > self._end_by_s:
-            self._stop.check()
 
     def _ask_no_more(self) -> None:
         for key, task in self._asked.items():

@@ -120,6 +120,27 @@ def test_a_server_that_never_answers_is_not_waited_for(tmp_path: Path, monkeypat
     assert asking.engine.stats.in_flight == 0
 
 
+def test_answers_that_wait_to_be_taken_are_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though whoever takes them is slower than the grace, and there is no cache."""
+    monkeypatch.setattr(batch, "GRACE_S", -1.0)
+    stop, budget = Stop(), Budget(max_calls=None)
+    target = StubTarget(lambda text, attempt: Completion(text))
+    engine = Engine(target, budget=budget, cache=None, concurrency=2, stop=stop)
+    taken: list[int] = []
+
+    def take_slowly() -> None:
+        for index, _ in engine.stream([ask(f"q{n}") for n in range(20)]):
+            taken.append(index)
+            while engine.stats.calls < 20:
+                threading.Event().wait(0.01)
+            stop.request(signal.SIGINT)
+
+    with pytest.raises(StopRequestedError):
+        take_slowly()
+    assert sorted(taken) == list(range(20))
+    assert budget.spent.total == 20
+
+
 def test_nothing_is_retried_after_the_wish_to_end(fake_time: FakeTime) -> None:
     """A request that fails then is left for the resumed run."""
     stop = Stop()

@@ -350,7 +350,9 @@ class BudgetConfig(Block):
     max_calls: Count = Field(default=2000, description="Answers of the target that are used, cached or not.")
     max_usd: Number | None = Field(default=None, gt=0, description="US dollars that are paid; needs a known price.")
     max_tokens: Count | None = Field(default=None, description="Tokens in and out that are paid.")
-    max_minutes: Number | None = Field(default=None, gt=0, description="Minutes after which nothing new starts.")
+    max_minutes: Number | None = Field(
+        default=None, gt=0, description="Minutes after which nothing new starts; `resume` grants them anew."
+    )
 
 
 class GateConfig(Block):

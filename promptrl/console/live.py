@@ -83,7 +83,7 @@ class _Progress:
         return (self.last.allowed - self.last.used + later) / self.calls_per_s
 
     def figures(self) -> str:
-        """Pace, cache, money and time left in one line."""
+        """Pace, cache, faults, latency, tokens, money and time left in one line."""
         last = self.last
         if last is None:
             return ""
@@ -92,7 +92,10 @@ class _Progress:
         faults = f" · {_faults(last.engine)}" if last.engine.retried or last.engine.failed else ""
         p95_s = last.engine.latency_p95_s or 0.0
         latency = f" · latency {last.engine.latency_p50_s:.2g} s, 95 % {p95_s:.2g} s" if p95_s >= SLOW_S else ""
-        return f"{self.calls_per_s:,.0f} calls/s{cached}{faults}{latency} · {money(last.cost_usd)}{left}"
+        tokens = last.engine.prompt_tokens + last.engine.completion_tokens
+        used = f" · {tokens:,} tokens" if tokens else ""
+        pace = f"{self.calls_per_s:,.0f} calls/s, {last.engine.concurrency} at once"
+        return f"{pace}{cached}{faults}{latency}{used} · {money(last.cost_usd)}{left}"
 
     def best_line(self) -> str:
         """How the best prompt stands against the baseline, as far as that is known."""
@@ -227,7 +230,7 @@ def _extent(event: RunStarted) -> str:
 def _faults(engine: EngineStats) -> str:
     """What went wrong with the target and what was done about it."""
     failed = "".join(f", {count} missing ({kind})" for kind, count in engine.failed.items())
-    return f"{engine.retried:,} retried{failed}, {engine.concurrency} at once"
+    return f"{engine.retried:,} retried{failed}"
 
 
 def _duration(seconds: float) -> str:

@@ -70,12 +70,13 @@ def calls_made() -> CallsMade:
 
 
 def test_people_see_what_the_engine_does(calls_made: CallsMade, capsys: pytest.CaptureFixture[str]) -> None:
-    """Retries, what is missing and why, how many at once, latencies."""
+    """Calls at once, retries, what is missing and why, latencies, tokens."""
     with pytest.MonkeyPatch.context() as patch, training_view(as_json=False) as view:
         patch.setenv("CI", "true")
         view.observe(calls_made)
     line = capsys.readouterr().err
-    assert "9 retried, 2 missing (timeout), 6 at once" in line
+    assert " calls/s, 6 at once · 4 cached · 9 retried, 2 missing (timeout) · " in line
+    assert " · 990 tokens · $0.50" in line
     assert "latency 0.8 s, 95 % 2.2 s" in line
     assert "4 cached" in line
 

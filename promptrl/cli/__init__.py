@@ -3,7 +3,10 @@
 Nothing heavy is imported here: each command imports what it needs when it runs, so that ``promptrl --help`` is quick.
 """
 
-from typing import Any
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -71,4 +74,22 @@ app.add_typer(cache.app, name="cache")
 
 def main() -> None:
     """Entry point of the ``promptrl`` script."""
+    warnings.showwarning = _show_warning
     app()
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Say a warning of ours as a message, without the line of code that Python shows; all others as Python does."""
+    from promptrl import console
+
+    if Path(filename).is_relative_to(Path(__file__).parents[1]):
+        console.show_message(f"warning {message}")
+    else:
+        (file or sys.stderr).write(warnings.formatwarning(message, category, filename, lineno, line))

@@ -1,6 +1,8 @@
 """Commands about the cache of answers: ``cache stats|clear|export``."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,12 +72,22 @@ def export(
             raise UsageError(f"{file} can't be written: {error.strerror}") from error
 
 
-def _open(runs_dir: Path, path: Path | None) -> "Cache":
+@contextmanager
+def _open(runs_dir: Path, path: Path | None) -> Iterator["Cache"]:
+    """The cache while inside; unlike a run, a command that looks at a file sets none aside."""
+    import sqlite3
+
     from promptrl.errors import UsageError
-    from promptrl.llm.cache import Cache
+    from promptrl.llm.cache import Cache, is_cache
     from promptrl.opening import CACHE_NAME
 
     path = path or runs_dir / CACHE_NAME
     if not path.is_file():
         raise UsageError(f"there is no cache at {path}")
-    return Cache(path)
+    if not is_cache(path):
+        raise UsageError(f"{path} is not a promptrl cache of this version")
+    try:
+        with Cache(path) as cache:
+            yield cache
+    except sqlite3.Error as error:
+        raise UsageError(f"cache {path} can't be used: {error}") from error

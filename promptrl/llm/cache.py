@@ -59,6 +59,16 @@ def is_deterministic(request: Request) -> bool:
     return (temperature is not None and temperature == 0) or request.params.get("seed") is not None
 
 
+def is_cache(path: Path) -> bool:
+    """Whether a file is a cache of this version, by its header; nothing is written or renamed."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            found = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+    except sqlite3.Error:
+        return False
+    return found == [_APPLICATION_ID, _FORMAT]
+
+
 @dataclass(frozen=True, slots=True)
 class _Write:
     """Answers to store, whom to tell, and the keys of answers that were used again."""

@@ -1,6 +1,10 @@
 """``plan``, ``doctor`` and ``cache``: what a run can cost, what its target is like, what is kept."""
 
 import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -137,6 +141,51 @@ def test_cache_clear_asks_first(runs: Path) -> None:
     assert "answers: 2" in promptrl("cache", "stats", "--runs-dir", runs).stdout
     assert "2 answers" in promptrl("cache", "clear", "--yes", "--runs-dir", runs).stderr
     assert "answers: 0" in promptrl("cache", "stats", "--runs-dir", runs).stdout
+
+
+@pytest.mark.parametrize("command", [("stats",), ("export",), ("clear", "--yes")])
+def test_a_command_leaves_a_file_alone_that_is_no_cache(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """It may be anybody's database: it is not renamed, as it would be where a run needs a cache, nor emptied."""
+    file = tmp_path / "songs.sqlite"
+    with closing(sqlite3.connect(file)) as songs:
+        songs.execute("CREATE TABLE answers (key TEXT)")
+        songs.commit()
+    content = file.read_bytes()
+    done = promptrl("cache", *command, "--path", file)
+    assert (done.exit_code, "not a promptrl cache" in " ".join(done.stderr.split())) == (2, True)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [content]
+
+
+def test_a_damaged_cache_is_a_usage_error(runs: Path) -> None:
+    """For the commands about it; a run sets it aside."""
+    with Cache(runs / ".cache.sqlite") as cache:
+        cache.put_many({str(n): Completion("x" * 1000) for n in range(100)})
+    content = bytearray((runs / ".cache.sqlite").read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    (runs / ".cache.sqlite").write_bytes(content)
+    done = promptrl("cache", "stats", "--runs-dir", runs)
+    assert (done.exit_code, "can't be used" in done.stderr) == (2, True)
+
+
+def test_a_cache_set_aside_by_a_run_is_told_in_a_line(tmp_path: Path) -> None:
+    """Without the line of code that warns, and the run goes on."""
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/.cache.sqlite").write_bytes(b"no database" * 500)
+    with OpenAIServer(toy_model.answer) as server:
+        command = [
+            sys.executable,
+            "-m",
+            "promptrl",
+            "train",
+            str(serve_config(tmp_path, server)),
+            "-s",
+            "budget.max_calls=140",
+        ]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if "bad-1" in line]
+    assert line.startswith("warning cache ")
+    assert "UserWarning" not in done.stderr
 
 
 def test_a_cache_that_is_not_there_is_not_made(tmp_path: Path) -> None:

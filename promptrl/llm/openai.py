@@ -29,15 +29,18 @@ _KINDS = {408: "timeout", 409: "conflict", 429: "rate_limit", 503: "overloaded",
 _POOL_SIZE = 16
 """Connections of one client: it looks through all of its connections at every request, which grows dear from here."""
 _OVERFLOW = re.compile(
-    r"context.?(length|window|size)|maximum.{0,20}(context|prompt|input) ?(length|tokens)|(prompt|input) is too long"
-    r"|too many (input )?tokens",
+    r"context.?(length|window|size)|maximum.{0,20}(context|prompt|input|model) ?(length|tokens)"
+    r"|(prompt|input) is too long|too many (input )?tokens|token count.{0,30}exceeds",
     re.IGNORECASE,
 )
 _FILTERED = re.compile(r"content.?(filter|policy|management)|ResponsibleAI", re.IGNORECASE)
 _NO_QUOTA = re.compile(r"insufficient_quota|billing_hard_limit|exceeded your current quota", re.IGNORECASE)
 _KEY_LIKE = re.compile(r"\b(sk-|Bearer\s+)[^\s\"',}]+")
 _MAX_TOKENS_RENAMED = re.compile(r"max_tokens.{0,80}max_completion_tokens", re.IGNORECASE | re.DOTALL)
-_UNSUPPORTED = re.compile(r"(?:unsupported|unrecognized|unknown|unexpected)[^']{0,40}'(?:body\.)?(\w+)'", re.IGNORECASE)
+_UNSUPPORTED = re.compile(
+    r"(?:unsupported|unrecognized|unknown|unexpected)(?:[^']{0,40}'(?:body\.)?|[^:]{0,40}supplied: )(\w+)",
+    re.IGNORECASE,
+)
 _SHORTEST_SECRET = 8
 """Shorter values of headers (a region, a tenant's number) are no secret, and may well stand in an answer."""
 _THOUGHTS_END = "</think>"
@@ -157,14 +160,14 @@ class OpenAITarget:
         message = f"{self._place()}: {status}: {self._clean(text)}"
         if status == 429 and _NO_QUOTA.search(text):
             return TargetError(message)
+        if status in (400, 413, 422, 500) and (status == 413 or _OVERFLOW.search(text)):  # 500: llama.cpp before 2025
+            return Completion("", fault="context_overflow")
         if status in _KINDS or status >= 500:
             return TransientError(_KINDS.get(status, "server"), message, retry_after_s, may_be_billed=False)
-        if status in (400, 413, 422):
+        if status in (400, 422):
             if "max_tokens" in body and _MAX_TOKENS_RENAMED.search(text):
                 self._renames_max_tokens = True
                 return TransientError("parameter", message, 0.0, may_be_billed=False)
-            if status == 413 or _OVERFLOW.search(text):
-                return Completion("", fault="context_overflow")
             if _FILTERED.search(text):
                 return Completion("", fault="content_filter")
             if found := _UNSUPPORTED.search(text):
@@ -292,7 +295,8 @@ def _escaped(char: str) -> str:
 
 
 def _text_of(error: openai.APIStatusError) -> str:
-    return f"{error.message} {error.code or ''}" if error.body else f"{error.message} {error.response.text}"
+    has_message = isinstance(error.body, dict) and isinstance(error.body.get("message"), str)
+    return f"{error.message} {error.code or ''}" if has_message else f"{error.message} {error.response.text}"
 
 
 def _said(message: Mapping[str, Any]) -> tuple[str, str | None]:

@@ -224,6 +224,53 @@ def test_content_is_read_as_servers_write_it(message: dict[str, Any], text: str)
     assert (answer.text, answer.fault, answer.prompt_tokens) == (text, None, None)
 
 
+def _refused(status: int, message: str, **more: Any) -> Fault:
+    return Fault(status, {"error": {"message": message, **more}})
+
+
+OVERFLOWS = {
+    "OpenAI": _refused(400, "Please reduce the length.", code="context_length_exceeded"),
+    "vLLM": Fault(
+        400, {"object": "error", "message": "This model's maximum context length is 2048 tokens.", "code": 400}
+    ),
+    "vLLM, both names": _refused(
+        400,
+        "'max_tokens' or 'max_completion_tokens' is too large: 4096. This model's maximum context length is 2048",
+    ),
+    "vLLM, long prompt": _refused(400, "The decoder prompt (length 9) is longer than the maximum model length of 8."),
+    "llama.cpp": _refused(400, "the request exceeds the available context size", type="exceed_context_size_error"),
+    "llama.cpp before 2025": _refused(500, "the request exceeds the available context size. try increasing it"),
+    "Gemini": Fault(400, [{"error": {"code": 400, "message": "The input token count (9) exceeds the maximum number"}}]),
+    "Anthropic": _refused(400, "prompt is too long: 210000 tokens > 200000 maximum"),
+}
+
+
+@pytest.mark.parametrize("name", OVERFLOWS)
+def test_a_prompt_that_is_too_long_is_known_in_the_words_of_each_server(name: str) -> None:
+    """It is data, after one attempt."""
+    with OpenAIServer(faults=[OVERFLOWS[name]]) as server:
+        (answer,) = _run(server, [ask("a", params={"max_tokens": 4096})])
+    assert (answer.fault, len(server.requests)) == ("context_overflow", 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [
+        ({"error": {"message": "Unrecognized request argument supplied: seed"}}, "target.params.seed: null"),
+        ({"detail": "Unexpected fields in the request: {'top_k'}"}, "target.params.top_k: null"),
+        ({"error": {"message": "Unsupported parameter: 'top_p' is not supported"}}, "target.params.top_p: null"),
+        ({"detail": [{"loc": ["body", "messages"], "msg": "Field required"}]}, "Field required"),
+        ({"object": "error", "message": "The model `m` does not exist."}, "does not exist"),
+        ([{"error": {"message": "API key not valid"}}], "API key not valid"),
+    ],
+)
+def test_what_a_server_refuses_is_said_in_its_words(body: Any, hint: str) -> None:
+    """Wherever it puts them; a parameter that it does not know is named with the way out."""
+    with OpenAIServer(faults=[Fault(422, body)]) as server, pytest.raises(TargetError) as caught:
+        _run(server, [ask("a")])
+    assert hint in str(caught.value)
+
+
 def test_max_tokens_gets_its_new_name_when_the_server_asks_for_it() -> None:
     """From then on at once, and without waiting."""
     message = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."

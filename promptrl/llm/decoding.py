@@ -5,6 +5,7 @@ once; a finished row leaves the batch at once. Numbers are those of one row alon
 and transformers: reached through ``local.py`` only.
 """
 
+import inspect
 import zlib
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -179,6 +180,8 @@ class _Batch:
         n_layers = network.config.get_text_config().num_hidden_layers
         self._layers = [_ReservedLayer(len(rows), n_columns) for _ in range(n_layers)]
         self._cache = Cache(layers=list(self._layers))
+        has_new_name = "cache" in inspect.signature(network.forward).parameters
+        self._cache_name = "cache" if has_new_name else "past_key_values"  # of transformers before 5.24
         self._mask = torch.zeros(len(rows), n_columns, dtype=torch.long)
         for mask, start, rest in zip(self._mask, starts, self._rests, strict=True):
             mask[:start] = 1
@@ -223,9 +226,9 @@ class _Batch:
             input_ids=ids,
             attention_mask=mask,
             position_ids=positions,
-            past_key_values=self._cache,
             use_cache=True,
             logits_to_keep=1,
+            **{self._cache_name: self._cache},
         )
         logits: torch.Tensor = output.logits[:, -1]
         return logits

@@ -1,6 +1,8 @@
 """The local target with the bundled model: right answers, batching, limits, faults."""
 
 import asyncio
+import dataclasses
+import inspect
 import shutil
 import subprocess
 import sys
@@ -14,7 +16,9 @@ import torch
 from promptrl.errors import ConfigError, TargetError
 from promptrl.llm import decoding
 from promptrl.llm.base import Completion, Message, Messages
+from promptrl.llm.checkpoint import load_checkpoint
 from promptrl.llm.local import LocalTarget
+from promptrl.llm.sampling import parse_params
 from promptrl.nano import WEIGHTS
 
 SYSTEMS = (
@@ -65,6 +69,45 @@ def folder(tmp_path: Path) -> Path:
 def close(target: LocalTarget) -> None:
     """Close a target outside any loop."""
     asyncio.run(target.aclose())
+
+
+class _Wrapped(torch.nn.Module):
+    """nano, asked by whatever names this version of transformers has."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.config = network.config
+        self.asked = 0
+        self._network = network
+
+    def ask(self, cache: Any, given: dict[str, Any]) -> Any:
+        self.asked += 1
+        name = "cache" if "cache" in inspect.signature(self._network.forward).parameters else "past_key_values"
+        return self._network(**given, **{name: cache})
+
+
+class _New(_Wrapped):
+    def forward(self, *, cache: Any, **given: Any) -> Any:
+        return self.ask(cache, given)
+
+
+class _Old(_Wrapped):
+    def forward(self, *, past_key_values: Any, **given: Any) -> Any:
+        return self.ask(past_key_values, given)
+
+
+@pytest.mark.parametrize("wrapper", [_New, _Old])
+def test_old_and_new_transformers_are_asked_by_their_own_names(wrapper: type[_Wrapped]) -> None:
+    """The argument with the attention cache was renamed; the old name warns, and will be gone."""
+    checkpoint = load_checkpoint("nano")
+    sampling = parse_params({"temperature": 0, "max_tokens": 8})
+    rows = [decoding.Row(ids, 0, sampling) for ids in checkpoint.tokenize([chat(PROBLEMS[0])])]
+    network = wrapper(checkpoint.network)
+    answers: list[decoding.Answer] = []
+    for asked in (dataclasses.replace(checkpoint, network=network), checkpoint):
+        decoding.decode(asked, rows, lambda _, answer: answers.append(answer))
+    assert answers[0] == answers[1]
+    assert network.asked > 1
 
 
 def test_greedy_answers_are_those_of_generate(nano: LocalTarget) -> None:

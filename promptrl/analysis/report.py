@@ -4,6 +4,7 @@ The page loads nothing: style and figures are inside, and there is no script. Wh
 escaped by the template engine; nothing but figures drawn here is ever marked as safe.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +25,7 @@ MAX_FIXED, MAX_BROKEN = 6, 12
 MAX_TEXT, MAX_PROMPT, MAX_CONFIG = 700, 20_000, 40_000
 MAX_EFFECTS = 24
 MAX_PAIRS_TOLD = 5
+_LAST = -1
 
 Draw = Callable[[bool], str]
 
@@ -272,7 +274,7 @@ def _prompt_diff(result: Mapping[str, Any]) -> list[tuple[str, list[Piece]]]:
     """The messages of both prompts, each as a diff; a message that only one has is all new or all gone."""
     before, after = (_messages(result[label]["messages"]) for label in ("baseline", "winner"))
     order = list(dict.fromkeys([*after, *before]))
-    order.sort(key=lambda place: (place == ("user", "last"), place[0] != "system"))
+    order.sort(key=lambda place: (place[2] == _LAST, place[0] != "system"))
     texts = [
         (place[0], printable(before.get(place, ""), MAX_PROMPT), printable(after.get(place, ""), MAX_PROMPT))
         for place in order
@@ -280,14 +282,19 @@ def _prompt_diff(result: Mapping[str, Any]) -> list[tuple[str, list[Piece]]]:
     return [(role, word_diff(old, new)) for role, old, new in texts]
 
 
-def _messages(messages: Sequence[Mapping[str, str]]) -> dict[tuple[str, str], str]:
-    """Contents by role and place; demonstrations are known by what they say, so that one more is one more."""
+def _messages(messages: Sequence[Mapping[str, str]]) -> dict[tuple[str, str, int], str]:
+    """Contents by role and place; demonstrations are known by what they say, so that one more is one more.
+
+    What is said several times is numbered from the end, where all prompts of a run are alike.
+    """
     *head, last = messages
-    found = {}
-    for message in head:
-        place = "" if message["role"] == "system" else message["content"]
-        found[message["role"], place] = message["content"]
-    return found | {(last["role"], "last"): last["content"]}
+    found = {(last["role"], "", _LAST): last["content"]}
+    times: Counter[tuple[str, str]] = Counter()
+    for message in reversed(head):
+        said = message["role"], "" if message["role"] == "system" else message["content"]
+        found[*said, times[said]] = message["content"]
+        times[said] += 1
+    return dict(reversed(found.items()))
 
 
 def _example(record: RunRecord, pair: Pair) -> dict[str, Any]:

@@ -239,6 +239,20 @@ def test_the_same_run_gives_the_same_report() -> None:
     assert render_report(make_record(HOSTILE)) == hostile_report()
 
 
+def test_a_conversation_is_compared_message_by_message() -> None:
+    """What a demonstration says in the words of the user template is new; the template is the same as before."""
+    record = make_record()
+    asked = [("user", "Sum of {a}?"), ("assistant", "Noted."), ("user", "And {b}?")]
+    shown = [("user", "Sum of 1?"), ("assistant", "Noted."), ("user", "And 2?"), ("assistant", "3")]
+    for label, turns in (("baseline", asked), ("winner", [*shown, *asked])):
+        record.result[label]["messages"] = [{"role": role, "content": content} for role, content in turns]
+    html = render_report(record).html
+    messages = re.findall(r'<h3>(user|assistant)</h3><div class="verbatim">(.*?)</div>', html, re.DOTALL)
+    assert [role for role, _ in messages] == [role for role, _ in [*shown, *asked]]
+    assert ["<ins>" in text for _, text in messages] == [True] * 4 + [False] * 3
+    assert not any("<del>" in text for _, text in messages)
+
+
 def test_long_texts_are_cut() -> None:
     """Megabytes of completions, prompts and config make a page below 2 MB that says what it left out."""
     record = make_record("x" * 200_000)

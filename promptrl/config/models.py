@@ -389,7 +389,7 @@ class CacheConfig(Block):
     mode: Literal["deterministic", "all", "off"] = Field(
         default="deterministic", description="Keep the answers given at temperature 0, all, or none."
     )
-    max_mb: Count = Field(default=1000, description="Size in megabytes above which the oldest answers go.")
+    max_mb: Count = Field(default=1000, description="Size in megabytes above which the answers unused for longest go.")
 
 
 class OutputConfig(Block):

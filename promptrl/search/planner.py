@@ -6,6 +6,7 @@ Whoever steers it decides how prompts are edited in the imagination: an agent (`
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -198,12 +199,13 @@ class Planner:
         return self.asker.space.draw(self._rng)
 
     def _with_rows(self, proposals: Sequence[Proposal]) -> tuple[list[Ask], list[bool]]:
-        """Pairs to ask, and which are uniform; a prompt that knows all rows makes way for one from anywhere."""
+        """Pairs to ask, and which are uniform; a prompt that knows all rows makes way for the most promising one."""
+        promising = [c.prompt for c in sorted(self.leaders, key=lambda c: -(c.mean + c.sd))]
         asks: list[Ask] = []
         uniform: list[bool] = []
         taken: set[Ask] = set()
         for proposal in proposals:
-            prompt, free = self._with_free_rows(proposal.prompt, taken)
+            prompt, free = self._with_free_rows([proposal.prompt, *promising], taken)
             order = sorted(self._rng.permutation(len(free)), key=lambda at: self._row_asks[free[at]])
             for at in order[: self._rules.rows_per_prompt]:
                 asks.append((prompt, free[at]))
@@ -212,10 +214,12 @@ class Planner:
                 self._row_asks[free[at]] += 1
         return asks, uniform
 
-    def _with_free_rows(self, prompt: Prompt, taken: Container[Ask]) -> tuple[Prompt, list[int]]:
-        for _ in range(DRAWS_FOR_FREE_ROWS):
+    def _with_free_rows(self, prompts: Sequence[Prompt], taken: Container[Ask]) -> tuple[Prompt, list[int]]:
+        """The first of the prompts that has rows left, else one from anywhere, and its rows."""
+        drawn = (self.asker.space.draw(self._rng) for _ in range(DRAWS_FOR_FREE_ROWS))
+        prompt = prompts[0]
+        for prompt in chain(prompts, drawn):
             free = [r for r in self.asker.untried_rows(prompt) if (prompt, r) not in taken]
             if free:
                 return prompt, free
-            prompt = self.asker.space.draw(self._rng)
         return prompt, []

@@ -35,6 +35,7 @@ PRIOR_WEIGHT = 4.0
 FIRST_TUNING = 24
 TUNE_AGAIN = 1.7
 NEWTON_STEPS = 10
+HALVINGS = 6
 SETTLED = 0.1
 """Newton's steps end when no prompt's log odds move by more."""
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
@@ -194,6 +195,7 @@ class Surrogate:
         known.prompt.append(number)
         known.row.append(row)
         known.objective.append(objective)
+        self._low, self._high = min(self._low, objective), max(self._high, objective)
 
     def fit(self) -> None:
         """Update the posterior to every answer taken in."""
@@ -204,17 +206,10 @@ class Surrogate:
                 self._choose_pairs()
         prompts = np.stack(self._answers.features) if self._numbers else np.zeros((0, self.n_features), dtype=np.bool_)
         design = self._design(prompts)
-        working = self._linearise(design)
+        self._converge(design)
         if is_due:
-            self._tune(working, design)
-            working = self._linearise(design)
-        for _ in range(NEWTON_STEPS):
-            before = self._mean
-            self._solve(working)
-            self._settle(design)
-            if self._link == "identity" or np.max(np.abs(design @ (self._mean - before)), initial=0.0) < SETTLED:
-                break
-            working = self._linearise(design)
+            self._tune(self._linearise(design), design)
+            self._converge(design)
 
     def mean(self, features: Bools, prompt_ids: Sequence[str] | None = None) -> Floats:
         """The expected objective alone, as in ``moments``."""
@@ -304,11 +299,8 @@ class Surrogate:
         y = np.array(known.objective)
         weight = np.ones(len(y))
         if self._link == "logit" and len(y):
-            self._low, self._high = min(0.0, float(y.min())), max(1.0, float(y.max()))
             y = (y - self._low) / (self._high - self._low)
-            value = (design @ self._mean)[prompt] + self._difficulty[row]
-            value[prompt < len(self._misfit)] += self._misfit[prompt[prompt < len(self._misfit)]]
-            value = np.clip(value, -STEEPEST, STEEPEST)
+            value = np.clip((design @ self._mean + self._misfit)[prompt] + self._difficulty[row], -STEEPEST, STEEPEST)
             p = expit(value)
             weight = p * (1 - p)
             y = value + (y - p) / weight
@@ -326,6 +318,39 @@ class Surrogate:
             yy=float(shared @ np.square(y)),
             log_weight=float(np.log(shared).sum()),
         )
+
+    def _converge(self, design: Floats) -> None:
+        """Find the most probable weights under the present variances, by Newton's method with steps halved at need."""
+        self._misfit = np.pad(self._misfit, (0, len(design) - len(self._misfit)))
+        if self._link == "identity":
+            self._solve(self._linearise(design))
+            self._settle(design)
+            return
+        precision = np.zeros((self.n_columns, self.n_columns))
+        self._add_prior(precision)
+        for _ in range(NEWTON_STEPS):
+            before, reached = (self._mean, self._difficulty, self._misfit), self._log_posterior(design, precision)
+            self._solve(self._linearise(design))
+            self._settle(design)
+            for _ in range(HALVINGS):
+                if self._log_posterior(design, precision) >= reached:
+                    break
+                now = (self._mean, self._difficulty, self._misfit)
+                self._mean, self._difficulty, self._misfit = ((a + b) / 2 for a, b in zip(before, now, strict=True))
+            if np.max(np.abs(design @ (self._mean - before[0])), initial=0.0) < SETTLED:
+                break
+
+    def _log_posterior(self, design: Floats, precision: Floats) -> float:
+        """Of the present weights (prior precision given), row difficulties and misfits, up to a constant."""
+        known = self._answers
+        prompt, row = np.array(known.prompt, dtype=np.intp), np.array(known.row, dtype=np.intp)
+        y = (np.array(known.objective) - self._low) / (self._high - self._low)
+        value = (design @ self._mean + self._misfit)[prompt] + self._difficulty[row]
+        squares = float(self._mean @ precision @ self._mean)
+        for variance, parts in ((self.variances.rows, self._difficulty), (self.variances.misfit, self._misfit)):
+            if variance > 0:
+                squares += float(np.square(parts).sum()) / variance
+        return float(y @ value - np.logaddexp(0.0, value).sum() - 0.5 * squares)
 
     def _settle(self, design: Floats) -> None:
         """Each prompt's own misfit, given everything else."""

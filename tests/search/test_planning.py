@@ -9,7 +9,7 @@ from promptrl.search.agents import BUILTIN_POLICY, build_agent, load_policy
 from promptrl.search.asking import Asker
 from promptrl.search.hyperparameters import ALGORITHMS
 from promptrl.search.imagination import ImaginedVecEnv
-from promptrl.search.planner import Planner, PlanningRules
+from promptrl.search.planner import Planner, PlanningRules, Proposal
 from promptrl.search.planning import follow, search_planned
 
 BEST = {0: 3, 1: 3, 2: 2, 3: 2}
@@ -123,3 +123,18 @@ def test_stopping_from_outside_keeps_what_is_known():
     assert result.stop_reason == "stopped"
     assert 0 < result.calls_used < 300
     assert result.candidates
+
+
+def test_a_prompt_that_knows_all_rows_makes_way_for_a_promising_one():
+    """Not for one from anywhere: late calls of a long search must not go to prompts known to be bad."""
+    planner = planner_with_answers(calls=200)
+    best = planner.leaders[0].prompt
+    planner.ask([Proposal(best, False)] * 30)
+    planner.believe()
+    assert not planner.asker.untried_rows(best)
+    known = len(planner.asker.records)
+    promising = max((c for c in planner.leaders if c.prompt != best), key=lambda c: c.mean + c.sd).prompt
+    before = len(planner.asker.untried_rows(promising))
+    planner.ask([Proposal(best, False)] * 8)
+    assert len(planner.asker.untried_rows(promising)) == before - 8
+    assert len(planner.asker.records) == known

@@ -138,3 +138,16 @@ def test_equal_answers_give_equal_posteriors():
     one, two = (taught(surrogate(), np.linspace(-2, 2, 81), 150, np.random.default_rng(6)) for _ in range(2))
     assert np.array_equal(one.mean(everything()), two.mean(everything()))
     assert one.variances == two.variances
+
+
+def test_a_late_success_after_many_failures_is_taken_with_calm():
+    """Only wrong answers, then some right ones: Newton's steps don't run away, beliefs stay near what was seen."""
+    rng = np.random.default_rng(0)
+    model, prompts = surrogate(), everything()
+    for n in range(64):
+        p = int(rng.integers(len(prompts)))
+        model.add(str(p), prompts[p], int(rng.integers(ROWS)), float(n >= 16 and rng.random() < 0.4))
+        if n % 16 == 15:
+            model.fit()
+    assert model.mean(prompts).mean() == pytest.approx(0.3, abs=0.12)
+    assert np.abs(model.believed().intercept).max() < 5

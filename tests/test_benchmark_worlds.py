@@ -122,3 +122,14 @@ def test_the_goal_must_be_reached_for_good() -> None:
 def test_holm_multiplies_by_how_many_are_left() -> None:
     """The smallest p counts times all, the next times one fewer, never below its predecessor."""
     assert import_module("summary").holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+
+
+def test_calibration_is_told_by_group_of_prompts() -> None:
+    """Coverage and bias of uniform prompts, the top and the finalists, a line for each world and budget."""
+    title, heads, line = import_module("calibration").table(["1e2"], [60], [0, 1])
+    assert "90 %" in title
+    assert heads.split() == ["uniform", "top", "2", "%", "finalists"]
+    covered = [float(share) for share in line.split("at 60")[1].replace("(", " ").split()[::2]]
+    assert len(covered) == 3
+    assert 0.7 < covered[0] <= 1
+    assert min(covered) > 0.2

@@ -131,6 +131,10 @@ class Landscape:
         """The expected score on the fresh rows."""
         return self.expected(self.logits(self.code(prompt)[None])[0])
 
+    def overall_score(self, prompt: Prompt) -> float:
+        """The same: it is an expectation, and the fresh rows are many."""
+        return self.fresh_score(prompt)
+
     def expected(self, logit: float) -> float:
         """The expected score of a prompt with that logit on the fresh rows."""
         return float(expit(logit - self._difficulty[-FRESH_ROWS:]).mean())

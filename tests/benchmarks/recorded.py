@@ -60,6 +60,10 @@ class Recorded:
         """The mean of the fresh columns."""
         return float(self._scores[self._line[prompt.prompt_id], self._fresh].mean())
 
+    def overall_score(self, prompt: Prompt) -> float:
+        """The mean of all columns."""
+        return float(self._scores[self._line[prompt.prompt_id]].mean())
+
     def world(self, kind: str, seed: int, space: EditSpace) -> World:
         """The record as a world."""
         chosen_by = self._scores[:, self._oracle].mean(1)

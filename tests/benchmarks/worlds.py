@@ -38,6 +38,9 @@ class Answers(Protocol):
     def fresh_score(self, prompt: Prompt) -> float:
         """The mean objective of a prompt on the fresh rows."""
 
+    def overall_score(self, prompt: Prompt) -> float:
+        """Its mean objective on all rows that there are, or expected on any: with as little noise as can be had."""
+
 
 class WorldEvaluator:
     """Answers from a world and counts calls: what a search sees instead of ``promptrl.evaluation.Evaluator``.

@@ -19,7 +19,8 @@ from promptrl.search.asking import Asker
 from promptrl.search.candidates import SearchResult
 from promptrl.search.events import SearchEvent
 from promptrl.search.hyperparameters import Algorithm
-from promptrl.search.imagination import Choose, ImaginedVecEnv
+from promptrl.search.imagination import Choose
+from promptrl.search.imagined_env import ImaginedVecEnv
 from promptrl.search.moves import Indices
 from promptrl.search.planner import Planner, PlanningRules
 from promptrl.search.policy import Encoder

@@ -20,7 +20,8 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from promptrl.prompts.space import EditSpace, build_edit_space
 from promptrl.search.agents import BUILTIN_POLICY, build_agent, one_torch_thread, save_policy
-from promptrl.search.imagination import Choose, Imagination, ImaginedVecEnv, Starts
+from promptrl.search.imagination import Choose, Imagination, Starts
+from promptrl.search.imagined_env import ImaginedVecEnv
 from promptrl.search.moves import Indices, Moves
 from promptrl.search.planning import follow
 from promptrl.search.policy import Encoder

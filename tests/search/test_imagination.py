@@ -5,7 +5,8 @@ import pytest
 
 from promptrl.prompts.prompt import Demonstration
 from promptrl.prompts.space import build_edit_space
-from promptrl.search.imagination import Imagination, ImaginedVecEnv, Starts
+from promptrl.search.imagination import Imagination, Starts
+from promptrl.search.imagined_env import ImaginedVecEnv
 from promptrl.search.moves import Moves
 from promptrl.search.observation import COLUMN, N_FEATURES
 from promptrl.search.surrogate import Surrogate

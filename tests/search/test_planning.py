@@ -8,7 +8,7 @@ from landscape import TableEvaluator, chosen, factorial_value, make_rows, make_s
 from promptrl.search.agents import BUILTIN_POLICY, build_agent, load_policy
 from promptrl.search.asking import Asker
 from promptrl.search.hyperparameters import ALGORITHMS
-from promptrl.search.imagination import ImaginedVecEnv
+from promptrl.search.imagined_env import ImaginedVecEnv
 from promptrl.search.planner import Planner, PlanningRules, Proposal
 from promptrl.search.planning import follow, search_planned
 

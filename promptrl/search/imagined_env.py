@@ -1,0 +1,100 @@
+"""The door through which an SB3 agent trains on imagined episodes (``imagination.py``)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
+
+from promptrl.search.imagination import Imagination, Starts, Walks
+from promptrl.search.moves import Bools, Indices
+from promptrl.search.observation import LIMIT, N_FEATURES
+
+
+class ImaginedVecEnv(VecEnv):
+    """The imagination as SB3 trains in it: an ended episode restarts under another draw.
+
+    Observations, actions and the end of an episode are those of ``PromptEnv``; a reward is the change of the draw's
+    value divided by the spread of its effects. An invalid edit does nothing.
+
+    Args:
+        imagination: Holds beliefs already.
+        starts: Where episodes begin.
+        n_envs: Episodes side by side.
+        seed: Of starts and draws.
+    """
+
+    def __init__(self, imagination: Imagination, starts: Starts, n_envs: int, seed: int = 0) -> None:
+        self.imagination = imagination
+        self.starts = starts
+        self.render_mode = None
+        self._rng = np.random.default_rng(seed)
+        n_actions = imagination.moves.space.n_actions
+        box = gym.spaces.Box(-LIMIT, LIMIT, (n_actions * N_FEATURES,), np.float32)
+        self._actions: Indices = np.zeros(n_envs, dtype=np.intp)
+        super().__init__(n_envs, box, gym.spaces.Discrete(n_actions))
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Restart the random stream from a seed; None does nothing."""
+        if seed is not None:
+            self._rng = np.random.default_rng(seed)
+        return [seed] * self.num_envs
+
+    def reset(self) -> VecEnvObs:
+        """Start every episode under the present beliefs."""
+        self._walks = self._begin(self.num_envs)
+        self._view = self.imagination.look(self._walks)
+        return self._view.observation
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        """Take the actions, one per environment."""
+        self._actions = np.asarray(actions, dtype=np.intp)
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Carry them out; ended episodes restart, their last observation is in their info."""
+        change, terminated, truncated = self.imagination.act(self._walks, self._view, self._actions)
+        rewards = (change / self._walks.scales).astype(np.float32)
+        dones = terminated | truncated
+        ended = np.flatnonzero(dones)
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        if len(ended):
+            last = self.imagination.look(self._walks.take(ended)).observation
+            for at, i in enumerate(ended):
+                infos[i] = {"terminal_observation": last[at], "TimeLimit.truncated": bool(truncated[i])}
+            self._walks.replace(ended, self._begin(len(ended)))
+        self._view = self.imagination.look(self._walks)
+        return self._view.observation, rewards, dones, infos
+
+    def action_masks(self) -> Bools:
+        """Valid actions, shape (n_envs, n_actions)."""
+        return self._view.valid
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
+        """The same value for every environment asked about."""
+        return [getattr(self, attr_name) for _ in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
+        """Not possible: environments share their rules."""
+        raise AttributeError(f"{attr_name}: imagined environments can't be changed from outside")
+
+    def env_method(self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any) -> list[Any]:
+        """Only ``action_masks``, for MaskablePPO."""
+        if method_name != "action_masks":
+            raise AttributeError(f"{method_name}: imagined environments answer action_masks only")
+        return [self._view.valid[i] for i in self._get_indices(indices)]
+
+    def env_is_wrapped(
+        self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
+    ) -> list[bool]:
+        """None is."""
+        return [False for _ in self._get_indices(indices)]
+
+    def _begin(self, n: int) -> Walks:
+        n_draws = len(self.imagination.beliefs.draws.intercept)
+        return self.imagination.begin(self.starts.draw(n, self._rng), self._rng.integers(n_draws, size=n))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from promptrl.errors import BudgetExhaustedError
+from promptrl.prompts.space import make_slot_space
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +80,7 @@ def test_an_optimiser_of_others_gets_what_it_can_pay_for() -> None:
 def test_a_record_keeps_four_sets_of_rows_apart() -> None:
     """Fresh scores and the oracle's choice come from rows that no search sees."""
     recorded, worlds = import_module("recorded"), import_module("worlds")
-    space = worlds.make_slot_space({"a": ["", "x", "y"]})
+    space = make_slot_space({"a": ["", "x", "y"]}, "{question}")
     rows = worlds.make_rows([str(i) for i in range(40)])
     prompts = list(space.enumerate())
     scores = np.random.default_rng(0).random((3, 40)) + np.arange(3)[:, None]
@@ -96,7 +97,7 @@ def test_a_record_keeps_four_sets_of_rows_apart() -> None:
 def test_a_world_without_gain_is_refused() -> None:
     """Where the baseline is the oracle's choice, no share can be said."""
     recorded, worlds = import_module("recorded"), import_module("worlds")
-    space = worlds.make_slot_space({"a": ["", "x"]})
+    space = make_slot_space({"a": ["", "x"]}, "{question}")
     scores = np.repeat([[1.0], [0.0]], 40, axis=1)
     record = recorded.Recorded(list(space.enumerate()), scores, worlds.make_rows([str(i) for i in range(40)]), seed=0)
     with pytest.raises(ValueError, match="gains nothing"):

@@ -209,6 +209,22 @@ def build_edit_space(
     return space
 
 
+def make_slot_space(slots: Mapping[str, Sequence[str]], user: str) -> EditSpace:
+    """A space of slots alone, for landscapes made up or recorded; arguments as for ``build_edit_space``."""
+    return build_edit_space(
+        slots=slots,
+        text=None,
+        user=user,
+        separator=" ",
+        demonstrations=(),
+        max_demonstrations=0,
+        bank=False,
+        phrases=False,
+        reorder=False,
+        tokens=None,
+    )
+
+
 def _source_problems(
     slots: Mapping[str, Sequence[str]] | None, text: str | None, user: UserTemplate | None
 ) -> Iterator[Problem]:

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import expit
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from promptrl.prompts.space import EditSpace, build_edit_space
+from promptrl.prompts.space import EditSpace, make_slot_space
 from promptrl.search.agents import BUILTIN_POLICY, build_agent, one_torch_thread, save_policy
 from promptrl.search.imagination import Choose, Imagination, Starts
 from promptrl.search.imagined_env import ImaginedVecEnv
@@ -179,18 +179,7 @@ def _env(moves: Moves, surrogate: Surrogate, rng: np.random.Generator) -> Imagin
 
 def _space(sizes: Indices) -> EditSpace:
     slots = {f"slot{i}": ["", *(f"{i}-{j}" for j in range(1, size))] for i, size in enumerate(sizes)}
-    return build_edit_space(
-        slots=slots,
-        text=None,
-        user="{input}",
-        separator=" ",
-        demonstrations=(),
-        max_demonstrations=0,
-        bank=False,
-        phrases=False,
-        reorder=False,
-        tokens=None,
-    )
+    return make_slot_space(slots, "{input}")
 
 
 def _conjunction(moves: Moves, way: int, rng: np.random.Generator) -> Indices:

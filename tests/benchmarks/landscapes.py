@@ -16,10 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, ndtri
-from worlds import FloatArray, World, make_rows, make_slot_space
+from worlds import FloatArray, World, make_rows
 
 from promptrl.evaluation import Ask
 from promptrl.prompts.prompt import Prompt
+from promptrl.prompts.space import make_slot_space
 
 IntArray = npt.NDArray[np.int64]
 HashArray = npt.NDArray[np.uint64]
@@ -169,7 +170,7 @@ class Landscape:
         return World(
             kind=kind,
             seed=seed,
-            space=make_slot_space(self._slots),
+            space=make_slot_space(self._slots, "{question}"),
             train=rows[:TRAIN_ROWS],
             validation=rows[TRAIN_ROWS:],
             answers=self,

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 from tables import Table, choose_rows, load
-from worlds import FloatArray, World, make_rows, make_slot_space
+from worlds import FloatArray, World, make_rows
 
 from promptrl.config import load_config
 from promptrl.evaluation import Ask
 from promptrl.parts import build_parts
 from promptrl.prompts.prompt import Prompt
-from promptrl.prompts.space import EditSpace
+from promptrl.prompts.space import EditSpace, make_slot_space
 from promptrl.tasks.dataset import Example
 
 TABLES = Path(__file__).parent / "tables"
@@ -99,7 +99,7 @@ def make_log_world(path: Path, seed: int) -> World:
     """A log as a space of one slot."""
     aliases, scores = _read_log(path)
     texts = _texts(path.parent / "prompts.json")
-    space = make_slot_space({"instruction": [texts.get(alias, alias) for alias in aliases]})
+    space = make_slot_space({"instruction": [texts.get(alias, alias) for alias in aliases]}, "{question}")
     prompts = [space.apply(space.baseline, i) for i in range(len(aliases))]
     rows = make_rows([str(i) for i in range(scores.shape[1])])
     return Recorded(prompts, scores, rows, seed).world(f"log:{path}", seed, space)

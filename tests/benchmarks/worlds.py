@@ -8,7 +8,7 @@ Four sets of rows never meet: *train* (the search), *validation* (the finals), *
 The share of the achievable gain is (fresh score − baseline's) / (oracle's − baseline's).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import process_time
 from typing import Protocol
@@ -21,7 +21,7 @@ from promptrl.evaluation import Ask, AskKey, Outcome
 from promptrl.llm.base import Completion, Purpose
 from promptrl.llm.budget import Budget
 from promptrl.prompts.prompt import Prompt
-from promptrl.prompts.space import EditSpace, build_edit_space
+from promptrl.prompts.space import EditSpace
 from promptrl.tasks.dataset import Example
 
 FloatArray = npt.NDArray[np.float64]
@@ -197,22 +197,6 @@ class Ending:
 
 
 Arm = Callable[[World, int, int], Ending]
-
-
-def make_slot_space(slots: Mapping[str, Sequence[str]]) -> EditSpace:
-    """A space of slots alone; the first option of each is the baseline's."""
-    return build_edit_space(
-        slots=slots,
-        text=None,
-        user="{question}",
-        separator=" ",
-        demonstrations=(),
-        max_demonstrations=0,
-        bank=False,
-        phrases=False,
-        reorder=False,
-        tokens=None,
-    )
 
 
 def make_rows(names: Sequence[str]) -> tuple[Example, ...]:

@@ -6,7 +6,7 @@ from promptrl.errors import BudgetExhaustedError
 from promptrl.evaluation import Outcome
 from promptrl.llm.base import Completion
 from promptrl.prompts.prompt import Prompt
-from promptrl.prompts.space import EditSpace, build_edit_space
+from promptrl.prompts.space import EditSpace, make_slot_space
 from promptrl.tasks.dataset import Example
 
 Value = Callable[[Prompt, Example], float | None]
@@ -18,18 +18,7 @@ def make_space(options: Sequence[int] = (4, 4, 3, 3)) -> EditSpace:
     Edits are numbered slot by slot, the empty option too: 0 to 3 set ``s0``, 4 to 7 ``s1`` and so on.
     """
     slots = {f"s{i}": ["", *(f"o{i}_{k}" for k in range(1, n))] for i, n in enumerate(options)}
-    return build_edit_space(
-        slots=slots,
-        text=None,
-        user="{question}",
-        separator=" ",
-        demonstrations=(),
-        max_demonstrations=0,
-        bank=False,
-        phrases=False,
-        reorder=False,
-        tokens=None,
-    )
+    return make_slot_space(slots, "{question}")
 
 
 def make_rows(count: int, prefix: str = "r") -> list[Example]:

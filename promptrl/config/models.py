@@ -306,12 +306,24 @@ class AlgorithmConfig(Block):
     """The agent that searches."""
 
     name: Literal[
-        "ppo", "maskable_ppo", "a2c", "dqn", "qrdqn", "random", "greedy", "evolution", "halving", "thompson", "tpe"
+        "ppo",
+        "maskable_ppo",
+        "a2c",
+        "dqn",
+        "qrdqn",
+        "random",
+        "greedy",
+        "evolution",
+        "halving",
+        "direct",
+        "thompson",
+        "tpe",
     ] = Field(
         default="maskable_ppo",
         description="Algorithm of Stable-Baselines3 or sb3-contrib, or a baseline that needs no agent, for comparison: "
-        "`random` search, `greedy` hill climbing, `evolution`, sequential `halving`, `thompson` "
-        "(posterior sampling with local search), `tpe` of Optuna (extra `tpe`). "
+        "`random` search, `greedy` hill climbing, `evolution`, sequential `halving`, `direct` "
+        "(a policy gradient whose action is a whole prompt), `thompson` (posterior sampling with local search), "
+        "`tpe` of Optuna (extra `tpe`). "
         "Of the keys below a baseline reads `rows_per_prompt` only.",
     )
     planning: Literal["surrogate", "none"] = Field(

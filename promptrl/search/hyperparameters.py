@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Algorithm = Literal["maskable_ppo", "ppo", "a2c", "dqn", "qrdqn"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
-Baseline = Literal["random", "greedy", "evolution", "halving", "thompson", "tpe"]
+Baseline = Literal["random", "greedy", "evolution", "halving", "direct", "thompson", "tpe"]
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 BUILTIN_ALGORITHMS: tuple[Algorithm, ...] = ("maskable_ppo", "ppo", "a2c")
 """Those whose network the built-in policy fits."""

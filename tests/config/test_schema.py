@@ -29,7 +29,7 @@ def test_the_table_says_what_errors_say() -> None:
     assert rows["target.model", "local"].default == '"nano"'
     assert rows["target.model", "local"].description.startswith("For local: ")
     assert rows["target.params", ""].default == '{"temperature": 0, "max_tokens": 256}'
-    names = "ppo, maskable_ppo, a2c, dqn, qrdqn, random, greedy, evolution, halving, thompson, tpe"
+    names = "ppo, maskable_ppo, a2c, dqn, qrdqn, random, greedy, evolution, halving, direct, thompson, tpe"
     assert rows["algorithm.name", ""].type == f"one of {names}"
     assert rows["reward.metrics.N.name", ""].default == "the type"
     assert rows["dataset.format", ""].type == "one of jsonl, json, csv, tsv, yaml, or null"

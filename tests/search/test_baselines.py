@@ -8,6 +8,7 @@ from promptrl.prompts.prompt import Demonstration
 from promptrl.prompts.space import EditSpace, build_edit_space
 from promptrl.search.asking import Asker
 from promptrl.search.baselines import BASELINES, search_by
+from promptrl.search.baselines.direct import FLOOR, Policy
 from promptrl.search.baselines.field import Field
 from promptrl.search.baselines.halving import bracket_size
 from promptrl.search.baselines.variables import Variables
@@ -167,6 +168,22 @@ def test_uniform_draws_reach_every_option_equally():
     rich = Variables(rich_space())
     sizes = {len(rich.draw(rng).demonstrations) for _ in range(100)}
     assert sizes == {0, 1, 2, 3}
+
+
+def test_a_policy_draws_what_was_rewarded_and_gives_nothing_up():
+    """What earned most is drawn most, half the reward less often; what lost keeps its share of the floor."""
+    policy = Policy(Variables(make_space((3, 4))), 2.0, np.random.default_rng(0))
+    assert [len(chances) for chances in policy.chances] == [3, 4]
+    for _ in range(60):
+        policy.reinforce([(2, 3), (1, 3), (0, 0)], np.array([1.0, 0.5, -1.0]))
+    first, second = policy.chances
+    assert first[2] > first[1] > first[0] >= FLOOR / 3
+    assert second[3] > 0.9
+    assert second.min() >= FLOOR / 4
+    assert [chances.sum() for chances in policy.chances] == pytest.approx([1, 1])
+    drawn = [policy.draw() for _ in range(50)]
+    assert drawn.count((2, 3)) > 35
+    assert chosen(policy.prompt((2, 3))) == {0: 2, 1: 3}
 
 
 @pytest.mark.parametrize(

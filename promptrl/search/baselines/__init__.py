@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from promptrl.search.asking import Asker
-from promptrl.search.baselines import evolution, greedy, halving, random, thompson, tpe
+from promptrl.search.baselines import direct, evolution, greedy, halving, random, thompson, tpe
 from promptrl.search.candidates import Candidate, SearchResult
 from promptrl.search.hyperparameters import BASELINES, Baseline
 
@@ -21,6 +21,7 @@ _SEARCHES: Mapping[Baseline, Search] = {
     "greedy": greedy.search,
     "evolution": evolution.search,
     "halving": halving.search,
+    "direct": direct.search,
     "thompson": thompson.search,
     "tpe": tpe.search,
 }

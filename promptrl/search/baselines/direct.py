@@ -1,0 +1,100 @@
+"""A policy gradient on the live model whose action is a whole prompt: a bandit with a softmax for every choice."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptrl.prompts.prompt import Prompt
+from promptrl.search.asking import Asker
+from promptrl.search.baselines.field import Field
+from promptrl.search.baselines.variables import Variables
+from promptrl.search.candidates import Candidate
+
+BATCH = 4
+STEP = 22.0
+"""Divided by the root of the calls, as in Exp3 (Auer et al. 2002); large, as rewards are shrunken means, which a first
+answer moves by a fifth."""
+FLOOR = 0.1
+CRITIC_RATE = 0.5
+REFINE_SHARE = 0.2
+MAX_IDLE = 20
+
+Action = tuple[int, ...]
+Floats = NDArray[np.float64]
+
+
+class Policy:
+    """Independent softmax distributions, one over the values of each variable, uniform at first.
+
+    Args:
+        variables: What a prompt is made of.
+        step: How far the logits follow a gradient.
+        rng: Draws the actions.
+    """
+
+    def __init__(self, variables: Variables, step: float, rng: np.random.Generator) -> None:
+        self._variables = variables
+        self._step = step
+        self._rng = rng
+        self._logits = [np.zeros(len(variable.actions)) for variable in variables.all]
+
+    @property
+    def chances(self) -> list[Floats]:
+        """The distribution of each variable; ``FLOOR`` of it is uniform, so that no value is given up for good."""
+        return [(1 - FLOOR) * _softmax(logits) + FLOOR / len(logits) for logits in self._logits]
+
+    def draw(self) -> Action:
+        """A value for every variable."""
+        return tuple(int(self._rng.choice(len(chances), p=chances)) for chances in self.chances)
+
+    def prompt(self, action: Action) -> Prompt:
+        """What an action makes of the baseline."""
+        names = (variable.name for variable in self._variables.all)
+        return self._variables.prompt(dict(zip(names, action, strict=True)))
+
+    def reinforce(self, actions: Sequence[Action], advantages: Floats) -> None:
+        """One step up the gradient of the expected reward (REINFORCE, Williams 1992), summed over the actions."""
+        for logits, chances, values in zip(self._logits, self.chances, zip(*actions, strict=True), strict=True):
+            for value, advantage in zip(values, advantages, strict=True):
+                logits[value] += self._step * advantage
+                logits -= self._step * advantage * chances
+
+
+def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
+    """Draw prompts from a policy, ask each on a row or so, and make the better ones more likely.
+
+    The reward of a prompt is its shrunken mean over all its answers, corrected for its rows, so that a prompt drawn
+    again counts for more; the critic is a running mean of the rewards.
+
+    Args:
+        asker: Asks and remembers.
+        rng: Draws everything random.
+        rows_per_prompt: Rows for each prompt drawn.
+
+    Returns:
+        Candidates, best first.
+    """
+    field, reserve = Field(asker, rng), int(REFINE_SHARE * asker.calls_left)
+    policy = Policy(Variables(asker.space), STEP / max(1, asker.calls_left) ** 0.5, rng)
+    field.ask_each([asker.space.baseline], rows_per_prompt)
+    critic: float | None = None
+    idle = 0
+    while not asker.is_over and asker.calls_left > reserve and idle < MAX_IDLE:
+        actions = [policy.draw() for _ in range(BATCH)]
+        prompts = [policy.prompt(action) for action in actions]
+        idle = 0 if field.ask_each(list(dict.fromkeys(prompts)), rows_per_prompt) else idle + 1
+        rewards = np.array([field.mean(prompt) for prompt in prompts])
+        known = np.flatnonzero(~np.isnan(rewards))
+        if len(known):
+            mean = float(rewards[known].mean())
+            critic = mean if critic is None else critic
+            policy.reinforce([actions[i] for i in known], rewards[known] - critic)
+            critic += CRITIC_RATE * (mean - critic)
+    field.refine(asker.calls_left, rows_per_prompt)
+    return field.standings()
+
+
+def _softmax(logits: Floats) -> Floats:
+    chances = np.exp(logits - logits.max())
+    return np.asarray(chances / chances.sum(), dtype=np.float64)

@@ -332,7 +332,7 @@ class AlgorithmConfig(Block):
         "with; `none`: every step is scored by the target.",
     )
     imagined_steps: Whole = Field(
-        default=256,
+        default=128,
         ge=0,
         le=1_000_000,
         description="Steps in the learned model that the agent learns from before each batch of calls; "

@@ -48,7 +48,7 @@ class PlanningRules:
     """
 
     rows_per_prompt: int = 1
-    imagined_steps: int = 256
+    imagined_steps: int = 128
     uniform_share: float = UNIFORM_SHARE
     with_pairs: bool = True
     with_rows: bool = True

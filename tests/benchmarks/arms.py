@@ -23,6 +23,22 @@ from promptrl.search.asking import Asker
 from promptrl.search.candidates import Candidate
 from promptrl.search.finalists import choose_winner
 
+ABLATIONS = (
+    "planned",
+    "planned:weights=builtin",
+    "planned:imagined_steps=0",
+    *(f"planned:algorithm={name}" for name in ("ppo", "a2c", "dqn", "qrdqn")),
+    "thompson",
+    "thompson:boldness=[0, 0]",
+    "thompson:uniform_share=1",
+    "thompson:with_pairs=false",
+    "thompson:with_rows=false",
+    *(f"thompson:rows_per_prompt={rows}" for rows in (2, 5, 20)),
+)
+"""What each part of the planned search is worth, with local search standing for the agent where it plays no part:
+the shipped policy, practice, each algorithm; then the agent itself, posterior draws (without: the best by the mean),
+choice of asks (without: all uniform), pair effects, row effects, one row a prompt."""
+
 Search = Callable[[World, WorldEvaluator, int], Sequence[Candidate]]
 
 
@@ -99,11 +115,14 @@ def _thompson(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator
 
 def _rules_and_others(params: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Settings of the planning loop itself, and the rest."""
+    from promptrl.search.agents import BUILTIN_POLICY
     from promptrl.search.planner import PlanningRules
 
     names = {field.name for field in fields(PlanningRules)}
     rules = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items() if k in names}
-    others = {k: Path(v) if k == "weights" else v for k, v in params.items() if k not in names}
+    others = {k: v for k, v in params.items() if k not in names}
+    if "weights" in others:
+        others["weights"] = BUILTIN_POLICY if others["weights"] == "builtin" else Path(others["weights"])
     return PlanningRules(**rules), others
 
 

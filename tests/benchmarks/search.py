@@ -6,9 +6,9 @@ writes ``runs.csv`` (a line a run), ``summary.csv`` and a curve per kind of worl
 
 Worlds are random landscapes (``landscapes.py``), score tables of the bundled tasks and, with ``--logs FOLDER``, logs of
 real answers (``recorded.py``). Arms are listed in ``arms.py`` and ``peers.py``; the first one is compared with the
-others in pairs. Runs that ``runs.csv`` already holds are not run again, so a long benchmark can be interrupted and
-continued; delete the file, or lines of it, after changing an arm. Set ``OMP_NUM_THREADS=1``: the seconds of own
-computing are processor seconds of all threads.
+others in pairs; ``--arms ablations`` stands for the planned search with one part changed each. Runs that ``runs.csv``
+already holds are not run again, so a long benchmark can be interrupted and continued; delete the file, or lines of it,
+after changing an arm. Set ``OMP_NUM_THREADS=1``: the seconds of own computing are processor seconds of all threads.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 
-from arms import find_arm
+from arms import ABLATIONS, find_arm
 from landscapes import SHAPES, make_landscape
 from recorded import logs, make_log_world, make_table_world, table_names
 from summary import Curves, Run, plot, report, write_summary
@@ -123,6 +123,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("runs/benchmark-search"))
     arguments = parser.parse_args()
+    if arguments.arms == ["ablations"]:
+        arguments.arms = list(ABLATIONS)
     for arm in arguments.arms:
         find_arm(arm)
     kinds = [*arguments.worlds, *(f"{LOG}{path}" for path in (logs(arguments.logs) if arguments.logs else ()))]

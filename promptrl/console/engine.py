@@ -46,7 +46,9 @@ def show_checkup(checkup: "Checkup", *, as_json: bool) -> None:
         return
     unknown = "not reported"
     tokens = (checkup.prompt_tokens, checkup.completion_tokens)
-    price = f"${checkup.price[0]:g} in, ${checkup.price[1]:g} out for a million tokens" if checkup.price else "unknown"
+    price = "none" if checkup.cost_usd == 0 else "unknown"
+    if checkup.price:
+        price = f"${checkup.price[0]:g} in, ${checkup.price[1]:g} out for a million tokens"
     lines = {
         "target": checkup.target,
         "answer": checkup.answer or f"none ({checkup.fault})",

@@ -24,7 +24,7 @@ def _template_changes(old: UserTemplate, new: UserTemplate) -> Iterator[str]:
         | {"user": template.text}
         for template in (old, new)
     )
-    for name in dict.fromkeys(sorted([*before, *after], key=lambda name: (name == "user", name))):
+    for name in dict.fromkeys(sorted([*before, *after], key=lambda name: name == "user")):
         yield from _text_changes(name, before.get(name, ""), after.get(name, ""))
 
 

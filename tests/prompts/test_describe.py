@@ -44,6 +44,14 @@ def test_each_difference_is_one_line(change: dict[str, object], lines: list[str]
     assert describe_changes(PROMPT, dataclasses.replace(PROMPT, **change)) == lines  # type: ignore[arg-type]
 
 
+def test_messages_of_a_long_template_are_told_in_their_order() -> None:
+    """The tenth comes after the ninth, not after the first; the one that is answered comes last."""
+    earlier = tuple(Message("assistant" if n % 2 else "user", str(n)) for n in range(1, 12))
+    lines = describe_changes(PROMPT, dataclasses.replace(PROMPT, user=UserTemplate("{x} Go on:", earlier)))
+    assert [line.split(" ")[1] for line in lines[:-1]] == [str(n) for n in range(1, 12)]
+    assert lines[-1] == 'user: − "Sort."'
+
+
 def test_a_change_of_the_template_is_no_change_of_demonstrations() -> None:
     """They follow it."""
     old = dataclasses.replace(PROMPT, demonstrations=(Demonstration("a", "", "a1", {"x": "q1"}),))

@@ -18,7 +18,7 @@ from promptrl.analysis.curves import running_mean
 from promptrl.analysis.plots import Bar, Cell, Standing
 from promptrl.analysis.record import RunRecord
 from promptrl.analysis.rows import Pair, flips, group_changes, paired_outcomes
-from promptrl.analysis.statistics import paired_comparison
+from promptrl.analysis.statistics import Comparison, paired_comparison
 from promptrl.analysis.wording import Piece, printable, word_diff
 
 MAX_FIXED, MAX_BROKEN = 6, 12
@@ -116,10 +116,10 @@ def _meetings(records: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
         if pairs:
             fixed, broken = flips(pairs)
             yield {
+            change = paired_comparison([o.score for _, o in pairs], [f.score for f, _ in pairs])
                 "first": first.run_id,
                 "later": other.run_id,
-                "change": paired_comparison([o.score for _, o in pairs], [f.score for f, _ in pairs]),
-                "counts": _counts(pairs, fixed, broken),
+                "line": _meeting_line(first.run_id, other.run_id, change, len(fixed), len(broken)),
                 "fixed": [_example(first, pair) for pair in fixed[:MAX_FIXED]],
                 "broken": [_example(first, pair) for pair in broken[:MAX_FIXED]],
             }
@@ -134,13 +134,15 @@ def _is_same_row(row_id: str, first: RunRecord, other: RunRecord) -> bool:
 
 def meeting_lines(records: Sequence[RunRecord]) -> list[str]:
     """What the test rows that both answered say of the first run's winner and each other one's, in sentences."""
-    return [
-        f"On {meeting['change'].rows} test rows that both answered, {meeting['later']} scores "
-        f"{wording.points(meeting['change'].difference)} points against {meeting['first']}, 95 % interval "
-        f"{wording.points(meeting['change'].low)} to {wording.points(meeting['change'].high)}; "
-        f"{meeting['counts']['fixed']} rows better, {meeting['counts']['broken']} worse."
-        for meeting in _meetings(records)
-    ]
+    return [meeting["line"] for meeting in _meetings(records)]
+
+
+def _meeting_line(first: str, later: str, change: Comparison, better: int, worse: int) -> str:
+    return (
+        f"On {change.rows} test rows that both answered, {later} scores {wording.points(change.difference)} points "
+        f"against {first}, 95 % interval {wording.points(change.low)} to {wording.points(change.high)}; "
+        f"{better} row{'' if better == 1 else 's'} better, {worse} worse."
+    )
 
 
 @cache

@@ -350,7 +350,7 @@ def test_rows_that_tell_two_winners_apart_are_shown() -> None:
     text = " ".join(Page(render_comparison([record, other])).text.split())
     (line,) = meeting_lines([record, other])
     assert "toy-0002 scores −2.5 points against toy-0001" in line
-    assert "1 rows better, 2 worse" in line
+    assert "; 1 row better, 2 worse." in line
     assert line.replace("\u00a0", " ") in text
     assert "Rows on which toy-0001 and toy-0002 differ" in text
     assert "30? plainly wrong" in text

@@ -1,7 +1,7 @@
 """What a run says about its edits, as ``attribution.json`` and the effects in ``result.json`` hold it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,9 +16,20 @@ from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.runs import Run
 
+if TYPE_CHECKING:
+    from promptrl.search.candidates import Decision
+
+OTHERS, LIKELY = 3, 0.01
+"""So many other actions are told with each decision, if they are at least this probable."""
+
 
 def attribute(
-    run: Run, space: EditSpace, outcomes: Sequence[Outcome], winner: Prompt, pruning: Pruning
+    run: Run,
+    space: EditSpace,
+    outcomes: Sequence[Outcome],
+    winner: Prompt,
+    pruning: Pruning,
+    decisions: Sequence["Decision"] = (),
 ) -> dict[str, Any]:
     """Everything that can be said about single edits.
 
@@ -28,6 +39,7 @@ def attribute(
         outcomes: The run's answers, in the order in which they were asked.
         winner: Who won the finals.
         pruning: What leave-one-outs of the winner showed.
+        decisions: The trained agent's best episode from the baseline.
     """
     asked = [outcome for outcome in outcomes if outcome.purpose == "search"]
     prompts = {row["prompt_id"]: Prompt.from_json(row) for row in run.prompts()}
@@ -61,6 +73,7 @@ def attribute(
         ],
         "attention": _attention(edits, holds[chosen]),
         "depth": _depth([len(space.edits_of(prompts[asked[at].prompt_id])) for at in chosen]),
+        "policy": [_decision(space, decision) for decision in decisions],
     }
 
 
@@ -77,6 +90,22 @@ def _is_told(space: EditSpace) -> BoolArray:
 
 def _named(edit: Edit) -> dict[str, Any]:
     return {"edit": edit.label, "slot": edit.slot, "text": edit.text}
+
+
+def _decision(space: EditSpace, decision: "Decision") -> dict[str, Any]:
+    """What was done, how probable that and stopping were, and what else was likely; None where values are held."""
+    given = dict(enumerate(decision.probabilities))
+    others = sorted(given.keys() - {decision.action, space.stop}, key=lambda action: -given[action])
+    return {
+        "taken": _action(space, decision.action),
+        "probability": given.get(decision.action),
+        "stop": given.get(space.stop),
+        "others": [_action(space, at) | {"probability": given[at]} for at in others[:OTHERS] if given[at] >= LIKELY],
+    }
+
+
+def _action(space: EditSpace, action: int) -> dict[str, Any]:
+    return {"edit": "stop", "slot": "", "text": ""} if action == space.stop else _named(space.edits[action])
 
 
 def _effect(edit: Edit, found: MainEffect) -> dict[str, Any]:

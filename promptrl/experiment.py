@@ -147,7 +147,7 @@ def _optimise(
         if not parts.folds and not is_same:
             tested = meet(evaluator, prompts, splits.test, "test", config.gate, rows_per_look(loaded))
         watch.calls_made("test")
-    attribution = attribute(run, space, evaluator.outcomes, found.finals.winner, found.pruning)
+    attribution = attribute(run, space, evaluator.outcomes, found.finals.winner, found.pruning, found.search.decisions)
     result = build_result(
         run_id=run.id,
         experiment=config.name,

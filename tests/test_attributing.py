@@ -17,6 +17,7 @@ from promptrl.llm.base import Completion
 from promptrl.prompts.prompt import Demonstration
 from promptrl.prompts.space import build_edit_space
 from promptrl.runs import OutcomeFile, Run
+from promptrl.search.candidates import Decision
 
 
 def attributed(folder: Path, *, is_uniform: bool, n: int = 240, draws: int = 0) -> dict[str, Any]:
@@ -63,6 +64,22 @@ def test_answers_of_an_agent_give_no_effects(tmp_path: Path) -> None:
     assert pair["low"] > 0
     assert 1.5 < found["depth"]["early"] < 2.2  # 2/3 + 2/3 + 1/2 edits on average
     assert sum(edit["early"] for edit in found["attention"] if edit["slot"] == "s0") > 0.99
+
+
+def test_an_agents_decisions_are_told_by_name(tmp_path: Path) -> None:
+    """What it did, how probable that and stopping were, and which other edits were; without probabilities none."""
+    space = make_space((3, 3, 2))
+    probabilities = [0.0] * space.n_actions
+    probabilities[1], probabilities[4], probabilities[5], probabilities[space.stop] = 0.6, 0.25, 0.005, 0.145
+    decisions = [Decision(1, tuple(probabilities)), Decision(space.stop)]
+    with closing(OutcomeFile(tmp_path, lambda prompt: [])):
+        baseline = space.baseline
+        first, last = attribute(Run(tmp_path), space, [], baseline, unpruned(baseline), decisions)["policy"]
+    assert (first["taken"]["text"], first["probability"], first["stop"]) == ("o0_1", 0.6, 0.145)
+    assert [(edit["text"], edit["probability"]) for edit in first["others"]] == [("o1_1", 0.25)]
+    assert last == {
+        "taken": {"edit": "stop", "slot": "", "text": ""}, "probability": None, "stop": None, "others": []
+    }  # fmt: skip
 
 
 def test_where_the_search_looked_leaves_out_what_was_drawn(tmp_path: Path) -> None:

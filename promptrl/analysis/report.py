@@ -39,6 +39,7 @@ _NOTHING: Mapping[str, Any] = {
     "interactions": (),
     "attention": (),
     "depth": None,
+    "policy": (),
 }
 """What a run without attribution.json says of its edits."""
 
@@ -115,8 +116,8 @@ def _meetings(records: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
         pairs = [pair for pair in met if _is_same_row(pair[0].row_id, first, other)]
         if pairs:
             fixed, broken = flips(pairs)
-            yield {
             change = paired_comparison([o.score for _, o in pairs], [f.score for f, _ in pairs])
+            yield {
                 "first": first.run_id,
                 "later": other.run_id,
                 "line": _meeting_line(first.run_id, other.run_id, change, len(fixed), len(broken)),

@@ -5,14 +5,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from sb3_contrib import QRDQN, MaskablePPO
+from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import CSVOutputFormat, KVWriter, Logger, TensorBoardOutputFormat
+from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import VecEnv
 
+from promptrl.search.candidates import Decision
 from promptrl.search.hyperparameters import DEFAULTS, IMAGINED_DEFAULTS, Algorithm
 from promptrl.search.policy import EditActorCriticPolicy, EditDQNPolicy, EditMaskablePolicy, EditQRDQNPolicy, Encoder
 
@@ -60,6 +64,21 @@ def build_agent(
     )
     model.set_logger(make_logger(None))
     return model
+
+
+def decide(model: BaseAlgorithm, observation: np.ndarray[Any, Any]) -> Decision:
+    """The agent's best action, and how probable its policy holds each.
+
+    Args:
+        model: The agent.
+        observation: Of one environment, flat.
+    """
+    action = int(model.predict(observation, deterministic=True)[0])
+    if not isinstance(model.policy, ActorCriticPolicy | MaskableActorCriticPolicy):
+        return Decision(action)
+    with torch.no_grad():
+        distribution: Any = model.policy.get_distribution(model.policy.obs_to_tensor(observation)[0]).distribution
+    return Decision(action, tuple(distribution.probs[0].tolist()))
 
 
 def save_policy(model: BaseAlgorithm, path: Path) -> None:

@@ -29,6 +29,20 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """One action of a trained agent.
+
+    Attributes:
+        action: The edit it makes; the last index = stop.
+        probabilities: What its policy gives to every action, which sum to 1; empty for an agent that holds values
+            instead (DQN, QR-DQN).
+    """
+
+    action: int
+    probabilities: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResult:
     """What the search hands on.
 
@@ -38,6 +52,7 @@ class SearchResult:
         env_steps: Edits tried on the live model, over all environments.
         calls_used: Calls spent.
         agent: The trained SB3 model; None when the algorithm has none.
+        decisions: The agent's best episode from the baseline, action by action; empty without an agent.
     """
 
     candidates: tuple[Candidate, ...]
@@ -45,3 +60,4 @@ class SearchResult:
     env_steps: int
     calls_used: int
     agent: "BaseAlgorithm | None"
+    decisions: tuple[Decision, ...] = ()

@@ -14,8 +14,8 @@ from promptrl.errors import BudgetExhaustedError
 from promptrl.evaluation import Evaluator
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
-from promptrl.search.agents import build_agent, make_logger, one_torch_thread
-from promptrl.search.candidates import Candidate, SearchResult, StopReason
+from promptrl.search.agents import build_agent, decide, make_logger, one_torch_thread
+from promptrl.search.candidates import Candidate, Decision, SearchResult, StopReason
 from promptrl.search.env import PromptVecEnv
 from promptrl.search.episodes import Episodes
 from promptrl.search.events import SearchEvent, SearchProgress
@@ -81,11 +81,12 @@ def search_live(
     model = build_agent(algorithm, VecMonitor(env), policy=policy, params=params, seed=seed)
     model.set_logger(make_logger(log_dir, tensorboard))
     watch = _Watch(env.episodes, on_event, should_stop)
+    decisions: tuple[Decision, ...] = ()
     try:
         with one_torch_thread():
             _learn(model, watch, rows_per_prompt)
             if watch.stop_reason != "stopped":
-                rollout_greedily(model, env.episodes)
+                _, decisions = rollout_greedily(model, env.episodes)
                 _refine(env.episodes, n_envs * rows_per_prompt, np.random.default_rng(seed), watch)
     finally:
         model.logger.close()
@@ -96,7 +97,7 @@ def search_live(
     candidates = tuple(
         Candidate(episodes.prompts[ids[r.index]], r.mean, r.sd, r.answers) for r in episodes.estimates.ranking()
     )
-    return SearchResult(candidates, watch.stop_reason, model.num_timesteps, watch.calls_used, model)
+    return SearchResult(candidates, watch.stop_reason, model.num_timesteps, watch.calls_used, model, decisions)
 
 
 def _learn(model: BaseAlgorithm, watch: "_Watch", rows_per_prompt: int) -> None:
@@ -107,11 +108,11 @@ def _learn(model: BaseAlgorithm, watch: "_Watch", rows_per_prompt: int) -> None:
         watch.stop_reason = "budget"
 
 
-def rollout_greedily(model: BaseAlgorithm, episodes: Episodes) -> Prompt:
+def rollout_greedily(model: BaseAlgorithm, episodes: Episodes) -> tuple[Prompt, tuple[Decision, ...]]:
     """Follow the agent's best action from the baseline under the posterior mean; asks for what it passes.
 
     Returns:
-        Where it ends; where it stood when the calls ran out.
+        Where it ends, or where it stood when the calls ran out, and what it decided on the way.
     """
     greedy = Episodes(
         episodes.space,
@@ -123,15 +124,16 @@ def rollout_greedily(model: BaseAlgorithm, episodes: Episodes) -> Prompt:
         estimates=episodes.estimates,
     )
     greedy.prompts = episodes.prompts
+    decisions: list[Decision] = []
     is_done = False
     while not is_done:
-        action, _ = model.predict(greedy.observe(0), deterministic=True)
+        decisions.append(decide(model, greedy.observe(0)))
         try:
-            transition = greedy.step([int(action)])[0]
+            transition = greedy.step([decisions[-1].action])[0]
         except BudgetExhaustedError:
             break
         is_done = transition.terminated or transition.truncated
-    return greedy.episodes[0].prompt
+    return greedy.episodes[0].prompt, tuple(decisions)
 
 
 def _refine(episodes: Episodes, batch_size: int, rng: np.random.Generator, watch: "_Watch") -> None:

@@ -14,9 +14,9 @@ from stable_baselines3.common.logger import Logger
 
 from promptrl.evaluation import Evaluator
 from promptrl.prompts.space import EditSpace
-from promptrl.search.agents import build_agent, load_policy, make_logger, one_torch_thread
+from promptrl.search.agents import build_agent, decide, load_policy, make_logger, one_torch_thread
 from promptrl.search.asking import Asker
-from promptrl.search.candidates import SearchResult
+from promptrl.search.candidates import Decision, SearchResult
 from promptrl.search.events import SearchEvent
 from promptrl.search.hyperparameters import Algorithm
 from promptrl.search.imagination import Choose
@@ -102,7 +102,8 @@ def search_planned(
         candidates = planner.conclude(choose)
     finally:
         logger.close()
-    return SearchResult(tuple(candidates), asker.stop_reason, model.num_timesteps, asker.calls_used, model)
+    decisions = best_episode(model, planner)
+    return SearchResult(tuple(candidates), asker.stop_reason, model.num_timesteps, asker.calls_used, model, decisions)
 
 
 def follow(model: BaseAlgorithm) -> Choose:
@@ -112,6 +113,20 @@ def follow(model: BaseAlgorithm) -> Choose:
         return np.asarray(model.predict(observations, deterministic=True)[0], dtype=np.intp)
 
     return choose
+
+
+def best_episode(model: BaseAlgorithm, planner: Planner) -> tuple[Decision, ...]:
+    """What the agent does from the baseline, action by action, under the first draw: none asks the target."""
+    imagination = planner.imagination
+    walks = imagination.begin(planner.starts.baseline[None], np.zeros(1, dtype=np.intp))
+    decisions: list[Decision] = []
+    is_over = False
+    while not is_over:
+        view = imagination.look(walks)
+        decisions.append(decide(model, view.observation[0]))
+        _, stopped, truncated = imagination.act(walks, view, np.array([decisions[-1].action]))
+        is_over = bool(stopped[0] or truncated[0])
+    return tuple(decisions)
 
 
 def _practise(model: BaseAlgorithm, env: ImaginedVecEnv, steps: int) -> None:

@@ -92,6 +92,15 @@ def make_record(hostile: str = "plainly wrong", verdict: str = "improved") -> Ru
             "interactions": pairs,
             "depth": {"early": 1.2, "late": 3.4},
             "attention": [named(hostile) | {"early": 0.2, "late": 0.8}],
+            "policy": [
+                {"taken": named(hostile), "probability": 0.75, "stop": 0.05, "others": []},
+                {
+                    "taken": {"edit": "stop", "slot": "", "text": ""},
+                    "probability": 0.9,
+                    "stop": 0.9,
+                    "others": [named(hostile) | {"probability": 0.07}],
+                },
+            ],
         },
         leaderboard=[
             {
@@ -168,6 +177,20 @@ def test_the_verdict_comes_first_in_one_sentence() -> None:
     assert "by 1.2 edits on average in the first third, by 3.4 in the last" in text
     for section in ("Finalists", "Cost, tokens, time", "How this was measured", "How to do it again"):
         assert section in text
+
+
+def test_the_agents_own_view_is_shown_and_what_it_lacks_is_said() -> None:
+    """Action by action with probabilities; an episode that was cut, and an agent without probabilities."""
+    record = make_record("an edit")
+    text = " ".join(Page(render_report(record).html).text.split())
+    assert "1an edit75.0 %5.0 % 2stop90.0 %90.0 %an edit 7.0 %" in text
+    assert "ended before it stopped" not in text
+    taken = {"taken": record.attribution["policy"][0]["taken"], "probability": None, "stop": None, "others": []}
+    cut = replace(record, attribution={**record.attribution, "policy": [taken]})
+    text = " ".join(Page(render_report(cut).html).text.split())
+    assert "The episode ended before it stopped by itself." in text
+    assert "1an edit––" in text
+    assert "the probability that its network gives" not in text
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,10 @@ def test_agent_finds_the_best_prompt_of_a_factorial_landscape(algorithm):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_training_teaches_a_policy_that_had_no_prior(algorithm):
-    """The algorithm itself learns: from a policy without prior, the trained agent's greedy episode is better."""
+    """The algorithm itself learns: from a policy without prior, the trained agent's greedy episode is better.
+
+    It is told action by action, each the most probable one where there are probabilities.
+    """
     space, evaluator = make_space(), TableEvaluator(search=100_000)
     env = PromptVecEnv(space, evaluator, make_rows(4), n_envs=8, seed=0)
     agent = build_agent(algorithm, env, seed=0, params={"learning_rate": 3e-3})
@@ -48,11 +51,14 @@ def test_training_teaches_a_policy_that_had_no_prior(algorithm):
         scorer = getattr(scorer, part)
     scorer.start_from(0.0)
     row = make_rows(1)[0]
-    untrained = rollout_greedily(agent, env.episodes)
+    untrained, _ = rollout_greedily(agent, env.episodes)
     agent.learn(1500)
-    trained = rollout_greedily(agent, env.episodes)
+    trained, decisions = rollout_greedily(agent, env.episodes)
     assert factorial_value(untrained, row) <= 0.4
     assert factorial_value(trained, row) >= 0.8
+    assert space.stop not in [decision.action for decision in decisions[:-1]]
+    assert all(bool(d.probabilities) == (algorithm not in scorers) for d in decisions)
+    assert all(d.probabilities[d.action] == max(d.probabilities) for d in decisions if d.probabilities)
 
 
 def test_budget_is_never_exceeded_and_events_count_it():
@@ -145,7 +151,7 @@ def test_greedy_rollout_takes_every_gain_and_stops():
     single = [space.baseline, *(space.apply(space.baseline, edit) for edit in range(space.stop))]
     for _ in range(3):
         env.episodes.learn_answers([(prompt, row) for prompt in single for row in make_rows(20)])
-    assert chosen(rollout_greedily(agent, env.episodes)) == BEST
+    assert chosen(rollout_greedily(agent, env.episodes)[0]) == BEST
 
 
 def test_progress_csv_is_left_in_the_log_folder(tmp_path):

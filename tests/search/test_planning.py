@@ -9,6 +9,7 @@ from promptrl.search.agents import BUILTIN_POLICY, build_agent, load_policy
 from promptrl.search.asking import Asker
 from promptrl.search.hyperparameters import ALGORITHMS
 from promptrl.search.imagined_env import ImaginedVecEnv
+from promptrl.search.moves import Moves
 from promptrl.search.planner import Planner, PlanningRules, Proposal
 from promptrl.search.planning import follow, search_planned
 
@@ -41,12 +42,26 @@ def planner_with_answers(calls=60):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_every_agent_finds_a_good_prompt_with_300_calls(algorithm):
-    """Three of four slots right at least, from answers of right or wrong, where the baseline has 0.15."""
+    """Three of four slots right at least, from answers of right or wrong, where the baseline has 0.15.
+
+    Its own best actions lead there, too, and a policy holds each of them the most probable.
+    """
     result, evaluator = search(algorithm)
     right = sum(chosen(result.candidates[0].prompt).get(slot) == best for slot, best in BEST.items())
     assert right >= 3
     assert result.agent is not None
     assert (result.stop_reason, result.calls_used, evaluator.calls_left("search")) == ("budget", 300, 0)
+    space, actions = make_space(), [decision.action for decision in result.decisions]
+    prompt = Moves(space).replay(space.baseline, [action for action in actions if action != space.stop])
+    assert sum(chosen(prompt).get(slot) == best for slot, best in BEST.items()) >= 3
+    assert space.stop not in actions[:-1]
+    for decision in result.decisions:
+        if algorithm in ("dqn", "qrdqn"):
+            assert decision.probabilities == ()
+        else:
+            assert len(decision.probabilities) == space.n_actions
+            assert sum(decision.probabilities) == pytest.approx(1, abs=1e-5)
+            assert decision.probabilities[decision.action] == max(decision.probabilities)
 
 
 def test_the_builtin_policy_needs_no_practice():

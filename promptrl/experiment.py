@@ -13,7 +13,7 @@ import numpy as np
 from promptrl.attributing import attribute
 from promptrl.config import LoadedConfig
 from promptrl.crossfitting import earlier_winners, meet_fold_by_fold
-from promptrl.errors import BudgetExhaustedError, PromptrlError, RunLockedError, StopRequestedError
+from promptrl.errors import BudgetExhaustedError, PromptrlError, RunLockedError, StopRequestedError, TargetError
 from promptrl.evaluating import meet
 from promptrl.evaluation import Evaluator, Outcome
 from promptrl.events import Observer, RunFinished, ignore
@@ -243,14 +243,18 @@ def _report(run: Run, result: Mapping[str, Any], parts: Parts) -> None:
 
 @contextmanager
 def _status_kept(run: Run) -> Iterator[None]:
-    """Write into run.json how a run ended that did not finish."""
+    """Write into run.json how a run ended that did not finish, and note with the error how it goes on, if it can."""
+    way_on = f"promptrl resume {run.path} carries it on."
     try:
         yield
-    except (StopRequestedError, KeyboardInterrupt):
+    except (StopRequestedError, KeyboardInterrupt) as error:
         run.update(status="interrupted")
+        error.add_note(way_on)
         raise
     except PromptrlError as error:
         run.update(status="failed", error=str(error))
+        if isinstance(error, TargetError):
+            error.add_note(way_on)
         raise
     except BaseException as error:
         run.update(status="failed", error=f"bug: {type(error).__name__}")

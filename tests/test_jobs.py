@@ -92,6 +92,7 @@ def test_a_run_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
         done = train(configs, tmp_path / "runs", "--json")
     assert done.exit_code == 4
     assert "401" in done.stderr
+    assert f"promptrl resume {tmp_path / 'runs/two-0001'} carries it on." in done.stderr
     events = [json.loads(line) for line in done.stdout.splitlines()]
     finished = {event["run_id"] for event in events if event["event"] == "run_finished"}
     assert finished == {"one-0001", "three-0001"}

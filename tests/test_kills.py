@@ -105,6 +105,7 @@ def test_a_stop_keeps_the_answers_in_flight(tmp_path: Path, wish: str) -> None:
     assert not (tmp_path / "runs/toy-0001/STOP").exists()
     log = (tmp_path / "log.txt").read_text()
     assert "Traceback" not in log
+    assert "promptrl resume runs/toy-0001 carries it on." in log
     assert '"exit_code": 130' in log
 
 
@@ -131,6 +132,7 @@ def test_a_stop_ends_all_runs_of_a_command(tmp_path: Path) -> None:
     assert sum(kept) >= 40 + CONCURRENCY  # a question of both is asked once and kept twice
     for name in ("toy", "other"):
         assert json.loads((tmp_path / f"runs/{name}-0001/run.json").read_text())["status"] == "interrupted"
+        assert f"promptrl resume runs/{name}-0001 carries it on." in (tmp_path / "log.txt").read_text()
     assert "Traceback" not in (tmp_path / "log.txt").read_text()
 
 

@@ -30,6 +30,7 @@ class _Commands(TyperGroup):
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
             console.show_message("interrupted")
+            console.show_notes(error)
             raise typer.Exit(130) from error
 
 

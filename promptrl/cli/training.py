@@ -120,9 +120,11 @@ def _job(
             with console.training_view(as_json=as_json, is_alone=is_alone) as view:
                 trained = train_one(loaded, parts, runs_dir=runs_dir, engines=engines, observe=view.observe)
         except PromptrlError as error:
-            if is_alone or isinstance(error, StopRequestedError):
+            if is_alone:
                 raise
             console.show_error(error)
+            if isinstance(error, StopRequestedError):
+                raise
             codes.append(error.exit_code)
         else:
             codes.append(3 if fails(gate, str(trained.result["verdict"])) else 0)

@@ -3,7 +3,7 @@
 from promptrl.console.benches import show_bench, show_bench_run
 from promptrl.console.engine import show_cache, show_checkup, show_forecast
 from promptrl.console.live import failures_told, training_view
-from promptrl.console.screen import print_data, print_text, show_error, show_message
+from promptrl.console.screen import print_data, print_text, show_error, show_message, show_notes
 from promptrl.console.tables import (
     show_comparison,
     show_evaluation,
@@ -26,6 +26,7 @@ __all__ = [
     "show_evaluation",
     "show_forecast",
     "show_message",
+    "show_notes",
     "show_plan",
     "show_run",
     "show_runs",

@@ -50,6 +50,13 @@ def show_error(error: PromptrlError) -> None:
         console.print(f"{count} problem{'s' if count != 1 else ''} found.")
     else:
         people().print(f"[red]error[/red] {clean(error)}", soft_wrap=True)
+    show_notes(error)
+
+
+def show_notes(error: BaseException) -> None:
+    """Say what was noted with an error on its way: how to go on."""
+    for note in getattr(error, "__notes__", ()):
+        people().print(clean(note), soft_wrap=True)
 
 
 def print_text(text: str) -> None:

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from promptrl.analysis.sequential import SequentialComparison, Stop
 from promptrl.config import GateConfig, LoadedConfig
 from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
-from promptrl.evaluation import Evaluator, Outcome, OutcomeLog
-from promptrl.llm.base import Purpose
+from promptrl.evaluation import AskKey, Evaluator, Outcome, OutcomeLog
+from promptrl.llm.base import Completion, Purpose
 from promptrl.looks import record_look
 from promptrl.opening import Engines, given_or_new, make_budget, make_evaluator, rows_per_look
 from promptrl.parts import Parts, build_parts, rebuild_parts
@@ -217,6 +217,9 @@ def side_by_side(
 
 class _NoLog:
     """Keeps nothing: an evaluation's answers are in the cache."""
+
+    def keep(self, key: AskKey, completion: Completion) -> None:
+        """Forget."""
 
     def record(self, outcomes: Sequence[tuple[Prompt, Outcome]]) -> None:
         """Forget."""

@@ -7,7 +7,8 @@ again is free and a resumed run (handed its own outcomes) pays for nothing twice
 import time
 from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from promptrl.errors import BudgetExhaustedError, TargetError
@@ -57,7 +58,10 @@ class Outcome:
 
 
 class OutcomeLog(Protocol):
-    """Keeps outcomes on disk."""
+    """Keeps answers and outcomes on disk."""
+
+    def keep(self, key: AskKey, completion: Completion) -> None:
+        """Write down an answer that nothing else keeps until it is scored; called in the engine's event loop."""
 
     def record(self, outcomes: Sequence[tuple[Prompt, Outcome]]) -> None:
         """Write them down before anyone acts on them."""
@@ -74,6 +78,7 @@ class Evaluator:
         params: Sampling parameters sent with every request.
         log: Where new outcomes are written before they are returned.
         known: Outcomes of this very run from before an interruption.
+        unscored: Answers of this very run from before an interruption that have not become outcomes.
 
     Attributes:
         asking_s: Seconds spent so far on getting and scoring answers.
@@ -89,6 +94,7 @@ class Evaluator:
         params: Mapping[str, Any],
         log: OutcomeLog,
         known: Iterable[Outcome] = (),
+        unscored: Mapping[AskKey, Completion] = MappingProxyType({}),
     ) -> None:
         self._engine = engine
         self._budget = budget
@@ -97,7 +103,9 @@ class Evaluator:
         self._params = dict(params)
         self._log = log
         self._resumable = {(o.prompt_id, o.row_id, o.repeat): o for o in known}
-        budget.carry_over(o.completion for o in self._resumable.values() if not o.completion.is_cached)
+        self._unscored = {key: completion for key, completion in unscored.items() if key not in self._resumable}
+        answers = [*(outcome.completion for outcome in self._resumable.values()), *self._unscored.values()]
+        budget.carry_over(answer for answer in answers if not answer.is_cached)
         self._outcomes: dict[AskKey, Outcome] = {}
         self._missing = 0
         self.asking_s = 0.0
@@ -150,6 +158,8 @@ class Evaluator:
 
     def _ask(self, new: Mapping[AskKey, Ask], purpose: Purpose, uniform: Set[AskKey]) -> None:
         """Ask what no earlier part of this run has answered; log each answer before it is used."""
+        for key in [key for key in new if key in self._unscored]:
+            self._resumable[key] = self._score(key, new[key], purpose, self._unscored.pop(key), uniform)
         answered = {key: self._resumable[key] for key in new if key in self._resumable}
         self._budget.take_calls(purpose, len(answered))
         self._budget.count_cached(sum(outcome.completion.is_cached for outcome in answered.values()))
@@ -159,16 +169,15 @@ class Evaluator:
         ]
         lost: CompletionError | None = None
         try:
-            with closing(self._engine.stream(requests)) as answers:
+            stream = self._engine.stream(requests, lambda index, answer: self._log.keep(jobs[index][0], answer))
+            with closing(stream) as answers:
                 for index, answer in answers:
-                    key, (prompt, example) = jobs[index]
+                    key, ask = jobs[index]
                     if isinstance(answer, CompletionError):
                         lost = answer
                         self._missing += 1
                         continue
-                    outcome = replace(self._outcome(prompt, example, key[2], purpose, answer), uniform=key in uniform)
-                    self._log.record([(prompt, outcome)])
-                    answered[key] = outcome
+                    answered[key] = self._score(key, ask, purpose, answer, uniform)
         finally:
             self._outcomes.update((key, answered[key]) for key in new if key in answered)
         asked = len(self._outcomes) + self._missing
@@ -176,23 +185,26 @@ class Evaluator:
             failed = f"{self._missing} of {asked} calls failed after their retries"
             raise TargetError(f"{failed}; the last one: {lost.kind}: {lost.message}")
 
-    def _outcome(
-        self, prompt: Prompt, example: Example, repeat: int, purpose: Purpose, completion: Completion
-    ) -> Outcome:
+    def _score(self, key: AskKey, ask: Ask, purpose: Purpose, completion: Completion, uniform: Set[AskKey]) -> Outcome:
+        """The outcome, recorded."""
+        prompt, example = ask
         graded = {metric.name: metric.score(example, completion) for metric in self._metrics}
         scores = {name: grade.value for name, grade in graded.items()}
         gate = graded[self._objective.gate_metric]
-        return Outcome(
+        outcome = Outcome(
             prompt_id=prompt.prompt_id,
             row_id=example.id,
-            repeat=repeat,
+            repeat=key[2],
             purpose=purpose,
             completion=completion,
             scores=scores,
             objective=self._objective.value(scores, completion),
             score=gate.value,
             reason=completion.fault or gate.reason,
+            uniform=key in uniform,
         )
+        self._log.record([(prompt, outcome)])
+        return outcome
 
     @staticmethod
     def _keys(asks: Sequence[Ask], repeat: int) -> list[AskKey]:

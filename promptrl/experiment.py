@@ -135,7 +135,7 @@ def _optimise(
     known = run.outcomes()
     budget.reserve_share("test", parts.plan.test)
     with closing(OutcomeFile(run.path, partial(space.describe, space.baseline))) as log:
-        evaluator = make_evaluator(loaded, parts, engine, budget, log, known)
+        evaluator = make_evaluator(loaded, parts, engine, budget, log, known, log.unscored)
         watch = Watch(parts, budget, engine, log.text_of, observe)
         tested, judged = _judge_folds(loaded, parts, run, evaluator, watch, budget) if parts.folds else (None, [])
         share, earlier = parts.of_fold(splits), earlier_winners(judged)

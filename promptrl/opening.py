@@ -5,18 +5,18 @@ This is where a local model is loaded, a replay file read and the user's own fun
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from promptrl.config import LoadedConfig
 from promptrl.config.targets import LocalTargetConfig, OpenAITargetConfig, PythonTargetConfig, ReplayTargetConfig
 from promptrl.errors import ConfigError
-from promptrl.evaluation import Evaluator, Outcome, OutcomeLog
+from promptrl.evaluation import AskKey, Evaluator, Outcome, OutcomeLog
 from promptrl.llm.asking import Trace
-from promptrl.llm.base import Target
+from promptrl.llm.base import Completion, Target
 from promptrl.llm.budget import Budget
 from promptrl.llm.cache import Cache
 from promptrl.llm.engine import Engine
@@ -128,8 +128,9 @@ def make_evaluator(
     budget: Budget,
     log: OutcomeLog,
     known: Iterable[Outcome] = (),
+    unscored: Mapping[AskKey, Completion] = MappingProxyType({}),
 ) -> Evaluator:
-    """The evaluator of a run or an evaluation; ``known`` are its outcomes from before an interruption."""
+    """The evaluator of a run or an evaluation; ``known`` and ``unscored`` are from before an interruption."""
     return Evaluator(
         engine,
         budget=budget,
@@ -138,6 +139,7 @@ def make_evaluator(
         params=loaded.config.target.request_params,
         log=log,
         known=known,
+        unscored=unscored,
     )
 
 

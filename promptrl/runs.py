@@ -19,7 +19,7 @@ from typing import Any, Literal, TextIO
 from filelock import FileLock, Timeout
 
 from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
-from promptrl.evaluation import Outcome
+from promptrl.evaluation import AskKey, Outcome
 from promptrl.llm.base import Completion
 from promptrl.prompts.prompt import Prompt
 
@@ -191,19 +191,38 @@ class Run:
 class OutcomeFile:
     """Appends outcomes to ``outcomes.jsonl``, and each prompt once to ``prompts.jsonl``.
 
+    Answers that no cache keeps are in ``.answers.jsonl`` until they are scored; the file goes when all of them are.
+
     Args:
         folder: Where to write; a line that an earlier process left torn is cut off first.
         describe: Says in words what a prompt changes.
+
+    Attributes:
+        unscored: Answers that an earlier process kept and did not score.
     """
 
     def __init__(self, folder: Path, describe: Callable[[Prompt], Sequence[str]]) -> None:
         self._describe = describe
         outcomes, prompts = folder / "outcomes.jsonl", folder / "prompts.jsonl"
-        for path in (outcomes, prompts):
+        self._answers_path = folder / ".answers.jsonl"
+        self._answers: TextIO | None = None
+        for path in (outcomes, prompts, self._answers_path):
             _cut_torn_line(path)
+        self.unscored: Mapping[AskKey, Completion] = _unscored(self._answers_path, outcomes)
+        self._unscored = set(self.unscored)
         self._texts = {str(row["prompt_id"]): Prompt.from_json(row).text for row in _read_lines(prompts)}
         self._outcomes: TextIO = outcomes.open("a", encoding="utf-8", errors="backslashreplace")
         self._prompts: TextIO = prompts.open("a", encoding="utf-8", errors="backslashreplace")
+
+    def keep(self, key: AskKey, completion: Completion) -> None:
+        """Append and hand to the operating system; called in the engine's event loop."""
+        if self._answers is None:
+            self._answers = self._answers_path.open("a", encoding="utf-8", errors="backslashreplace")
+        self._unscored.add(key)
+        prompt_id, row_id, repeat = key
+        row = {"prompt_id": prompt_id, "row_id": row_id, "repeat": repeat, "completion": asdict(completion)}
+        self._answers.write(json.dumps(row, ensure_ascii=False) + "\n")
+        self._answers.flush()
 
     def record(self, outcomes: Sequence[tuple[Prompt, Outcome]]) -> None:
         """Append and hand to the operating system, so that killing this process loses nothing."""
@@ -215,6 +234,7 @@ class OutcomeFile:
                 self._prompts.flush()
             self._outcomes.write(json.dumps(_outcome_to_json(outcome), ensure_ascii=False) + "\n")
         self._outcomes.flush()
+        self._unscored -= {(outcome.prompt_id, outcome.row_id, outcome.repeat) for _, outcome in outcomes}
 
     def text_of(self, prompt_id: str) -> str:
         """A recorded prompt to read.
@@ -225,9 +245,12 @@ class OutcomeFile:
         return self._texts[prompt_id]
 
     def close(self) -> None:
-        """Close both files."""
-        self._outcomes.close()
-        self._prompts.close()
+        """Close all files."""
+        for file in (self._outcomes, self._prompts, self._answers):
+            if file is not None:
+                file.close()
+        if not self._unscored:
+            self._answers_path.unlink(missing_ok=True)
 
 
 class RunsFolder:
@@ -343,6 +366,19 @@ def _cut_torn_line(path: Path) -> None:
     if whole < len(content):
         with path.open("r+b") as file:
             file.truncate(whole)
+
+
+def _unscored(answers: Path, outcomes: Path) -> dict[AskKey, Completion]:
+    """Of the answers kept those without an outcome."""
+    kept = {_ask_key(row): Completion(**row["completion"]) for row in _read_lines(answers)}
+    if kept:
+        for row in _read_lines(outcomes):
+            kept.pop(_ask_key(row), None)
+    return kept
+
+
+def _ask_key(row: Mapping[str, Any]) -> AskKey:
+    return row["prompt_id"], row["row_id"], row["repeat"]
 
 
 def _outcome_to_json(outcome: Outcome) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
     python tests/kills.py --kills 100 --quickstart
     python tests/kills.py --kills 20 --calls 1000
+    python tests/kills.py --kills 20 --cache off
 
 Each run is killed up to five times, at a random number of requests seen by the server or at a random time, and then
 carried to its end. It fails when a result differs from that of an uninterrupted run, or when more questions were asked
@@ -117,9 +118,9 @@ class Killed:
     result: dict[str, Any]
 
 
-def toy_config(folder: Path, base_url: str, max_calls: int) -> Path:
+def toy_config(folder: Path, base_url: str, max_calls: int, cache: str = "deterministic") -> Path:
     """The toy experiment over HTTP."""
-    text = CONFIG.replace("max_calls: 900", f"max_calls: {max_calls}")
+    text = CONFIG.replace("max_calls: 900", f"max_calls: {max_calls}") + f"cache: {{mode: {cache}}}\n"
     return write_experiment(folder, over_http(text, base_url, ""))
 
 
@@ -206,6 +207,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--calls", type=int, default=400, help="calls of the toy experiment")
+    parser.add_argument("--cache", choices=["deterministic", "all", "off"], default="deterministic", help="of the toy")
     parser.add_argument("--quickstart", action="store_true", help="the quickstart instead, with nano behind the server")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -214,7 +216,9 @@ def main() -> int:
 
     def write_config(folder: Path, base_url: str) -> Path:
         return (
-            quickstart_config(folder, base_url) if options.quickstart else toy_config(folder, base_url, options.calls)
+            quickstart_config(folder, base_url)
+            if options.quickstart
+            else toy_config(folder, base_url, options.calls, options.cache)
         )
 
     kills = runs = worst = 0

@@ -1,13 +1,14 @@
 """The evaluator: one batch, each answer asked once, missing answers are not zeros."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from servers.stub_target import StubTarget
 
 from promptrl.errors import BudgetExhaustedError, TargetError
-from promptrl.evaluation import Evaluator, Outcome
+from promptrl.evaluation import AskKey, Evaluator, Outcome
 from promptrl.llm.base import Completion, TransientError
 from promptrl.llm.budget import Budget
 from promptrl.llm.engine import Engine
@@ -25,6 +26,11 @@ class Notes:
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
+        self.answers: dict[AskKey, Completion] = {}
+
+    def keep(self, key: AskKey, completion: Completion) -> None:
+        """Keep it."""
+        self.answers[key] = completion
 
     def record(self, outcomes: Sequence[tuple[Prompt, Outcome]]) -> None:
         """Keep them."""
@@ -32,20 +38,15 @@ class Notes:
 
 
 @contextmanager
-def evaluating(
-    target: StubTarget, max_calls: int = 1000, known: Iterable[Outcome] = ()
-) -> Iterator[tuple[Evaluator, Notes, Budget]]:
+def evaluating(target: StubTarget, max_calls: int = 1000, **earlier: Any) -> Iterator[tuple[Evaluator, Notes, Budget]]:
     """An evaluator over a target, what it logs, and its budget."""
     budget = Budget(max_calls=max_calls)
     notes = Notes()
     with Engine(target, budget=budget, cache=None, max_retries=0) as engine:
         metric = build_metric("exact_match", name="exact_match", params={}, examples=ROWS)
         objective = Objective("weighted", {"exact_match": 1.0}, (), "exact_match")
-        yield (
-            Evaluator(engine, budget=budget, metrics=[metric], objective=objective, params={}, log=notes, known=known),
-            notes,
-            budget,
-        )
+        parts: dict[str, Any] = {"metrics": [metric], "objective": objective, "params": {}, "log": notes}
+        yield Evaluator(engine, budget=budget, **parts, **earlier), notes, budget
 
 
 def yes_to_even(text: str, attempt: int) -> Completion:
@@ -126,6 +127,22 @@ def test_outcomes_from_before_an_interruption_are_used_not_asked() -> None:
         assert budget.spent.total == total
         assert len(newer.outcomes) == target.asked.total() == 3
         assert budget.spent.paid == 12
+
+
+def test_answers_kept_before_an_interruption_are_scored_not_asked() -> None:
+    """Those without an outcome; they are paid for, and recorded like any other."""
+    asks = [(prompt, row) for prompt in PROMPTS for row in ROWS[:4]]
+    with evaluating(StubTarget(yes_to_even)) as (evaluator, notes, _):
+        before = evaluator.evaluate(asks, uniform=[True] * 5)
+        assert len(notes.answers) == 12
+    target = StubTarget(yes_to_even)
+    rest = {"known": notes.outcomes[:4], "unscored": dict([*notes.answers.items()][:9])}
+    with evaluating(target, **rest) as (evaluator, newer, budget):
+        assert budget.spent.paid == 9
+        assert evaluator.evaluate(asks, uniform=[True] * 5) == before
+        assert target.asked.total() == len(newer.answers) == 3
+        assert newer.outcomes == notes.outcomes[4:]
+        assert (budget.spent.total, budget.spent.paid, budget.spent.prompt_tokens) == (12, 12, 36)
 
 
 def test_what_was_paid_before_an_interruption_still_counts_against_the_limits() -> None:

@@ -18,17 +18,18 @@ from servers.openai_server import Chat, OpenAIServer
 CALLS = 160
 
 
-def test_a_run_killed_at_random_moments_pays_for_nothing_twice(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cache", ["deterministic", "off"])
+def test_a_run_killed_at_random_moments_pays_for_nothing_twice(tmp_path: Path, cache: str) -> None:
     """The result is that of an uninterrupted run; only what was in flight at a kill is asked again."""
     (tmp_path / "whole").mkdir()
     (tmp_path / "killed").mkdir()
     counting = Counting()
     with OpenAIServer(counting.answer) as server:
-        expected = finish(tmp_path / "whole", toy_config(tmp_path / "whole", server.base_url, CALLS))
+        expected = finish(tmp_path / "whole", toy_config(tmp_path / "whole", server.base_url, CALLS, cache))
     assert counting.lost.total() == 0
     total, counting = counting.asked, Counting()
     with OpenAIServer(counting.answer) as server:
-        config = toy_config(tmp_path / "killed", server.base_url, CALLS)
+        config = toy_config(tmp_path / "killed", server.base_url, CALLS, cache)
         killed = kill_and_resume(tmp_path / "killed", config, counting, 2, total, random.Random(0))
     assert killed.kills > 0
     assert killed.result == expected

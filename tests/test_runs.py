@@ -150,6 +150,29 @@ def test_outcomes_survive_and_a_torn_line_is_cut(tmp_path: Path) -> None:
     assert [row["edits"] for row in run.prompts()] == [["role = x"]]
 
 
+def test_answers_are_kept_until_they_are_scored(tmp_path: Path) -> None:
+    """After a kill those without an outcome are found again; when all have one, the file is gone."""
+    run = started(RunsFolder(tmp_path))
+    log = OutcomeFile(run.path, lambda prompt: [])
+    answers = {row: outcome(row, text).completion for row, text in (("a", "1"), ("b", "\ud800\n"), ("c", "3"))}
+    for row in "ab":
+        log.keep((PROMPT.prompt_id, row, 0), answers[row])
+    log.record([(PROMPT, outcome("a"))])
+    log.close()
+    with (run.path / ".answers.jsonl").open("a") as file:
+        file.write('{"prompt_id": "torn')
+    log = OutcomeFile(run.path, lambda prompt: [])
+    assert log.unscored == {(PROMPT.prompt_id, "b", 0): answers["b"]}
+    log.keep((PROMPT.prompt_id, "c", 0), answers["c"])
+    log.record([(PROMPT, outcome("c"))])
+    log.close()
+    log = OutcomeFile(run.path, lambda prompt: [])
+    assert list(log.unscored) == [(PROMPT.prompt_id, "b", 0)]
+    log.record([(PROMPT, outcome("b"))])
+    log.close()
+    assert not (run.path / ".answers.jsonl").exists()
+
+
 def test_run_json_that_is_torn_does_not_break_the_list(tmp_path: Path) -> None:
     """A process killed while it created the run leaves a folder that can still be listed."""
     folder = RunsFolder(tmp_path)

@@ -36,8 +36,8 @@ from promptrl.llm.stop import Stop
 Trace = Callable[[Mapping[str, Any]], None]
 """Takes note of an attempt; holds no secret and no text of prompt or answer."""
 
-Commit = Callable[[str, Request, Completion], Awaitable[None]]
-"""Returns when an answer to the question with this key is on disk, if it is one that is kept."""
+Commit = Callable[[Flight, Request, Completion], Awaitable[None]]
+"""Returns when the answer to the question of this flight is on disk."""
 
 _BACKOFF_S = 0.5
 _RATE_LIMIT_BACKOFF_S = 2.0
@@ -111,7 +111,7 @@ class Asker:
             try:
                 completion = await self._attempt(request, flight, attempt)
                 flight.is_answered = True
-                await commit(flight.key, request, completion)
+                await commit(flight, request, completion)
                 self._limiter.succeed()
                 return self.priced(completion)
             except TransientError as error:

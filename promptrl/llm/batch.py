@@ -15,6 +15,9 @@ from promptrl.llm.stop import Stop
 
 Answer = Completion | CompletionError
 
+Keep = Callable[[Completion], object]
+"""Puts an answer on disk, at once and in the event loop: a short append, nothing that waits."""
+
 GRACE_S = 5.0
 """How long what is in flight may take after the run was asked to end."""
 _CANCEL_S = 10.0
@@ -39,7 +42,7 @@ class Flight:
         self.payer = payer
         self.is_sent = self.is_answered = False
         self._is_abandoned = False
-        self._waiters = 0
+        self._keepers: list[Keep] = []
         self._task = asyncio.create_task(find(self))
 
     @property
@@ -47,9 +50,14 @@ class Flight:
         """Whether it can't be joined any more."""
         return self._is_abandoned or self._task.done()
 
-    async def wait(self) -> Answer:
+    def keep(self, completion: Completion) -> None:
+        """Let everyone who waits put the answer on disk."""
+        for keep in self._keepers:
+            keep(completion)
+
+    async def wait(self, keep: Keep) -> Answer:
         """Wait for the answer; raises what finding it raises."""
-        self._waiters += 1
+        self._keepers.append(keep)
         try:
             return await asyncio.shield(self._task)
         except asyncio.CancelledError:
@@ -57,8 +65,8 @@ class Flight:
                 return await asyncio.shield(self._task)
             raise
         finally:
-            self._waiters -= 1
-            if not self._waiters and not self._task.done():
+            self._keepers.remove(keep)
+            if not self._keepers and not self._task.done():
                 self._is_abandoned = True
                 self._task.cancel()
                 await asyncio.wait({self._task}, timeout=_CANCEL_S)

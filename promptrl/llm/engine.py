@@ -1,8 +1,8 @@
 """The engine: every call to a model goes through here.
 
 It answers a batch of requests from the cache, by joining an equal request that is under way, or by asking the target,
-with bounded concurrency, retries and a hard budget. An answer is committed to the cache before it is handed out. The
-calls run in the background loop while the caller's thread waits.
+with bounded concurrency, retries and a hard budget. An answer is committed to the cache, or given to whoever keeps it
+where the cache does not, before its slot is free. The calls run in the background loop while the caller's thread waits.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from promptrl.errors import BudgetExhaustedError, ConfigError, Problem
 from promptrl.llm.asking import Asker, Trace
 from promptrl.llm.background import background_loop
 from promptrl.llm.base import Completion, CompletionError, Request, Target
-from promptrl.llm.batch import Answer, Batch, Flight
+from promptrl.llm.batch import Answer, Batch, Flight, Keep
 from promptrl.llm.budget import Budget
 from promptrl.llm.cache import Cache, cache_key
 from promptrl.llm.commits import Commits
@@ -29,6 +29,9 @@ from promptrl.llm.pace import Pace
 from promptrl.llm.prices import Price
 from promptrl.llm.stats import EngineCounts, EngineStats
 from promptrl.llm.stop import Stop
+
+KeepOne = Callable[[int, Completion], object]
+"""``Keep`` for the request with this index."""
 
 _MAX_MISSING = 0.05
 _CLOSE_S = 10.0
@@ -130,12 +133,19 @@ class Engine:
                 answers[index] = answer
         return cast(list[Answer], answers)
 
-    def stream(self, requests: Sequence[Request]) -> Generator[tuple[int, Answer], None, None]:
+    def stream(
+        self, requests: Sequence[Request], keep: KeepOne = lambda index, completion: None
+    ) -> Generator[tuple[int, Answer], None, None]:
         """Answer a batch, each request as soon as its answer is known and committed.
 
         Calls are taken from the budget in the order of the requests; when they do not suffice, the first ones are
         answered and the error comes last. A request without a completion gives its call back. Closing the iterator, or
         an exception in the thread that waits for it, cancels what is under way.
+
+        Args:
+            requests: The batch.
+            keep: Puts an answer that the cache does not take on disk; it is yielded later, when others may be in
+                flight already.
 
         Yields:
             Index of the request, its answer.
@@ -152,7 +162,7 @@ class Engine:
         admitted = self._take_calls(requests)
         unanswered = set(range(admitted))
         try:
-            with contextlib.closing(self._answers(requests[:admitted])) as answers:
+            with contextlib.closing(self._answers(requests[:admitted], keep)) as answers:
                 for index, answer in answers:
                     if isinstance(answer, Completion):
                         unanswered.discard(index)
@@ -191,7 +201,7 @@ class Engine:
                 break
         return admitted
 
-    def _answers(self, requests: Sequence[Request]) -> Generator[tuple[int, Answer], None, None]:
+    def _answers(self, requests: Sequence[Request], keep: KeepOne) -> Generator[tuple[int, Answer], None, None]:
         identity = self.target.identity
         indices: dict[str, list[int]] = {}
         for index, request in enumerate(requests):
@@ -204,9 +214,14 @@ class Engine:
         missing = {key: request for key, request in questions.items() if key not in known}
         if not missing:
             return
+
+        def keep_all(key: str, completion: Completion) -> None:
+            for position, index in enumerate(indices[key]):
+                keep(index, replace(completion, is_cached=True) if position else completion)
+
         batch = Batch(
             missing,
-            self._answer,
+            lambda key, request: self._answer(key, request, functools.partial(keep_all, key)),
             is_in_flight=self._is_in_flight,
             most_missing=max(_MAX_MISSING * len(requests), self._concurrency),
             stop=self._stop,
@@ -235,17 +250,17 @@ class Engine:
         flight = self._flights.get(key)
         return flight is not None and (flight.is_sent or flight.is_answered)
 
-    async def _answer(self, key: str, request: Request) -> Answer:
+    async def _answer(self, key: str, request: Request, keep: Keep) -> Answer:
         while (flight := self._flights.get(key)) is not None and not flight.is_over:
             try:
-                return self._used_again(await flight.wait())
+                return self._used_again(await flight.wait(lambda found: keep(replace(found, is_cached=True))))
             except BudgetExhaustedError:
                 if flight.payer is self._budget:
                     raise
         flight = Flight(key, self._budget, functools.partial(self._ask_and_commit, request))
         self._flights[key] = flight
         try:
-            return await flight.wait()
+            return await flight.wait(keep)
         finally:
             if self._flights.get(key) is flight and flight.is_over:
                 del self._flights[key]
@@ -255,6 +270,8 @@ class Engine:
         self._counts.count_answer(answer)
         return answer
 
-    async def _commit(self, key: str, request: Request, completion: Completion) -> None:
+    async def _commit(self, flight: Flight, request: Request, completion: Completion) -> None:
         if self._commits is not None and self._cache is not None and self._cache.accepts(request):
-            await self._commits.put(key, completion)
+            await self._commits.put(flight.key, completion)
+        else:
+            flight.keep(self._asker.priced(completion))

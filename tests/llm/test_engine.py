@@ -188,6 +188,65 @@ def test_an_answer_is_in_the_cache_before_it_is_handed_out(tmp_path: Path) -> No
             assert other.stats().answers >= count
 
 
+@pytest.mark.parametrize("has_cache", [False, True])
+def test_an_answer_that_no_cache_takes_is_kept_before_its_slot_is_free(tmp_path: Path, has_cache: bool) -> None:
+    """Also when nobody takes it from the stream meanwhile."""
+    kept: list[tuple[int, str]] = []
+    kept_by_then: list[int] = []
+    all_kept = threading.Event()
+
+    def answer(text: str, attempt: int) -> Completion:
+        kept_by_then.append(len(kept))
+        return Completion(text, 1, 1)
+
+    def keep(index: int, completion: Completion) -> None:
+        kept.append((index, completion.text))
+        if len(kept) == 5:
+            all_kept.set()
+
+    with contextlib.ExitStack() as stack:
+        cache = stack.enter_context(Cache(tmp_path / "c.sqlite")) if has_cache else None
+        engine = stack.enter_context(_engine(StubTarget(answer), cache=cache, concurrency=1))
+        requests = [ask(f"q{n}", params={"temperature": 1}) for n in range(5)]
+        stream = stack.enter_context(contextlib.closing(engine.stream(requests, keep)))
+        next(stream)
+        assert all_kept.wait(10)
+    assert kept == [(n, f"q{n}") for n in range(5)]
+    assert kept_by_then == [0, 1, 2, 3, 4]
+
+
+def test_what_the_cache_takes_need_not_be_kept(tmp_path: Path) -> None:
+    """It would be written twice."""
+    kept: list[int] = []
+    with Cache(tmp_path / "c.sqlite") as cache, _engine(StubTarget(_echo), cache=cache) as engine:
+        requests = [ask("q0"), ask("q1", params={"temperature": 1}), ask("q2")]
+        list(engine.stream(requests, lambda index, _: kept.append(index)))
+    assert kept == [1]
+
+
+def test_everyone_who_waits_for_an_answer_keeps_it() -> None:
+    """Who did not pay keeps it as one that cost nothing, and who has left keeps nothing."""
+    target = Overlap(refuses="bad")
+    engine, threads = _engine(target), []
+    kept: dict[str, list[tuple[int, bool]]] = {"payer": [], "joined": [], "left": []}
+
+    def listen(who: str, *texts: str) -> None:
+        list(engine.stream([ask(text) for text in texts], lambda index, c: kept[who].append((index, c.is_cached))))
+
+    for who, texts, begun in (("payer", "aa", 1), ("joined", "ab", 2)):
+        threads.append(threading.Thread(target=listen, args=(who, *texts)))
+        threads[-1].start()
+        target.wait_for(begun)
+    with pytest.raises(TargetError):
+        listen("left", "a", "bad")
+    target.open()
+    for thread in threads:
+        thread.join(10)
+    assert kept["payer"] == [(0, False), (1, True)]
+    assert sorted(kept["joined"]) == [(0, True), (1, False)]
+    assert kept["left"] == []
+
+
 class SlowCache(Cache):
     """Commits nothing until it is let."""
 

@@ -30,7 +30,7 @@ from promptrl.runs import OutcomeFile, Run, RunsFolder
 from promptrl.searching import search_prompts
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.splits import Splits
-from promptrl.watching import Watch, run_started
+from promptrl.watching import Timekeeper, Watch, run_started
 
 if TYPE_CHECKING:
     from promptrl.analysis.pruning import Pruning
@@ -87,7 +87,7 @@ def train(
     with given_or_new(engines) as opened:
         engine = opened.open(loaded, parts, budget, folder.path)
         run = folder.create(loaded.config.name)
-        with run.locked(), _status_kept(run), opened.stop.by_file(run.path / STOP_NAME):
+        with run.locked(), _status_kept(run, budget), opened.stop.by_file(run.path / STOP_NAME):
             run.start(describe_run(loaded, parts), loaded.text, loaded.resolved_yaml())
             return _carry_out(loaded, parts, run, engine, budget, observe)
 
@@ -107,9 +107,9 @@ def resume(run: Run, *, engines: Engines | None = None, observe: Observer = igno
         loaded, parts = rebuild_parts(run)
         if parts.data_hash != run.info.get("data_hash"):
             raise RunLockedError(f"run {run.id} can't be resumed: its data set has changed")
-        budget = make_budget(loaded)
+        budget = make_budget(loaded, elapsed_s=run.elapsed_s)
         engine = opened.open(loaded, parts, budget, run.path.parent)
-        with _status_kept(run), opened.stop.by_file(run.path / STOP_NAME):
+        with _status_kept(run, budget), opened.stop.by_file(run.path / STOP_NAME):
             run.update(status="running", error=None)
             return _carry_out(loaded, parts, run, engine, budget, observe)
 
@@ -134,7 +134,8 @@ def _optimise(
     began_s = time.monotonic()
     known = run.outcomes()
     budget.reserve_share("test", parts.plan.test)
-    with closing(OutcomeFile(run.path, partial(space.describe, space.baseline))) as log:
+    timekeeper = Timekeeper(run, budget)
+    with closing(OutcomeFile(run.path, partial(space.describe, space.baseline), timekeeper.look)) as log:
         evaluator = make_evaluator(loaded, parts, engine, budget, log, known, log.unscored)
         watch = Watch(parts, budget, engine, log.text_of, observe)
         tested, judged = _judge_folds(loaded, parts, run, evaluator, watch, budget) if parts.folds else (None, [])
@@ -242,22 +243,22 @@ def _report(run: Run, result: Mapping[str, Any], parts: Parts) -> None:
 
 
 @contextmanager
-def _status_kept(run: Run) -> Iterator[None]:
-    """Write into run.json how a run ended that did not finish, and note with the error how it goes on, if it can."""
+def _status_kept(run: Run, budget: Budget) -> Iterator[None]:
+    """Write into run.json how a run ended that did not finish and how long it took; note how it goes on, if it can."""
     way_on = f"promptrl resume {run.path} carries it on."
     try:
         yield
     except (StopRequestedError, KeyboardInterrupt) as error:
-        run.update(status="interrupted")
+        run.update(status="interrupted", elapsed_s=round(budget.elapsed_s, 3))
         error.add_note(way_on)
         raise
     except PromptrlError as error:
-        run.update(status="failed", error=str(error))
+        run.update(status="failed", error=str(error), elapsed_s=round(budget.elapsed_s, 3))
         if isinstance(error, TargetError):
             error.add_note(way_on)
         raise
     except BaseException as error:
-        run.update(status="failed", error=f"bug: {type(error).__name__}")
+        run.update(status="failed", error=f"bug: {type(error).__name__}", elapsed_s=round(budget.elapsed_s, 3))
         raise
 
 

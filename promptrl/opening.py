@@ -27,14 +27,21 @@ from promptrl.tasks.metrics.code import import_functions
 CACHE_NAME = ".cache.sqlite"
 
 
-def make_budget(loaded: LoadedConfig, max_calls: int | None = None) -> Budget:
-    """The limits of the config; ``max_calls`` is another limit for an evaluation, which needs no search."""
+def make_budget(loaded: LoadedConfig, max_calls: int | None = None, elapsed_s: float = 0.0) -> Budget:
+    """The limits of the config.
+
+    Args:
+        loaded: The config.
+        max_calls: Another limit, for an evaluation, which needs no search.
+        elapsed_s: Seconds that a resumed run has taken before.
+    """
     limits = loaded.config.budget
     return Budget(
         max_calls=limits.max_calls if max_calls is None else max_calls,
         max_tokens=limits.max_tokens,
         max_usd=limits.max_usd,
         max_minutes=limits.max_minutes,
+        elapsed_s=elapsed_s,
     )
 
 

@@ -80,6 +80,11 @@ class Run:
             return "failed"
         return "running" if self._is_locked() else "interrupted"
 
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds that the run took in all its processes, as far as run.json knows."""
+        return float(self.info.get("elapsed_s") or 0.0)
+
     def summary(self) -> RunSummary:
         """The run's line in a list."""
         info = self.info
@@ -196,13 +201,20 @@ class OutcomeFile:
     Args:
         folder: Where to write; a line that an earlier process left torn is cut off first.
         describe: Says in words what a prompt changes.
+        on_record: Called after outcomes were written.
 
     Attributes:
         unscored: Answers that an earlier process kept and did not score.
     """
 
-    def __init__(self, folder: Path, describe: Callable[[Prompt], Sequence[str]]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        describe: Callable[[Prompt], Sequence[str]],
+        on_record: Callable[[], object] = lambda: None,
+    ) -> None:
         self._describe = describe
+        self._on_record = on_record
         outcomes, prompts = folder / "outcomes.jsonl", folder / "prompts.jsonl"
         self._answers_path = folder / ".answers.jsonl"
         self._answers: TextIO | None = None
@@ -235,6 +247,7 @@ class OutcomeFile:
             self._outcomes.write(json.dumps(_outcome_to_json(outcome), ensure_ascii=False) + "\n")
         self._outcomes.flush()
         self._unscored -= {(outcome.prompt_id, outcome.row_id, outcome.repeat) for _, outcome in outcomes}
+        self._on_record()
 
     def text_of(self, prompt_id: str) -> str:
         """A recorded prompt to read.

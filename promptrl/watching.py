@@ -10,6 +10,9 @@ from promptrl.parts import Parts
 from promptrl.runs import Run
 from promptrl.search.events import SearchEvent, SearchProgress
 
+_NOTE_S = 5.0
+"""Of these a kill can lose: a note costs a few milliseconds, for it is on disk before the run goes on."""
+
 
 def run_started(run: Run, parts: Parts) -> RunStarted:
     """The first event of a run."""
@@ -24,6 +27,27 @@ def run_started(run: Run, parts: Parts) -> RunStarted:
         power=parts.power,
         looks=count_looks(run.path.parent, splits.test),
     )
+
+
+class Timekeeper:
+    """Writes into run.json how long a run has taken, so that a resumed one keeps to its minutes.
+
+    Args:
+        run: The run.
+        budget: Knows the time.
+    """
+
+    def __init__(self, run: Run, budget: Budget) -> None:
+        self._run = run
+        self._budget = budget
+        self._noted_s = -float("inf")
+
+    def look(self) -> None:
+        """Write it if the last note is some seconds old."""
+        elapsed_s = self._budget.elapsed_s
+        if elapsed_s >= self._noted_s + _NOTE_S:
+            self._run.update(elapsed_s=round(elapsed_s, 3))
+            self._noted_s = elapsed_s
 
 
 class Watch:

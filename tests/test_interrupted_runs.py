@@ -58,8 +58,8 @@ def folder(tmp_path: Path) -> Path:
 
 def train(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run ``promptrl`` in a process of its own."""
-    tests = str(Path(__file__).parent)
-    environment = {**os.environ, "PYTHONPATH": tests, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [sys.executable, "-m", "promptrl", *arguments],
         cwd=folder,
@@ -144,6 +144,23 @@ def test_a_target_that_fails_leaves_a_failed_run_and_exit_code_4(folder: Path) -
     assert run.status == "failed"
     assert "no more" in run.info["error"]
     assert len(run.outcomes()) > 20
+
+
+def test_the_minutes_before_a_kill_count_after_it(folder: Path) -> None:
+    """A limit for a night is not granted anew by resuming."""
+    (folder / "die_at").write_text("150")
+    (folder / "signal").write_text(str(int(signal.SIGKILL)))
+    train(folder, "train", "toy.yaml", "-s", "budget.max_minutes=30")
+    (folder / "die_at").unlink()
+    run = RunsFolder(folder / "runs").find("latest")
+    assert 0 < run.elapsed_s < 600
+    run.update(elapsed_s=1800.0)
+    before = asked(folder)
+    over = train(folder, "resume", "latest")
+    assert over.returncode == 5, over.stderr
+    assert "budget.max_minutes" in over.stderr
+    assert asked(folder) == before
+    assert run.elapsed_s > 1800
 
 
 def test_a_run_whose_data_changed_is_not_resumed(folder: Path) -> None:

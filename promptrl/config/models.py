@@ -363,7 +363,9 @@ class BudgetConfig(Block):
     max_usd: Number | None = Field(default=None, gt=0, description="US dollars that are paid; needs a known price.")
     max_tokens: Count | None = Field(default=None, description="Tokens in and out that are paid.")
     max_minutes: Number | None = Field(
-        default=None, gt=0, description="Minutes after which nothing new starts; `resume` grants them anew."
+        default=None,
+        gt=0,
+        description="Minutes after which nothing new starts; those before a `resume` count.",
     )
 
 

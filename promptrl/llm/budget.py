@@ -89,6 +89,7 @@ class Budget:
         max_tokens: Prompt and completion tokens that may be paid.
         max_usd: US dollars that may be paid.
         max_minutes: Minutes until nothing may be asked any more and what is in flight is cancelled.
+        elapsed_s: Seconds of them that earlier processes of the same run took.
         clock: Monotonic seconds.
     """
 
@@ -99,6 +100,7 @@ class Budget:
         max_tokens: int | None = None,
         max_usd: float | None = None,
         max_minutes: float | None = None,
+        elapsed_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.max_calls = max_calls
@@ -106,7 +108,7 @@ class Budget:
         self.max_usd = max_usd
         self.max_minutes = max_minutes
         self._clock = clock
-        self._started = clock()
+        self._started = clock() - elapsed_s
         self._lock = threading.RLock()
         self._calls: Counter[Purpose] = Counter()
         self._shares: dict[Purpose, int] = {}
@@ -138,6 +140,11 @@ class Budget:
                 completion_tokens=self._completion_tokens,
                 cost_usd=self._cost_usd,
             )
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds that the run took so far, in all its processes, without the time between them."""
+        return self._clock() - self._started
 
     def reserve_share(self, purpose: Purpose, calls: int) -> None:
         """Set calls aside: from now on ``purpose`` uses these only, and no other purpose can.
@@ -181,10 +188,7 @@ class Budget:
                 self._shares[purpose] += calls
 
     def carry_over(self, completions: Iterable[Completion]) -> None:
-        """Book what an earlier process of the same run paid for, so that resuming can't pay past the limits.
-
-        Its minutes are not carried: a limit in minutes is one on a sitting.
-        """
+        """Book what an earlier process of the same run paid for, so that resuming can't pay past the limits."""
         with self._lock:
             for completion in completions:
                 self._paid += 1
@@ -204,7 +208,7 @@ class Budget:
         if self.max_minutes is None:
             return float("inf")
         with self._lock:
-            elapsed_s = self._clock() - self._started
+            elapsed_s = self.elapsed_s
             pace_s = elapsed_s / self._calls.total() if self._calls.total() else 0.0
             most_s = 60 * self.max_minutes * _MOST_HELD_TIME[_TURNS.get(purpose, 0)]
             hold_back_s = min(self._held_calls(purpose) * pace_s, most_s)

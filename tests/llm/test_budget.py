@@ -180,6 +180,18 @@ def test_minutes_end_everything(fake_time: FakeTime) -> None:
     assert budget.stop_reason == "minutes"
 
 
+def test_minutes_of_earlier_processes_count(fake_time: FakeTime) -> None:
+    """A resumed run has only what is left of its minutes."""
+    fake_time.now_s = 1000
+    budget = Budget(max_calls=None, max_minutes=10, elapsed_s=590, clock=fake_time.clock)
+    assert budget.seconds_left("search") == 10
+    fake_time.now_s += 4
+    assert budget.elapsed_s == 594
+    fake_time.now_s += 6
+    with pytest.raises(BudgetExhaustedError, match=r"budget\.max_minutes: 10 minutes are over"):
+        budget.check_time("search")
+
+
 def test_the_search_leaves_minutes_for_the_share_of_the_test(fake_time: FakeTime) -> None:
     """At the pace so far, and never more than half of the time."""
     budget = Budget(max_calls=100, max_minutes=10, clock=fake_time.clock)

@@ -284,5 +284,9 @@ def _means_and_noise(answers: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np
 
 
 def _final_order(finalist: Finalist) -> tuple[float, float, bool]:
-    """Best first: by shrunken difference, then fewer tokens, then the baseline."""
-    return -round(finalist.shrunken, TIE_DIGITS), rough_tokens(finalist.prompt.text), not finalist.is_baseline
+    """Best first: by the gain now believed, then fewer tokens, then the baseline.
+
+    Belief alone does not beat the baseline: who showed no lead on these rows is credited with none.
+    """
+    gain = finalist.shrunken if finalist.difference > 0 else min(0.0, finalist.shrunken)
+    return -round(gain, TIE_DIGITS), rough_tokens(finalist.prompt.text), not finalist.is_baseline

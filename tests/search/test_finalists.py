@@ -131,12 +131,12 @@ def test_noise_rarely_beats_a_clear_winner():
 
 
 def test_belief_decides_between_equals_and_gives_way_to_answers():
-    """On few noisy rows the search's belief counts; many rows say otherwise and are believed."""
+    """On few rows the search's belief counts; many rows say otherwise and are believed."""
     chances = {PROMPTS[2].prompt_id: 0.8, PROMPTS[3].prompt_id: 0.55}
     rivals = [PROMPTS[2], PROMPTS[3]]
     wrong = {PROMPTS[2].prompt_id: (0.5, 0.05), PROMPTS[3].prompt_id: (0.75, 0.05)}
-    few, _ = race(chances, noise=1.0, rows=4, candidates=rivals, beliefs=wrong)
-    many, _ = race(chances, noise=1.0, rows=600, max_calls=3000, candidates=rivals, beliefs=wrong)
+    few, _ = race(chances, rows=4, candidates=rivals, beliefs=wrong)
+    many, _ = race(chances, rows=600, max_calls=3000, candidates=rivals, beliefs=wrong)
     assert few.winner == PROMPTS[3]
     assert many.winner == PROMPTS[2]
 
@@ -150,6 +150,14 @@ def test_sure_belief_is_worth_what_its_rows_are():
     ]
     assert all(gain.difference == pytest.approx(0.2) for gain in gains)
     assert 0.19 < gains[2].shrunken < gains[1].shrunken < gains[0].shrunken < 0.4
+
+
+def test_belief_alone_does_not_beat_the_baseline():
+    """A long prompt that the search praised and that shows no lead on the validation rows is not worth a test."""
+    praised = {PROMPTS[5].prompt_id: (0.9, 0.02)}
+    level, _ = race({}, rows=10, candidates=[PROMPTS[5]], beliefs=praised)
+    ahead, _ = race({PROMPTS[5].prompt_id: 0.6}, rows=10, candidates=[PROMPTS[5]], beliefs=praised)
+    assert (level.winner, ahead.winner) == (BASELINE, PROMPTS[5])
 
 
 def test_no_candidates_leave_the_baseline():

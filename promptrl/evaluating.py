@@ -23,6 +23,9 @@ from promptrl.tasks.dataset import Example
 
 SplitName = Literal["train", "validation", "test"]
 
+LEAST_LOOKS = 10
+"""Of a sequential gate: a target that takes all rows at once would otherwise be asked them all before the first."""
+
 
 def evaluate_run(run: Run, split: SplitName, *, engines: Engines | None = None) -> dict[str, Any]:
     """Score a finished run's winner beside its baseline on one split; kept under ``evals/<n>`` of the run.
@@ -170,7 +173,7 @@ def meet(
         rows: In random order, so that any first of them are a fair sample.
         purpose: The share of the budget that pays.
         gate: When a difference counts.
-        look_rows: Rows asked between two looks of a sequential gate.
+        look_rows: Rows asked between two looks of a sequential gate; fewer where that makes too few looks.
     """
     if gate.sequential:
         return _meet_until_clear(evaluator, prompts, rows, purpose, gate, look_rows)
@@ -189,8 +192,9 @@ def _meet_until_clear(
     race = SequentialComparison(len(rows), gate.confidence, min_improvement=gate.min_improvement, margin=gate.margin)
     outcomes: dict[str, list[Outcome | None]] = {label: [] for label in prompts}
     stop: Stop | None = None
-    for first in range(0, len(rows), look_rows):
-        batch = side_by_side(evaluator, prompts, rows[first : first + look_rows], purpose, gate.repeats)
+    step = min(look_rows, max(1, len(rows) // LEAST_LOOKS))
+    for first in range(0, len(rows), step):
+        batch = side_by_side(evaluator, prompts, rows[first : first + step], purpose, gate.repeats)
         for label, answers in batch.items():
             outcomes[label] += answers
         ours, theirs = paired_scores(batch["winner"], batch["baseline"])

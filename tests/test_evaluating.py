@@ -61,6 +61,18 @@ def test_a_gate_that_looks_as_rows_come_in_asks_fewer() -> None:
     assert course.comparison.rows == len(night.meeting.outcomes["baseline"]) < course.planned_rows == 400
 
 
+def test_a_target_that_takes_all_rows_at_once_is_looked_at_all_the_same() -> None:
+    """Room for every row in one batch does not spend them: a clear answer comes after a part of them."""
+    rng = np.random.default_rng(4)
+    world = World(rng, 64, 0.6, (100, 100, 400))
+    best = int(np.argmax(world.true_scores))
+    prompts = {"baseline": world.prompts[0], "winner": world.prompts[best]}
+    met = meet(world, prompts, world.test, "test", GateConfig(sequential=True), look_rows=1000)  # type: ignore[arg-type]
+    assert met.course is not None
+    assert met.course.stop == "improved"
+    assert len(met.outcomes["winner"]) < 400
+
+
 @pytest.mark.parametrize("is_sequential", [False, True])
 def test_repeated_answers_cost_calls_but_make_no_rows(is_sequential: bool) -> None:
     """Three answers to each of 40 rows are 40 rows."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from search import make_world
+from catalogue import make_world
 from worlds import World
 
 from promptrl.prompts.prompt import Prompt

@@ -16,17 +16,13 @@ import csv
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 
 from arms import ABLATIONS, find_arm
-from landscapes import SHAPES, make_landscape
-from recorded import logs, make_log_world, make_table_world, table_names
+from catalogue import LOG, make_world
+from recorded import logs
 from summary import Curves, Run, plot, report, write_summary
-from worlds import World
-
-LOG = "log:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +33,6 @@ class Job:
     seed: int
     budget: int
     arm: str
-
-
-@lru_cache(maxsize=2)
-def make_world(kind: str, seed: int) -> World:
-    """A landscape, a table or a log by its name.
-
-    Raises:
-        SystemExit: There is none of that name.
-    """
-    if kind in SHAPES:
-        return make_landscape(kind, seed)
-    if kind in table_names():
-        return make_table_world(kind, seed)
-    if kind.startswith(LOG):
-        return make_log_world(Path(kind.removeprefix(LOG)), seed)
-    raise SystemExit(f"there is no world {kind!r}; there are {', '.join([*SHAPES, *table_names()])} and --logs FOLDER")
 
 
 def carry_out(job: Job) -> Run:

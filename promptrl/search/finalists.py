@@ -4,7 +4,8 @@ Each round asks everyone still in the race on the same new rows, then the worse 
 (Karnin et al. 2013). The best of a few noisy means is too good on average, so nobody is judged by validation rows
 alone: what the search believed, taken with caution, and what the rows say are weighed by their precision (conjugate
 normal, Gelman et al. 2013, 3.5). At 300 calls that chose better prompts on one bundled task, by one to two hundredths
-of the achievable gain, and made no difference beyond noise on the other and on landscapes. What the winner is worth is for the test split to say.
+of the achievable gain, and made no difference beyond noise elsewhere. What the winner is worth is for the test split to
+say.
 """
 
 from collections.abc import Callable, Sequence

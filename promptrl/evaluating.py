@@ -14,11 +14,12 @@ from promptrl.evaluation import AskKey, Evaluator, Outcome, OutcomeLog
 from promptrl.llm.base import Completion, Purpose
 from promptrl.looks import record_look
 from promptrl.opening import Engines, given_or_new, make_budget, make_evaluator, rows_per_look
+from promptrl.outcome_file import OutcomeFile
 from promptrl.parts import Parts, build_parts, rebuild_parts
 from promptrl.prompts.files import prompt_from_messages, prompt_from_text
 from promptrl.prompts.prompt import Prompt
 from promptrl.results import Meeting, compare, decide, describe_prompt, measured, paired_scores, spending, summarise
-from promptrl.runs import OutcomeFile, Run
+from promptrl.runs import Run
 from promptrl.tasks.dataset import Example
 
 SplitName = Literal["train", "validation", "test"]

@@ -21,12 +21,13 @@ from promptrl.llm.budget import Budget
 from promptrl.llm.engine import Engine
 from promptrl.looks import record_look
 from promptrl.opening import Engines, given_or_new, make_budget, make_evaluator, rows_per_look
+from promptrl.outcome_file import OutcomeFile
 from promptrl.parts import Parts, rebuild_parts
 from promptrl.prompts.prompt import Prompt
 from promptrl.provenance import describe_run
 from promptrl.reporting import write_report
 from promptrl.results import JudgedFold, Meeting, build_result, leaderboard_rows
-from promptrl.runs import OutcomeFile, Run, RunsFolder
+from promptrl.runs import Run, RunsFolder
 from promptrl.searching import search_prompts
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.splits import Splits

@@ -1,4 +1,4 @@
-"""The only reader and writer of run folders (DESIGN.md, section 8).
+"""The only reader and writer of run folders (DESIGN.md, section 8), with ``outcome_file.py`` for what grows in them.
 
 A run is a folder ``<runs_dir>/<experiment>-<NNNN>``. Everything in it is written atomically or appended line by line,
 ``result.json`` last: it exists = the run is done. A lock file says whether a process works in the folder; a run that
@@ -9,19 +9,18 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
 from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
-from promptrl.evaluation import AskKey, Outcome
-from promptrl.llm.base import Completion
-from promptrl.prompts.prompt import Prompt
+from promptrl.evaluation import Outcome
+from promptrl.outcome_file import outcome_from_json, read_lines
 
 FORMAT = 1
 Status = Literal["running", "done", "interrupted", "failed"]
@@ -175,11 +174,11 @@ class Run:
 
     def outcomes(self) -> list[Outcome]:
         """Every outcome logged so far; a torn last line (the process died while writing) is left out."""
-        return [_outcome_from_json(row) for row in _read_lines(self.path / "outcomes.jsonl")]
+        return [outcome_from_json(row) for row in read_lines(self.path / "outcomes.jsonl")]
 
     def prompts(self) -> list[dict[str, Any]]:
         """Every prompt asked so far, with its edits."""
-        return list(_read_lines(self.path / "prompts.jsonl"))
+        return list(read_lines(self.path / "prompts.jsonl"))
 
     def _is_locked(self) -> bool:
         probe = FileLock(self.path / ".lock", is_singleton=False)
@@ -191,79 +190,6 @@ class Run:
             return False
         probe.release()
         return False
-
-
-class OutcomeFile:
-    """Appends outcomes to ``outcomes.jsonl``, and each prompt once to ``prompts.jsonl``.
-
-    Answers that no cache keeps are in ``.answers.jsonl`` until they are scored; the file goes when all of them are.
-
-    Args:
-        folder: Where to write; a line that an earlier process left torn is cut off first.
-        describe: Says in words what a prompt changes.
-        on_record: Called after outcomes were written.
-
-    Attributes:
-        unscored: Answers that an earlier process kept and did not score.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        describe: Callable[[Prompt], Sequence[str]],
-        on_record: Callable[[], object] = lambda: None,
-    ) -> None:
-        self._describe = describe
-        self._on_record = on_record
-        outcomes, prompts = folder / "outcomes.jsonl", folder / "prompts.jsonl"
-        self._answers_path = folder / ".answers.jsonl"
-        self._answers: TextIO | None = None
-        for path in (outcomes, prompts, self._answers_path):
-            _cut_torn_line(path)
-        self.unscored: Mapping[AskKey, Completion] = _unscored(self._answers_path, outcomes)
-        self._unscored = set(self.unscored)
-        self._texts = {str(row["prompt_id"]): Prompt.from_json(row).text for row in _read_lines(prompts)}
-        self._outcomes: TextIO = outcomes.open("a", encoding="utf-8", errors="backslashreplace")
-        self._prompts: TextIO = prompts.open("a", encoding="utf-8", errors="backslashreplace")
-
-    def keep(self, key: AskKey, completion: Completion) -> None:
-        """Append and hand to the operating system; called in the engine's event loop."""
-        if self._answers is None:
-            self._answers = self._answers_path.open("a", encoding="utf-8", errors="backslashreplace")
-        self._unscored.add(key)
-        prompt_id, row_id, repeat = key
-        row = {"prompt_id": prompt_id, "row_id": row_id, "repeat": repeat, "completion": asdict(completion)}
-        self._answers.write(json.dumps(row, ensure_ascii=False) + "\n")
-        self._answers.flush()
-
-    def record(self, outcomes: Sequence[tuple[Prompt, Outcome]]) -> None:
-        """Append and hand to the operating system, so that killing this process loses nothing."""
-        for prompt, outcome in outcomes:
-            if prompt.prompt_id not in self._texts:
-                self._texts[prompt.prompt_id] = prompt.text
-                row = {"prompt_id": prompt.prompt_id, "edits": list(self._describe(prompt)), **prompt.to_json()}
-                self._prompts.write(json.dumps(row, ensure_ascii=False) + "\n")
-                self._prompts.flush()
-            self._outcomes.write(json.dumps(_outcome_to_json(outcome), ensure_ascii=False) + "\n")
-        self._outcomes.flush()
-        self._unscored -= {(outcome.prompt_id, outcome.row_id, outcome.repeat) for _, outcome in outcomes}
-        self._on_record()
-
-    def text_of(self, prompt_id: str) -> str:
-        """A recorded prompt to read.
-
-        Raises:
-            KeyError: It was never recorded.
-        """
-        return self._texts[prompt_id]
-
-    def close(self) -> None:
-        """Close all files."""
-        for file in (self._outcomes, self._prompts, self._answers):
-            if file is not None:
-                file.close()
-        if not self._unscored:
-            self._answers_path.unlink(missing_ok=True)
 
 
 class RunsFolder:
@@ -358,47 +284,3 @@ def _read_object(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            if not line.endswith("\n"):
-                return
-            yield json.loads(line)
-
-
-def _cut_torn_line(path: Path) -> None:
-    """Cut what follows the last line break: the start of a line whose writer was killed."""
-    if not path.is_file():
-        return
-    content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        with path.open("r+b") as file:
-            file.truncate(whole)
-
-
-def _unscored(answers: Path, outcomes: Path) -> dict[AskKey, Completion]:
-    """Of the answers kept those without an outcome."""
-    kept = {_ask_key(row): Completion(**row["completion"]) for row in _read_lines(answers)}
-    if kept:
-        for row in _read_lines(outcomes):
-            kept.pop(_ask_key(row), None)
-    return kept
-
-
-def _ask_key(row: Mapping[str, Any]) -> AskKey:
-    return row["prompt_id"], row["row_id"], row["repeat"]
-
-
-def _outcome_to_json(outcome: Outcome) -> dict[str, Any]:
-    row = asdict(outcome)
-    completion = row.pop("completion")
-    return {**row, "scores": dict(outcome.scores), "completion": completion}
-
-
-def _outcome_from_json(row: Mapping[str, Any]) -> Outcome:
-    return Outcome(**{**row, "completion": Completion(**row["completion"])})

@@ -14,9 +14,10 @@ from promptrl.analysis.pruning import Obstacle, unpruned
 from promptrl.attributing import attribute
 from promptrl.evaluation import Outcome
 from promptrl.llm.base import Completion
+from promptrl.outcome_file import OutcomeFile
 from promptrl.prompts.prompt import Demonstration
 from promptrl.prompts.space import build_edit_space
-from promptrl.runs import OutcomeFile, Run
+from promptrl.runs import Run
 from promptrl.search.candidates import Decision
 
 

@@ -9,8 +9,9 @@ import pytest
 from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
 from promptrl.evaluation import Outcome
 from promptrl.llm.base import Completion
+from promptrl.outcome_file import OutcomeFile
 from promptrl.prompts.prompt import Prompt, UserTemplate
-from promptrl.runs import OutcomeFile, Run, RunsFolder
+from promptrl.runs import Run, RunsFolder
 
 PROMPT = Prompt(slots=(("task", "Add."),), demonstrations=(), user=UserTemplate("{q}"))
 

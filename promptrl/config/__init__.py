@@ -4,23 +4,19 @@ Used by the command line and the experiment only; everything below them takes pl
 """
 
 from promptrl.config.blocks import Issue
+from promptrl.config.datasets import DatasetConfig, FilesConfig, SplitsConfig
 from promptrl.config.loading import LoadedConfig, load_config
 from promptrl.config.metrics import CostConfig, MetricConfig, QualityConfig
 from promptrl.config.models import (
     AlgorithmConfig,
     BudgetConfig,
     CacheConfig,
-    DatasetConfig,
-    DemonstrationsConfig,
-    EditsConfig,
     ExperimentConfig,
-    FilesConfig,
     GateConfig,
     OutputConfig,
-    PromptConfig,
     RewardConfig,
-    SplitsConfig,
 )
+from promptrl.config.prompts import DemonstrationsConfig, EditsConfig, PromptConfig
 from promptrl.config.schema import SchemaRow, json_schema, schema_rows
 from promptrl.config.targets import (
     LocalTargetConfig,

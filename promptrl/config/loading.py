@@ -9,16 +9,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from promptrl.config.blocks import SECRET, Issue, hide_secrets, show
+from promptrl.config.datasets import DatasetConfig
 from promptrl.config.messages import translate
-from promptrl.config.models import (
-    DatasetConfig,
-    ExperimentConfig,
-    GateConfig,
-    PromptConfig,
-    RewardConfig,
-    cross_issues,
-)
+from promptrl.config.models import ExperimentConfig, GateConfig, RewardConfig, cross_issues
 from promptrl.config.overrides import OVERRIDE_FILE, apply_override
+from promptrl.config.prompts import PromptConfig
 from promptrl.config.source import Source, SourceError, dump, parse
 from promptrl.config.targets import LocalTargetConfig, ReplayTargetConfig
 from promptrl.errors import ConfigError, Problem

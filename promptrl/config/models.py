@@ -1,26 +1,19 @@
-"""The blocks of a config and the config as a whole."""
+"""The other blocks of a config and the config as a whole."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field
 
-from promptrl.config.blocks import Block, Count, Expect, Issue, Number, PathText, Switch, Text, Whole, show
+from promptrl.config.blocks import Block, Count, Expect, Issue, Number, PathText, Switch, Whole, show
+from promptrl.config.datasets import DatasetConfig
 from promptrl.config.metrics import MetricBlock, MetricConfig, QualityConfig, RegexConfig
+from promptrl.config.prompts import EditsConfig, PromptConfig, TurnConfig
 from promptrl.config.targets import TargetConfig
-from promptrl.config.templates import IDENTIFIER, malformed_placeholders, placeholders
+from promptrl.config.templates import placeholders
 from promptrl.errors import nearest, suggest
 
 EXPERIMENT_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
-SLOT_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
-MAX_WORDS = 500
-RESERVED_SLOTS = ("demonstrations", "user")
-
-Option = Annotated[str, Expect("text")]
-Options = Annotated[tuple[Option, ...], Field(min_length=1), Expect("a list of texts, the first of them the baseline")]
-SlotName = Annotated[
-    str, Field(pattern=SLOT_NAME), Expect("a slot name of at most 64 letters, digits, _ and -, a letter first")
-]
 
 
 def _no_bool(value: Any) -> Any:
@@ -28,252 +21,6 @@ def _no_bool(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("a truth value")
     return value
-
-
-class DemonstrationsConfig(Block):
-    """Solved examples shown to the model."""
-
-    max: Whole = Field(default=0, ge=0, le=64, description="Most demonstrations in a prompt; 0: none.")
-    candidates: Whole | None = Field(
-        default=None, ge=1, le=1000, description="Train rows set aside to choose from, never scored; null: 4 x `max`."
-    )
-
-    @property
-    def set_aside(self) -> int:
-        """Train rows to set aside: none when no demonstration may be shown."""
-        if self.max == 0:
-            return 0
-        return 4 * self.max if self.candidates is None else self.candidates
-
-    def issues(self) -> Iterator[Issue]:
-        """There must be enough candidates."""
-        if self.candidates is not None and self.max > self.candidates:
-            yield Issue(("max",), f"got {self.max}, expected at most `candidates` ({self.candidates})")
-
-
-class TurnConfig(Block):
-    """One message of a user template of several."""
-
-    role: Literal["user", "assistant"] = Field(description="Who says it; the last message is the user's.")
-    content: Text = Field(description="The message, with {column} placeholders.")
-
-
-def _one_turn(value: Any) -> Any:
-    """Take text for the one message of the user."""
-    return [{"role": "user", "content": value}] if isinstance(value, str) and value else value
-
-
-def _as_written(turns: tuple[TurnConfig, ...]) -> str | list[dict[str, str]]:
-    return turns[0].content if len(turns) == 1 else [turn.model_dump() for turn in turns]
-
-
-Turns = Annotated[
-    tuple[TurnConfig, ...],
-    Field(min_length=1),
-    BeforeValidator(_one_turn),
-    PlainSerializer(_as_written, when_used="json"),
-    Expect("text, or a list of messages with role and content", takes_text=True),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "minLength": 1},
-                {
-                    "type": "array",
-                    "minItems": 1,
-                    "items": {
-                        "type": "object",
-                        "properties": {
-                            "role": {"enum": ["user", "assistant"]},
-                            "content": {"type": "string", "minLength": 1},
-                        },
-                        "required": ["role", "content"],
-                        "additionalProperties": False,
-                    },
-                },
-            ]
-        }
-    ),
-]
-
-
-class PromptConfig(Block):
-    """The prompt to improve and what may vary in it."""
-
-    slots: (
-        Annotated[dict[SlotName, Options], Field(min_length=1), Expect("a mapping of slot names to lists of texts")]
-        | None
-    ) = Field(
-        default=None,
-        description="Parts of the system message, in order: name to options. The first option is the baseline; "
-        '"" leaves the slot out.',
-    )
-    text: Text | None = Field(
-        default=None,
-        description="Instead of `slots`: today's prompt, or the path of a .txt or .md file that holds it. "
-        "With a placeholder it is the whole user message, else the system message.",
-    )
-    user: Turns | None = Field(
-        default=None,
-        description="User message with {column} placeholders ({{ and }} escape); null: the input column alone. "
-        "Or a conversation that ends with it: a list of messages.",
-    )
-    separator: str = Field(default=" ", description="What stands between two slots.")
-    demonstrations: DemonstrationsConfig = Field(
-        default=DemonstrationsConfig(), description="Solved examples shown to the model."
-    )
-
-    def issues(self) -> Iterator[Issue]:
-        """Check slots, templates, and that there is one prompt."""
-        if self.slots is not None and self.text is not None:
-            yield Issue(("text",), "can't stand beside `slots`", "keep one of the two")
-        if self.slots is None and self.text is None:
-            yield Issue(("slots",), "is missing, and so is `text`", "give one of the two")
-        for name, options in (self.slots or {}).items():
-            if name in RESERVED_SLOTS:
-                yield Issue(("slots", name), "is not free as a slot name", f"prompt.{name} has a meaning of its own")
-            for position, option in enumerate(options):
-                if option in options[:position]:
-                    first = options.index(option)
-                    yield Issue(("slots", name, str(position)), f"is the same text as option {first} of this slot")
-        if self.text is not None and placeholders(self.text):
-            yield from _template_issues("text", self.text)
-            if self.user is not None:
-                yield Issue(("user",), "can't be given: `text` has a placeholder and is the whole user message")
-        elif self.user is not None:
-            yield from self._turn_issues(self.user)
-
-    def user_turns(self, input_column: str | None) -> tuple[TurnConfig, ...] | None:
-        """The template of the user message and what comes before it; None when `text` is the whole of it.
-
-        Args:
-            input_column: ``dataset.input``, which stands in for a missing template.
-        """
-        if self.text is not None and placeholders(self.text):
-            return None
-        return self.user or (TurnConfig(role="user", content=f"{{{input_column}}}"),)
-
-    @staticmethod
-    def _turn_issues(turns: tuple[TurnConfig, ...]) -> Iterator[Issue]:
-        for position, turn in enumerate(turns):
-            key = "user" if len(turns) == 1 else f"user.{position}.content"
-            yield from _template_issues(key, turn.content)
-        if turns[-1].role != "user":
-            path = ("user", str(len(turns) - 1), "role")
-            yield Issue(path, "got assistant, expected user: the last message is what the model answers")
-        if not any(placeholders(turn.content) for turn in turns):
-            yield Issue(("user",), "has no {column} placeholder: every example would get the same message")
-
-
-class EditsConfig(Block):
-    """Edits beyond the options and demonstrations of the prompt."""
-
-    bank: Literal["builtin", "none"] = Field(
-        default="builtin", description="Built-in options for slots the prompt lacks."
-    )
-    phrases: Switch = Field(default=True, description="The sentences of a `text` prompt may be dropped.")
-    reorder: Switch = Field(default=False, description="The sentences of a `text` prompt may be moved.")
-    tokens: Annotated[
-        tuple[Text, ...] | None,
-        Expect("a list of words, or the path of a file with one word a line"),
-        WithJsonSchema(
-            {
-                "anyOf": [
-                    {"type": "array", "items": {"type": "string"}, "maxItems": MAX_WORDS},
-                    {"type": "string"},
-                    {"type": "null"},
-                ]
-            }
-        ),
-    ] = Field(
-        default=None,
-        description=f"Words that may be inserted, at most {MAX_WORDS}: a list, or the path of a file with one a line.",
-    )
-    rewrite: Annotated[None, Expect("null", later=("mapping",))] = Field(
-        default=None, description="Rewrites proposed by a model: not in this version."
-    )
-
-    def issues(self) -> Iterator[Issue]:
-        """Words must differ, and be few enough to search among."""
-        if len(self.tokens or ()) > MAX_WORDS:
-            hint = "keep those that may matter: each word is an edit that must be tried"
-            yield Issue(("tokens",), f"got {len(self.tokens or ()):,} words, expected at most {MAX_WORDS}", hint)
-            return
-        for position, word in enumerate(self.tokens or ()):
-            if word in (self.tokens or ())[:position]:
-                yield Issue(("tokens", str(position)), f"the word {show(word)} is there twice")
-
-
-class FilesConfig(Block):
-    """One file per split."""
-
-    train: PathText = Field(description="File of the train rows.")
-    validation: PathText = Field(description="File of the validation rows.")
-    test: PathText = Field(description="File of the test rows.")
-
-
-class SplitsConfig(Block):
-    """How one file is divided, as shares of the rows."""
-
-    train: Number = Field(default=0.5, gt=0, lt=1, description="Share of the rows for rewards.")
-    validation: Number = Field(default=0.25, gt=0, lt=1, description="Share of the rows to choose the winner.")
-    test: Number = Field(default=0.25, gt=0, lt=1, description="Share of the rows for the final verdict.")
-
-    def issues(self) -> Iterator[Issue]:
-        """The shares can't be more than the whole."""
-        total = self.train + self.validation + self.test
-        if total > 1 + 1e-9:
-            yield Issue((), f"the shares add up to {total:g}, expected at most 1")
-
-
-class DatasetConfig(Block):
-    """The examples: inputs with known good answers."""
-
-    path: PathText | None = Field(default=None, description="Data file, `builtin:NAME`, or `hf:NAME[:CONFIG][:SPLIT]`.")
-    files: FilesConfig | None = Field(default=None, description="Instead of `path`: one file per split.")
-    format: Literal["jsonl", "json", "csv", "tsv", "yaml"] | None = Field(
-        default=None, description="Format of the files; null: by the ending of the name."
-    )
-    input: Text | None = Field(
-        default=None, description="Column of the input; null: the columns the user template names."
-    )
-    reference: Text | None = Field(default=None, description="Column of the known good answer, if there is one.")
-    columns: dict[Annotated[str, Field(pattern=IDENTIFIER), Expect("a placeholder's name")], Text] = Field(
-        default_factory=dict, description="Placeholder to column, where the two names differ."
-    )
-    splits: SplitsConfig = Field(default=SplitsConfig(), description="How the rows of `path` are divided.")
-    stratify: Switch = Field(
-        default=True, description="Each label has the same share in all splits, when there are few."
-    )
-    split_seed: Whole = Field(
-        default=0,
-        ge=0,
-        le=2**32 - 1,
-        description="Seed of the division: apart from `seed`, so that runs with other seeds have the same test rows.",
-    )
-    folds: Count | None = Field(
-        default=None,
-        ge=2,
-        le=20,
-        description="For less than about 100 rows: instead of setting test rows apart, judge each fold but the first "
-        "by a search on the folds before it, then search on all rows; as many searches share the calls.",
-    )
-    limit: Count | None = Field(
-        default=None, description="Use at most this many rows, drawn by `split_seed`; null: all."
-    )
-
-    def issues(self) -> Iterator[Issue]:
-        """There must be one source of rows."""
-        if self.path is not None and self.files is not None:
-            yield Issue(("files",), "can't stand beside `path`", "keep one of the two")
-        if self.path is None and self.files is None:
-            yield Issue(("path",), "is missing, and so is `files`", "give one of the two")
-        if self.files is not None and "splits" in self.model_fields_set:
-            yield Issue(("splits",), "can't stand beside `files`: each file is a split")
-        if self.files is not None and self.folds is not None:
-            yield Issue(("folds",), "can't stand beside `files`: folds are made of the rows of `path`")
-        for key, path in (("path", self.path), *((f"files.{k}", v) for k, v in _file_items(self.files))):
-            if path is not None and path.startswith(("http://", "https://")):
-                yield Issue(tuple(key.split(".")), "is an address, expected a path", "download the file first")
 
 
 class RewardConfig(Block):
@@ -508,14 +255,3 @@ def _gate_issues(metrics: Sequence[MetricBlock], gate: GateConfig) -> Iterator[I
         expected = f"expected one of the scores: {', '.join(names)}" if names else "and there is no score at all"
         hint = f"did you mean {near}" if near else ""
         yield Issue(("gate", "metric"), f"got {show(gate.metric)}, {expected}", hint)
-
-
-def _template_issues(key: str, template: str) -> Iterator[Issue]:
-    for found in malformed_placeholders(template):
-        hint = "{column} is replaced; write {{ and }} for braces that stay"
-        yield Issue(tuple(key.split(".")), f"{show(found)} is not a placeholder", hint)
-
-
-def _file_items(files: FilesConfig | None) -> Iterator[tuple[str, str]]:
-    for key in FilesConfig.model_fields if files else ():
-        yield key, getattr(files, key)

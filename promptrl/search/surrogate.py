@@ -9,22 +9,18 @@ over all answers; who asks in batches that grow with them pays no more per answe
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.sparse import csr_matrix
 from scipy.special import expit
 
+from promptrl.search.answers import Answers, Bools, Evidence, Floats, Indices
 from promptrl.search.likeness import prior_correlation
 from promptrl.search.pairs import choose_pairs
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
 
 Link = Literal["logit", "identity"]
 
@@ -88,23 +84,6 @@ class Draws:
 
 
 @dataclass(slots=True)
-class _Answers:
-    """All answers and what the prompts hold, in arrays that grow.
-
-    Attributes:
-        features: What each prompt holds.
-        prompt: Number of the prompt of each answer.
-        row: Its row.
-        objective: Its objective.
-    """
-
-    features: list[Bools] = field(default_factory=list)
-    prompt: list[int] = field(default_factory=list)
-    row: list[int] = field(default_factory=list)
-    objective: list[float] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class _Working:
     """The answers as a linear model sees them: weighted sums of what prompts hold, in all and by row."""
 
@@ -158,10 +137,8 @@ class Surrogate:
         self._link = link
         self._precision = np.linalg.inv(prior_correlation(texts, kinds))
         self._groups = max(1, len(set(slot_of[slot_of >= 0])) + int(np.sum(slot_of < 0) ** 0.5))
-        self._numbers: dict[str, int] = {}
-        self._answers = _Answers()
+        self._answers = Answers(self.n_features)
         self._tune_at = FIRST_TUNING
-        self._low, self._high = 0.0, 1.0
         self.pairs: Indices = np.zeros((0, 2), dtype=np.intp)
         self._mean = np.zeros(1 + self.n_features)
         self._misfit = self._weight = np.zeros(0)
@@ -172,7 +149,7 @@ class Surrogate:
     @property
     def n_answers(self) -> int:
         """Answers taken in."""
-        return len(self._answers.objective)
+        return len(self._answers)
 
     @property
     def n_columns(self) -> int:
@@ -188,14 +165,7 @@ class Surrogate:
             row: Index of the example.
             objective: Its objective there.
         """
-        known = self._answers
-        number = self._numbers.setdefault(prompt_id, len(self._numbers))
-        if number == len(known.features):
-            known.features.append(features)
-        known.prompt.append(number)
-        known.row.append(row)
-        known.objective.append(objective)
-        self._low, self._high = min(self._low, objective), max(self._high, objective)
+        self._answers.add(prompt_id, features, row, objective)
 
     def fit(self) -> None:
         """Update the posterior to every answer taken in."""
@@ -204,12 +174,12 @@ class Surrogate:
             self._tune_at = int(TUNE_AGAIN * self.n_answers)
             if self._with_pairs:
                 self._choose_pairs()
-        prompts = np.stack(self._answers.features) if self._numbers else np.zeros((0, self.n_features), dtype=np.bool_)
-        design = self._design(prompts)
-        self._converge(design)
+        evidence = self._answers.evidence()
+        design = self._design(evidence.features)
+        self._converge(evidence, design)
         if is_due:
-            self._tune(self._linearise(design), design)
-            self._converge(design)
+            self._tune(evidence, design)
+            self._converge(evidence, design)
 
     def mean(self, features: Bools, prompt_ids: Sequence[str] | None = None) -> Floats:
         """The expected objective alone, as in ``moments``."""
@@ -234,7 +204,8 @@ class Surrogate:
         scores = expit((value[:, None] + spread[:, None] * NODES) / flatter)
         mean = scores @ NODE_WEIGHTS
         sd = np.sqrt(np.maximum(0.0, np.square(scores) @ NODE_WEIGHTS - np.square(mean)))
-        return self._low + (self._high - self._low) * mean, (self._high - self._low) * sd
+        span = self._answers.high - self._answers.low
+        return self._answers.low + span * mean, span * sd
 
     def covariance(self) -> Floats:
         """Posterior covariance of the single effects, shape (n_features, n_features)."""
@@ -265,7 +236,7 @@ class Surrogate:
     def _latent(self, features: Bools, prompt_ids: Sequence[str] | None) -> tuple[Floats, Floats, Floats]:
         """Expected value, how far answers pull it, and the variance of misfit that is left; on the linear scale."""
         value = self._design(features) @ self._mean
-        numbers = np.array([self._numbers.get(i, -1) for i in prompt_ids or ()], dtype=np.intp)
+        numbers = self._answers.numbers(prompt_ids or ())
         pull = np.zeros(len(features))
         asked = np.flatnonzero((numbers >= 0) & (numbers < len(self._weight)))
         weight = self.variances.misfit * self._weight[numbers[asked]]
@@ -292,71 +263,78 @@ class Surrogate:
         kept = [known.get((int(i), int(j)), 0.0) for i, j in self.pairs]
         self._mean = np.concatenate([self._mean[:first], kept])
 
-    def _linearise(self, design: Floats) -> _Working:
+    def _linearise(self, evidence: Evidence, design: Floats) -> _Working:
         """The answers as weighted observations of a linear value (iteratively reweighted least squares)."""
-        known = self._answers
-        prompt, row = np.array(known.prompt, dtype=np.intp), np.array(known.row, dtype=np.intp)
-        y = np.array(known.objective)
+        prompt, row, y = evidence.prompt, evidence.row, evidence.objective
         weight = np.ones(len(y))
-        if self._link == "logit" and len(y):
-            y = (y - self._low) / (self._high - self._low)
-            value = np.clip((design @ self._mean + self._misfit)[prompt] + self._difficulty[row], -STEEPEST, STEEPEST)
+        if self._link == "logit":
+            value = np.clip(self._values(evidence, design), -STEEPEST, STEEPEST)
             p = expit(value)
             weight = p * (1 - p)
             y = value + (y - p) / weight
-        n = len(design)
-        self._weight = _sums(prompt, weight, n)
+        else:
+            y = self._answers.low + (self._answers.high - self._answers.low) * y
+        self._weight = evidence.by_prompt(weight)
+        self._observed = y, weight
         shared = weight / (1 + self.variances.misfit * self._weight[prompt])
-        placed = csr_matrix((shared, (row, prompt)), shape=(self.n_rows, n))
-        self._seen = (prompt, row, y, weight)
+        placed = csr_matrix((shared, (row, prompt)), shape=(self.n_rows, len(design)))
         return _Working(
-            xx=design.T @ (design * _sums(prompt, shared, n)[:, None]),
-            xy=design.T @ _sums(prompt, shared * y, n),
+            xx=design.T @ (design * evidence.by_prompt(shared)[:, None]),
+            xy=design.T @ evidence.by_prompt(shared * y),
             row_x=np.asarray(placed @ design),
-            row_y=_sums(row, shared * y, self.n_rows),
-            row_weight=_sums(row, shared, self.n_rows),
+            row_y=evidence.by_row(shared * y, self.n_rows),
+            row_weight=evidence.by_row(shared, self.n_rows),
             yy=float(shared @ np.square(y)),
             log_weight=float(np.log(shared).sum()),
         )
 
-    def _converge(self, design: Floats) -> None:
+    def _values(self, evidence: Evidence, design: Floats) -> Floats:
+        """What the present weights, difficulties and misfits make of each answer, on the linear scale."""
+        value = (design @ self._mean + self._misfit)[evidence.prompt] + self._difficulty[evidence.row]
+        return np.asarray(value)
+
+    def _converge(self, evidence: Evidence, design: Floats) -> None:
         """Find the most probable weights under the present variances, by Newton's method with steps halved at need."""
         self._misfit = np.pad(self._misfit, (0, len(design) - len(self._misfit)))
         if self._link == "identity":
-            self._solve(self._linearise(design))
-            self._settle(design)
+            self._step(evidence, design)
             return
         precision = np.zeros((self.n_columns, self.n_columns))
         self._add_prior(precision)
+        reached = self._log_posterior(evidence, design, precision)
         for _ in range(NEWTON_STEPS):
-            before, reached = (self._mean, self._difficulty, self._misfit), self._log_posterior(design, precision)
-            self._solve(self._linearise(design))
-            self._settle(design)
+            before, beaten = (self._mean, self._difficulty, self._misfit), reached
+            self._step(evidence, design)
             for _ in range(HALVINGS):
-                if self._log_posterior(design, precision) >= reached:
+                reached = self._log_posterior(evidence, design, precision)
+                if reached >= beaten:
                     break
                 now = (self._mean, self._difficulty, self._misfit)
                 self._mean, self._difficulty, self._misfit = ((a + b) / 2 for a, b in zip(before, now, strict=True))
+            else:
+                reached = self._log_posterior(evidence, design, precision)
             if np.max(np.abs(design @ (self._mean - before[0])), initial=0.0) < SETTLED:
                 break
 
-    def _log_posterior(self, design: Floats, precision: Floats) -> float:
+    def _step(self, evidence: Evidence, design: Floats) -> None:
+        """One step of Newton's method: weights, difficulties, then misfits."""
+        self._solve(self._linearise(evidence, design))
+        self._settle(evidence, design)
+
+    def _log_posterior(self, evidence: Evidence, design: Floats, precision: Floats) -> float:
         """Of the present weights (prior precision given), row difficulties and misfits, up to a constant."""
-        known = self._answers
-        prompt, row = np.array(known.prompt, dtype=np.intp), np.array(known.row, dtype=np.intp)
-        y = (np.array(known.objective) - self._low) / (self._high - self._low)
-        value = (design @ self._mean + self._misfit)[prompt] + self._difficulty[row]
+        value = self._values(evidence, design)
         squares = float(self._mean @ precision @ self._mean)
         for variance, parts in ((self.variances.rows, self._difficulty), (self.variances.misfit, self._misfit)):
             if variance > 0:
                 squares += float(np.square(parts).sum()) / variance
-        return float(y @ value - np.logaddexp(0.0, value).sum() - 0.5 * squares)
+        return float(evidence.objective @ value - np.logaddexp(0.0, value).sum() - 0.5 * squares)
 
-    def _settle(self, design: Floats) -> None:
+    def _settle(self, evidence: Evidence, design: Floats) -> None:
         """Each prompt's own misfit, given everything else."""
-        prompt, row, y, weight = self._seen
-        residual = y - (design @ self._mean)[prompt] - self._difficulty[row]
-        total = _sums(prompt, weight * residual, len(design))
+        y, weight = self._observed
+        residual = y - (design @ self._mean)[evidence.prompt] - self._difficulty[evidence.row]
+        total = evidence.by_prompt(weight * residual)
         self._misfit = self.variances.misfit * total / (1 + self.variances.misfit * self._weight)
 
     def _solve(self, s: _Working) -> float:
@@ -398,29 +376,25 @@ class Surrogate:
             log -= len(self.pairs) * np.log(per_pair)
         return float(log)
 
-    def _tune(self, working: _Working, design: Floats) -> None:
+    def _tune(self, evidence: Evidence, design: Floats) -> None:
         """Take the variances with the highest posterior probability, one after the other, twice round."""
-        best = self._evidence(working)
+        working = self._linearise(evidence, design)
+        best = self._probability(working)
         for _, name in product(range(2), self._typical):
             kept, chosen = self.variances, self.variances
             for step in STEPS:
                 self.variances = replace(kept, **{name: step * self._typical[name]})
-                found = self._evidence(self._linearise(design) if name == "misfit" else working)
+                found = self._probability(self._linearise(evidence, design) if name == "misfit" else working)
                 if found > best:
                     best, chosen = found, self.variances
             self.variances = chosen
             if name == "misfit" and chosen != kept:
-                working = self._linearise(design)
+                working = self._linearise(evidence, design)
 
-    def _evidence(self, working: _Working) -> float:
+    def _probability(self, working: _Working) -> float:
         """Log posterior of the present variances, up to a constant; the working model is held fixed."""
         surprises = [np.log(getattr(self.variances, name) / typical) for name, typical in self._typical.items()]
         mean, difficulty = self._mean, self._difficulty
         value = self._solve(working) - 0.5 * float(np.square(surprises).sum()) / TYPICAL_SD**2
         self._mean, self._difficulty = mean, difficulty
         return value
-
-
-def _sums(index: Indices, values: Floats, n: int) -> Floats:
-    """Sum of the values per index, shape (n,)."""
-    return np.asarray(np.bincount(index, values, n), dtype=np.float64)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from promptrl.config import BudgetConfig, LoadedConfig, LocalTargetConfig, OpenAITargetConfig, load_config
 from promptrl.config.metrics import JsonSchemaConfig, RegexConfig
-from promptrl.config.models import TurnConfig
+from promptrl.config.prompts import TurnConfig
 from promptrl.errors import ConfigError
 
 MINIMAL = """\

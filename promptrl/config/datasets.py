@@ -1,0 +1,87 @@
+"""The blocks of a config that say where the examples are and how they are divided."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from promptrl.config.blocks import Block, Count, Expect, Issue, Number, PathText, Switch, Text, Whole
+from promptrl.config.templates import IDENTIFIER
+
+
+class FilesConfig(Block):
+    """One file per split."""
+
+    train: PathText = Field(description="File of the train rows.")
+    validation: PathText = Field(description="File of the validation rows.")
+    test: PathText = Field(description="File of the test rows.")
+
+
+class SplitsConfig(Block):
+    """How one file is divided, as shares of the rows."""
+
+    train: Number = Field(default=0.5, gt=0, lt=1, description="Share of the rows for rewards.")
+    validation: Number = Field(default=0.25, gt=0, lt=1, description="Share of the rows to choose the winner.")
+    test: Number = Field(default=0.25, gt=0, lt=1, description="Share of the rows for the final verdict.")
+
+    def issues(self) -> Iterator[Issue]:
+        """The shares can't be more than the whole."""
+        total = self.train + self.validation + self.test
+        if total > 1 + 1e-9:
+            yield Issue((), f"the shares add up to {total:g}, expected at most 1")
+
+
+class DatasetConfig(Block):
+    """The examples: inputs with known good answers."""
+
+    path: PathText | None = Field(default=None, description="Data file, `builtin:NAME`, or `hf:NAME[:CONFIG][:SPLIT]`.")
+    files: FilesConfig | None = Field(default=None, description="Instead of `path`: one file per split.")
+    format: Literal["jsonl", "json", "csv", "tsv", "yaml"] | None = Field(
+        default=None, description="Format of the files; null: by the ending of the name."
+    )
+    input: Text | None = Field(
+        default=None, description="Column of the input; null: the columns the user template names."
+    )
+    reference: Text | None = Field(default=None, description="Column of the known good answer, if there is one.")
+    columns: dict[Annotated[str, Field(pattern=IDENTIFIER), Expect("a placeholder's name")], Text] = Field(
+        default_factory=dict, description="Placeholder to column, where the two names differ."
+    )
+    splits: SplitsConfig = Field(default=SplitsConfig(), description="How the rows of `path` are divided.")
+    stratify: Switch = Field(
+        default=True, description="Each label has the same share in all splits, when there are few."
+    )
+    split_seed: Whole = Field(
+        default=0,
+        ge=0,
+        le=2**32 - 1,
+        description="Seed of the division: apart from `seed`, so that runs with other seeds have the same test rows.",
+    )
+    folds: Count | None = Field(
+        default=None,
+        ge=2,
+        le=20,
+        description="For less than about 100 rows: instead of setting test rows apart, judge each fold but the first "
+        "by a search on the folds before it, then search on all rows; as many searches share the calls.",
+    )
+    limit: Count | None = Field(
+        default=None, description="Use at most this many rows, drawn by `split_seed`; null: all."
+    )
+
+    def issues(self) -> Iterator[Issue]:
+        """There must be one source of rows."""
+        if self.path is not None and self.files is not None:
+            yield Issue(("files",), "can't stand beside `path`", "keep one of the two")
+        if self.path is None and self.files is None:
+            yield Issue(("path",), "is missing, and so is `files`", "give one of the two")
+        if self.files is not None and "splits" in self.model_fields_set:
+            yield Issue(("splits",), "can't stand beside `files`: each file is a split")
+        if self.files is not None and self.folds is not None:
+            yield Issue(("folds",), "can't stand beside `files`: folds are made of the rows of `path`")
+        for key, path in (("path", self.path), *((f"files.{k}", v) for k, v in _file_items(self.files))):
+            if path is not None and path.startswith(("http://", "https://")):
+                yield Issue(tuple(key.split(".")), "is an address, expected a path", "download the file first")
+
+
+def _file_items(files: FilesConfig | None) -> Iterator[tuple[str, str]]:
+    for key in FilesConfig.model_fields if files else ():
+        yield key, getattr(files, key)

@@ -1,0 +1,198 @@
+"""The blocks of a config that say what the prompt is and what may change in it."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from promptrl.config.blocks import Block, Expect, Issue, Switch, Text, Whole, show
+from promptrl.config.templates import malformed_placeholders, placeholders
+
+SLOT_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
+MAX_WORDS = 500
+RESERVED_SLOTS = ("demonstrations", "user")
+
+Option = Annotated[str, Expect("text")]
+Options = Annotated[tuple[Option, ...], Field(min_length=1), Expect("a list of texts, the first of them the baseline")]
+SlotName = Annotated[
+    str, Field(pattern=SLOT_NAME), Expect("a slot name of at most 64 letters, digits, _ and -, a letter first")
+]
+
+
+class DemonstrationsConfig(Block):
+    """Solved examples shown to the model."""
+
+    max: Whole = Field(default=0, ge=0, le=64, description="Most demonstrations in a prompt; 0: none.")
+    candidates: Whole | None = Field(
+        default=None, ge=1, le=1000, description="Train rows set aside to choose from, never scored; null: 4 x `max`."
+    )
+
+    @property
+    def set_aside(self) -> int:
+        """Train rows to set aside: none when no demonstration may be shown."""
+        if self.max == 0:
+            return 0
+        return 4 * self.max if self.candidates is None else self.candidates
+
+    def issues(self) -> Iterator[Issue]:
+        """There must be enough candidates."""
+        if self.candidates is not None and self.max > self.candidates:
+            yield Issue(("max",), f"got {self.max}, expected at most `candidates` ({self.candidates})")
+
+
+class TurnConfig(Block):
+    """One message of a user template of several."""
+
+    role: Literal["user", "assistant"] = Field(description="Who says it; the last message is the user's.")
+    content: Text = Field(description="The message, with {column} placeholders.")
+
+
+def _one_turn(value: Any) -> Any:
+    """Take text for the one message of the user."""
+    return [{"role": "user", "content": value}] if isinstance(value, str) and value else value
+
+
+def _as_written(turns: tuple[TurnConfig, ...]) -> str | list[dict[str, str]]:
+    return turns[0].content if len(turns) == 1 else [turn.model_dump() for turn in turns]
+
+
+Turns = Annotated[
+    tuple[TurnConfig, ...],
+    Field(min_length=1),
+    BeforeValidator(_one_turn),
+    PlainSerializer(_as_written, when_used="json"),
+    Expect("text, or a list of messages with role and content", takes_text=True),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "role": {"enum": ["user", "assistant"]},
+                            "content": {"type": "string", "minLength": 1},
+                        },
+                        "required": ["role", "content"],
+                        "additionalProperties": False,
+                    },
+                },
+            ]
+        }
+    ),
+]
+
+
+class PromptConfig(Block):
+    """The prompt to improve and what may vary in it."""
+
+    slots: (
+        Annotated[dict[SlotName, Options], Field(min_length=1), Expect("a mapping of slot names to lists of texts")]
+        | None
+    ) = Field(
+        default=None,
+        description="Parts of the system message, in order: name to options. The first option is the baseline; "
+        '"" leaves the slot out.',
+    )
+    text: Text | None = Field(
+        default=None,
+        description="Instead of `slots`: today's prompt, or the path of a .txt or .md file that holds it. "
+        "With a placeholder it is the whole user message, else the system message.",
+    )
+    user: Turns | None = Field(
+        default=None,
+        description="User message with {column} placeholders ({{ and }} escape); null: the input column alone. "
+        "Or a conversation that ends with it: a list of messages.",
+    )
+    separator: str = Field(default=" ", description="What stands between two slots.")
+    demonstrations: DemonstrationsConfig = Field(
+        default=DemonstrationsConfig(), description="Solved examples shown to the model."
+    )
+
+    def issues(self) -> Iterator[Issue]:
+        """Check slots, templates, and that there is one prompt."""
+        if self.slots is not None and self.text is not None:
+            yield Issue(("text",), "can't stand beside `slots`", "keep one of the two")
+        if self.slots is None and self.text is None:
+            yield Issue(("slots",), "is missing, and so is `text`", "give one of the two")
+        for name, options in (self.slots or {}).items():
+            if name in RESERVED_SLOTS:
+                yield Issue(("slots", name), "is not free as a slot name", f"prompt.{name} has a meaning of its own")
+            for position, option in enumerate(options):
+                if option in options[:position]:
+                    first = options.index(option)
+                    yield Issue(("slots", name, str(position)), f"is the same text as option {first} of this slot")
+        if self.text is not None and placeholders(self.text):
+            yield from _template_issues("text", self.text)
+            if self.user is not None:
+                yield Issue(("user",), "can't be given: `text` has a placeholder and is the whole user message")
+        elif self.user is not None:
+            yield from self._turn_issues(self.user)
+
+    def user_turns(self, input_column: str | None) -> tuple[TurnConfig, ...] | None:
+        """The template of the user message and what comes before it; None when `text` is the whole of it.
+
+        Args:
+            input_column: ``dataset.input``, which stands in for a missing template.
+        """
+        if self.text is not None and placeholders(self.text):
+            return None
+        return self.user or (TurnConfig(role="user", content=f"{{{input_column}}}"),)
+
+    @staticmethod
+    def _turn_issues(turns: tuple[TurnConfig, ...]) -> Iterator[Issue]:
+        for position, turn in enumerate(turns):
+            key = "user" if len(turns) == 1 else f"user.{position}.content"
+            yield from _template_issues(key, turn.content)
+        if turns[-1].role != "user":
+            path = ("user", str(len(turns) - 1), "role")
+            yield Issue(path, "got assistant, expected user: the last message is what the model answers")
+        if not any(placeholders(turn.content) for turn in turns):
+            yield Issue(("user",), "has no {column} placeholder: every example would get the same message")
+
+
+class EditsConfig(Block):
+    """Edits beyond the options and demonstrations of the prompt."""
+
+    bank: Literal["builtin", "none"] = Field(
+        default="builtin", description="Built-in options for slots the prompt lacks."
+    )
+    phrases: Switch = Field(default=True, description="The sentences of a `text` prompt may be dropped.")
+    reorder: Switch = Field(default=False, description="The sentences of a `text` prompt may be moved.")
+    tokens: Annotated[
+        tuple[Text, ...] | None,
+        Expect("a list of words, or the path of a file with one word a line"),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "array", "items": {"type": "string"}, "maxItems": MAX_WORDS},
+                    {"type": "string"},
+                    {"type": "null"},
+                ]
+            }
+        ),
+    ] = Field(
+        default=None,
+        description=f"Words that may be inserted, at most {MAX_WORDS}: a list, or the path of a file with one a line.",
+    )
+    rewrite: Annotated[None, Expect("null", later=("mapping",))] = Field(
+        default=None, description="Rewrites proposed by a model: not in this version."
+    )
+
+    def issues(self) -> Iterator[Issue]:
+        """Words must differ, and be few enough to search among."""
+        if len(self.tokens or ()) > MAX_WORDS:
+            hint = "keep those that may matter: each word is an edit that must be tried"
+            yield Issue(("tokens",), f"got {len(self.tokens or ()):,} words, expected at most {MAX_WORDS}", hint)
+            return
+        for position, word in enumerate(self.tokens or ()):
+            if word in (self.tokens or ())[:position]:
+                yield Issue(("tokens", str(position)), f"the word {show(word)} is there twice")
+
+
+def _template_issues(key: str, template: str) -> Iterator[Issue]:
+    for found in malformed_placeholders(template):
+        hint = "{column} is replaced; write {{ and }} for braces that stay"
+        yield Issue(tuple(key.split(".")), f"{show(found)} is not a placeholder", hint)

@@ -1,0 +1,83 @@
+"""Every answer that a search has, and what the prompts that were asked hold."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All answers of one moment as arrays.
+
+    Attributes:
+        features: What each prompt holds, shape (n_prompts, n_features).
+        prompt: Number of the prompt of each answer, shape (n,).
+        row: Its row, shape (n,).
+        objective: Its objective, scaled to [0, 1], shape (n,).
+    """
+
+    features: Bools
+    prompt: Indices
+    row: Indices
+    objective: Floats
+
+    def by_prompt(self, values: Floats) -> Floats:
+        """Sum over the answers of each prompt, shape (n_prompts,)."""
+        return np.asarray(np.bincount(self.prompt, values, len(self.features)), dtype=np.float64)
+
+    def by_row(self, values: Floats, n_rows: int) -> Floats:
+        """Sum over the answers on each row, shape (n_rows,)."""
+        return np.asarray(np.bincount(self.row, values, n_rows), dtype=np.float64)
+
+
+class Answers:
+    """Takes in answers one by one.
+
+    Args:
+        n_features: Features of a prompt.
+
+    Attributes:
+        low: The least objective that counts as 0: 0, or the lowest answer below it.
+        high: Likewise what counts as 1.
+    """
+
+    def __init__(self, n_features: int) -> None:
+        self.low, self.high = 0.0, 1.0
+        self._n_features = n_features
+        self._numbers: dict[str, int] = {}
+        self._features: list[Bools] = []
+        self._prompt: list[int] = []
+        self._row: list[int] = []
+        self._objective: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self._objective)
+
+    def add(self, prompt_id: str, features: Bools, row: int, objective: float) -> None:
+        """Take in one."""
+        number = self._numbers.setdefault(prompt_id, len(self._numbers))
+        if number == len(self._features):
+            self._features.append(features)
+        self._prompt.append(number)
+        self._row.append(row)
+        self._objective.append(objective)
+        self.low, self.high = min(self.low, objective), max(self.high, objective)
+
+    def numbers(self, prompt_ids: Sequence[str]) -> Indices:
+        """The number of each prompt in order of its first answer, -1 without any, shape (k,)."""
+        return np.array([self._numbers.get(prompt_id, -1) for prompt_id in prompt_ids], dtype=np.intp)
+
+    def evidence(self) -> Evidence:
+        """All of them as arrays."""
+        return Evidence(
+            features=np.array(self._features, dtype=np.bool_).reshape(-1, self._n_features),
+            prompt=np.array(self._prompt, dtype=np.intp),
+            row=np.array(self._row, dtype=np.intp),
+            objective=(np.array(self._objective) - self.low) / (self.high - self.low),
+        )

@@ -246,20 +246,24 @@ def _report(run: Run, result: Mapping[str, Any], parts: Parts) -> None:
 @contextmanager
 def _status_kept(run: Run, budget: Budget) -> Iterator[None]:
     """Write into run.json how a run ended that did not finish and how long it took; note how it goes on, if it can."""
+
+    def end(**changes: object) -> None:
+        run.update(elapsed_s=round(budget.elapsed_s, 3), **changes)
+
     way_on = f"promptrl resume {run.path} carries it on."
     try:
         yield
     except (StopRequestedError, KeyboardInterrupt) as error:
-        run.update(status="interrupted", elapsed_s=round(budget.elapsed_s, 3))
+        end(status="interrupted")
         error.add_note(way_on)
         raise
     except PromptrlError as error:
-        run.update(status="failed", error=str(error), elapsed_s=round(budget.elapsed_s, 3))
+        end(status="failed", error=str(error))
         if isinstance(error, TargetError):
             error.add_note(way_on)
         raise
     except BaseException as error:
-        run.update(status="failed", error=f"bug: {type(error).__name__}", elapsed_s=round(budget.elapsed_s, 3))
+        end(status="failed", error=f"bug: {type(error).__name__}")
         raise
 
 

@@ -67,9 +67,10 @@ def export(
             return
         try:
             with file.open("w", encoding="utf-8") as out:
-                out.writelines(lines)
+                count = sum(out.write(line) > 0 for line in lines)
         except OSError as error:
             raise UsageError(f"{file} can't be written: {error.strerror}") from error
+        console.show_message(f"Wrote {count:,} answers to {file}.")
 
 
 @contextmanager

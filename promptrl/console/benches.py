@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from promptrl.console.screen import clean, people, print_data, readers
+from promptrl.console.screen import clean, print_data, readers, tell
 from promptrl.console.tables import points, table
 
 if TYPE_CHECKING:
@@ -12,9 +12,8 @@ if TYPE_CHECKING:
 
 def show_bench_run(run: "BenchRun") -> None:
     """One line for a run that is done."""
-    people().print(
-        f"{clean(run.run_id)}: gain {points(run.gain)} points, {run.verdict} · {run.calls:,} calls ({run.paid:,} paid)",
-        soft_wrap=True,
+    tell(
+        f"{clean(run.run_id)}: gain {points(run.gain)} points, {run.verdict} · {run.calls:,} calls ({run.paid:,} paid)"
     )
 
 
@@ -42,7 +41,7 @@ def show_bench(bench: "Bench", *, as_json: bool) -> None:
         "Scores of the winners in %: mean ± standard deviation over seeds, 10th and 90th percentile on test rows. "
         "Gain: points over the baseline on test rows. s/1,000: seconds that the search computes per 1,000 calls."
     )
-    console.print(f"Runs, results.csv, curves.csv, curves.svg: {clean(bench.folder)}", soft_wrap=True)
+    tell(f"Runs, results.csv, curves.csv, curves.svg: {clean(bench.folder)}", console)
 
 
 def _with_sd(spread: "Spread | None") -> str:

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptrl.console.screen import clean, print_data, readers
+from promptrl.console.screen import clean, print_data, readers, tell
 from promptrl.console.tables import money, table
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ def show_checkup(checkup: "Checkup", *, as_json: bool) -> None:
     }
     console = readers()
     for name, text in lines.items():
-        console.print(f"[bold]{name}[/]: {clean(text)}", soft_wrap=True)
+        tell(f"[bold]{name}[/]: {clean(text)}", console)
     for advice in checkup.advice:
-        console.print(f"[yellow]note[/]: {clean(advice)}", soft_wrap=True)
+        tell(f"[yellow]note[/]: {clean(advice)}", console)
 
 
 def show_cache(stats: "CacheStats", *, as_json: bool) -> None:

@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from promptrl.console.screen import clean, people, print_data
+from promptrl.console.screen import clean, people, print_data, tell
 from promptrl.console.tables import money, points, prospects, show_result
 from promptrl.errors import PromptrlError
 from promptrl.events import BestEstimated, CallsMade, Event, FinalistsMet, RunFinished, RunStarted, Stage
@@ -58,6 +58,7 @@ class _Progress:
         self.last: CallsMade | None = None
         self.best: BestEstimated | FinalistsMet | None = None
         self.begun_s = time.monotonic()
+        self.is_over = False
 
     def take(self, event: Event) -> None:
         if isinstance(event, RunStarted):
@@ -67,6 +68,8 @@ class _Progress:
             self.calls[event.stage] = self.last = event
         elif isinstance(event, BestEstimated | FinalistsMet):
             self.best = event
+        elif isinstance(event, RunFinished):
+            self.best, self.is_over = None, True
 
     @property
     def calls_per_s(self) -> float:
@@ -75,8 +78,8 @@ class _Progress:
 
     @property
     def left_s(self) -> float | None:
-        """Seconds left if the calls allowed are all used at the present pace."""
-        if not (self.started and self.last and self.calls_per_s):
+        """Seconds left if the calls allowed are all used at the present pace; None when unknown or over."""
+        if self.is_over or not (self.started and self.last and self.calls_per_s):
             return None
         done = STAGES.index(self.last.stage)
         later = sum(self.started.calls[stage] for stage in STAGES[done + 1 :])
@@ -128,9 +131,9 @@ class PlainView:
         self._progress.take(event)
         now_s = time.monotonic()
         if isinstance(event, RunStarted):
-            people().print(f"{clean(event.run_id)}: {_extent(event)}", soft_wrap=True)
+            tell(f"{clean(event.run_id)}: {_extent(event)}")
             for line in prospects(event.power, event.looks):
-                people().print(line, soft_wrap=True)
+                tell(line)
             self._last_line_s = now_s
         elif isinstance(event, CallsMade):
             is_new_stage = before is not None and before.stage != event.stage
@@ -139,7 +142,7 @@ class PlainView:
                 line = f"{event.stage}: {event.used:,}/{event.allowed:,} calls · {self._progress.figures()}"
                 best = self._progress.best_line()
                 name = "" if self._is_alone or self._progress.started is None else f"{self._progress.started.run_id}: "
-                people().print(name + line + (f" · {best}" if best else ""), soft_wrap=True)
+                tell(name + line + (f" · {best}" if best else ""))
         elif isinstance(event, RunFinished):
             show_result(event.result, Path(event.path), people())
 

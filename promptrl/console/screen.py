@@ -3,10 +3,14 @@
 import json
 import re
 import sys
+from itertools import accumulate
+from textwrap import wrap
 from typing import Any
 
 from rich.console import Console
+from rich.containers import Lines
 from rich.markup import escape
+from rich.text import Text
 
 from promptrl.errors import ConfigError, PromptrlError
 
@@ -37,26 +41,54 @@ def clean(text: object) -> str:
 
 def show_message(text: str) -> None:
     """Say something to people."""
-    people().print(clean(text), soft_wrap=True)
+    tell(clean(text))
 
 
 def show_error(error: PromptrlError) -> None:
     """Say what went wrong, each problem on its line."""
     if isinstance(error, ConfigError):
-        console = people()
         for problem in error.problems:
-            console.print(f"[red]error[/red] {clean(problem)}", soft_wrap=True)
+            tell(f"[red]error[/red] {clean(problem)}")
         count = len(error.problems)
-        console.print(f"{count} problem{'s' if count != 1 else ''} found.")
+        tell(f"{count} problem{'s' if count != 1 else ''} found.")
     else:
-        people().print(f"[red]error[/red] {clean(error)}", soft_wrap=True)
+        tell(f"[red]error[/red] {clean(error)}")
     show_notes(error)
 
 
 def show_notes(error: BaseException) -> None:
     """Say what was noted with an error on its way: how to go on."""
     for note in getattr(error, "__notes__", ()):
-        people().print(clean(note), soft_wrap=True)
+        tell(clean(note))
+
+
+def tell(markup: str, console: Console | None = None) -> None:
+    """Print a message, to people unless told: on a terminal broken between words, never inside a path."""
+    console = console or people()
+    lines = Text.from_markup(markup, emoji=False).split("\n")
+    if console.is_terminal:
+        lines = Lines(part for line in lines for part in _between_words(line, console.width))
+    for line in lines:
+        console.print(line, soft_wrap=True)
+
+
+def _between_words(line: Text, width: int) -> list[Text]:
+    """Break a line where words end; a word that is longer than the line stays whole."""
+    parts = wrap(
+        line.plain,
+        width,
+        expand_tabs=False,
+        replace_whitespace=False,
+        drop_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    ends = list(accumulate(map(len, parts)))
+    first, *others = line.divide(ends[:-1])
+    broken = [first, *(part[len(part.plain) - len(part.plain.lstrip()) :] for part in others)]
+    for part in broken:
+        part.rstrip()
+    return broken
 
 
 def print_text(text: str) -> None:

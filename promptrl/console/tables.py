@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from promptrl.console.screen import clean, people, print_data, readers, strip_controls
+from promptrl.console.screen import clean, people, print_data, readers, strip_controls, tell
 
 if TYPE_CHECKING:
     from promptrl.analysis.power import SplitPower
@@ -115,7 +115,7 @@ def show_result(result: Mapping[str, Any], place: Path, console: Console) -> Non
     )
     page = place / "report.html"
     report = clean(page) if page.is_file() else f"none, but promptrl report {clean(place.name)} writes one"
-    console.print(f"Run folder: {clean(place)}\nReport: {report}", soft_wrap=True)
+    tell(f"Run folder: {clean(place)}\nReport: {report}", console)
 
 
 def show_evaluation(result: Mapping[str, Any], *, as_json: bool) -> None:
@@ -240,7 +240,7 @@ def show_run(run: "Run", *, as_json: bool) -> None:
     if result is None:
         if info.get("error"):
             console.print(f"[red]error[/] {clean(info['error'])}")
-        console.print(f"{len(run.outcomes()):,} answers kept in {clean(run.path / 'outcomes.jsonl')}", soft_wrap=True)
+        tell(f"{len(run.outcomes()):,} answers kept in {clean(run.path / 'outcomes.jsonl')}", console)
         return
     show_result(result, run.path, console)
     print_effects(result, console)
@@ -304,15 +304,14 @@ def show_plan(path: Path, parts: "Parts", *, as_json: bool) -> None:
         return
     rows = data["rows"]
     size = data["prompts"]
-    people().print(
+    tell(
         f"[green]ok[/] {clean(path)}: {rows['train']} train, {rows['validation']} validation, {rows['test']} test rows "
         f"({rows['demonstrations']} set aside as demonstrations); {data['edits']} edits"
         + (f", {size:,} prompts" if size else "")
-        + f"; at most {plan.total:,} calls: {plan.search:,} search, {plan.validation:,} validation, {plan.test:,} test",
-        soft_wrap=True,
+        + f"; at most {plan.total:,} calls: {plan.search:,} search, {plan.validation:,} validation, {plan.test:,} test"
     )
     for line in (*prospects(parts.power), *_proof_by_folds(parts)):
-        people().print(f"   {line}", soft_wrap=True)
+        tell(f"   {line}")
 
 
 def _proof_by_folds(parts: "Parts") -> Iterator[str]:

@@ -131,6 +131,7 @@ def test_cache_export_writes_lines(runs: Path, tmp_path: Path) -> None:
     assert [(row["key"], row["text"]) for row in printed] == [("a", "first\ud800"), ("b", "second")]
     done = promptrl("cache", "export", tmp_path / "out.jsonl", "--runs-dir", runs)
     assert done.exit_code == 0
+    assert "Wrote 2 answers to" in done.stderr
     assert [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()] == printed
     assert promptrl("cache", "export", tmp_path / "no/such", "--runs-dir", runs).exit_code == 2
 

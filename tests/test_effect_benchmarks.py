@@ -23,7 +23,7 @@ def tasks() -> list[Any]:
 
 def test_the_tables_hold_every_prompt_of_their_configs(tasks: list[Any]) -> None:
     """Else exact effects would be those of a part; the baseline comes first."""
-    assert [task.name for task in tasks] == ["arithmetic", "sentiment"]
+    assert [task.name for task in tasks] == ["arithmetic", "extraction", "sentiment"]
     for task in tasks:
         assert task.scores.shape == (task.space.size(), 200)
         assert task.table.prompts[0] == task.space.baseline

@@ -56,7 +56,7 @@ def attribute(
     return {
         "confidence": CONFIDENCE,
         "uniform_answers": sum(is_uniform),
-        "effects_note": effects_note(sum(is_uniform), len(edits) - len(effects)),
+        "effects_note": effects_note([o.score for o in asked if o.uniform], len(edits) - len(effects)),
         "effects": [_effect(edits[found.edit], found) for found in sorted(effects, key=lambda e: -e.effect)],
         "winner": [
             _named(space.edits[found.edit])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from search.landscape import chosen, make_space
 
-from promptrl.analysis.attribution import MIN_ANSWERS
+from promptrl.analysis.attribution import MIN_ANSWERS, MIN_UNLIKE
 from promptrl.analysis.notes import effects_note, pruning_note
 from promptrl.analysis.pruning import Obstacle, unpruned
 from promptrl.attributing import attribute
@@ -102,10 +102,13 @@ def test_a_run_with_few_answers_says_so(tmp_path: Path) -> None:
     assert attributed(tmp_path, is_uniform=True, n=1)["attention"] == []
 
 
-@pytest.mark.parametrize(("uniform", "missing", "words"), [(60, 0, None), (60, 2, "2 edits have"), (60, 1, "1 edit")])
-def test_edits_without_an_effect_are_counted(uniform: int, missing: int, words: str | None) -> None:
+@pytest.mark.parametrize(
+    ("right", "missing", "words"),
+    [(30, 0, None), (30, 2, "2 edits have"), (30, 1, "1 edit"), (MIN_UNLIKE - 1, 5, "scored alike")],
+)
+def test_edits_without_an_effect_are_counted(right: int, missing: int, words: str | None) -> None:
     """None missing, nothing to say."""
-    note = effects_note(uniform, missing)
+    note = effects_note([1.0] * right + [0.0] * (60 - right), missing)
     assert note is None if words is None else words in str(note)
 
 

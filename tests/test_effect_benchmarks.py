@@ -30,11 +30,15 @@ def test_the_tables_hold_every_prompt_of_their_configs(tasks: list[Any]) -> None
 
 
 def test_the_fewest_answers_that_give_effects_give_honest_intervals(tasks: list[Any]) -> None:
-    """90 % intervals from 50 uniform answers hold the exact effect in 80 to 96 % of 30 small runs."""
+    """90 % intervals from 50 uniform answers hold the exact effect in 80 to 96 % of 30 small runs.
+
+    Of extraction's answers one in twenty is right: few runs with 50 of them give effects at all.
+    """
     for task in tasks:
+        n_answers = 100 if task.name == "extraction" else 50
         holds = np.array([task.space.holds(prompt) for prompt in task.table.prompts])
         line = import_module("attribution").simulate(
-            holds, [edit.slot for edit in task.space.edits], task.scores, 50, 30
+            holds, [edit.slot for edit in task.space.edits], task.scores, n_answers, 30
         )
         covered, cases = (float(re.findall(pattern, line)[0]) for pattern in (r"([\d.]+)% covered", r"(\d+) cases"))
         assert 80 < covered < 96

@@ -22,6 +22,8 @@ BoolArray = npt.NDArray[np.bool_]
 CONFIDENCE = 0.9
 FOLDS = 8
 MIN_ANSWERS = 50
+MIN_UNLIKE = 5
+"""Fewer scores beside the commonest one give no effects: where nearly all answers fail, intervals are too narrow."""
 MIN_EACH = 10
 """An edit that fewer of the answers hold, or lack, gets no effect."""
 PENALTIES = (2.0, 8.0, 32.0)
@@ -70,13 +72,13 @@ def main_effects(
         confidence: Coverage of the intervals aimed at, in (0, 1).
 
     Returns:
-        Effects by number of the edit; none below ``MIN_ANSWERS`` uniform answers.
+        Effects by number of the edit; none below ``MIN_ANSWERS`` uniform answers, or ``MIN_UNLIKE`` unlike scores.
     """
     kept = np.asarray(is_uniform, dtype=np.bool_)
-    if kept.sum() < MIN_ANSWERS:
+    values = np.asarray(scores, dtype=np.float64)[kept]
+    if values.size < MIN_ANSWERS or count_unlike(values) < MIN_UNLIKE:
         return []
     held = np.asarray(holds, dtype=np.bool_)[kept]
-    values = np.asarray(scores, dtype=np.float64)[kept]
     places = np.asarray(slots)
     explained, by_rows = _predictions(held, np.asarray(row_ids)[kept], values)
     found = []
@@ -86,6 +88,11 @@ def main_effects(
             others = explained[:, places != places[edit]].sum(1) + by_rows
             found.append(_difference(edit, values - others, mine, confidence))
     return found
+
+
+def count_unlike(scores: FloatArray) -> int:
+    """How many scores are not the commonest one."""
+    return int(scores.size - np.unique(scores, return_counts=True)[1].max(initial=0))
 
 
 def _difference(edit: int, values: FloatArray, mine: BoolArray, confidence: float) -> MainEffect:

@@ -1,6 +1,10 @@
 """What a run could not say of its edits, why, and what would help: sentences for the report and for scripts."""
 
-from promptrl.analysis.attribution import MIN_ANSWERS, MIN_EACH
+from collections.abc import Sequence
+
+import numpy as np
+
+from promptrl.analysis.attribution import MIN_ANSWERS, MIN_EACH, MIN_UNLIKE, count_unlike
 from promptrl.analysis.pruning import MIN_CONFIRMING_ROWS, MIN_ROWS, Obstacle
 
 _PRUNING: dict[Obstacle, str] = {
@@ -18,16 +22,17 @@ _PRUNING: dict[Obstacle, str] = {
 }
 
 
-def effects_note(uniform_answers: int, missing: int) -> str | None:
+def effects_note(uniform_scores: Sequence[float], missing: int) -> str | None:
     """Why some or all edits have no average effect.
 
     Args:
-        uniform_answers: Answers to prompts drawn at random.
+        uniform_scores: Of the answers to prompts drawn at random.
         missing: Edits without one.
 
     Returns:
         None when every edit has one.
     """
+    uniform_answers = len(uniform_scores)
     if not uniform_answers:
         return (
             "No average effects: they take prompts drawn at random, and this search drew none. "
@@ -37,6 +42,11 @@ def effects_note(uniform_answers: int, missing: int) -> str | None:
         return (
             f"No average effects: they take {MIN_ANSWERS} answers to prompts drawn at random, and this run has "
             f"{uniform_answers}. About a tenth of the search's answers are such: a larger budget.max_calls helps."
+        )
+    if count_unlike(np.asarray(uniform_scores)) < MIN_UNLIKE:
+        return (
+            f"No average effects: they take {MIN_UNLIKE} scores that differ from the commonest, and nearly all of the "
+            f"{uniform_answers} answers to prompts drawn at random scored alike. A larger budget.max_calls helps."
         )
     if missing:
         edits = "1 edit has" if missing == 1 else f"{missing} edits have"

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from promptrl.analysis.attribution import MIN_ANSWERS, MIN_EACH, main_effects
+from promptrl.analysis.attribution import MIN_ANSWERS, MIN_EACH, MIN_UNLIKE, main_effects
 
 OPTIONS = (3, 4, 2)
 SLOTS = [f"s{slot}" for slot, n in enumerate(OPTIONS) for _ in range(n)]
@@ -97,8 +97,9 @@ def test_an_edit_that_hardly_any_answer_holds_gets_no_effect() -> None:
     assert [e.edit for e in found] == list(range(1, 9))
 
 
-def test_equal_scores_have_no_effect() -> None:
-    """Nothing varies, so nothing is claimed."""
+@pytest.mark.parametrize(("unlike", "has_effects"), [(0, False), (MIN_UNLIKE - 1, False), (MIN_UNLIKE, True)])
+def test_where_nearly_all_answers_score_alike_nothing_is_claimed(unlike: int, has_effects: bool) -> None:
+    """A score that nobody has seen vary may yet vary."""
     _, holds = draw(np.random.default_rng(5), 100)
-    found = main_effects(holds, SLOTS, ["r"] * 100, [1.0] * 100, [True] * 100)
-    assert all((e.effect, e.low, e.high) == pytest.approx((0, 0, 0)) for e in found)
+    scores = [1.0] * unlike + [0.0] * (100 - unlike)
+    assert bool(main_effects(holds, SLOTS, ["r"] * 100, scores, [True] * 100)) is has_effects

@@ -18,7 +18,14 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from promptrl.search.candidates import Decision
 from promptrl.search.hyperparameters import DEFAULTS, IMAGINED_DEFAULTS, Algorithm
-from promptrl.search.policy import EditActorCriticPolicy, EditDQNPolicy, EditMaskablePolicy, EditQRDQNPolicy, Encoder
+from promptrl.search.policy import (
+    IMAGINED_Q_PRIOR,
+    EditActorCriticPolicy,
+    EditDQNPolicy,
+    EditMaskablePolicy,
+    EditQRDQNPolicy,
+    Encoder,
+)
 
 BUILTIN_POLICY = Path(__file__).parent / "weights" / "policy.safetensors"
 """Trained by ``pretraining.py``; fits the actor-critic algorithms with ``policy: deepsets``."""
@@ -59,9 +66,10 @@ def build_agent(
     settings = {**defaults[name], **(params or {})}
     if "n_epochs" in settings:
         settings["batch_size"] = _fitting_batch_size(settings["batch_size"], settings["n_steps"] * env.num_envs)
-    model = algorithm(
-        policy_class, env, policy_kwargs={"encoder": policy}, seed=seed, device="cpu", verbose=0, **settings
-    )
+    network: dict[str, Any] = {"encoder": policy}
+    if is_imagined and name in ("dqn", "qrdqn"):
+        network["prior"] = IMAGINED_Q_PRIOR
+    model = algorithm(policy_class, env, policy_kwargs=network, seed=seed, device="cpu", verbose=0, **settings)
     model.set_logger(make_logger(None))
     return model
 

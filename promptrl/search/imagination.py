@@ -74,7 +74,7 @@ class _Pairs:
         return out
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Beliefs:
     """What episodes imagine with: the posterior at one moment.
 

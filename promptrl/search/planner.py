@@ -179,8 +179,7 @@ class Planner:
         if not self.surrogate.n_answers:
             return []
         self.surrogate.fit()
-        self.imagination.believe(self.surrogate, 1, self._rng, 0.0)
-        self.imagination.beliefs.draws = self.imagination.beliefs.mean
+        self.imagination.believe(self.surrogate, 1, self._rng, 0.0, boldness=0.0)
         leaders = [candidate.prompt for candidate in self.ranking()[:LEADERS]]
         drawn = [self.asker.space.draw(self._rng) for _ in range(LAST_STARTS - len(leaders))]
         starts = [*leaders, *drawn]

@@ -116,7 +116,7 @@ def follow(model: BaseAlgorithm) -> Choose:
 
 
 def best_episode(model: BaseAlgorithm, planner: Planner) -> tuple[Decision, ...]:
-    """What the agent does from the baseline, action by action, under the first draw: none asks the target."""
+    """What the agent does from the baseline, action by action, under the posterior mean: none asks the target."""
     imagination = planner.imagination
     walks = imagination.begin(planner.starts.baseline[None], np.zeros(1, dtype=np.intp))
     decisions: list[Decision] = []

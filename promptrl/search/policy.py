@@ -29,6 +29,8 @@ ATTENTION_HEADS = 4
 ATTENTION_LAYERS = 2
 LOGIT_PRIOR = 4.0
 Q_PRIOR = REWARD_SCALE / EFFECT_SCALE
+IMAGINED_Q_PRIOR = 1.0
+"""In the imagination the draw column and the reward have one scale."""
 QUANTILES = 25
 IMPOSSIBLE = -1e8
 

@@ -18,7 +18,7 @@ from promptrl.experiment import resume, train
 from promptrl.opening import CACHE_NAME, Engines, check_target
 from promptrl.parts import Parts, build_parts
 from promptrl.runs import Run, RunsFolder
-from promptrl.search.hyperparameters import is_baseline
+from promptrl.search.hyperparameters import BUILTIN_ALGORITHMS, is_baseline
 
 PATH_NAME = "path.csv"
 """File in a run's folder: how the search's belief about the best prompt went."""
@@ -135,8 +135,11 @@ def _build_all(path: Path, algorithms: Sequence[str], overrides: Sequence[str], 
 
 
 def _select(name: str, own: str) -> list[str]:
-    """Overrides that choose an algorithm; hyperparameters are for the config's own."""
-    return [f"algorithm.name={name}", *([] if name == own else ["algorithm.params={}"])]
+    """Overrides that choose an algorithm, without hyperparameters and a start that are made for another."""
+    others = [] if name == own else ["algorithm.params={}"]
+    if name not in BUILTIN_ALGORITHMS:
+        others.append("warm_start=none")
+    return [f"algorithm.name={name}", *others]
 
 
 def _import_searches(algorithms: Iterable[str]) -> None:

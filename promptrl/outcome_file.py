@@ -38,8 +38,8 @@ class OutcomeFile:
         self._answers: TextIO | None = None
         for path in (outcomes, prompts, self._answers_path):
             _cut_torn_line(path)
-        self.unscored: Mapping[AskKey, Completion] = _unscored(self._answers_path, outcomes)
-        self._unscored = set(self.unscored)
+        self.unscored: Mapping[AskKey, Completion] = _read_unscored(self._answers_path, outcomes)
+        self._waiting = set(self.unscored)
         self._texts = {str(row["prompt_id"]): Prompt.from_json(row).text for row in read_lines(prompts)}
         self._outcomes: TextIO = outcomes.open("a", encoding="utf-8", errors="backslashreplace")
         self._prompts: TextIO = prompts.open("a", encoding="utf-8", errors="backslashreplace")
@@ -48,7 +48,7 @@ class OutcomeFile:
         """Append and hand to the operating system; called in the engine's event loop."""
         if self._answers is None:
             self._answers = self._answers_path.open("a", encoding="utf-8", errors="backslashreplace")
-        self._unscored.add(key)
+        self._waiting.add(key)
         prompt_id, row_id, repeat = key
         row = {"prompt_id": prompt_id, "row_id": row_id, "repeat": repeat, "completion": asdict(completion)}
         self._answers.write(json.dumps(row, ensure_ascii=False) + "\n")
@@ -64,7 +64,7 @@ class OutcomeFile:
                 self._prompts.flush()
             self._outcomes.write(json.dumps(_outcome_to_json(outcome), ensure_ascii=False) + "\n")
         self._outcomes.flush()
-        self._unscored -= {(outcome.prompt_id, outcome.row_id, outcome.repeat) for _, outcome in outcomes}
+        self._waiting -= {(outcome.prompt_id, outcome.row_id, outcome.repeat) for _, outcome in outcomes}
         self._on_record()
 
     def text_of(self, prompt_id: str) -> str:
@@ -80,7 +80,7 @@ class OutcomeFile:
         for file in (self._outcomes, self._prompts, self._answers):
             if file is not None:
                 file.close()
-        if not self._unscored:
+        if not self._waiting:
             self._answers_path.unlink(missing_ok=True)
 
 
@@ -106,7 +106,7 @@ def _cut_torn_line(path: Path) -> None:
             file.truncate(whole)
 
 
-def _unscored(answers: Path, outcomes: Path) -> dict[AskKey, Completion]:
+def _read_unscored(answers: Path, outcomes: Path) -> dict[AskKey, Completion]:
     """Of the answers kept those without an outcome."""
     kept = {_ask_key(row): Completion(**row["completion"]) for row in read_lines(answers)}
     if kept:

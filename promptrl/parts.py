@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 
 from promptrl.analysis.power import SplitPower, split_power
 from promptrl.analysis.pruning import LEAST_CALLS, MIN_CONFIRMING_ROWS, ROWS_WANTED
-from promptrl.config import LoadedConfig, load_config
+from promptrl.config import AlgorithmConfig, LoadedConfig, load_config
 from promptrl.config.targets import OpenAITargetConfig, ReplayTargetConfig
 from promptrl.errors import ConfigError, Problem
 from promptrl.events import Stage
@@ -22,7 +22,7 @@ from promptrl.prompts.prompt import Demonstration, UserTemplate
 from promptrl.prompts.space import EditSpace, build_edit_space
 from promptrl.runs import Run
 from promptrl.search.finalists import MAX_FINALISTS
-from promptrl.search.hyperparameters import check_params
+from promptrl.search.hyperparameters import BUILTIN_ALGORITHMS, check_params, is_baseline
 from promptrl.tasks.dataset import Example, accepted_answers, build_examples, dataset_hash, load_rows
 from promptrl.tasks.metrics import Metric, build_metric
 from promptrl.tasks.reward import Objective
@@ -213,9 +213,18 @@ def _lacking(loaded: LoadedConfig) -> Iterator[Problem]:
         yield Problem("trackers", "tensorboard is not installed", "pip install 'promptrl[tensorboard]'")
     if loaded.config.algorithm.name == "tpe" and find_spec("optuna") is None:
         yield Problem("algorithm.name", "tpe needs optuna, which is not installed", "pip install 'promptrl[tpe]'")
+    if loaded.config.warm_start == "builtin" and not _takes_builtin(loaded.config.algorithm):
+        fitting = f"planning: surrogate, policy: deepsets and one of {', '.join(BUILTIN_ALGORITHMS)}"
+        yield Problem("warm_start", f"got builtin, a policy made for {fitting}", "write none, or change the algorithm")
     target = loaded.config.target
     if isinstance(target, ReplayTargetConfig) and not Path(loaded.resolve(target.path)).is_file():
         yield Problem("target.path", f"there is no file {loaded.resolve(target.path)}")
+
+
+def _takes_builtin(algorithm: AlgorithmConfig) -> bool:
+    """Whether the built-in policy fits the agent; a baseline has none and doesn't mind."""
+    fits = algorithm.name in BUILTIN_ALGORITHMS and algorithm.policy == "deepsets" and algorithm.planning == "surrogate"
+    return fits or is_baseline(algorithm.name)
 
 
 def _user_message(loaded: LoadedConfig) -> UserTemplate:

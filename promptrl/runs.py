@@ -206,18 +206,11 @@ class RunsFolder:
         """
         if not _NAME.fullmatch(experiment):
             raise UsageError(f"an experiment can't be named {experiment!r}")
-        version = 1 + max((v for e, v in map(_split_id, self._names()) if e == experiment), default=0)
-        while True:
-            path = self.path / f"{experiment}-{version:04d}"
-            try:
-                self.path.mkdir(parents=True, exist_ok=True)
-                path.mkdir()
-            except FileExistsError:
-                version += 1
-            except OSError as error:
-                raise UsageError(f"can't write to the runs folder {self.path}: {error.strerror}") from error
-            else:
-                return Run(path)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            return Run(self._take_version(experiment))
+        except OSError as error:
+            raise UsageError(f"can't write to the runs folder {self.path}: {error.strerror}") from error
 
     def all(self) -> list[Run]:
         """Every run, newest first by start time."""
@@ -262,6 +255,17 @@ class RunsFolder:
             raise RunNotFoundError(f"{run.path} is not in {self.path}")
         with run.locked():
             shutil.rmtree(run.path)
+
+    def _take_version(self, experiment: str) -> Path:
+        version = 1 + max((v for e, v in map(_split_id, self._names()) if e == experiment), default=0)
+        while True:
+            path = self.path / f"{experiment}-{version:04d}"
+            try:
+                path.mkdir()
+            except FileExistsError:
+                version += 1
+            else:
+                return path
 
     def _names(self) -> list[str]:
         if not self.path.is_dir():

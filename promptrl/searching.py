@@ -7,13 +7,11 @@ from promptrl.config import LoadedConfig
 from promptrl.evaluation import Evaluator
 from promptrl.parts import Parts
 from promptrl.runs import Run
-from promptrl.search.hyperparameters import BUILTIN_ALGORITHMS, is_baseline
+from promptrl.search.hyperparameters import is_baseline
 from promptrl.watching import Watch
 
 if TYPE_CHECKING:
     from promptrl.search.candidates import SearchResult
-
-LIVE_ENVS = 8
 
 
 def search_prompts(loaded: LoadedConfig, parts: Parts, run: Run, evaluator: Evaluator, watch: Watch) -> "SearchResult":
@@ -59,16 +57,14 @@ def _plan(loaded: LoadedConfig, shared: dict[str, Any]) -> "SearchResult":
 
 
 def _learn_live(loaded: LoadedConfig, shared: dict[str, Any]) -> "SearchResult":
-    from promptrl.search.live import search_live
+    from promptrl.search.live import LIVE_ENVS, search_live
 
     algorithm = loaded.config.algorithm
     return search_live(**shared, rows_per_prompt=algorithm.rows_per_prompt, n_envs=algorithm.n_envs or LIVE_ENVS)
 
 
 def _starting_weights(loaded: LoadedConfig) -> Path | None:
-    """The built-in policy, when it is asked for and fits the network."""
+    """The built-in policy, when it is asked for."""
     from promptrl.search.agents import BUILTIN_POLICY
 
-    algorithm = loaded.config.algorithm
-    fits = algorithm.policy == "deepsets" and algorithm.name in BUILTIN_ALGORITHMS
-    return BUILTIN_POLICY if loaded.config.warm_start == "builtin" and fits else None
+    return BUILTIN_POLICY if loaded.config.warm_start == "builtin" else None

@@ -61,6 +61,23 @@ def test_tensorboard_must_be_installed_when_asked_for(tmp_path: Path, monkeypatc
     assert build_parts(load_config(config)).plan.total == 900
 
 
+@pytest.mark.parametrize(
+    ("override", "is_wrong"),
+    [
+        ("algorithm.name=a2c", False),
+        ("algorithm.name=random", False),
+        ("algorithm.name=dqn", True),
+        ("algorithm.policy=transformer", True),
+        ("algorithm.planning=none", True),
+    ],
+)
+def test_the_builtin_policy_is_refused_where_it_does_not_fit(tmp_path: Path, override: str, is_wrong: bool) -> None:
+    """Rather than left out in silence; a baseline reads no policy at all."""
+    config = write_experiment(tmp_path)
+    problems = problems_of(config, "warm_start=builtin", override, "dataset.path=missing.csv")
+    assert ("warm_start" in problems) is is_wrong
+
+
 def test_optuna_must_be_installed_for_tpe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other baselines do without, and the message names the extra."""
     config = write_experiment(tmp_path)

@@ -81,6 +81,13 @@ def test_a_name_that_is_no_folder_name_is_refused(tmp_path: Path, name: str) -> 
         RunsFolder(tmp_path).create(name)
 
 
+def test_a_file_in_the_place_of_the_runs_folder_is_told(tmp_path: Path) -> None:
+    """It is not taken for a version that another process has."""
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(UsageError, match="can't write to the runs folder"):
+        RunsFolder(tmp_path / "runs").create("toy")
+
+
 def test_a_run_is_found_by_id_prefix_path_and_latest(tmp_path: Path) -> None:
     """Every documented form of a reference leads to the run."""
     folder = RunsFolder(tmp_path)

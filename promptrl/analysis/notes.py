@@ -35,7 +35,7 @@ def effects_note(uniform_scores: Sequence[float], missing: int) -> str | None:
     uniform_answers = len(uniform_scores)
     if not uniform_answers:
         return (
-            "No average effects: they take prompts drawn at random, and this search drew none. "
+            "No average effects: they take prompts drawn at random and marked so, and this search marks none. "
             "One with algorithm.planning: surrogate draws a tenth of what it asks."
         )
     if uniform_answers < MIN_ANSWERS:

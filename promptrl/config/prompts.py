@@ -9,7 +9,7 @@ from promptrl.config.blocks import Block, Expect, Issue, Switch, Text, Whole, sh
 from promptrl.config.templates import malformed_placeholders, placeholders
 
 SLOT_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
-MAX_WORDS = 500
+MOST_WORDS = 500
 RESERVED_SLOTS = ("demonstrations", "user")
 
 Option = Annotated[str, Expect("text")]
@@ -167,7 +167,7 @@ class EditsConfig(Block):
         WithJsonSchema(
             {
                 "anyOf": [
-                    {"type": "array", "items": {"type": "string"}, "maxItems": MAX_WORDS},
+                    {"type": "array", "items": {"type": "string"}, "maxItems": MOST_WORDS},
                     {"type": "string"},
                     {"type": "null"},
                 ]
@@ -175,7 +175,7 @@ class EditsConfig(Block):
         ),
     ] = Field(
         default=None,
-        description=f"Words that may be inserted, at most {MAX_WORDS}: a list, or the path of a file with one a line.",
+        description=f"Words that may be inserted, at most {MOST_WORDS}: a list, or the path of a file with one a line.",
     )
     rewrite: Annotated[None, Expect("null", later=("mapping",))] = Field(
         default=None, description="Rewrites proposed by a model: not in this version."
@@ -183,9 +183,9 @@ class EditsConfig(Block):
 
     def issues(self) -> Iterator[Issue]:
         """Words must differ, and be few enough to search among."""
-        if len(self.tokens or ()) > MAX_WORDS:
+        if len(self.tokens or ()) > MOST_WORDS:
             hint = "keep those that may matter: each word is an edit that must be tried"
-            yield Issue(("tokens",), f"got {len(self.tokens or ()):,} words, expected at most {MAX_WORDS}", hint)
+            yield Issue(("tokens",), f"got {len(self.tokens or ()):,} words, expected at most {MOST_WORDS}", hint)
             return
         for position, word in enumerate(self.tokens or ()):
             if word in (self.tokens or ())[:position]:

@@ -10,6 +10,9 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
+OUTLIERS = 0.02
+"""Share of the answers at either end that may lie beyond what counts as 0 or 1: a cost without limit has outliers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -19,13 +22,22 @@ class Evidence:
         features: What each prompt holds, shape (n_prompts, n_features).
         prompt: Number of the prompt of each answer, shape (n,).
         row: Its row, shape (n,).
-        objective: Its objective, scaled to [0, 1], shape (n,).
+        objective: Its objective, shape (n,).
+        low: What counts as 0: 0, or below it where more than a few objectives are.
+        high: Likewise what counts as 1.
     """
 
     features: Bools
     prompt: Indices
     row: Indices
     objective: Floats
+    low: float
+    high: float
+
+    @property
+    def scaled(self) -> Floats:
+        """The objectives within [0, 1], shape (n,)."""
+        return np.clip((self.objective - self.low) / (self.high - self.low), 0.0, 1.0)
 
     def by_prompt(self, values: Floats) -> Floats:
         """Sum over the answers of each prompt, shape (n_prompts,)."""
@@ -41,14 +53,9 @@ class Answers:
 
     Args:
         n_features: Features of a prompt.
-
-    Attributes:
-        low: The least objective that counts as 0: 0, or the lowest answer below it.
-        high: Likewise what counts as 1.
     """
 
     def __init__(self, n_features: int) -> None:
-        self.low, self.high = 0.0, 1.0
         self._n_features = n_features
         self._numbers: dict[str, int] = {}
         self._features: list[Bools] = []
@@ -67,7 +74,6 @@ class Answers:
         self._prompt.append(number)
         self._row.append(row)
         self._objective.append(objective)
-        self.low, self.high = min(self.low, objective), max(self.high, objective)
 
     def numbers(self, prompt_ids: Sequence[str]) -> Indices:
         """The number of each prompt in order of its first answer, -1 without any, shape (k,)."""
@@ -75,9 +81,13 @@ class Answers:
 
     def evidence(self) -> Evidence:
         """All of them as arrays."""
+        objective = np.array(self._objective, dtype=np.float64)
+        low, high = np.quantile(objective, [OUTLIERS, 1 - OUTLIERS]) if len(objective) else (0.0, 1.0)
         return Evidence(
             features=np.array(self._features, dtype=np.bool_).reshape(-1, self._n_features),
             prompt=np.array(self._prompt, dtype=np.intp),
             row=np.array(self._row, dtype=np.intp),
-            objective=(np.array(self._objective) - self.low) / (self.high - self.low),
+            objective=objective,
+            low=min(0.0, float(low)),
+            high=max(1.0, float(high)),
         )

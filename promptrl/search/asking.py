@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,6 @@ from promptrl.search.candidates import Candidate, StopReason
 from promptrl.search.events import SearchEvent, SearchProgress
 from promptrl.tasks.dataset import Example
 
-PRIOR_ANSWERS = 8.0
 PRIOR_SD = 0.5
 
 
@@ -105,15 +105,16 @@ class Asker:
             The objective per pair, NaN where there is no answer.
         """
         affordable = [] if self.is_over else self._affordable(asks)
-        outcomes = []
+        pairs = [(prompt, self.rows[r]) for prompt, r in affordable]
         try:
-            outcomes = self._evaluator.evaluate([(prompt, self.rows[r]) for prompt, r in affordable], uniform=uniform)
+            outcomes = self._evaluator.evaluate(pairs, uniform=uniform)
         except BudgetExhaustedError:
             self._stop_reason = "budget"
-        for prompt, r in affordable[: len(outcomes)]:
+            is_answered = [self._evaluator.would_cost([pair]) == 0 for pair in pairs]
+            affordable, pairs = list(compress(affordable, is_answered)), list(compress(pairs, is_answered))
+            outcomes = self._evaluator.evaluate(pairs)
+        for (prompt, r), outcome in zip(affordable, outcomes, strict=True):
             self.records.setdefault(prompt.prompt_id, Record(prompt)).tried.add(r)
-        answered = zip(affordable, outcomes, strict=False)
-        for (prompt, r), outcome in answered:
             if outcome is not None:
                 self.records[prompt.prompt_id].objectives.setdefault(r, outcome.objective)
         return np.array([self.answer(prompt, r) for prompt, r in asks])
@@ -128,19 +129,6 @@ class Asker:
         record = self.records.get(prompt.prompt_id)
         tried = record.tried if record else set()
         return [r for r in range(len(self.rows)) if r not in tried]
-
-    def ranking(self) -> list[Candidate]:
-        """Every prompt with answers, the best first by its mean shrunken to the mean of all answers."""
-        records = [record for record in self.records.values() if record.objectives]
-        if not records:
-            return []
-        totals = np.array([sum(record.objectives.values()) for record in records])
-        counts = np.array([len(record.objectives) for record in records])
-        overall = totals.sum() / counts.sum()
-        means = (totals + PRIOR_ANSWERS * overall) / (counts + PRIOR_ANSWERS)
-        sds = PRIOR_SD / np.sqrt(counts + PRIOR_ANSWERS)
-        order = np.argsort(-means, kind="stable")
-        return [Candidate(records[i].prompt, float(means[i]), float(sds[i]), int(counts[i])) for i in order]
 
     def report(self, best: Candidate | None, baseline_mean: float, env_steps: int = 0) -> None:
         """Tell watchers how far the search is.
@@ -164,12 +152,6 @@ class Asker:
                 mean_return=float("nan"),
             )
         )
-
-    def report_ranking(self, env_steps: int = 0) -> None:
-        """``report`` by ``ranking``."""
-        ranking = self.ranking()
-        baseline = [c.mean for c in ranking if c.prompt.prompt_id == self.space.baseline.prompt_id]
-        self.report(ranking[0] if ranking else None, baseline[0] if baseline else 0.0, env_steps)
 
     def _affordable(self, asks: Sequence[tuple[Prompt, int]]) -> list[tuple[Prompt, int]]:
         """The longest start of the list that the calls left pay for."""

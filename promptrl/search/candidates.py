@@ -49,7 +49,7 @@ class SearchResult:
     Attributes:
         candidates: The best first.
         stop_reason: "budget", "converged" (nothing new to ask) or "stopped" (from outside).
-        env_steps: Edits tried on the live model, over all environments.
+        env_steps: Edits tried: in the learned model where the search planned, else on the live one.
         calls_used: Calls spent.
         agent: The trained SB3 model; None when the algorithm has none.
         decisions: The agent's best episode from the baseline, action by action; empty without an agent.

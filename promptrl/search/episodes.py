@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from promptrl.evaluation import Evaluator
+from promptrl.errors import BudgetExhaustedError
+from promptrl.evaluation import Evaluator, Outcome
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.search.estimates import Draw, Estimates
@@ -169,14 +170,25 @@ class Episodes:
 
         Returns:
             The objective per ask, NaN where the answer is missing.
+
+        Raises:
+            BudgetExhaustedError: A limit was hit; what was answered before it counts.
         """
-        outcomes = self.evaluator.evaluate(asks, purpose="search")
+        try:
+            outcomes = self.evaluator.evaluate(asks, purpose="search")
+        except BudgetExhaustedError:
+            answered = [ask for ask in asks if self.evaluator.would_cost([ask]) == 0]
+            self._take_in(answered, self.evaluator.evaluate(answered, purpose="search"))
+            raise
+        self._take_in(asks, outcomes)
+        return [np.nan if outcome is None else outcome.objective for outcome in outcomes]
+
+    def _take_in(self, asks: Sequence[tuple[Prompt, Example]], outcomes: Sequence[Outcome | None]) -> None:
         for (prompt, example), outcome in zip(asks, outcomes, strict=True):
             if outcome is not None:
                 self.prompts.setdefault(prompt.prompt_id, prompt)
                 self.estimates.add(prompt.prompt_id, self.space.holds(prompt), example.id, outcome.objective)
         self.estimates.fit()
-        return [np.nan if outcome is None else outcome.objective for outcome in outcomes]
 
     def _new(self, i: int) -> Episode:
         rng = self._streams[i]

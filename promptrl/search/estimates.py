@@ -153,9 +153,9 @@ class Estimates:
         """
         variance = np.square(change @ self._half).sum(axis=1)
         unknown = self._variance["misfit"]
-        if len(self):
-            variance = variance + np.where(known >= 0, self._spread[known], unknown)
-            unknown = self._spread[known_now] if known_now >= 0 else unknown
+        variance = variance + (np.where(known >= 0, self._spread[known], unknown) if len(self) else unknown)
+        if known_now >= 0:
+            unknown = self._spread[known_now]
         return np.where(np.any(change != 0, axis=1), np.sqrt(variance + unknown), 0.0)
 
     def answers(self, known: NDArray[np.intp]) -> NDArray[np.intp]:

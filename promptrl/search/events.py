@@ -10,8 +10,8 @@ class SearchProgress:
     Attributes:
         calls_used: Calls spent by this search.
         calls_allowed: Its share.
-        env_steps: Edits tried, over all environments.
-        prompts_seen: Distinct prompts with answers.
+        env_steps: Edits tried, over all environments; imagined ones where the search plans.
+        prompts_seen: Distinct prompts asked.
         best_prompt_id: The prompt believed best on train rows; None before the first answer.
         best_mean: Its expected objective.
         best_sd: Standard deviation of that belief.

@@ -217,7 +217,7 @@ class _Race:
             calls_allowed=self._max_calls,
             rows=self._rows_asked,
             alive=tuple(runner.prompt.prompt_id for runner in (*ahead, self.baseline, *behind)),
-            leader_difference=max(0.0, self._gap(alive[0]).difference),
+            leader_difference=self._gap(ahead[0]).difference if ahead else 0.0,
         )
 
     def result(self, alive: Sequence[_Runner]) -> FinalistsResult:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptrl.prompts.prompt import Prompt
-from promptrl.search.moves import Bools, Indices, Moves, States
+from promptrl.search.answers import Bools, Indices
+from promptrl.search.moves import Moves, States
 from promptrl.search.observation import ANSWERS_SCALE, COLUMN, LIMIT, TOKEN_SCALE, edit_features, edit_slots
 from promptrl.search.surrogate import Draws, Surrogate
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from promptrl.tasks.dataset import Example
 REFINE_SHARE = 0.2
 REFINE_WIDTH = 8
 IDLE_STEPS_PER_ENV = 100
+LIVE_ENVS = 8
 MIN_BATCHES = 10
 RETURNS_KEPT = 100
 
@@ -40,7 +42,7 @@ def search_live(
     params: Mapping[str, Any] | None = None,
     rows_per_prompt: int = 1,
     max_edits: int | None = None,
-    n_envs: int = 8,
+    n_envs: int = LIVE_ENVS,
     seed: int = 0,
     log_dir: Path | None = None,
     tensorboard: bool = False,
@@ -143,15 +145,10 @@ def _refine(episodes: Episodes, batch_size: int, rng: np.random.Generator, watch
     while not watch.must_stop():
         ranking = sorted(episodes.estimates.ranking(), key=lambda r: -(r.mean + r.sd))
         ids = tuple(episodes.prompts)
-        asks = []
-        for leader in ranking[:REFINE_WIDTH]:
-            prompt = episodes.prompts[ids[leader.index]]
-            new = [
-                row
-                for row in episodes.rows
-                if not episodes.estimates.has(prompt.prompt_id, row.id) and (prompt.prompt_id, row.id) not in tried
-            ]
-            asks += [(prompt, new[i]) for i in rng.permutation(len(new))[:rows_each]]
+        leaders = (episodes.prompts[ids[leader.index]] for leader in ranking)
+        new_rows = ((prompt, _untried(episodes, prompt, tried)) for prompt in leaders)
+        chosen = islice(((prompt, rows) for prompt, rows in new_rows if rows), REFINE_WIDTH)
+        asks = [(prompt, rows[i]) for prompt, rows in chosen for i in rng.permutation(len(rows))[:rows_each]]
         asks = asks[: watch.calls_left]
         if not asks:
             return
@@ -162,6 +159,14 @@ def _refine(episodes: Episodes, batch_size: int, rng: np.random.Generator, watch
             watch.stop_reason = "budget"
             return
         watch.tell()
+
+
+def _untried(episodes: Episodes, prompt: Prompt, tried: set[tuple[str, str]]) -> list[Example]:
+    """Rows that a prompt has neither an answer on nor was asked on in vain."""
+    asked = (
+        episodes.estimates.has(prompt.prompt_id, row.id) or (prompt.prompt_id, row.id) in tried for row in episodes.rows
+    )
+    return [row for row, was_asked in zip(episodes.rows, asked, strict=True) if not was_asked]
 
 
 def _step_cap(calls: int, rows_per_prompt: int) -> int:
@@ -227,6 +232,5 @@ class _Watch(BaseCallback):
         if self.calls_used > self._told:
             self.tell()
         if self.calls_left <= self._reserve:
-            self.stop_reason = "budget"
             return False
         return self._idle_steps < IDLE_STEPS_PER_ENV and not self.must_stop()

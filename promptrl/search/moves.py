@@ -2,9 +2,11 @@
 
 A *feature* is one thing a prompt can hold: an option of a slot, a demonstration, a dropped phrase, an inserted word, an
 order that was changed. Imagined episodes move in features alone, many at once; the edits they took are applied to real
-prompts afterwards. Deleting words and undoing moves depend on order and are not imagined.
+prompts afterwards. Deleting words and undoing moves depend on order and are not imagined; nor is it that a real prompt
+can't tell which of two equal sentences it lacks, or that a sentence that was dropped can't be moved.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,9 +17,7 @@ from promptrl.prompts.demonstrations import AddDemonstration
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.prompts.words import MAX_WORDS
-
-Indices = NDArray[np.intp]
-Bools = NDArray[np.bool_]
+from promptrl.search.answers import Bools, Indices
 
 _SETTERS = ("option", "add_demonstration", "drop_phrase", "insert_word", "move")
 _CLEARS = {"drop_demonstration": "add_demonstration", "restore_phrase": "drop_phrase"}
@@ -56,8 +56,10 @@ class Moves:
         self.space = space
         setters = [a for a, edit in enumerate(space.edits) if edit.kind in _SETTERS]
         self._setters = np.array(setters, dtype=np.intp)
-        feature_of: dict[tuple[str, str, str], int]
-        feature_of = {(space.edits[a].kind, space.edits[a].slot, space.edits[a].text): f for f, a in enumerate(setters)}
+        features_of: dict[tuple[str, str, str], list[int]] = {}
+        for f, a in enumerate(setters):
+            edit = space.edits[a]
+            features_of.setdefault((edit.kind, edit.slot, edit.text), []).append(f)
         feature_of_edit = {a: f for f, a in enumerate(setters)}
         has_demonstrations = any(edit.kind == "add_demonstration" for edit in space.edits)
         self.n_features = nothing = len(setters) + has_demonstrations
@@ -77,13 +79,16 @@ class Moves:
             (e.pool.maximum for e in space.edits if isinstance(e, AddDemonstration)), default=0
         )
         sets, clears = np.full(space.n_actions, nothing), np.full(space.n_actions, nothing)
+        cleared: Counter[tuple[str, str, str]] = Counter()
         for a, edit in enumerate(space.edits):
             if edit.kind in _SETTERS:
                 sets[a] = feature_of_edit[a]
             elif edit.kind == "swap_demonstration":
-                sets[a] = feature_of["add_demonstration", edit.slot, edit.text]
+                sets[a] = features_of["add_demonstration", edit.slot, edit.text][0]
             elif edit.kind in _CLEARS:
-                clears[a] = feature_of[_CLEARS[edit.kind], edit.slot, edit.text]
+                key = (_CLEARS[edit.kind], edit.slot, edit.text)
+                clears[a] = features_of[key][cleared[key]]  # a sentence may stand in a text twice
+                cleared[key] += 1
         self.sets: Indices = sets.astype(np.intp)
         self._clears: Indices = clears.astype(np.intp)
         kinds = [edit.kind for edit in space.edits]

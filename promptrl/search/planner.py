@@ -39,7 +39,8 @@ class PlanningRules:
 
     Attributes:
         rows_per_prompt: Rows that a proposed prompt is asked on.
-        imagined_steps: Steps in the imagination that the agent learns from in each round; 0 = it only acts.
+        imagined_steps: Least steps in the imagination that the agent learns from in each round, whole rollouts of
+            SB3 at a time (``n_steps`` × environments); 0 = it only acts.
         uniform_share: Share of the asks drawn uniformly from the space.
         with_pairs: Whether the surrogate knows pair effects.
         with_rows: Whether the surrogate knows row difficulty.
@@ -48,7 +49,7 @@ class PlanningRules:
     """
 
     rows_per_prompt: int = 1
-    imagined_steps: int = 128
+    imagined_steps: int = 256
     uniform_share: float = UNIFORM_SHARE
     with_pairs: bool = True
     with_rows: bool = True
@@ -73,7 +74,7 @@ class Planner:
     """The surrogate, the imagination and the asks of one search.
 
     Attributes:
-        leaders: Every prompt with answers, the best posterior mean first, as of the last ``believe``.
+        leaders: Every prompt asked, the best posterior mean first, as of the last ``believe``.
 
     Args:
         asker: The door to the model.
@@ -152,7 +153,7 @@ class Planner:
                 self.imagination.count_answer(features)
 
     def ranking(self, others: Sequence[Prompt] = ()) -> list[Candidate]:
-        """Every prompt with answers and the others, the best posterior mean first."""
+        """Every prompt asked and the others, the best posterior mean first."""
         prompts = {p.prompt_id: p for p in others} | {i: r.prompt for i, r in self.asker.records.items()}
         if not prompts:
             return []

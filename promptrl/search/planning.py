@@ -15,13 +15,13 @@ from stable_baselines3.common.logger import Logger
 from promptrl.evaluation import Evaluator
 from promptrl.prompts.space import EditSpace
 from promptrl.search.agents import build_agent, decide, load_policy, make_logger, one_torch_thread
+from promptrl.search.answers import Indices
 from promptrl.search.asking import Asker
 from promptrl.search.candidates import Decision, SearchResult
 from promptrl.search.events import SearchEvent
 from promptrl.search.hyperparameters import Algorithm
 from promptrl.search.imagination import Choose
 from promptrl.search.imagined_env import ImaginedVecEnv
-from promptrl.search.moves import Indices
 from promptrl.search.planner import Planner, PlanningRules
 from promptrl.search.policy import Encoder
 from promptrl.search.threads import one_blas_thread

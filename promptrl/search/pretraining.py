@@ -20,9 +20,10 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from promptrl.prompts.space import EditSpace, make_slot_space
 from promptrl.search.agents import BUILTIN_POLICY, build_agent, one_torch_thread, save_policy
+from promptrl.search.answers import Indices
 from promptrl.search.imagination import Choose, Imagination, Starts
 from promptrl.search.imagined_env import ImaginedVecEnv
-from promptrl.search.moves import Indices, Moves
+from promptrl.search.moves import Moves
 from promptrl.search.planning import follow
 from promptrl.search.policy import Encoder
 from promptrl.search.surrogate import Surrogate

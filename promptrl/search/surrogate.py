@@ -175,6 +175,7 @@ class Surrogate:
             if self._with_pairs:
                 self._choose_pairs()
         evidence = self._answers.evidence()
+        self._low, self._high = evidence.low, evidence.high
         design = self._design(evidence.features)
         self._converge(evidence, design)
         if is_due:
@@ -204,8 +205,8 @@ class Surrogate:
         scores = expit((value[:, None] + spread[:, None] * NODES) / flatter)
         mean = scores @ NODE_WEIGHTS
         sd = np.sqrt(np.maximum(0.0, np.square(scores) @ NODE_WEIGHTS - np.square(mean)))
-        span = self._answers.high - self._answers.low
-        return self._answers.low + span * mean, span * sd
+        span = self._high - self._low
+        return self._low + span * mean, span * sd
 
     def covariance(self) -> Floats:
         """Posterior covariance of the single effects, shape (n_features, n_features)."""
@@ -271,9 +272,7 @@ class Surrogate:
             value = np.clip(self._values(evidence, design), -STEEPEST, STEEPEST)
             p = expit(value)
             weight = p * (1 - p)
-            y = value + (y - p) / weight
-        else:
-            y = self._answers.low + (self._answers.high - self._answers.low) * y
+            y = value + (evidence.scaled - p) / weight
         self._weight = evidence.by_prompt(weight)
         self._observed = y, weight
         shared = weight / (1 + self.variances.misfit * self._weight[prompt])
@@ -328,7 +327,7 @@ class Surrogate:
         for variance, parts in ((self.variances.rows, self._difficulty), (self.variances.misfit, self._misfit)):
             if variance > 0:
                 squares += float(np.square(parts).sum()) / variance
-        return float(evidence.objective @ value - np.logaddexp(0.0, value).sum() - 0.5 * squares)
+        return float(evidence.scaled @ value - np.logaddexp(0.0, value).sum() - 0.5 * squares)
 
     def _settle(self, evidence: Evidence, design: Floats) -> None:
         """Each prompt's own misfit, given everything else."""

@@ -62,7 +62,7 @@ def find_arm(spec: str) -> Arm:
 
 
 def with_finals(search: Search) -> Arm:
-    """A search as a run does it: the finalists meet, and the winner is chosen there."""
+    """A search as a run does it, but that nothing is kept back for pruning: the winner is chosen in the finals."""
 
     def arm(world: World, max_calls: int, seed: int) -> Ending:
         plan = plan_calls(max_calls, len(world.validation), test_rows=0)

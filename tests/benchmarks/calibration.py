@@ -17,6 +17,7 @@ from worlds import World
 
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.asking import Asker
+from promptrl.search.baselines.thompson import spend
 from promptrl.search.finalists import MAX_FINALISTS
 from promptrl.search.planner import Planner, PlanningRules
 from promptrl.search.threads import one_blas_thread
@@ -46,11 +47,7 @@ def search(world: World, calls: int, seed: int) -> Planner:
     """A finished search that spent all its calls on train rows."""
     asker = Asker(world.space, world.evaluator(calls), world.train)  # type: ignore[arg-type]  # as in arms.py
     planner = Planner(asker, PlanningRules(), None, seed)
-    planner.begin()
-    planner.believe()
-    while not asker.is_over:
-        planner.ask(planner.propose(None))
-        planner.believe()
+    spend(planner)
     return planner
 
 

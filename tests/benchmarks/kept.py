@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tables import Table, load
 
 from promptrl.config import load_config
-from promptrl.parts import build_parts
+from promptrl.parts import Parts, build_parts
 from promptrl.prompts.space import EditSpace
 
 TABLES = Path(__file__).parent / "tables"
@@ -34,6 +34,18 @@ class Kept:
     scores: npt.NDArray[np.float64]
 
 
+def read_table(path: Path, parts: Parts) -> Table:
+    """A table of every prompt of a space.
+
+    Raises:
+        SystemExit: It holds another space.
+    """
+    table = load(path, parts)
+    if len(table.prompts) != parts.space.size():
+        raise SystemExit(f"{path}: the config has changed since this table was made; make it anew with tables.py")
+    return table
+
+
 def add_option(parser: argparse.ArgumentParser) -> None:
     """``--table CONFIG TABLE``, as often as one likes."""
     described = "a config and what tables.py kept of it; default: those in tests/benchmarks/tables"
@@ -44,6 +56,6 @@ def read(pairs: list[list[Path]] | None) -> Iterator[Kept]:
     """The tables asked for."""
     for config, path in pairs or [[CONFIGS / f"{path.stem}.yaml", path] for path in sorted(TABLES.glob("*.npz"))]:
         parts = build_parts(load_config(config))
-        table = load(path, parts)
+        table = read_table(path, parts)
         scores = table.scores.get(parts.objective.gate_metric, table.scores["objective"])
         yield Kept(config.stem, parts.space, table, scores)

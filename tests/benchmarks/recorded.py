@@ -15,7 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from tables import Table, choose_rows, load
+from kept import CONFIGS, TABLES, read_table
+from tables import Table, choose_rows
 from worlds import FloatArray, World, make_rows
 
 from promptrl.config import load_config
@@ -25,8 +26,6 @@ from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace, make_slot_space
 from promptrl.tasks.dataset import Example
 
-TABLES = Path(__file__).parent / "tables"
-CONFIGS = Path(__file__).parents[2] / "configs"
 SPLIT = (0.35, 0.5, 0.75)
 """Where train, validation and fresh rows end."""
 TIE = 1e-9
@@ -108,9 +107,7 @@ def make_log_world(path: Path, seed: int) -> World:
 @lru_cache(maxsize=4)
 def _read_table(name: str) -> tuple[EditSpace, Table, tuple[Example, ...]]:
     parts = build_parts(load_config(CONFIGS / f"{name}.yaml"))
-    table = load(TABLES / f"{name}.npz", parts)
-    if len(table.prompts) != parts.space.size():
-        raise SystemExit(f"{name}: the config has changed since its table was made; make it anew with tables.py")
+    table = read_table(TABLES / f"{name}.npz", parts)
     return parts.space, table, choose_rows(parts, table.scores["objective"].shape[1])
 
 

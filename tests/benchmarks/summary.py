@@ -223,7 +223,7 @@ def _pair_lines(curves: Curves) -> Iterator[str]:
 def _p_value(gaps: FloatArray, mean: float, alternative: Literal["two-sided", "greater"]) -> float:
     """Of Student's t test; gaps without any spread leave no doubt."""
     if np.ptp(gaps) < NO_SPREAD:
-        beats = gaps[0] > mean if alternative == "greater" else gaps[0] != mean
+        beats = gaps[0] > mean if alternative == "greater" else abs(gaps[0] - mean) > NO_SPREAD
         return 0.0 if beats else 1.0
     return float(stats.ttest_1samp(gaps, mean, alternative=alternative).pvalue)
 

@@ -54,7 +54,7 @@ def search(name, *, calls=300, value=noisy_value, rows=30, space=None, seed=1, r
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_each_baseline_beats_the_prompt_it_started_from(name):
-    """From 600 answers of right or wrong it names one of the best 17 of 144 prompts, where the baseline has 0.15."""
+    """From 600 answers of right or wrong it names one of the best 11 of 144 prompts, where the baseline has 0.15."""
     result, _ = search(name, calls=600)
     right = sum(chosen(result.candidates[0].prompt).get(slot) == best for slot, best in BEST.items())
     assert right >= 3
@@ -104,7 +104,7 @@ def test_a_small_space_ends_the_search_by_itself(name):
     result, asker = search(name, calls=500, rows=5, space=make_space((2, 2)))
     assert result.stop_reason == "converged"
     assert asker.calls_used == 20
-    assert len(result.candidates) == 4
+    assert [candidate.answers for candidate in result.candidates] == [5] * 4
 
 
 @pytest.mark.parametrize("name", BASELINES)

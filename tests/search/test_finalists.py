@@ -177,3 +177,17 @@ def test_every_round_is_reported():
     assert all(BASELINE.prompt_id in event.alive for event in events)
     assert events[-1].alive[0] == PROMPTS[2].prompt_id
     assert events[-1].leader_difference == pytest.approx(0.4)
+
+
+def test_the_leader_that_is_shown_is_ahead_by_what_is_shown():
+    """Also where belief holds another one, who is not ahead on these rows, for the better one."""
+    events = []
+    beliefs = {PROMPTS[1].prompt_id: (0.9, 0.02)}
+    race(
+        {PROMPTS[1].prompt_id: 0.45, PROMPTS[2].prompt_id: 0.6},
+        candidates=PROMPTS[1:3],
+        beliefs=beliefs,
+        on_event=events.append,
+    )
+    assert events[-1].alive[0] == PROMPTS[2].prompt_id
+    assert events[-1].leader_difference == pytest.approx(0.1)

@@ -47,6 +47,23 @@ def imagine(space, answers=60, draws=16, seed=0):
     return imagination
 
 
+def test_each_of_two_equal_sentences_can_be_restored():
+    """What restores the first one is not what restores the second."""
+    space = make_space(**PHRASES | {"text": "Be kind. Be quick. Be kind."})
+    moves = Moves(space)
+    imagination = imagine(space)
+    walks = imagination.begin(moves.features(space.baseline)[None], np.zeros(1, dtype=np.intp))
+    drop, restore = (
+        next(a for a, edit in enumerate(space.edits) if edit.kind == kind and edit.text == "Be kind.")
+        for kind in ("drop_phrase", "restore_phrase")
+    )
+    imagination.act(walks, imagination.look(walks), np.array([drop]))
+    view = imagination.look(walks)
+    assert view.valid[0, restore]
+    imagination.act(walks, view, np.array([restore]))
+    assert np.array_equal(walks.states.held[0, :-1], moves.features(space.baseline))
+
+
 @pytest.mark.parametrize("changes", [{}, PHRASES])
 def test_imagined_edits_are_the_real_ones(changes):
     """Validity and features agree with the real prompt after every edit, word deletions apart."""

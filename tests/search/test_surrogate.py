@@ -151,3 +151,26 @@ def test_a_late_success_after_many_failures_is_taken_with_calm():
             model.fit()
     assert model.mean(prompts).mean() == pytest.approx(0.3, abs=0.12)
     assert np.abs(model.believed().intercept).max() < 5
+
+
+def test_one_absurd_answer_moves_the_others_little():
+    """A cost without limit may have outliers; what the rest say of their prompts stays."""
+    model, other, prompts = surrogate(), surrogate(), everything()
+    for m in (model, other):
+        taught(m, landscape(np.random.default_rng(0)), 200, np.random.default_rng(1))
+    other.add("0", prompts[0], 0, -20.0)
+    other.fit()
+    assert np.abs(model.mean(prompts) - other.mean(prompts)).max() < 0.15
+
+
+@pytest.mark.parametrize("link", ["logit", "identity"])
+def test_objectives_outside_0_and_1_are_believed_as_they_are(link):
+    """Where costs take all objectives below 0 and above 1, so are the means."""
+    model, prompts, rng = surrogate(link=link), everything(), np.random.default_rng(0)
+    for i in range(300):
+        p = int(rng.integers(len(prompts)))
+        model.add(str(p), prompts[p], i % ROWS, 2.0 if prompts[p][0] else -1.0)
+    model.fit()
+    means = model.mean(prompts)
+    assert means[prompts[:, 0]].mean() > 1.5
+    assert means[~prompts[:, 0]].mean() < -0.5

@@ -54,7 +54,7 @@ class Policy:
         return self._variables.prompt(dict(zip(names, action, strict=True)))
 
     def reinforce(self, actions: Sequence[Action], advantages: Floats) -> None:
-        """One step up the gradient of the expected reward (REINFORCE, Williams 1992), summed over the actions."""
+        """One step towards what earned more than expected, summed over actions (as REINFORCE does, Williams 1992)."""
         for logits, chances, values in zip(self._logits, self.chances, zip(*actions, strict=True), strict=True):
             for value, advantage in zip(values, advantages, strict=True):
                 logits[value] += self._step * advantage
@@ -91,7 +91,7 @@ def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list
             critic = mean if critic is None else critic
             policy.reinforce([actions[i] for i in known], rewards[known] - critic)
             critic += CRITIC_RATE * (mean - critic)
-    field.refine(asker.calls_left, rows_per_prompt)
+    field.refine(rows_per_prompt)
     return field.standings()
 
 

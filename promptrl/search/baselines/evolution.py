@@ -22,7 +22,7 @@ REFINE_SHARE = 0.2
 
 
 def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
-    """Breed from the prompts that stand best; each generation the leaders get new rows together with the children.
+    """Breed from the prompts that stand best; the leaders get new rows together with their children.
 
     Steady state as in GENITOR (Whitley 1989): there are no generations to wait for, everyone asked stays eligible.
     Noise is met by shrunken means and by asking parents again rather than by many rows a child.
@@ -39,7 +39,7 @@ def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list
     reserve = int(REFINE_SHARE * asker.calls_left)
     count = max(1, min(FOUNDERS, int(FOUNDERS_SHARE * asker.calls_left) // rows_per_prompt))
     founders = new_prompts(field, lambda: variables.draw(rng), count)
-    field.ask_together([asker.space.baseline, *founders], rows_per_prompt)
+    field.ask_together(list(dict.fromkeys([asker.space.baseline, *founders])), rows_per_prompt)
     while not asker.is_over and asker.calls_left > reserve:
         population = field.leaders(POPULATION)
         if not population:
@@ -47,7 +47,7 @@ def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list
         children = new_prompts(field, partial(_child, field, population), CHILDREN)
         if not field.ask_together([*population[:ELDERS], *children], rows_per_prompt) and not children:
             break
-    field.refine(asker.calls_left, rows_per_prompt)
+    field.refine(rows_per_prompt)
     return field.standings()
 
 

@@ -68,13 +68,12 @@ class Field:
             asks += [(prompt, rows[i]) for i in np.argsort(self._used[rows])[:count]]
         return self.ask(asks)
 
-    def refine(self, calls: int, rows_each: int) -> None:
-        """Ask leaders on rows new to them, until so many calls are spent, or nothing is left to ask.
+    def refine(self, rows_each: int) -> None:
+        """Ask leaders on rows new to them, until the calls are spent, or nothing is left to ask.
 
         Leaders are chosen by mean + deviation, as UCB does (Auer et al. 2002).
         """
-        until = self.asker.calls_left - calls
-        while not self.asker.is_over and self.asker.calls_left > until:
+        while not self.asker.is_over:
             hopeful = self.leaders(len(self._prompts), OPTIMISM) or [self.asker.space.baseline]
             leaders = list(islice((prompt for prompt in hopeful if self.asker.untried_rows(prompt)), LEADERS))
             if not self.ask_each(leaders, rows_each):

@@ -43,7 +43,7 @@ def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list
         if not near:
             break
         field.ask_together([*leaders, *near], rows_per_prompt)
-    field.refine(asker.calls_left, rows_per_prompt)
+    field.refine(rows_per_prompt)
     return field.standings()
 
 

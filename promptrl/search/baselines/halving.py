@@ -36,8 +36,8 @@ def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list
         fresh = new_prompts(field, lambda: variables.draw(rng), size)
         if not fresh:
             break
-        alive = _run_bracket(field, [*alive, *fresh], rows_per_prompt)
-    field.refine(asker.calls_left, rows_per_prompt)
+        alive = _run_bracket(field, list(dict.fromkeys([*alive, *fresh])), rows_per_prompt)
+    field.refine(rows_per_prompt)
     return field.standings()
 
 

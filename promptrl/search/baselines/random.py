@@ -30,5 +30,5 @@ def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list
         prompts = new_prompts(field, lambda: variables.draw(rng), BATCH)
         if not field.ask_each(prompts, rows_per_prompt):
             break
-    field.refine(asker.calls_left, rows_per_prompt)
+    field.refine(rows_per_prompt)
     return field.standings()

@@ -23,14 +23,19 @@ def search_by_rules(asker: Asker, rules: PlanningRules, seed: int) -> list[Candi
         seed: Of everything random here.
     """
     planner = Planner(asker, rules, None, seed)
+    spend(planner)
+    return planner.conclude(None)
+
+
+def spend(planner: Planner) -> None:
+    """Ask until the calls are spent, or nothing is left to ask."""
     planner.begin()
     planner.believe()
     planner.report(env_steps=0)
-    while not asker.is_over:
-        before = asker.calls_used
+    while not planner.asker.is_over:
+        before = planner.asker.calls_used
         planner.ask(planner.propose(None))
-        if asker.calls_used == before:
+        if planner.asker.calls_used == before:
             break
         planner.believe()
         planner.report(env_steps=0)
-    return planner.conclude(None)

@@ -51,7 +51,7 @@ def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)
             else:
                 study.tell(trial, value)
-    field.refine(asker.calls_left, rows_per_prompt)
+    field.refine(rows_per_prompt)
     return field.standings()
 
 

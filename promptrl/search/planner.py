@@ -24,6 +24,8 @@ BASELINE_ASKS = 2
 BATCH = 16
 BATCH_SHARE = 1 / 16
 """A batch is at least this share of the calls already used, so that fits stay rare in long searches."""
+BATCH_PER_FEATURE = 1 / 16
+"""Likewise of what prompts can hold: a fit to a thousand edits costs more, and one answer says less about them."""
 UNIFORM_SHARE = 0.1
 """Asks drawn uniformly from the whole space: effects of edits are estimated from them without confounding."""
 STARTS_PER_DRAW = 4
@@ -188,7 +190,8 @@ class Planner:
         return self.ranking([ending.prompt for ending in endings])
 
     def _batch(self) -> int:
-        return max(1, min(max(BATCH, int(BATCH_SHARE * self.asker.calls_used)), self.asker.calls_left))
+        wanted = max(BATCH, int(BATCH_SHARE * self.asker.calls_used), int(BATCH_PER_FEATURE * self.moves.n_features))
+        return max(1, min(wanted, self.asker.calls_left))
 
     def _start(self, kind: int, leaders: Sequence[Prompt]) -> Prompt:
         """Where an episode begins: the baseline, a leader, or anywhere."""

@@ -59,7 +59,7 @@ def test_answers_of_an_agent_give_no_effects(tmp_path: Path) -> None:
     """They are confounded; what they show of pairs and of where the search looked is told all the same."""
     found = attributed(tmp_path, is_uniform=False)
     assert (found["effects"], found["uniform_answers"]) == ([], 0)
-    assert "this search drew none" in found["effects_note"]
+    assert "this search marks none" in found["effects_note"]
     pair = found["interactions"][0]
     assert {pair["first"]["text"], pair["second"]["text"]} == {"o1_2", "o2_1"}
     assert pair["low"] > 0

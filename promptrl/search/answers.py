@@ -25,6 +25,7 @@ class Evidence:
         objective: Its objective, shape (n,).
         low: What counts as 0: 0, or below it where more than a few objectives are.
         high: Likewise what counts as 1.
+        scaled: The objectives within [0, 1], shape (n,).
     """
 
     features: Bools
@@ -33,11 +34,7 @@ class Evidence:
     objective: Floats
     low: float
     high: float
-
-    @property
-    def scaled(self) -> Floats:
-        """The objectives within [0, 1], shape (n,)."""
-        return np.clip((self.objective - self.low) / (self.high - self.low), 0.0, 1.0)
+    scaled: Floats
 
     def by_prompt(self, values: Floats) -> Floats:
         """Sum over the answers of each prompt, shape (n_prompts,)."""
@@ -82,12 +79,14 @@ class Answers:
     def evidence(self) -> Evidence:
         """All of them as arrays."""
         objective = np.array(self._objective, dtype=np.float64)
-        low, high = np.quantile(objective, [OUTLIERS, 1 - OUTLIERS]) if len(objective) else (0.0, 1.0)
+        most = np.quantile(objective, [OUTLIERS, 1 - OUTLIERS]) if len(objective) else np.array([0.0, 1.0])
+        low, high = min(0.0, float(most[0])), max(1.0, float(most[1]))
         return Evidence(
             features=np.array(self._features, dtype=np.bool_).reshape(-1, self._n_features),
             prompt=np.array(self._prompt, dtype=np.intp),
             row=np.array(self._row, dtype=np.intp),
             objective=objective,
-            low=min(0.0, float(low)),
-            high=max(1.0, float(high)),
+            low=low,
+            high=high,
+            scaled=np.clip((objective - low) / (high - low), 0.0, 1.0),
         )

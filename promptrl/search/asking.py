@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,14 +104,12 @@ class Asker:
             The objective per pair, NaN where there is no answer.
         """
         affordable = [] if self.is_over else self._affordable(asks)
-        pairs = [(prompt, self.rows[r]) for prompt, r in affordable]
         try:
-            outcomes = self._evaluator.evaluate(pairs, uniform=uniform)
+            outcomes = self._evaluator.evaluate([(p, self.rows[r]) for p, r in affordable], uniform=uniform)
         except BudgetExhaustedError:
             self._stop_reason = "budget"
-            is_answered = [self._evaluator.would_cost([pair]) == 0 for pair in pairs]
-            affordable, pairs = list(compress(affordable, is_answered)), list(compress(pairs, is_answered))
-            outcomes = self._evaluator.evaluate(pairs)
+            affordable = [(p, r) for p, r in affordable if not self._evaluator.would_cost([(p, self.rows[r])])]
+            outcomes = self._evaluator.evaluate([(p, self.rows[r]) for p, r in affordable])
         for (prompt, r), outcome in zip(affordable, outcomes, strict=True):
             self.records.setdefault(prompt.prompt_id, Record(prompt)).tried.add(r)
             if outcome is not None:

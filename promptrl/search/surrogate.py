@@ -172,8 +172,7 @@ class Surrogate:
         is_due = self.n_answers >= self._tune_at
         if is_due:
             self._tune_at = int(TUNE_AGAIN * self.n_answers)
-            if self._with_pairs:
-                self._choose_pairs()
+            self._choose_pairs()
         evidence = self._answers.evidence()
         self._low, self._high = evidence.low, evidence.high
         design = self._design(evidence.features)

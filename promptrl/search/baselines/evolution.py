@@ -39,7 +39,7 @@ def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list
     reserve = int(REFINE_SHARE * asker.calls_left)
     count = max(1, min(FOUNDERS, int(FOUNDERS_SHARE * asker.calls_left) // rows_per_prompt))
     founders = new_prompts(field, lambda: variables.draw(rng), count)
-    field.ask_together(list(dict.fromkeys([asker.space.baseline, *founders])), rows_per_prompt)
+    field.ask_together([asker.space.baseline, *founders], rows_per_prompt)
     while not asker.is_over and asker.calls_left > reserve:
         population = field.leaders(POPULATION)
         if not population:

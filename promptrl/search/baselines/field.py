@@ -47,7 +47,7 @@ class Field:
         """Ask prompts on the same rows, those that most of them have not tried and that were used least so far.
 
         Args:
-            prompts: Distinct ones.
+            prompts: Equal ones are asked once.
             count: Rows at most.
 
         Returns:
@@ -58,7 +58,7 @@ class Field:
         for rows in untried.values():
             missing[list(rows)] += 1
         order = np.lexsort((self._used, -missing))[:count]
-        return self.ask([(prompt, int(r)) for r in order for prompt in prompts if int(r) in untried[prompt]])
+        return self.ask([(prompt, int(r)) for r in order for prompt, rows in untried.items() if int(r) in rows])
 
     def ask_each(self, prompts: Sequence[Prompt], count: int) -> int:
         """Ask each prompt on its next untried rows, at most ``count``; returns the calls spent."""

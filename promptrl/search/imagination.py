@@ -14,6 +14,7 @@ from promptrl.prompts.prompt import Prompt
 from promptrl.search.answers import Bools, Indices
 from promptrl.search.moves import Moves, States
 from promptrl.search.observation import ANSWERS_SCALE, COLUMN, LIMIT, TOKEN_SCALE, edit_features, edit_slots
+from promptrl.search.parities import Parities
 from promptrl.search.surrogate import Draws, Surrogate
 
 Floats = NDArray[np.float64]
@@ -84,6 +85,7 @@ class Beliefs:
         mean: The posterior mean as a single draw.
         variance: Covariance of the single effects with a zero border, shape (n_features + 1, n_features + 1).
         pairs: The active pairs.
+        parities: How three options act together.
         asked: Sorted hashes of the prompts with answers.
         answers: How many each has.
         budget_left: Share of the search's calls not yet spent.
@@ -93,6 +95,7 @@ class Beliefs:
     mean: Draws
     variance: Floats
     pairs: _Pairs
+    parities: Parities
     asked: NDArray[np.uint64]
     answers: NDArray[np.int64]
     budget_left: float
@@ -143,7 +146,7 @@ class Imagination:
         answers = np.array([self._counts[int(key)] for key in asked], dtype=np.int64)
         pairs = _Pairs(surrogate.pairs, n)
         draws, mean = surrogate.draw(n_draws, rng, boldness), surrogate.believed()
-        self.beliefs = Beliefs(draws, mean, variance, pairs, asked, answers, budget_left)
+        self.beliefs = Beliefs(draws, mean, variance, pairs, surrogate.parities, asked, answers, budget_left)
         at_baseline = self.begin(np.repeat(self._baseline[None], n_draws, axis=0), np.arange(n_draws), scaled=False)
         effects = self.look(at_baseline, is_bare=True)
         counted = effects.valid[:, :-1].sum(axis=1)
@@ -228,6 +231,7 @@ class Imagination:
 
     def _value(self, draws: Draws, held: Bools, numbers: Indices) -> Floats:
         value = draws.intercept[numbers] + (draws.effects[numbers] * held).sum(axis=1)
+        value += self._parity_terms(draws, held, numbers).sum(axis=1)
         pairs = self.beliefs.pairs
         both = draws.pairs[numbers][:, pairs.number] * held[:, pairs.other]
         return np.asarray(value + 0.5 * (pairs.total(both) * held).sum(axis=1))
@@ -242,7 +246,12 @@ class Imagination:
         change = marginal[:, self.moves.sets] - np.take_along_axis(marginal, cleared, axis=1)
         if self.moves.any_demonstration < self.moves.n_features:
             change += any_change * marginal[:, [self.moves.any_demonstration]]
+        terms = self._parity_terms(draws, states.held, numbers)
+        change += self.beliefs.parities.changes(terms, states.option)[:, self.moves.sets]
         return np.asarray(change)
+
+    def _parity_terms(self, draws: Draws, held: Bools, numbers: Indices) -> Floats:
+        return np.asarray(draws.parities[numbers] * self.beliefs.parities.values(held))
 
     def _observe(self, walks: "Walks", view: _View) -> NDArray[np.float32]:
         beliefs, moves, held = self.beliefs, self.moves, walks.states.held

@@ -45,6 +45,7 @@ class PlanningRules:
             SB3 at a time (``n_steps`` × environments); 0 = it only acts.
         uniform_share: Share of the asks drawn uniformly from the space.
         with_pairs: Whether the surrogate knows pair effects.
+        with_triples: Whether the surrogate knows effects of three options together.
         with_rows: Whether the surrogate knows row difficulty.
         link: What the surrogate takes for linear.
         boldness: What the distance of a draw from the mean is multiplied by, at the start and at the end.
@@ -54,6 +55,7 @@ class PlanningRules:
     imagined_steps: int = 256
     uniform_share: float = UNIFORM_SHARE
     with_pairs: bool = True
+    with_triples: bool = True
     with_rows: bool = True
     link: Link = "logit"
     boldness: tuple[float, float] = (1.0, 0.3)
@@ -97,6 +99,7 @@ class Planner:
             moves.slot_of,
             len(asker.rows),
             with_pairs=rules.with_pairs,
+            with_triples=rules.with_triples,
             with_rows=rules.with_rows,
             link=rules.link,
             seed=seed,

@@ -1,11 +1,12 @@
 """A posterior over the objective of every prompt: Bayesian regression on what prompts hold.
 
 The log odds of the objective of prompt p on row r (with the identity link the objective itself) are taken as
-``intercept + Σ effects + Σ pair effects + misfit of p + difficulty of r + noise``, all terms but the intercept normal
-around 0. Rows are integrated out exactly (Schur complement of their diagonal block); the misfit of a prompt with n
-answers widens the noise of each of them to ``noise + n × misfit``, which gives the prompt's mean its right weight.
-Variances are chosen by marginal likelihood (MacKay 1992) whenever the answers have grown by ``TUNE_AGAIN``. A fit goes
-over all answers; who asks in batches that grow with them pays no more per answer. No verdict rests on it.
+``intercept + Σ effects + Σ pair effects + Σ triple effects + misfit of p + difficulty of r + noise``, all terms but the
+intercept normal around 0; triples are met by random features (``parities.py``). Rows are integrated out exactly (Schur
+complement of their diagonal block); the misfit of a prompt with n answers widens the noise of each of them to
+``noise + n × misfit``, which gives the prompt's mean its right weight. Variances are chosen by marginal likelihood
+(MacKay 1992) whenever the answers have grown by ``TUNE_AGAIN``. A fit goes over all answers; who asks in batches that
+grow with them pays no more per answer. No verdict rests on it.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from scipy.special import expit
 from promptrl.search.answers import Answers, Bools, Evidence, Floats, Indices
 from promptrl.search.likeness import prior_correlation
 from promptrl.search.pairs import choose_pairs
+from promptrl.search.parities import PARITIES, Parities
 
 Link = Literal["logit", "identity"]
 
@@ -47,19 +49,21 @@ class Variances:
     Attributes:
         effects: Of the value of a random prompt by its single features.
         pairs: The same by its pairs of features.
+        triples: The same by three options together.
         rows: Of row difficulty.
         misfit: Of what features can't explain of a prompt.
     """
 
     effects: float
     pairs: float
+    triples: float
     rows: float
     misfit: float
 
 
 TYPICAL: dict[Link, Variances] = {
-    "logit": Variances(effects=3.0, pairs=1.5, rows=1.0, misfit=0.2),
-    "identity": Variances(effects=0.6, pairs=0.4, rows=0.3, misfit=0.05),
+    "logit": Variances(effects=3.0, pairs=1.5, triples=0.5, rows=1.0, misfit=0.2),
+    "identity": Variances(effects=0.6, pairs=0.4, triples=0.1, rows=0.3, misfit=0.05),
 }
 """Median of the log-normal prior on each variance, and where it starts."""
 TYPICAL_SD = 1.0
@@ -75,11 +79,13 @@ class Draws:
     Attributes:
         effects: Shape (n_draws, n_features + 1); the last column is 0 (no feature).
         pairs: Effects of the active pairs, shape (n_draws, n_pairs).
+        parities: Effects of the parities, shape (n_draws, n_parities).
         intercept: Shape (n_draws,).
     """
 
     effects: Floats
     pairs: Floats
+    parities: Floats
     intercept: Floats
 
 
@@ -105,9 +111,10 @@ class Surrogate:
         slot_of: Slot number of option features, -1 for others: features of one slot exclude each other.
         n_rows: Rows that prompts can be asked on.
         with_pairs: Whether pairs of features have effects of their own.
+        with_triples: Whether three options together have.
         with_rows: Whether rows differ in difficulty.
         link: What is linear: the objective itself, or its log odds.
-        seed: Of the choice of pairs in large spaces.
+        seed: Of the parities, and of the choice of pairs in large spaces.
     """
 
     def __init__(
@@ -118,29 +125,34 @@ class Surrogate:
         n_rows: int,
         *,
         with_pairs: bool = True,
+        with_triples: bool = True,
         with_rows: bool = True,
         link: Link = "logit",
         seed: int = 0,
     ) -> None:
         self.n_features = len(texts)
         self.n_rows = n_rows
+        self._rng = np.random.default_rng(seed)
+        self.parities = Parities(slot_of, self._rng, PARITIES if with_triples else 0)
         typical = TYPICAL[link]
         self.variances = replace(
-            typical, pairs=typical.pairs if with_pairs else 0.0, rows=typical.rows if with_rows else 0.0
+            typical,
+            pairs=typical.pairs if with_pairs else 0.0,
+            triples=typical.triples if len(self.parities) else 0.0,
+            rows=typical.rows if with_rows else 0.0,
         )
         self.noise = 1.0 if link == "logit" else PRIOR_NOISE
         self._typical = {name: value for name, value in asdict(self.variances).items() if value > 0}
         self._kinds = tuple(kinds)
         self._slot_of = slot_of
         self._with_pairs = with_pairs
-        self._rng = np.random.default_rng(seed)
         self._link = link
         self._precision = np.linalg.inv(prior_correlation(texts, kinds))
         self._groups = max(1, len(set(slot_of[slot_of >= 0])) + int(np.sum(slot_of < 0) ** 0.5))
         self._answers = Answers(self.n_features)
         self._tune_at = FIRST_TUNING
         self.pairs: Indices = np.zeros((0, 2), dtype=np.intp)
-        self._mean = np.zeros(1 + self.n_features)
+        self._mean = np.zeros(self._n_lasting)
         self._misfit = self._weight = np.zeros(0)
         self._difficulty = np.zeros(n_rows)
         self._choose_pairs()
@@ -153,8 +165,13 @@ class Surrogate:
 
     @property
     def n_columns(self) -> int:
-        """Intercept, features, active pairs."""
-        return 1 + self.n_features + len(self.pairs)
+        """Intercept, features, parities, active pairs."""
+        return self._n_lasting + len(self.pairs)
+
+    @property
+    def _n_lasting(self) -> int:
+        """Columns that stay whichever pairs are active; they come first."""
+        return 1 + self.n_features + len(self.parities)
 
     def add(self, prompt_id: str, features: Bools, row: int, objective: float) -> None:
         """Take in an answer to a new question; ``fit`` makes it count.
@@ -229,9 +246,9 @@ class Surrogate:
         return self._as_draws(self._mean[:, None])
 
     def _as_draws(self, weights: Floats) -> Draws:
-        first = 1 + self.n_features
-        effects = np.concatenate([weights[1:first].T, np.zeros((weights.shape[1], 1))], axis=1)
-        return Draws(effects, weights[first:].T.copy(), weights[0].copy())
+        intercept, effects, parities, pairs = np.split(weights.T, [1, 1 + self.n_features, self._n_lasting], axis=1)
+        nothing = np.zeros_like(intercept)
+        return Draws(np.hstack([effects, nothing]), pairs.copy(), parities.copy(), intercept[:, 0].copy())
 
     def _latent(self, features: Bools, prompt_ids: Sequence[str] | None) -> tuple[Floats, Floats, Floats]:
         """Expected value, how far answers pull it, and the variance of misfit that is left; on the linear scale."""
@@ -251,17 +268,19 @@ class Surrogate:
 
     def _design(self, features: Bools) -> Floats:
         pairs = features[:, self.pairs[:, 0]] & features[:, self.pairs[:, 1]]
-        return np.hstack([np.ones((len(features), 1)), features, pairs]).astype(np.float64)
+        parities = self.parities.values(features)
+        return np.hstack([np.ones((len(features), 1)), features, parities, pairs]).astype(np.float64)
 
     def _choose_pairs(self) -> None:
         """Choose the active pairs by the present effects; what is known of pairs that stay is kept."""
         if not self._with_pairs:
             return
-        first = 1 + self.n_features
-        known = {(int(i), int(j)): float(w) for (i, j), w in zip(self.pairs, self._mean[first:], strict=True)}
-        self.pairs = choose_pairs(np.abs(self._mean[1:first]), self._kinds, self._slot_of, self._rng)
+        lasting, pairs = np.split(self._mean, [self._n_lasting])
+        known = {(int(i), int(j)): float(w) for (i, j), w in zip(self.pairs, pairs, strict=True)}
+        strength = np.abs(lasting[1 : 1 + self.n_features])
+        self.pairs = choose_pairs(strength, self._kinds, self._slot_of, self._rng)
         kept = [known.get((int(i), int(j)), 0.0) for i, j in self.pairs]
-        self._mean = np.concatenate([self._mean[:first], kept])
+        self._mean = np.concatenate([lasting, kept])
 
     def _linearise(self, evidence: Evidence, design: Floats) -> _Working:
         """The answers as weighted observations of a linear value (iteratively reweighted least squares)."""
@@ -367,11 +386,15 @@ class Surrogate:
         xx[0, 0] += 1 / INTERCEPT_VARIANCE
         xx[1:first, 1:first] += self._precision / per_effect
         log = -self.n_features * np.log(per_effect)
-        if len(self.pairs):
-            per_pair = v.pairs / (self._groups * max(1, self._groups - 1) / 2)
-            at = np.arange(first, self.n_columns)
-            xx[at, at] += 1 / per_pair
-            log -= len(self.pairs) * np.log(per_pair)
+        shares = (
+            (first, len(self.parities), v.triples / max(1, len(self.parities))),
+            (self._n_lasting, len(self.pairs), v.pairs / (self._groups * max(1, self._groups - 1) / 2)),
+        )
+        for start, count, variance in shares:
+            if count:
+                at = np.arange(start, start + count)
+                xx[at, at] += 1 / variance
+                log -= count * np.log(variance)
         return float(log)
 
     def _tune(self, evidence: Evidence, design: Floats) -> None:

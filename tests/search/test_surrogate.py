@@ -1,5 +1,7 @@
 """What the surrogate learns, and how sure it may be."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -58,18 +60,36 @@ def test_more_answers_bring_the_mean_closer_to_the_truth(link):
 
 
 def test_pair_effects_are_learned():
-    """A bonus for two options together is seen with pairs and missed without."""
+    """A bonus for two options together is seen with pairs and missed without pairs and triples."""
     x = everything()
     logits = -2.0 + 4.0 * (x[:, 1] & x[:, 4])
     rng = np.random.default_rng
     both, neither = x[:, 1] & x[:, 4], ~x[:, 1] & ~x[:, 4]
     gaps = [
-        float((m := taught(surrogate(with_pairs=pairs), logits, 600, rng(2)).mean(x))[both].mean() - m[neither].mean())
+        float(
+            (m := taught(surrogate(with_pairs=pairs, with_triples=False), logits, 600, rng(2)).mean(x))[both].mean()
+            - m[neither].mean()
+        )
         for pairs in (True, False)
     ]
     truth = expit(2.0) - expit(-2.0)
     assert abs(gaps[0] - truth) < 0.1
     assert gaps[0] > gaps[1] + 0.05
+
+
+def test_effects_of_three_options_together_are_learned():
+    """Where triples of options have effects of their own, knowing so brings the mean closer to the truth."""
+    x = everything()
+    option = x.reshape(-1, 4, 3).argmax(axis=2)
+    errors = {True: 0.0, False: 0.0}
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        triples = [rng.normal(0, 1.0, (3, 3, 3))[tuple(option[:, slots].T)] for slots in combinations(range(4), 3)]
+        logits = np.sum(triples, axis=0)
+        for with_triples in errors:
+            model = taught(surrogate(with_triples=with_triples), logits, 1500, np.random.default_rng(seed))
+            errors[with_triples] += float(np.abs(model.mean(x) - expit(logits)).mean())
+    assert errors[True] < 0.85 * errors[False]
 
 
 def test_row_difficulty_is_taken_out():

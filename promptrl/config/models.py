@@ -79,11 +79,11 @@ class AlgorithmConfig(Block):
         "with; `none`: every step is scored by the target.",
     )
     imagined_steps: Whole = Field(
-        default=256,
+        default=128,
         ge=0,
         le=1_000_000,
         description="Steps in the learned model that the agent learns from before each batch of calls, rounded up to "
-        "whole rollouts (`n_steps` x `n_envs`: 256 unless changed); 0: it only acts.",
+        "whole rollouts (`n_steps` x `n_envs`: 128 unless changed); 0: it only acts.",
     )
     policy: Literal["deepsets", "transformer"] = Field(default="deepsets", description="Network that scores the edits.")
     rows_per_prompt: Count = Field(

@@ -162,7 +162,7 @@ DEFAULTS: Mapping[str, Mapping[str, Value]] = {
     "qrdqn": _DQN_DEFAULTS,
 }
 
-_IMAGINED_PPO: Mapping[str, Value] = {**_PPO_DEFAULTS, "n_steps": 16, "batch_size": 256, "ent_coef": 0.01}
+_IMAGINED_PPO: Mapping[str, Value] = {**_PPO_DEFAULTS, "batch_size": 128, "ent_coef": 0.01}
 _IMAGINED_DQN: Mapping[str, Value] = {
     **_DQN_DEFAULTS,
     "learning_rate": 1e-3,

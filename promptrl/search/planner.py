@@ -52,7 +52,7 @@ class PlanningRules:
     """
 
     rows_per_prompt: int = 1
-    imagined_steps: int = 256
+    imagined_steps: int = 128
     uniform_share: float = UNIFORM_SHARE
     with_pairs: bool = True
     with_triples: bool = True

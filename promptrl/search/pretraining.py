@@ -32,6 +32,7 @@ from promptrl.search.threads import one_blas_thread
 N_ENVS = 64
 FIRST_RATE = 1e-3
 """Falls to nothing over the landscapes, so that the last of them do not decide."""
+LONG_ROLLOUTS = {"n_steps": 16, "batch_size": 256}
 ROWS = 64
 BASE_LOGIT = -1.0
 CONJUNCTION_BONUS = 2.5
@@ -112,8 +113,8 @@ def pretrain(landscapes: int, steps: int, seed: int, policy: Encoder = "deepsets
     for number in range(landscapes):
         family = list(TRAINED.values())[number % len(TRAINED)]
         env = _env(*make_landscape(family, rng), rng)
-        rate = {"learning_rate": FIRST_RATE * (1 - number / landscapes)}
-        following = build_agent("maskable_ppo", env, policy=policy, params=rate, seed=seed + number, is_imagined=True)
+        params = {**LONG_ROLLOUTS, "learning_rate": FIRST_RATE * (1 - number / landscapes)}
+        following = build_agent("maskable_ppo", env, policy=policy, params=params, seed=seed + number, is_imagined=True)
         if model is not None:
             following.policy.load_state_dict(model.policy.state_dict())
             following.policy.optimizer.load_state_dict(model.policy.optimizer.state_dict())

@@ -15,7 +15,8 @@ from promptrl.search.asking import Asker
 from promptrl.search.candidates import Candidate
 from promptrl.search.imagination import Choose, Imagination, Starts
 from promptrl.search.moves import Moves
-from promptrl.search.surrogate import Link, Surrogate
+from promptrl.search.surrogate import Surrogate
+from promptrl.search.variances import Link
 
 Ask = tuple[Prompt, int]
 

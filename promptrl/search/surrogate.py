@@ -9,22 +9,19 @@ complement of their diagonal block); the misfit of a prompt with n answers widen
 grow with them pays no more per answer. No verdict rests on it.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from itertools import product
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
-from scipy.sparse import csr_matrix
 from scipy.special import expit
 
 from promptrl.search.answers import Answers, Bools, Evidence, Floats, Indices
 from promptrl.search.likeness import prior_correlation
 from promptrl.search.pairs import choose_pairs
 from promptrl.search.parities import PARITIES, Parities
-
-Link = Literal["logit", "identity"]
+from promptrl.search.variances import TYPICAL, Link, Variances, most_probable
+from promptrl.search.working import Working
 
 INTERCEPT_VARIANCE = 9.0
 PRIOR_NOISE = 0.15
@@ -40,36 +37,6 @@ NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 NODE_WEIGHTS = NODE_WEIGHTS / NODE_WEIGHTS.sum()
 STEEPEST = 5.0
 """Log odds beyond which an answer is taken for no more certain."""
-
-
-@dataclass(frozen=True, slots=True)
-class Variances:
-    """Prior variances, on the linear scale in units of the noise variance.
-
-    Attributes:
-        effects: Of the value of a random prompt by its single features.
-        pairs: The same by its pairs of features.
-        triples: The same by three options together.
-        rows: Of row difficulty.
-        misfit: Of what features can't explain of a prompt.
-    """
-
-    effects: float
-    pairs: float
-    triples: float
-    rows: float
-    misfit: float
-
-
-TYPICAL: dict[Link, Variances] = {
-    "logit": Variances(effects=3.0, pairs=1.5, triples=0.5, rows=1.0, misfit=0.2),
-    "identity": Variances(effects=0.6, pairs=0.4, triples=0.1, rows=0.3, misfit=0.05),
-}
-"""Median of the log-normal prior on each variance, and where it starts."""
-TYPICAL_SD = 1.0
-"""Its spread, on the log scale: few answers can't say that nothing matters."""
-STEPS = (0.1, 0.3, 1.0, 3.0, 10.0)
-"""Multiples of the typical value that are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +56,23 @@ class Draws:
     intercept: Floats
 
 
-@dataclass(slots=True)
-class _Working:
-    """The answers as a linear model sees them: weighted sums of what prompts hold, in all and by row."""
+@dataclass(frozen=True, slots=True)
+class _Posterior:
+    """What the answers say about weights (one per column) and rows.
 
-    xx: Floats
-    xy: Floats
-    row_x: Floats
-    row_y: Floats
-    row_weight: Floats
-    yy: float
-    log_weight: float
+    Attributes:
+        root: Cholesky factor of the weights' precision, in units of the noise.
+        mean: Of the weights.
+        difficulty: Mean of each row's difficulty.
+        noise: Variance of the noise.
+        log_evidence: Log marginal likelihood, up to a constant.
+    """
+
+    root: Floats
+    mean: Floats
+    difficulty: Floats
+    noise: float
+    log_evidence: float
 
 
 class Surrogate:
@@ -142,12 +115,13 @@ class Surrogate:
             rows=typical.rows if with_rows else 0.0,
         )
         self.noise = 1.0 if link == "logit" else PRIOR_NOISE
-        self._typical = {name: value for name, value in asdict(self.variances).items() if value > 0}
+        self._typical = self.variances
         self._kinds = tuple(kinds)
         self._slot_of = slot_of
         self._with_pairs = with_pairs
         self._link = link
-        self._precision = np.linalg.inv(prior_correlation(texts, kinds))
+        self._correlation = prior_correlation(texts, kinds)
+        self._precision = np.linalg.inv(self._correlation)
         self._groups = max(1, len(set(slot_of[slot_of >= 0])) + int(np.sum(slot_of < 0) ** 0.5))
         self._answers = Answers(self.n_features)
         self._tune_at = FIRST_TUNING
@@ -195,7 +169,7 @@ class Surrogate:
         design = self._design(evidence.features)
         self._converge(evidence, design)
         if is_due:
-            self._tune(evidence, design)
+            self.variances = most_probable(self.variances, self._typical, self._log_evidence(evidence, design))
             self._converge(evidence, design)
 
     def mean(self, features: Bools, prompt_ids: Sequence[str] | None = None) -> Floats:
@@ -246,7 +220,7 @@ class Surrogate:
         return self._as_draws(self._mean[:, None])
 
     def _as_draws(self, weights: Floats) -> Draws:
-        intercept, effects, parities, pairs = np.split(weights.T, [1, 1 + self.n_features, self._n_lasting], axis=1)
+        intercept, effects, parities, pairs = self._parts(weights.T)
         nothing = np.zeros_like(intercept)
         return Draws(np.hstack([effects, nothing]), pairs.copy(), parities.copy(), intercept[:, 0].copy())
 
@@ -282,28 +256,18 @@ class Surrogate:
         kept = [known.get((int(i), int(j)), 0.0) for i, j in self.pairs]
         self._mean = np.concatenate([lasting, kept])
 
-    def _linearise(self, evidence: Evidence, design: Floats) -> _Working:
-        """The answers as weighted observations of a linear value (iteratively reweighted least squares)."""
-        prompt, row, y = evidence.prompt, evidence.row, evidence.objective
-        weight = np.ones(len(y))
+    def _linearise(self, evidence: Evidence, design: Floats, misfit: float) -> Working:
+        """The answers as weighted observations of a linear value, at the present weights."""
+        values, weight = evidence.objective, np.ones(len(evidence.objective))
         if self._link == "logit":
             value = np.clip(self._values(evidence, design), -STEEPEST, STEEPEST)
             p = expit(value)
             weight = p * (1 - p)
-            y = value + (evidence.scaled - p) / weight
+            values = value + (evidence.scaled - p) / weight
         self._weight = evidence.by_prompt(weight)
-        self._observed = y, weight
-        shared = weight / (1 + self.variances.misfit * self._weight[prompt])
-        placed = csr_matrix((shared, (row, prompt)), shape=(self.n_rows, len(design)))
-        return _Working(
-            xx=design.T @ (design * evidence.by_prompt(shared)[:, None]),
-            xy=design.T @ evidence.by_prompt(shared * y),
-            row_x=np.asarray(placed @ design),
-            row_y=evidence.by_row(shared * y, self.n_rows),
-            row_weight=evidence.by_row(shared, self.n_rows),
-            yy=float(shared @ np.square(y)),
-            log_weight=float(np.log(shared).sum()),
-        )
+        self._observed = values, weight
+        shared = weight / (1 + misfit * self._weight[evidence.prompt])
+        return Working.observe(evidence, values, shared, self.n_rows)
 
     def _values(self, evidence: Evidence, design: Floats) -> Floats:
         """What the present weights, difficulties and misfits make of each answer, on the linear scale."""
@@ -317,7 +281,7 @@ class Surrogate:
             self._step(evidence, design)
             return
         precision = np.zeros((self.n_columns, self.n_columns))
-        self._add_prior(precision)
+        self._add_prior(precision, self.variances)
         reached = self._log_posterior(evidence, design, precision)
         for _ in range(NEWTON_STEPS):
             before, beaten = (self._mean, self._difficulty, self._misfit), reached
@@ -335,7 +299,8 @@ class Surrogate:
 
     def _step(self, evidence: Evidence, design: Floats) -> None:
         """One step of Newton's method: weights, difficulties, then misfits."""
-        self._solve(self._linearise(evidence, design))
+        found = self._solve(self._linearise(evidence, design, self.variances.misfit), design, self.variances)
+        self._root, self._mean, self._difficulty, self.noise = found.root, found.mean, found.difficulty, found.noise
         self._settle(evidence, design)
 
     def _log_posterior(self, evidence: Evidence, design: Floats, precision: Floats) -> float:
@@ -354,68 +319,83 @@ class Surrogate:
         total = evidence.by_prompt(weight * residual)
         self._misfit = self.variances.misfit * total / (1 + self.variances.misfit * self._weight)
 
-    def _solve(self, s: _Working) -> float:
-        """Posterior under the present variances; returns the log marginal likelihood, up to a constant."""
-        v = self.variances
-        xx, xy, yy, rows_log = s.xx.copy(), s.xy, s.yy, 0.0
-        seen = np.flatnonzero(s.row_weight > 0)
-        if v.rows > 0 and len(seen):
-            total = 1 / v.rows + s.row_weight[seen]
-            xx -= s.row_x[seen].T @ (s.row_x[seen] / total[:, None])
-            xy = xy - s.row_x[seen].T @ (s.row_y[seen] / total)
-            yy -= float(np.square(s.row_y[seen]) @ (1 / total))
-            rows_log = float(np.log(total * v.rows).sum())
-        prior_log = self._add_prior(xx)
-        self._root = cholesky(xx, lower=True, overwrite_a=True, check_finite=False)
-        self._mean = cho_solve((self._root, True), xy, check_finite=False)
-        residual = max(0.0, yy - float(xy @ self._mean))
-        n = self.n_answers + PRIOR_WEIGHT
-        if self._link == "identity":
-            self.noise = (residual + PRIOR_WEIGHT * PRIOR_NOISE) / n
-        self._difficulty = np.zeros(self.n_rows)
-        if v.rows > 0 and len(seen):
-            self._difficulty[seen] = (s.row_y[seen] - s.row_x[seen] @ self._mean) / total
-        root_log = 2 * float(np.log(np.diag(self._root)).sum())
-        fit = n * np.log(self.noise) if self._link == "identity" else residual
-        return float(0.5 * (prior_log - root_log - rows_log + s.log_weight - fit))
+    def _solve(self, working: Working, design: Floats, variances: Variances) -> _Posterior:
+        """The posterior under variances."""
+        xx = design.T @ (design * working.weight[:, None])
+        xy, squares, log_determinant = design.T @ working.pull, working.squares, 0.0
+        row_x, difficulty = working.placed @ design, np.zeros(self.n_rows)
+        total = working.row_weight + (1 / variances.rows if variances.rows > 0 else np.inf)
+        if variances.rows > 0:
+            xx -= row_x.T @ (row_x / total[:, None])
+            xy -= row_x.T @ (working.row_pull / total)
+            squares -= float(np.square(working.row_pull) @ (1 / total))
+            log_determinant += float(np.log(total * variances.rows).sum())
+        log_determinant -= self._add_prior(xx, variances)
+        root = cholesky(xx, lower=True, overwrite_a=True, check_finite=False)
+        log_determinant += 2 * float(np.log(np.diag(root)).sum())
+        mean = cho_solve((root, True), xy, check_finite=False)
+        difficulty[working.rows] = (working.row_pull - row_x @ mean) / total
+        fit, noise = self._fit_and_noise(max(0.0, squares - float(xy @ mean)))
+        return _Posterior(root, mean, difficulty, noise, 0.5 * (working.log_weight - log_determinant - fit))
 
-    def _add_prior(self, xx: Floats) -> float:
+    def _fit_and_noise(self, residual: float) -> tuple[float, float]:
+        """What the log evidence loses by a sum of squares left unexplained, twice; and the variance of the noise."""
+        if self._link == "logit":
+            return residual, 1.0
+        n = self.n_answers + PRIOR_WEIGHT
+        noise = (residual + PRIOR_WEIGHT * PRIOR_NOISE) / n
+        return float(n * np.log(noise)), noise
+
+    def _shares(self, variances: Variances) -> tuple[float, float, float]:
+        """Prior variance of one feature's effect, of one parity's and of one pair's."""
+        groups = self._groups
+        parity = variances.triples / max(1, len(self.parities))
+        return variances.effects / groups, parity, variances.pairs / max(1, groups * (groups - 1) / 2)
+
+    def _add_prior(self, xx: Floats, variances: Variances) -> float:
         """Add the prior's precision to a matrix in place; returns the log of its determinant, up to a constant."""
-        v, first = self.variances, 1 + self.n_features
-        per_effect = v.effects / self._groups
+        first = 1 + self.n_features
+        effect, parity, pair = self._shares(variances)
         xx[0, 0] += 1 / INTERCEPT_VARIANCE
-        xx[1:first, 1:first] += self._precision / per_effect
-        log = -self.n_features * np.log(per_effect)
-        shares = (
-            (first, len(self.parities), v.triples / max(1, len(self.parities))),
-            (self._n_lasting, len(self.pairs), v.pairs / (self._groups * max(1, self._groups - 1) / 2)),
-        )
-        for start, count, variance in shares:
+        xx[1:first, 1:first] += self._precision / effect
+        log = -self.n_features * np.log(effect)
+        for start, count, variance in ((first, len(self.parities), parity), (self._n_lasting, len(self.pairs), pair)):
             if count:
                 at = np.arange(start, start + count)
                 xx[at, at] += 1 / variance
                 log -= count * np.log(variance)
         return float(log)
 
-    def _tune(self, evidence: Evidence, design: Floats) -> None:
-        """Take the variances with the highest posterior probability, one after the other, twice round."""
-        working = self._linearise(evidence, design)
-        best = self._probability(working)
-        for _, name in product(range(2), self._typical):
-            kept, chosen = self.variances, self.variances
-            for step in STEPS:
-                self.variances = replace(kept, **{name: step * self._typical[name]})
-                found = self._probability(self._linearise(evidence, design) if name == "misfit" else working)
-                if found > best:
-                    best, chosen = found, self.variances
-            self.variances = chosen
-            if name == "misfit" and chosen != kept:
-                working = self._linearise(evidence, design)
+    def _log_evidence(self, evidence: Evidence, design: Floats) -> Callable[[Variances], float]:
+        """How probable the answers are under variances, up to a constant; the working model is held fixed."""
+        workings: dict[float, Working] = {}
+        covariances = self._covariances(design) if len(design) < self.n_columns else None
 
-    def _probability(self, working: _Working) -> float:
-        """Log posterior of the present variances, up to a constant; the working model is held fixed."""
-        surprises = [np.log(getattr(self.variances, name) / typical) for name, typical in self._typical.items()]
-        mean, difficulty = self._mean, self._difficulty
-        value = self._solve(working) - 0.5 * float(np.square(surprises).sum()) / TYPICAL_SD**2
-        self._mean, self._difficulty = mean, difficulty
-        return value
+        def log_evidence(variances: Variances) -> float:
+            misfit = variances.misfit
+            if misfit not in workings:
+                workings[misfit] = self._linearise(evidence, design, misfit)
+            working = workings[misfit]
+            if covariances is None:
+                return self._solve(working, design, variances).log_evidence
+            covariance = covariances(variances)
+            residual, log_determinant = working.deviation(covariance, variances.rows)
+            return 0.5 * (working.log_weight - log_determinant - self._fit_and_noise(residual)[0])
+
+        return log_evidence
+
+    def _covariances(self, design: Floats) -> Callable[[Variances], Floats]:
+        """The prior covariance of the values of some prompts, for any variances."""
+        intercept, effects, parities, pairs = self._parts(design)
+        by_intercept = INTERCEPT_VARIANCE * intercept @ intercept.T
+        alike = [effects @ self._correlation @ effects.T, parities @ parities.T, pairs @ pairs.T]
+
+        def covariance(variances: Variances) -> Floats:
+            shares = zip(self._shares(variances), alike, strict=True)
+            return np.asarray(by_intercept + sum(share * part for share, part in shares))
+
+        return covariance
+
+    def _parts(self, columns: Floats) -> list[Floats]:
+        """Intercept, effects, parities and pairs of arrays that have one column for each, shape (k, n_columns)."""
+        return np.split(columns, [1, 1 + self.n_features, self._n_lasting], axis=1)

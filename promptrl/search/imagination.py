@@ -106,15 +106,15 @@ class Imagination:
 
     Args:
         moves: The edits as arrays.
+        rng: Draws the hashes of prompts.
         max_edits: Longest episode; None = one more than there are slots.
-        seed: Of the hashes of prompts.
     """
 
-    def __init__(self, moves: Moves, max_edits: int | None = None, seed: int = 0) -> None:
+    def __init__(self, moves: Moves, rng: np.random.Generator, max_edits: int | None = None) -> None:
         self.moves = moves
         space = moves.space
         self.max_edits = max_edits or len(edit_slots(space)) + 1
-        keys = np.random.default_rng(seed).integers(2**63, size=moves.n_features + 1, dtype=np.uint64)
+        keys = rng.integers(2**63, size=moves.n_features + 1, dtype=np.uint64)
         keys[-1] = 0
         self._keys = keys
         self._counts: dict[int, int] = {}

@@ -24,14 +24,13 @@ class ImaginedVecEnv(VecEnv):
         imagination: Holds beliefs already.
         starts: Where episodes begin.
         n_envs: Episodes side by side.
-        seed: Of starts and draws.
     """
 
-    def __init__(self, imagination: Imagination, starts: Starts, n_envs: int, seed: int = 0) -> None:
+    def __init__(self, imagination: Imagination, starts: Starts, n_envs: int) -> None:
         self.imagination = imagination
         self.starts = starts
         self.render_mode = None
-        self._rng = np.random.default_rng(seed)
+        self._rng = np.random.default_rng(0)  # SB3 seeds environments anew, by `seed`
         n_actions = imagination.moves.space.n_actions
         box = gym.spaces.Box(-LIMIT, LIMIT, (n_actions * N_FEATURES,), np.float32)
         self._actions: Indices = np.zeros(n_envs, dtype=np.intp)

@@ -29,7 +29,9 @@ BATCH_PER_FEATURE = 1 / 16
 """Likewise of what prompts can hold: a fit to a thousand edits costs more, and one answer says less about them."""
 UNIFORM_SHARE = 0.1
 """Asks drawn uniformly from the whole space: effects of edits are estimated from them without confounding."""
+ROLLOUTS = 64
 STARTS_PER_DRAW = 4
+"""At most; large batches have fewer, down to one, so that a batch takes ``ROLLOUTS`` or one for each of its asks."""
 LEADERS = 8
 LAST_STARTS = 32
 STARTS_KNOWN = 32
@@ -85,35 +87,53 @@ class Planner:
         asker: The door to the model.
         rules: How to work.
         max_edits: Longest imagined episode; None = one more than there are slots.
-        seed: Of everything random here.
+        rng: Draws everything random.
     """
 
-    def __init__(self, asker: Asker, rules: PlanningRules, max_edits: int | None, seed: int) -> None:
+    def __init__(self, asker: Asker, rules: PlanningRules, max_edits: int | None, rng: np.random.Generator) -> None:
         self.asker = asker
         self.moves = Moves(asker.space)
         self._rules = rules
-        self._rng = np.random.default_rng(seed)
+        self._rng = rng
+        of_surrogate, of_imagination = rng.spawn(2)
         moves = self.moves
         self.surrogate = Surrogate(
             moves.texts,
             moves.kinds,
             moves.slot_of,
             len(asker.rows),
+            rng=of_surrogate,
             with_pairs=rules.with_pairs,
             with_triples=rules.with_triples,
             with_rows=rules.with_rows,
             link=rules.link,
-            seed=seed,
         )
-        self.imagination = Imagination(moves, max_edits, seed)
+        self.imagination = Imagination(moves, of_imagination, max_edits)
         self._row_asks = np.zeros(len(asker.rows), dtype=np.int64)
         self.starts = Starts(moves.features(asker.space.baseline))
         self.leaders: list[Candidate] = []
 
     def begin(self) -> None:
-        """Ask the baseline and some prompts drawn uniformly."""
+        """Ask the baseline and some prompts drawn uniformly, and believe what they answer."""
         drawn = [Proposal(self.asker.space.draw(self._rng), True) for _ in range(FIRST_ASKS - BASELINE_ASKS)]
         self.ask([Proposal(self.asker.space.baseline, False)] * BASELINE_ASKS + drawn)
+        self.believe()
+
+    def advance(self, choose: Choose | None) -> bool:
+        """Ask a batch of proposals, if there is anything left to ask, and believe what it answers.
+
+        Args:
+            choose: The policy that proposes; None = local search by single edits.
+
+        Returns:
+            Whether anything was asked.
+        """
+        before = self.asker.calls_used
+        self.ask(self.propose(choose))
+        if self.asker.calls_used == before:
+            return False
+        self.believe()
+        return True
 
     def believe(self) -> None:
         """Fit the surrogate and hand its posterior to the imagination."""
@@ -135,13 +155,12 @@ class Planner:
             choose: The policy; None = local search by single edits.
         """
         n = self._batch()
-        draws = np.repeat(np.arange(n), STARTS_PER_DRAW)
+        each = min(STARTS_PER_DRAW, max(1, ROLLOUTS // n))
+        draws = np.repeat(np.arange(n), each)
         leaders = [candidate.prompt for candidate in self.leaders[:LEADERS]]
         starts = [self._start(i % STARTS_PER_DRAW, leaders) for i in range(len(draws))]
         endings = self.imagination.roll_out(choose, starts, draws)
-        best = [
-            max(endings[i : i + STARTS_PER_DRAW], key=lambda e: e.value) for i in range(0, len(draws), STARTS_PER_DRAW)
-        ]
+        best = [max(endings[i : i + each], key=lambda e: e.value) for i in range(0, len(draws), each)]
         is_uniform = self._rng.random(n) < self._rules.uniform_share
         return [
             Proposal(self.asker.space.draw(self._rng) if is_uniform[i] else best[i].prompt, bool(is_uniform[i]))

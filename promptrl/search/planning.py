@@ -78,11 +78,10 @@ def search_planned(
     """
     rules = rules or PlanningRules()
     asker = Asker(space, evaluator, train_rows, on_event=on_event, should_stop=should_stop)
-    planner = Planner(asker, rules, max_edits, seed)
+    planner = Planner(asker, rules, max_edits, np.random.default_rng(seed).spawn(1)[0])
     planner.begin()
-    planner.believe()
     planner.report(env_steps=0)
-    env = ImaginedVecEnv(planner.imagination, planner.starts, n_envs, seed)
+    env = ImaginedVecEnv(planner.imagination, planner.starts, n_envs)
     model = build_agent(algorithm, env, policy=policy, params=params, seed=seed, is_imagined=True)
     if weights is not None:
         load_policy(model, weights)
@@ -92,11 +91,8 @@ def search_planned(
     try:
         while not asker.is_over:
             _practise(model, env, rules.imagined_steps)
-            before = asker.calls_used
-            planner.ask(planner.propose(choose))
-            if asker.calls_used == before:
+            if not planner.advance(choose):
                 break
-            planner.believe()
             planner.report(model.num_timesteps)
             _note(logger, planner, model)
         candidates = planner.conclude(choose)

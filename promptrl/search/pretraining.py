@@ -82,7 +82,7 @@ def make_landscape(family: Family, rng: np.random.Generator) -> tuple[Moves, Sur
     sizes = rng.integers(family.options[0], family.options[1] + 1, rng.integers(family.slots[0], family.slots[1] + 1))
     space = _space(sizes)
     moves = Moves(space)
-    surrogate = Surrogate(moves.texts, moves.kinds, moves.slot_of, ROWS, seed=int(rng.integers(2**31)))
+    surrogate = Surrogate(moves.texts, moves.kinds, moves.slot_of, ROWS, rng=rng.spawn(1)[0])
     n = moves.n_features
     single = rng.normal(-family.harm, 0.7, n)
     pair = rng.normal(0, 0.7 * rng.uniform(*family.interaction), (n, n)) * (rng.random((n, n)) < 0.2)
@@ -160,7 +160,7 @@ def _in_space(model: BaseAlgorithm, moves: Moves, surrogate: Surrogate) -> BaseA
 
 
 def _share(choose: Choose | None, moves: Moves, surrogate: Surrogate, rng: np.random.Generator) -> float:
-    imagination = Imagination(moves)
+    imagination = Imagination(moves, rng.spawn(1)[0])
     imagination.believe(surrogate, 1, rng, 1.0)
     baseline = moves.space.baseline
     first = np.zeros(1, dtype=np.intp)
@@ -173,7 +173,7 @@ def _share(choose: Choose | None, moves: Moves, surrogate: Surrogate, rng: np.ra
 
 
 def _env(moves: Moves, surrogate: Surrogate, rng: np.random.Generator) -> ImaginedVecEnv:
-    imagination = Imagination(moves)
+    imagination = Imagination(moves, rng.spawn(1)[0])
     imagination.believe(surrogate, N_ENVS, rng, float(rng.random()))
     others = np.stack([moves.features(moves.space.draw(rng)) for _ in range(STARTS)])
     return ImaginedVecEnv(imagination, Starts(moves.features(moves.space.baseline), others), N_ENVS)

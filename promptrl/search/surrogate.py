@@ -83,11 +83,11 @@ class Surrogate:
         kinds: Kind of each feature.
         slot_of: Slot number of option features, -1 for others: features of one slot exclude each other.
         n_rows: Rows that prompts can be asked on.
+        rng: Draws parities and, in large spaces, pairs.
         with_pairs: Whether pairs of features have effects of their own.
         with_triples: Whether three options together have.
         with_rows: Whether rows differ in difficulty.
         link: What is linear: the objective itself, or its log odds.
-        seed: Of the parities, and of the choice of pairs in large spaces.
     """
 
     def __init__(
@@ -97,16 +97,16 @@ class Surrogate:
         slot_of: Indices,
         n_rows: int,
         *,
+        rng: np.random.Generator,
         with_pairs: bool = True,
         with_triples: bool = True,
         with_rows: bool = True,
         link: Link = "logit",
-        seed: int = 0,
     ) -> None:
         self.n_features = len(texts)
         self.n_rows = n_rows
-        self._rng = np.random.default_rng(seed)
-        self.parities = Parities(slot_of, self._rng, PARITIES if with_triples else 0)
+        self._rng = rng
+        self.parities = Parities(slot_of, rng, PARITIES if with_triples else 0)
         typical = TYPICAL[link]
         self.variances = replace(
             typical,

@@ -111,7 +111,7 @@ def _thompson(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator
 
     rules, others = _rules_and_others(params)
     asker = Asker(world.space, evaluator, world.train)  # type: ignore[arg-type]  # as above
-    return search_by_rules(asker, rules, seed, **others)
+    return search_by_rules(asker, rules, np.random.default_rng(seed), **others)
 
 
 def _rules_and_others(params: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:

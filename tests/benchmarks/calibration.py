@@ -46,7 +46,7 @@ class Check:
 def search(world: World, calls: int, seed: int) -> Planner:
     """A finished search that spent all its calls on train rows."""
     asker = Asker(world.space, world.evaluator(calls), world.train)  # type: ignore[arg-type]  # as in arms.py
-    planner = Planner(asker, PlanningRules(), None, seed)
+    planner = Planner(asker, PlanningRules(), None, np.random.default_rng(seed))
     spend(planner)
     return planner
 

@@ -36,8 +36,8 @@ def imagine(space, answers=60, draws=16, seed=0):
     """An imagination that believes something."""
     rng = np.random.default_rng(seed)
     moves = Moves(space)
-    model = Surrogate(moves.texts, moves.kinds, moves.slot_of, 10)
-    imagination = Imagination(moves)
+    model = Surrogate(moves.texts, moves.kinds, moves.slot_of, 10, rng=np.random.default_rng(0))
+    imagination = Imagination(moves, np.random.default_rng(0))
     for i in range(answers):
         prompt = space.draw(rng)
         model.add(prompt.prompt_id, moves.features(prompt), i % 10, float(rng.random() < 0.4))
@@ -115,8 +115,8 @@ def test_lookahead_sees_past_a_pair():
     """Two options that only help together: the second step's gain shows in the first's row."""
     space = make_space(demonstrations=(), tokens=None)
     moves = Moves(space)
-    model = Surrogate(moves.texts, moves.kinds, moves.slot_of, 10)
-    imagination = Imagination(moves)
+    model = Surrogate(moves.texts, moves.kinds, moves.slot_of, 10, rng=np.random.default_rng(0))
+    imagination = Imagination(moves, np.random.default_rng(0))
     rng = np.random.default_rng(2)
     for i in range(600):
         prompt = space.draw(rng)

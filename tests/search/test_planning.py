@@ -34,9 +34,8 @@ def search(algorithm="maskable_ppo", *, calls=300, rows=30, **rest):
 def planner_with_answers(calls=60):
     """A planner that believes something."""
     asker = Asker(make_space(), TableEvaluator(noisy_value, search=calls), make_rows(30))
-    planner = Planner(asker, PlanningRules(), None, 0)
+    planner = Planner(asker, PlanningRules(), None, np.random.default_rng(0))
     planner.begin()
-    planner.believe()
     return planner
 
 
@@ -114,11 +113,10 @@ def test_a_share_of_the_asks_is_drawn_uniformly():
     for share in (0.0, 1.0):
         evaluator = TableEvaluator(noisy_value, search=400)
         asker = Asker(make_space(), evaluator, make_rows(30))
-        planner = Planner(asker, PlanningRules(uniform_share=share), None, 0)
+        planner = Planner(asker, PlanningRules(uniform_share=share), None, np.random.default_rng(0))
         planner.begin()
         while not asker.is_over:
-            planner.believe()
-            planner.ask(planner.propose(None))
+            planner.advance(None)
         held = [chosen(record.prompt).get(0) == BEST[0] for record in asker.records.values() for _ in record.tried]
         counts[share] = float(np.mean(held))
     assert 0.15 < counts[1.0] < 0.3 < counts[0.0]

@@ -16,7 +16,7 @@ ROWS = 40
 
 def surrogate(**options):
     """One of four slots with three options each."""
-    return Surrogate(TEXTS, KINDS, SLOT_OF, ROWS, **options)
+    return Surrogate(TEXTS, KINDS, SLOT_OF, ROWS, rng=np.random.default_rng(0), **options)
 
 
 def everything():
@@ -143,7 +143,7 @@ def test_own_answers_pull_a_prompt():
 def test_an_unasked_option_starts_near_its_like():
     """An option worded as a good one is expected to be better than one worded otherwise."""
     texts = ("Think step by step.", "Think step by step!", "Be polite to users.", "Say nothing.")
-    model = Surrogate(texts, ("option",) * 4, np.array([0, 1, 1, 0]), 20)
+    model = Surrogate(texts, ("option",) * 4, np.array([0, 1, 1, 0]), 20, rng=np.random.default_rng(0))
     good, bad = np.array([True, False, False, False]), np.array([False, False, False, True])
     for row in range(20):
         model.add("good", good, row, 1.0)

@@ -10,19 +10,19 @@ from promptrl.search.threads import one_blas_thread
 
 def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
     """Ask what single edits make best under draws from the surrogate, until the calls are spent."""
-    return search_by_rules(asker, PlanningRules(rows_per_prompt=rows_per_prompt), int(rng.integers(2**31)))
+    return search_by_rules(asker, PlanningRules(rows_per_prompt=rows_per_prompt), rng)
 
 
 @one_blas_thread()
-def search_by_rules(asker: Asker, rules: PlanningRules, seed: int) -> list[Candidate]:
+def search_by_rules(asker: Asker, rules: PlanningRules, rng: np.random.Generator) -> list[Candidate]:
     """The same with all rules open to choice.
 
     Args:
         asker: Asks and remembers.
         rules: How the loop works.
-        seed: Of everything random here.
+        rng: Draws everything random.
     """
-    planner = Planner(asker, rules, None, seed)
+    planner = Planner(asker, rules, None, rng)
     spend(planner)
     return planner.conclude(None)
 
@@ -30,12 +30,6 @@ def search_by_rules(asker: Asker, rules: PlanningRules, seed: int) -> list[Candi
 def spend(planner: Planner) -> None:
     """Ask until the calls are spent, or nothing is left to ask."""
     planner.begin()
-    planner.believe()
     planner.report(env_steps=0)
-    while not planner.asker.is_over:
-        before = planner.asker.calls_used
-        planner.ask(planner.propose(None))
-        if planner.asker.calls_used == before:
-            break
-        planner.believe()
+    while not planner.asker.is_over and planner.advance(None):
         planner.report(env_steps=0)

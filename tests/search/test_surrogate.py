@@ -194,3 +194,14 @@ def test_objectives_outside_0_and_1_are_believed_as_they_are(link):
     means = model.mean(prompts)
     assert means[prompts[:, 0]].mean() > 1.5
     assert means[~prompts[:, 0]].mean() < -0.5
+
+
+def test_variances_do_not_depend_on_how_evidence_is_computed(monkeypatch):
+    """Among prompts where they are few, among columns where these are fewer: the same variances."""
+    chosen = []
+    for among_prompts in (True, False):
+        model = surrogate()
+        if not among_prompts:
+            monkeypatch.setattr(type(model), "_covariances", lambda self, design: None)
+        chosen.append(taught(model, landscape(np.random.default_rng(7)), 300, np.random.default_rng(8)).variances)
+    assert chosen[0] == chosen[1] != surrogate().variances

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from promptrl.config import OpenAITargetConfig, load_config
+from promptrl.config import load_config
 from promptrl.config.source import parse
+from promptrl.config.targets import OpenAITargetConfig
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 OPENAI = CONFIGS / "openai.yaml"

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from promptrl.config import BudgetConfig, LoadedConfig, LocalTargetConfig, OpenAITargetConfig, load_config
+from promptrl.config import BudgetConfig, LoadedConfig, load_config
 from promptrl.config.metrics import JsonSchemaConfig, RegexConfig
 from promptrl.config.prompts import TurnConfig
+from promptrl.config.targets import LocalTargetConfig, OpenAITargetConfig
 from promptrl.errors import ConfigError
 
 MINIMAL = """\

@@ -285,7 +285,7 @@ class Imagination:
     def _lookahead(self, walks: "Walks", view: _View) -> Floats:
         """Change by an action and the best feature that can be set after it, shape (n, n_actions).
 
-        What the first takes out is left in the second's account.
+        What the first takes out is left in the second's account; triples that both complete are left out.
         """
         pairs = self.beliefs.pairs
         setting = np.where(view.valid, view.change, -np.inf)[:, self._setter]

@@ -48,6 +48,13 @@ class ImaginedVecEnv(VecEnv):
         self._view = self.imagination.look(self._walks)
         return self._view.observation
 
+    def resume(self) -> NDArray[np.float32]:
+        """Go on where every episode is, under draws from beliefs that have changed."""
+        self._walks.draws = self._draws(self.num_envs)
+        self._walks.scales = self.imagination.scales[self._walks.draws]
+        self._view = self.imagination.look(self._walks)
+        return self._view.observation
+
     def step_async(self, actions: NDArray[Any]) -> None:
         """Take the actions, one per environment."""
         self._actions = np.asarray(actions, dtype=np.intp)
@@ -95,5 +102,7 @@ class ImaginedVecEnv(VecEnv):
         return [False for _ in self._get_indices(indices)]
 
     def _begin(self, n: int) -> Walks:
-        n_draws = len(self.imagination.beliefs.draws.intercept)
-        return self.imagination.begin(self.starts.draw(n, self._rng), self._rng.integers(n_draws, size=n))
+        return self.imagination.begin(self.starts.draw(n, self._rng), self._draws(n))
+
+    def _draws(self, n: int) -> Indices:
+        return self._rng.integers(len(self.imagination.beliefs.draws.intercept), size=n)

@@ -1,9 +1,10 @@
-"""How options act together beyond pairs: random parities of what three slots hold.
+"""How three options act together: random parities of what three slots hold.
 
 A parity gives every option of three slots a random sign; its value for a prompt is the product of the signs of the
-options held there. Of two prompts, those that hold the same options in all three slots have the same value, others are
-alike by chance only, so a sum of many parities with normal weights stands for a free effect of every triple of options
-(random features, Rahimi & Recht 2007), which alone would need a thousand columns.
+options held there. Two prompts that hold the same options in all three slots have the same value, others are alike by
+chance only, so a sum of many parities with normal weights stands for a free value of every triple of options (random
+features, Rahimi & Recht 2007), which alone would need a thousand columns. What its options do alone and in pairs is
+part of that value: where they have few alternatives, the most of it.
 """
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from promptrl.search.answers import Bools, Floats, Indices
 
 PARITIES = 64
-SLOTS = 3
+SLOTS_EACH = 3
 
 
 class Parities:
@@ -20,15 +21,15 @@ class Parities:
     Args:
         slot_of: Slot number of option features, -1 for others, shape (n_features,).
         rng: Draws slots and signs.
-        wanted: How many; there are none where there are fewer than ``SLOTS`` slots.
+        wanted: How many; there are none where there are fewer than ``SLOTS_EACH`` slots.
     """
 
-    def __init__(self, slot_of: Indices, rng: np.random.Generator, wanted: int = PARITIES) -> None:
+    def __init__(self, slot_of: Indices, rng: np.random.Generator, wanted: int) -> None:
         n_features, n_slots = len(slot_of), int(slot_of.max(initial=-1)) + 1
         self._options = [np.flatnonzero(slot_of == slot) for slot in range(n_slots)]
-        self._flips = np.zeros((n_features + 1, wanted if n_slots >= SLOTS else 0))
+        self._flips = np.zeros((n_features + 1, wanted if n_slots >= SLOTS_EACH else 0))
         for parity in self._flips.T:
-            for slot in rng.choice(n_slots, SLOTS, replace=False):
+            for slot in rng.choice(n_slots, SLOTS_EACH, replace=False):
                 parity[self._options[slot]] = rng.integers(2, size=len(self._options[slot]))
         self._signs = 1 - 2 * self._flips
 

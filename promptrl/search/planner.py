@@ -31,7 +31,7 @@ UNIFORM_SHARE = 0.1
 """Asks drawn uniformly from the whole space: effects of edits are estimated from them without confounding."""
 ROLLOUTS = 64
 STARTS_PER_DRAW = 4
-"""At most; large batches have fewer, down to one, so that a batch takes ``ROLLOUTS`` or one for each of its asks."""
+"""At most; a batch takes no more than ``ROLLOUTS``, or one for each ask where those are more: they take turns."""
 LEADERS = 8
 LAST_STARTS = 32
 STARTS_KNOWN = 32
@@ -158,7 +158,8 @@ class Planner:
         each = min(STARTS_PER_DRAW, max(1, ROLLOUTS // n))
         draws = np.repeat(np.arange(n), each)
         leaders = [candidate.prompt for candidate in self.leaders[:LEADERS]]
-        starts = [self._start(i % STARTS_PER_DRAW, leaders) for i in range(len(draws))]
+        kinds = [(i % each + i // each) % STARTS_PER_DRAW for i in range(len(draws))]
+        starts = [self._start(kind, leaders) for kind in kinds]
         endings = self.imagination.roll_out(choose, starts, draws)
         best = [max(endings[i : i + each], key=lambda e: e.value) for i in range(0, len(draws), each)]
         is_uniform = self._rng.random(n) < self._rules.uniform_share

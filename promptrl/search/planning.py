@@ -78,7 +78,8 @@ def search_planned(
     """
     rules = rules or PlanningRules()
     asker = Asker(space, evaluator, train_rows, on_event=on_event, should_stop=should_stop)
-    planner = Planner(asker, rules, max_edits, np.random.default_rng(seed).spawn(1)[0])
+    rng = np.random.default_rng(seed).spawn(1)[0]  # SB3 starts the environment's own stream from the seed
+    planner = Planner(asker, rules, max_edits, rng)
     planner.begin()
     planner.report(env_steps=0)
     env = ImaginedVecEnv(planner.imagination, planner.starts, n_envs)
@@ -126,9 +127,9 @@ def best_episode(model: BaseAlgorithm, planner: Planner) -> tuple[Decision, ...]
 
 
 def _practise(model: BaseAlgorithm, env: ImaginedVecEnv, steps: int) -> None:
-    """Let the agent learn under the present beliefs."""
+    """Let the agent learn under the present beliefs, in the episodes that it was in."""
     if steps:
-        model._last_obs = None  # the beliefs have changed: SB3 must look again
+        model._last_obs = env.resume() if model.num_timesteps else None
         model.learn(steps, reset_num_timesteps=False, log_interval=NEVER)
 
 

@@ -33,6 +33,7 @@ N_ENVS = 64
 FIRST_RATE = 1e-3
 """Falls to nothing over the landscapes, so that the last of them do not decide."""
 LONG_ROLLOUTS = {"n_steps": 16, "batch_size": 256}
+"""Whole episodes, as every landscape is new."""
 ROWS = 64
 BASE_LOGIT = -1.0
 CONJUNCTION_BONUS = 2.5

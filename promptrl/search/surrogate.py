@@ -17,13 +17,12 @@ from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.special import expit
 
 from promptrl.search.answers import Answers, Bools, Evidence, Floats, Indices
-from promptrl.search.likeness import prior_correlation
 from promptrl.search.pairs import choose_pairs
 from promptrl.search.parities import PARITIES, Parities
+from promptrl.search.prior import Prior
 from promptrl.search.variances import TYPICAL, Link, Variances, most_probable
 from promptrl.search.working import Working
 
-INTERCEPT_VARIANCE = 9.0
 PRIOR_NOISE = 0.15
 PRIOR_WEIGHT = 4.0
 """With the identity link the noise variance starts from ``PRIOR_NOISE`` as if so many residuals had been seen."""
@@ -85,7 +84,7 @@ class Surrogate:
         n_rows: Rows that prompts can be asked on.
         rng: Draws parities and, in large spaces, pairs.
         with_pairs: Whether pairs of features have effects of their own.
-        with_triples: Whether three options together have.
+        with_triples: Whether three options together have, where there are three slots.
         with_rows: Whether rows differ in difficulty.
         link: What is linear: the objective itself, or its log odds.
     """
@@ -120,13 +119,11 @@ class Surrogate:
         self._slot_of = slot_of
         self._with_pairs = with_pairs
         self._link = link
-        self._correlation = prior_correlation(texts, kinds)
-        self._precision = np.linalg.inv(self._correlation)
-        self._groups = max(1, len(set(slot_of[slot_of >= 0])) + int(np.sum(slot_of < 0) ** 0.5))
+        self._prior = Prior(texts, kinds, slot_of, len(self.parities))
         self._answers = Answers(self.n_features)
         self._tune_at = FIRST_TUNING
         self.pairs: Indices = np.zeros((0, 2), dtype=np.intp)
-        self._mean = np.zeros(self._n_lasting)
+        self._mean = np.zeros(self._prior.n_lasting)
         self._misfit = self._weight = np.zeros(0)
         self._difficulty = np.zeros(n_rows)
         self._choose_pairs()
@@ -140,12 +137,7 @@ class Surrogate:
     @property
     def n_columns(self) -> int:
         """Intercept, features, parities, active pairs."""
-        return self._n_lasting + len(self.pairs)
-
-    @property
-    def _n_lasting(self) -> int:
-        """Columns that stay whichever pairs are active; they come first."""
-        return 1 + self.n_features + len(self.parities)
+        return self._prior.n_lasting + len(self.pairs)
 
     def add(self, prompt_id: str, features: Bools, row: int, objective: float) -> None:
         """Take in an answer to a new question; ``fit`` makes it count.
@@ -220,7 +212,7 @@ class Surrogate:
         return self._as_draws(self._mean[:, None])
 
     def _as_draws(self, weights: Floats) -> Draws:
-        intercept, effects, parities, pairs = self._parts(weights.T)
+        intercept, effects, parities, pairs = self._prior.split(weights.T)
         nothing = np.zeros_like(intercept)
         return Draws(np.hstack([effects, nothing]), pairs.copy(), parities.copy(), intercept[:, 0].copy())
 
@@ -249,7 +241,7 @@ class Surrogate:
         """Choose the active pairs by the present effects; what is known of pairs that stay is kept."""
         if not self._with_pairs:
             return
-        lasting, pairs = np.split(self._mean, [self._n_lasting])
+        lasting, pairs = np.split(self._mean, [self._prior.n_lasting])
         known = {(int(i), int(j)): float(w) for (i, j), w in zip(self.pairs, pairs, strict=True)}
         strength = np.abs(lasting[1 : 1 + self.n_features])
         self.pairs = choose_pairs(strength, self._kinds, self._slot_of, self._rng)
@@ -281,7 +273,7 @@ class Surrogate:
             self._step(evidence, design)
             return
         precision = np.zeros((self.n_columns, self.n_columns))
-        self._add_prior(precision, self.variances)
+        self._prior.add_to(precision, self.variances)
         reached = self._log_posterior(evidence, design, precision)
         for _ in range(NEWTON_STEPS):
             before, beaten = (self._mean, self._difficulty, self._misfit), reached
@@ -330,7 +322,7 @@ class Surrogate:
             xy -= row_x.T @ (working.row_pull / total)
             squares -= float(np.square(working.row_pull) @ (1 / total))
             log_determinant += float(np.log(total * variances.rows).sum())
-        log_determinant -= self._add_prior(xx, variances)
+        log_determinant -= self._prior.add_to(xx, variances)
         root = cholesky(xx, lower=True, overwrite_a=True, check_finite=False)
         log_determinant += 2 * float(np.log(np.diag(root)).sum())
         mean = cho_solve((root, True), xy, check_finite=False)
@@ -346,30 +338,10 @@ class Surrogate:
         noise = (residual + PRIOR_WEIGHT * PRIOR_NOISE) / n
         return float(n * np.log(noise)), noise
 
-    def _shares(self, variances: Variances) -> tuple[float, float, float]:
-        """Prior variance of one feature's effect, of one parity's and of one pair's."""
-        groups = self._groups
-        parity = variances.triples / max(1, len(self.parities))
-        return variances.effects / groups, parity, variances.pairs / max(1, groups * (groups - 1) / 2)
-
-    def _add_prior(self, xx: Floats, variances: Variances) -> float:
-        """Add the prior's precision to a matrix in place; returns the log of its determinant, up to a constant."""
-        first = 1 + self.n_features
-        effect, parity, pair = self._shares(variances)
-        xx[0, 0] += 1 / INTERCEPT_VARIANCE
-        xx[1:first, 1:first] += self._precision / effect
-        log = -self.n_features * np.log(effect)
-        for start, count, variance in ((first, len(self.parities), parity), (self._n_lasting, len(self.pairs), pair)):
-            if count:
-                at = np.arange(start, start + count)
-                xx[at, at] += 1 / variance
-                log -= count * np.log(variance)
-        return float(log)
-
     def _log_evidence(self, evidence: Evidence, design: Floats) -> Callable[[Variances], float]:
         """How probable the answers are under variances, up to a constant; the working model is held fixed."""
         workings: dict[float, Working] = {}
-        covariances = self._covariances(design) if len(design) < self.n_columns else None
+        covariances = self._prior.covariances(design) if len(design) < self.n_columns else None
 
         def log_evidence(variances: Variances) -> float:
             misfit = variances.misfit
@@ -383,19 +355,3 @@ class Surrogate:
             return 0.5 * (working.log_weight - log_determinant - self._fit_and_noise(residual)[0])
 
         return log_evidence
-
-    def _covariances(self, design: Floats) -> Callable[[Variances], Floats]:
-        """The prior covariance of the values of some prompts, for any variances."""
-        intercept, effects, parities, pairs = self._parts(design)
-        by_intercept = INTERCEPT_VARIANCE * intercept @ intercept.T
-        alike = [effects @ self._correlation @ effects.T, parities @ parities.T, pairs @ pairs.T]
-
-        def covariance(variances: Variances) -> Floats:
-            shares = zip(self._shares(variances), alike, strict=True)
-            return np.asarray(by_intercept + sum(share * part for share, part in shares))
-
-        return covariance
-
-    def _parts(self, columns: Floats) -> list[Floats]:
-        """Intercept, effects, parities and pairs of arrays that have one column for each, shape (k, n_columns)."""
-        return np.split(columns, [1, 1 + self.n_features, self._n_lasting], axis=1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from itertools import product
 from typing import Literal
 
@@ -52,6 +53,7 @@ def most_probable(start: Variances, typical: Variances, log_evidence: Callable[[
     """
     medians = {name: value for name, value in asdict(typical).items() if value > 0}
 
+    @cache
     def log_probability(variances: Variances) -> float:
         surprises = [np.log(getattr(variances, name) / median) for name, median in medians.items()]
         return log_evidence(variances) - 0.5 * float(np.square(surprises).sum()) / TYPICAL_SD**2

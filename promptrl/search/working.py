@@ -51,9 +51,10 @@ class Working:
         )
 
     def deviation(self, covariance: Floats, row_variance: float) -> tuple[float, float]:
-        """Sum of squares that a prior leaves unexplained, and the log determinant of what it makes of the answers.
+        """Squares that a prior leaves unexplained, and the log determinant of the covariance over that of the noise.
 
-        Computed among prompts (Woodbury's identity), which is quick where they are fewer than the things they hold.
+        Both are of the whole normal distribution of the values, but computed among prompts (Woodbury's identity and the
+        determinant's, Rasmussen & Williams 2006, A.9 and A.10): quick where these are fewer than the things they hold.
 
         Args:
             covariance: Prior covariance of the prompts' values, shape (n_prompts, n_prompts).

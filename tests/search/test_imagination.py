@@ -141,6 +141,26 @@ def test_local_search_ends_where_no_edit_helps():
         assert imagination.look(walks).change.max() <= 1e-9
 
 
+def test_episodes_go_on_under_new_beliefs():
+    """Prompts and steps stay, draws and their scales are new."""
+    space = make_space()
+    imagination = imagine(space)
+    env = ImaginedVecEnv(imagination, Starts(Moves(space).features(space.baseline)), 4)
+    env.reset()
+    env.step_async(env.action_masks().argmax(axis=1))
+    before = env.step_wait()[0].reshape(4, space.n_actions, N_FEATURES)
+    model = Surrogate(
+        imagination.moves.texts, imagination.moves.kinds, imagination.moves.slot_of, 10, rng=np.random.default_rng(1)
+    )
+    imagination.believe(model, 2, np.random.default_rng(1), 0.5)
+    after = env.resume().reshape(4, space.n_actions, N_FEATURES)
+    for name in ("is_held", "step"):
+        assert np.array_equal(before[:, :, COLUMN[name]], after[:, :, COLUMN[name]])
+    assert np.all(after[:, :, COLUMN["step"]] > 0)
+    assert not np.array_equal(before[:, :, COLUMN["effect_draw"]], after[:, :, COLUMN["effect_draw"]])
+    assert np.array_equal(after[:, :, COLUMN["is_valid"]] > 0, env.action_masks())
+
+
 def test_ended_episodes_restart_and_keep_their_last_observation():
     """Stop ends every episode; the next observation is a start again."""
     space = make_space()

@@ -29,7 +29,7 @@ def test_prompts_are_as_alike_as_the_triples_that_they_share():
 
 def test_changes_are_differences_of_sums():
     """Taking another option changes the weighted sum as a new look at the prompt says."""
-    parities = Parities(SLOT_OF, np.random.default_rng(0))
+    parities = Parities(SLOT_OF, np.random.default_rng(0), PARITIES)
     assert len(parities) == PARITIES
     rng = np.random.default_rng(2)
     option, held = prompts(10, rng)
@@ -47,7 +47,7 @@ def test_changes_are_differences_of_sums():
 
 def test_two_slots_have_no_triples():
     """Nothing is drawn, and nothing changes."""
-    parities = Parities(np.array([0, 0, 1, 1]), np.random.default_rng(0))
+    parities = Parities(np.array([0, 0, 1, 1]), np.random.default_rng(0), PARITIES)
     held = np.array([[True, False, True, False]])
     assert len(parities) == 0
     assert parities.values(held).shape == (1, 0)

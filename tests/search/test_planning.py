@@ -98,6 +98,31 @@ def test_practice_improves_a_policy_without_prior():
     assert gain() > float(np.mean([ending.value for ending in local])) - 0.3
 
 
+def test_practice_goes_on_with_its_episodes(monkeypatch):
+    """Environments start once, so that short rollouts reach the last steps of long episodes, too."""
+    resets = []
+    reset = ImaginedVecEnv.reset
+    monkeypatch.setattr(ImaginedVecEnv, "reset", lambda env: (resets.append(env), reset(env))[1])
+    result, _ = search(calls=100)
+    assert result.agent.num_timesteps >= 3 * 128
+    assert len(resets) == 1
+
+
+@pytest.mark.parametrize("asks", [5, 16, 24, 40, 100])
+def test_large_batches_take_fewer_rollouts_for_each_draw(asks, monkeypatch):
+    """At most 64 in all, or one for each draw; at most four for one."""
+    planner = planner_with_answers()
+    monkeypatch.setattr(planner, "_batch", lambda: asks)
+    planner.imagination.believe(planner.surrogate, asks, np.random.default_rng(0), 0.5)
+    rolled = []
+    roll_out = planner.imagination.roll_out
+    monkeypatch.setattr(planner.imagination, "roll_out", lambda *a: (rolled.append(a[2]), roll_out(*a))[1])
+    assert len(planner.propose(None)) == asks
+    counts = np.bincount(rolled[0])
+    assert len(counts) == asks
+    assert set(counts) == {min(4, max(1, 64 // asks))}
+
+
 def test_the_builtin_policy_moves_between_spaces():
     """The weights load into an agent of any space and score its edits."""
     planner = planner_with_answers()
@@ -115,8 +140,8 @@ def test_a_share_of_the_asks_is_drawn_uniformly():
         asker = Asker(make_space(), evaluator, make_rows(30))
         planner = Planner(asker, PlanningRules(uniform_share=share), None, np.random.default_rng(0))
         planner.begin()
-        while not asker.is_over:
-            planner.advance(None)
+        while not asker.is_over and planner.advance(None):
+            pass
         held = [chosen(record.prompt).get(0) == BEST[0] for record in asker.records.values() for _ in record.tried]
         counts[share] = float(np.mean(held))
     assert 0.15 < counts[1.0] < 0.3 < counts[0.0]

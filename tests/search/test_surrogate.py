@@ -1,5 +1,6 @@
 """What the surrogate learns, and how sure it may be."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -196,12 +197,25 @@ def test_objectives_outside_0_and_1_are_believed_as_they_are(link):
     assert means[~prompts[:, 0]].mean() < -0.5
 
 
-def test_variances_do_not_depend_on_how_evidence_is_computed(monkeypatch):
-    """Among prompts where they are few, among columns where these are fewer: the same variances."""
-    chosen = []
-    for among_prompts in (True, False):
-        model = surrogate()
-        if not among_prompts:
-            monkeypatch.setattr(type(model), "_covariances", lambda self, design: None)
-        chosen.append(taught(model, landscape(np.random.default_rng(7)), 300, np.random.default_rng(8)).variances)
-    assert chosen[0] == chosen[1] != surrogate().variances
+@pytest.mark.parametrize("link", ["logit", "identity"])
+@pytest.mark.parametrize("options", [{}, {"with_rows": False}, {"with_triples": False}])
+def test_evidence_is_the_same_among_prompts_and_among_columns(link, options):
+    """However it is computed, variances differ in it by as much."""
+    model = taught(surrogate(link=link, **options), landscape(np.random.default_rng(7)), 80, np.random.default_rng(8))
+    evidence = model._answers.evidence()
+    design = model._design(evidence.features)
+    assert len(design) < model.n_columns
+    among_prompts = model._log_evidence(evidence, design)
+    some = [
+        model.variances,
+        replace(model.variances, effects=1.1),
+        replace(model.variances, misfit=0.9),
+        replace(model.variances, pairs=0.7, rows=0.2 * model.variances.rows),
+    ]
+
+    def among_columns(variances):
+        working = model._linearise(evidence, design, variances.misfit)
+        return model._solve(working, design, variances).log_evidence
+
+    first, second = ([evidence_of(v) for v in some] for evidence_of in (among_prompts, among_columns))
+    assert np.allclose(np.subtract(first, first[0]), np.subtract(second, second[0]), atol=1e-6)

@@ -1,0 +1,72 @@
+"""What the surrogate holds for likely before any answer: independent normal weights, alike where wordings are alike.
+
+Weights stand in the order of the surrogate's columns: intercept, single effects, parities, active pairs.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from promptrl.search.answers import Floats, Indices
+from promptrl.search.likeness import prior_correlation
+from promptrl.search.variances import Variances
+
+INTERCEPT_VARIANCE = 9.0
+
+
+class Prior:
+    """Of the weights, for any variances.
+
+    Args:
+        texts: What each feature brings in.
+        kinds: Kind of each feature.
+        slot_of: Slot number of option features, -1 for others.
+        n_parities: Columns that stand for triples.
+    """
+
+    def __init__(self, texts: Sequence[str], kinds: Sequence[str], slot_of: Indices, n_parities: int) -> None:
+        self._correlation = prior_correlation(texts, kinds)
+        self._precision = np.linalg.inv(self._correlation)
+        self._groups = max(1, len(set(slot_of[slot_of >= 0])) + int(np.sum(slot_of < 0) ** 0.5))
+        self._ends = np.cumsum([1, len(texts), n_parities])
+
+    @property
+    def n_lasting(self) -> int:
+        """Columns that stay whichever pairs are active; they come first."""
+        return int(self._ends[-1])
+
+    def split(self, columns: Floats) -> list[Floats]:
+        """Intercept, effects, parities and pairs of an array with one column for each, shape (k, n_columns)."""
+        return np.split(columns, self._ends, axis=1)
+
+    def add_to(self, precision: Floats, variances: Variances) -> float:
+        """Add the prior's precision to a matrix in place; returns the log of its determinant, up to a constant."""
+        first, last, lasting = (int(end) for end in self._ends)
+        effect, parity, pair = self._shares(variances)
+        precision[0, 0] += 1 / INTERCEPT_VARIANCE
+        precision[first:last, first:last] += self._precision / effect
+        log = -(last - first) * np.log(effect)
+        for start, end, variance in ((last, lasting, parity), (lasting, len(precision), pair)):
+            if end > start:
+                at = np.arange(start, end)
+                precision[at, at] += 1 / variance
+                log -= len(at) * np.log(variance)
+        return float(log)
+
+    def covariances(self, design: Floats) -> Callable[[Variances], Floats]:
+        """Covariance of the values of prompts, shape (k, k), given their columns, shape (k, n_columns)."""
+        intercept, effects, parities, pairs = self.split(design)
+        by_intercept = INTERCEPT_VARIANCE * intercept @ intercept.T
+        alike = [effects @ self._correlation @ effects.T, parities @ parities.T, pairs @ pairs.T]
+
+        def covariance(variances: Variances) -> Floats:
+            shares = zip(self._shares(variances), alike, strict=True)
+            return np.asarray(by_intercept + sum(share * part for share, part in shares))
+
+        return covariance
+
+    def _shares(self, variances: Variances) -> tuple[float, float, float]:
+        """Variance of one feature's effect, of one parity's and of one pair's."""
+        groups, n_parities = self._groups, int(np.diff(self._ends)[-1])
+        parity, pair = variances.triples / max(1, n_parities), variances.pairs / max(1, groups * (groups - 1) / 2)
+        return variances.effects / groups, parity, pair

@@ -33,12 +33,14 @@ ABLATIONS = (
     "thompson:uniform_share=1",
     "thompson:with_pairs=false",
     "thompson:with_triples=false",
+    "thompson:with_pairs=false, with_triples=false",
     "thompson:with_rows=false",
     *(f"thompson:rows_per_prompt={rows}" for rows in (2, 5, 20)),
 )
 """What each part of the planned search is worth, with local search standing for the agent where it plays no part:
 the shipped policy, practice, each algorithm; then the agent itself, posterior draws (without: the best by the mean),
-choice of asks (without: all uniform), pair and triple effects, row effects, one row a prompt."""
+choice of asks (without: all uniform), pairs (triples make up for them in part), triples, both, row effects, one row a
+prompt."""
 
 Search = Callable[[World, WorldEvaluator, int], Sequence[Candidate]]
 

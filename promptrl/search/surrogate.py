@@ -11,6 +11,7 @@ grow with them pays no more per answer. No verdict rests on it.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
@@ -248,17 +249,18 @@ class Surrogate:
         kept = [known.get((int(i), int(j)), 0.0) for i, j in self.pairs]
         self._mean = np.concatenate([lasting, kept])
 
-    def _linearise(self, evidence: Evidence, design: Floats, misfit: float) -> Working:
-        """The answers as weighted observations of a linear value, at the present weights."""
-        values, weight = evidence.objective, np.ones(len(evidence.objective))
-        if self._link == "logit":
-            value = np.clip(self._values(evidence, design), -STEEPEST, STEEPEST)
-            p = expit(value)
-            weight = p * (1 - p)
-            values = value + (evidence.scaled - p) / weight
-        self._weight = evidence.by_prompt(weight)
-        self._observed = values, weight
-        shared = weight / (1 + misfit * self._weight[evidence.prompt])
+    def _observe(self, evidence: Evidence, design: Floats) -> tuple[Floats, Floats]:
+        """The answers as observations of a linear value, at the present weights: values and their weights."""
+        if self._link == "identity":
+            return evidence.objective, np.ones(len(evidence.objective))
+        value = np.clip(self._values(evidence, design), -STEEPEST, STEEPEST)
+        p = expit(value)
+        weight = p * (1 - p)
+        return value + (evidence.scaled - p) / weight, weight
+
+    def _working(self, evidence: Evidence, values: Floats, weight: Floats, misfit: float) -> Working:
+        """The same summed up, when prompts have a misfit of that variance."""
+        shared = weight / (1 + misfit * evidence.by_prompt(weight)[evidence.prompt])
         return Working.observe(evidence, values, shared, self.n_rows)
 
     def _values(self, evidence: Evidence, design: Floats) -> Floats:
@@ -291,9 +293,13 @@ class Surrogate:
 
     def _step(self, evidence: Evidence, design: Floats) -> None:
         """One step of Newton's method: weights, difficulties, then misfits."""
-        found = self._solve(self._linearise(evidence, design, self.variances.misfit), design, self.variances)
+        values, weight = self._observe(evidence, design)
+        found = self._solve(self._working(evidence, values, weight, self.variances.misfit), design, self.variances)
         self._root, self._mean, self._difficulty, self.noise = found.root, found.mean, found.difficulty, found.noise
-        self._settle(evidence, design)
+        residual = values - (design @ self._mean)[evidence.prompt] - self._difficulty[evidence.row]
+        self._weight = evidence.by_prompt(weight)
+        total = evidence.by_prompt(weight * residual)
+        self._misfit = self.variances.misfit * total / (1 + self.variances.misfit * self._weight)
 
     def _log_posterior(self, evidence: Evidence, design: Floats, precision: Floats) -> float:
         """Of the present weights (prior precision given), row difficulties and misfits, up to a constant."""
@@ -303,13 +309,6 @@ class Surrogate:
             if variance > 0:
                 squares += float(np.square(parts).sum()) / variance
         return float(evidence.scaled @ value - np.logaddexp(0.0, value).sum() - 0.5 * squares)
-
-    def _settle(self, evidence: Evidence, design: Floats) -> None:
-        """Each prompt's own misfit, given everything else."""
-        y, weight = self._observed
-        residual = y - (design @ self._mean)[evidence.prompt] - self._difficulty[evidence.row]
-        total = evidence.by_prompt(weight * residual)
-        self._misfit = self.variances.misfit * total / (1 + self.variances.misfit * self._weight)
 
     def _solve(self, working: Working, design: Floats, variances: Variances) -> _Posterior:
         """The posterior under variances."""
@@ -340,14 +339,15 @@ class Surrogate:
 
     def _log_evidence(self, evidence: Evidence, design: Floats) -> Callable[[Variances], float]:
         """How probable the answers are under variances, up to a constant; the working model is held fixed."""
-        workings: dict[float, Working] = {}
+        values, weight = self._observe(evidence, design)
         covariances = self._prior.covariances(design) if len(design) < self.n_columns else None
 
+        @cache
+        def working_under(misfit: float) -> Working:
+            return self._working(evidence, values, weight, misfit)
+
         def log_evidence(variances: Variances) -> float:
-            misfit = variances.misfit
-            if misfit not in workings:
-                workings[misfit] = self._linearise(evidence, design, misfit)
-            working = workings[misfit]
+            working = working_under(variances.misfit)
             if covariances is None:
                 return self._solve(working, design, variances).log_evidence
             covariance = covariances(variances)

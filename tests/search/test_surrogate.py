@@ -214,7 +214,7 @@ def test_evidence_is_the_same_among_prompts_and_among_columns(link, options):
     ]
 
     def among_columns(variances):
-        working = model._linearise(evidence, design, variances.misfit)
+        working = model._working(evidence, *model._observe(evidence, design), variances.misfit)
         return model._solve(working, design, variances).log_evidence
 
     first, second = ([evidence_of(v) for v in some] for evidence_of in (among_prompts, among_columns))

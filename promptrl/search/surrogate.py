@@ -12,6 +12,7 @@ grow with them pays no more per answer. No verdict rests on it.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
@@ -73,6 +74,15 @@ class _Posterior:
     difficulty: Floats
     noise: float
     log_evidence: float
+
+
+class _InColumns(NamedTuple):
+    """A working model summed up by the surrogate's columns: for any variances but that of misfit the same."""
+
+    working: Working
+    xx: Floats
+    xy: Floats
+    row_x: Floats
 
 
 class Surrogate:
@@ -294,7 +304,8 @@ class Surrogate:
     def _step(self, evidence: Evidence, design: Floats) -> None:
         """One step of Newton's method: weights, difficulties, then misfits."""
         values, weight = self._observe(evidence, design)
-        found = self._solve(self._working(evidence, values, weight, self.variances.misfit), design, self.variances)
+        working = self._working(evidence, values, weight, self.variances.misfit)
+        found = self._solve(_in_columns(working, design), self.variances)
         self._root, self._mean, self._difficulty, self.noise = found.root, found.mean, found.difficulty, found.noise
         residual = values - (design @ self._mean)[evidence.prompt] - self._difficulty[evidence.row]
         self._weight = evidence.by_prompt(weight)
@@ -310,15 +321,14 @@ class Surrogate:
                 squares += float(np.square(parts).sum()) / variance
         return float(evidence.scaled @ value - np.logaddexp(0.0, value).sum() - 0.5 * squares)
 
-    def _solve(self, working: Working, design: Floats, variances: Variances) -> _Posterior:
+    def _solve(self, sums: _InColumns, variances: Variances) -> _Posterior:
         """The posterior under variances."""
-        xx = design.T @ (design * working.weight[:, None])
-        xy, squares, log_determinant = design.T @ working.pull, working.squares, 0.0
-        row_x, difficulty = working.placed @ design, np.zeros(self.n_rows)
+        working, xx, xy, row_x = sums.working, sums.xx.copy(), sums.xy, sums.row_x
+        squares, log_determinant, difficulty = working.squares, 0.0, np.zeros(self.n_rows)
         total = working.row_weight + (1 / variances.rows if variances.rows > 0 else np.inf)
         if variances.rows > 0:
             xx -= row_x.T @ (row_x / total[:, None])
-            xy -= row_x.T @ (working.row_pull / total)
+            xy = xy - row_x.T @ (working.row_pull / total)
             squares -= float(np.square(working.row_pull) @ (1 / total))
             log_determinant += float(np.log(total * variances.rows).sum())
         log_determinant -= self._prior.add_to(xx, variances)
@@ -346,12 +356,21 @@ class Surrogate:
         def working_under(misfit: float) -> Working:
             return self._working(evidence, values, weight, misfit)
 
+        @cache
+        def in_columns_under(misfit: float) -> _InColumns:
+            return _in_columns(working_under(misfit), design)
+
         def log_evidence(variances: Variances) -> float:
-            working = working_under(variances.misfit)
             if covariances is None:
-                return self._solve(working, design, variances).log_evidence
+                return self._solve(in_columns_under(variances.misfit), variances).log_evidence
+            working = working_under(variances.misfit)
             covariance = covariances(variances)
             residual, log_determinant = working.deviation(covariance, variances.rows)
             return 0.5 * (working.log_weight - log_determinant - self._fit_and_noise(residual)[0])
 
         return log_evidence
+
+
+def _in_columns(working: Working, design: Floats) -> _InColumns:
+    xx = design.T @ (design * working.weight[:, None])
+    return _InColumns(working, xx, design.T @ working.pull, working.placed @ design)

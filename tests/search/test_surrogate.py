@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from promptrl.search.surrogate import Surrogate
+from promptrl.search.surrogate import Surrogate, _in_columns
 
 SLOT_OF = np.repeat(np.arange(4), 3)
 TEXTS = tuple(f"option {i}" for i in range(12))
@@ -215,7 +215,7 @@ def test_evidence_is_the_same_among_prompts_and_among_columns(link, options):
 
     def among_columns(variances):
         working = model._working(evidence, *model._observe(evidence, design), variances.misfit)
-        return model._solve(working, design, variances).log_evidence
+        return model._solve(_in_columns(working, design), variances).log_evidence
 
     first, second = ([evidence_of(v) for v in some] for evidence_of in (among_prompts, among_columns))
     assert np.allclose(np.subtract(first, first[0]), np.subtract(second, second[0]), atol=1e-6)

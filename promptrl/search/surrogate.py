@@ -323,19 +323,17 @@ class Surrogate:
 
     def _solve(self, sums: _InColumns, variances: Variances) -> _Posterior:
         """The posterior under variances."""
-        working, xx, xy, row_x = sums.working, sums.xx.copy(), sums.xy, sums.row_x
-        squares, log_determinant, difficulty = working.squares, 0.0, np.zeros(self.n_rows)
-        total = working.row_weight + (1 / variances.rows if variances.rows > 0 else np.inf)
-        if variances.rows > 0:
-            xx -= row_x.T @ (row_x / total[:, None])
-            xy = xy - row_x.T @ (working.row_pull / total)
-            squares -= float(np.square(working.row_pull) @ (1 / total))
-            log_determinant += float(np.log(total * variances.rows).sum())
+        working, row_x = sums.working, sums.row_x
+        spread = working.row_spread(variances.rows)
+        xx = sums.xx - row_x.T @ (row_x * spread[:, None])
+        xy = sums.xy - row_x.T @ (spread * working.row_pull)
+        squares, log_determinant = working.without_rows(variances.rows)
         log_determinant -= self._prior.add_to(xx, variances)
         root = cholesky(xx, lower=True, overwrite_a=True, check_finite=False)
         log_determinant += 2 * float(np.log(np.diag(root)).sum())
         mean = cho_solve((root, True), xy, check_finite=False)
-        difficulty[working.rows] = (working.row_pull - row_x @ mean) / total
+        difficulty = np.zeros(self.n_rows)
+        difficulty[working.rows] = spread * (working.row_pull - row_x @ mean)
         fit, noise = self._fit_and_noise(max(0.0, squares - float(xy @ mean)))
         return _Posterior(root, mean, difficulty, noise, 0.5 * (working.log_weight - log_determinant - fit))
 

@@ -50,6 +50,15 @@ class Working:
             log_weight=float(np.log(weight).sum()),
         )
 
+    def row_spread(self, variance: float) -> Floats:
+        """What is left of the variance of each row's difficulty given everything else, shape (n_seen,)."""
+        return np.asarray(variance / (1 + variance * self.row_weight))
+
+    def without_rows(self, variance: float) -> tuple[float, float]:
+        """With difficulties of that variance integrated out: the squares left, and what the log determinant gains."""
+        explained = float(np.square(self.row_pull) @ self.row_spread(variance))
+        return self.squares - explained, float(np.log1p(variance * self.row_weight).sum())
+
     def deviation(self, covariance: Floats, row_variance: float) -> tuple[float, float]:
         """Squares that a prior leaves unexplained, and the log determinant of the covariance over that of the noise.
 
@@ -60,14 +69,10 @@ class Working:
             covariance: Prior covariance of the prompts' values, shape (n_prompts, n_prompts).
             row_variance: Prior variance of row difficulty.
         """
-        precision, pull, squares, log_rows = np.diag(self.weight), self.pull, self.squares, 0.0
-        if row_variance > 0:
-            total = 1 / row_variance + self.row_weight
-            shared = self.placed.T @ self.placed.multiply(1 / total[:, None])
-            precision = precision - shared.toarray()
-            pull = pull - self.placed.T @ (self.row_pull / total)
-            squares -= float(np.square(self.row_pull) @ (1 / total))
-            log_rows = float(np.log(total * row_variance).sum())
+        spread = self.row_spread(row_variance)
+        precision = np.diag(self.weight) - (self.placed.T @ self.placed.multiply(spread[:, None])).toarray()
+        pull = self.pull - self.placed.T @ (spread * self.row_pull)
+        squares, log_rows = self.without_rows(row_variance)
         factors = lu_factor(np.eye(len(pull)) + precision @ covariance, check_finite=False)
         explained = float(pull @ covariance @ lu_solve(factors, pull, check_finite=False))
         log_prompts = float(np.log(np.abs(np.diag(factors[0]))).sum())

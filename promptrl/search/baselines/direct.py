@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from promptrl.prompts.prompt import Prompt
+from promptrl.search.answers import Floats
 from promptrl.search.asking import Asker
 from promptrl.search.baselines.field import Field
 from promptrl.search.baselines.variables import Variables
@@ -21,7 +21,6 @@ REFINE_SHARE = 0.2
 MAX_IDLE = 20
 
 Action = tuple[int, ...]
-Floats = NDArray[np.float64]
 
 
 class Policy:

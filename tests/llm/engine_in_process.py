@@ -14,11 +14,11 @@ from promptrl.llm.budget import Budget
 from promptrl.llm.engine import Engine
 
 
-def _echo(text: str, attempt: int) -> Completion:
+def echo(text: str, attempt: int) -> Completion:
     return Completion(text.upper(), prompt_tokens=5, completion_tokens=2, latency_s=0.25)
 
 
-def _engine(target: Target, budget: Budget | None = None, time: FakeTime | None = None, **fields: Any) -> Engine:
+def engine_over(target: Target, budget: Budget | None = None, time: FakeTime | None = None, **fields: Any) -> Engine:
     time = time or FakeTime()
     fields.setdefault("cache", None)
     return Engine(target, budget=budget or Budget(max_calls=None), clock=time.clock, sleep=time.sleep, **fields)

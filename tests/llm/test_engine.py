@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_in_process import Overlap, _echo, _engine
+from engine_in_process import Overlap, echo, engine_over
 from servers.stub_target import StubTarget, ask
 
 from promptrl.errors import TargetError
@@ -21,20 +21,20 @@ from promptrl.llm.prices import Price
 
 def test_answers_come_in_the_order_of_the_requests() -> None:
     """Whatever the order in which they arrive."""
-    with _engine(StubTarget(_echo)) as engine:
+    with engine_over(StubTarget(echo)) as engine:
         answers = engine.run([ask(f"q{n}") for n in range(200)])
     assert [answer.text for answer in answers if isinstance(answer, Completion)] == [f"Q{n}" for n in range(200)]
 
 
 def test_an_empty_batch_asks_nothing() -> None:
     """And gives nothing."""
-    assert _engine(StubTarget(_echo)).run([]) == []
+    assert engine_over(StubTarget(echo)).run([]) == []
 
 
 def test_equal_requests_of_a_batch_are_asked_once() -> None:
     """Each counts as a call, one is paid, only one has a cost."""
-    budget, target = Budget(max_calls=10), StubTarget(_echo)
-    answers = _engine(target, budget).run([ask("a"), ask("b"), ask("a"), ask("a", repeat=1)])
+    budget, target = Budget(max_calls=10), StubTarget(echo)
+    answers = engine_over(target, budget).run([ask("a"), ask("b"), ask("a"), ask("a", repeat=1)])
     assert target.asked == {"a": 2, "b": 1}
     assert [answer.is_cached for answer in answers if isinstance(answer, Completion)] == [False, False, True, False]
     assert (budget.spent.total, budget.spent.paid, budget.spent.cached) == (4, 3, 1)
@@ -43,7 +43,7 @@ def test_equal_requests_of_a_batch_are_asked_once() -> None:
 def test_equal_requests_of_two_threads_are_asked_once() -> None:
     """A second batch joins the first; a third one that joins and fails takes nothing from the others."""
     target = Overlap(refuses="bad")
-    engine, answers = _engine(target), []
+    engine, answers = engine_over(target), []
     threads = []
     for batch, begun in (([ask("a")], 1), ([ask("a"), ask("b")], 2)):
         thread = threading.Thread(target=lambda batch=batch: answers.extend(engine.run(batch)))
@@ -62,7 +62,7 @@ def test_equal_requests_of_two_threads_are_asked_once() -> None:
 def test_concurrency_is_bounded() -> None:
     """No more attempts at once than allowed."""
     target = Overlap()
-    engine = _engine(target, concurrency=3)
+    engine = engine_over(target, concurrency=3)
     thread = threading.Thread(target=lambda: engine.run([ask(f"q{n}") for n in range(20)]))
     thread.start()
     target.wait_for(3)
@@ -81,14 +81,14 @@ def test_a_cost_changes_nothing_else_of_an_answer() -> None:
 
 def test_a_target_error_stops_the_batch_and_keeps_what_was_answered(tmp_path: Path) -> None:
     """The rest is not asked, answers are in the cache, unanswered calls are given back."""
-    target = StubTarget(lambda text, _: TargetError("401") if text == "q5" else _echo(text, 1))
+    target = StubTarget(lambda text, _: TargetError("401") if text == "q5" else echo(text, 1))
     budget = Budget(max_calls=None)
     with Cache(tmp_path / "c") as cache:
         answered = []
         with pytest.raises(TargetError, match="401"):
             answered.extend(
                 index
-                for index, _ in _engine(target, budget, cache=cache, concurrency=1).stream(
+                for index, _ in engine_over(target, budget, cache=cache, concurrency=1).stream(
                     [ask(f"q{n}") for n in range(100)]
                 )
             )
@@ -100,7 +100,7 @@ def test_a_target_error_stops_the_batch_and_keeps_what_was_answered(tmp_path: Pa
 def test_a_bug_in_a_target_is_not_swallowed() -> None:
     """It reaches the caller as it is."""
     with pytest.raises(ZeroDivisionError):
-        _engine(StubTarget(lambda *_: ZeroDivisionError("bug"))).run([ask("a"), ask("b")])
+        engine_over(StubTarget(lambda *_: ZeroDivisionError("bug"))).run([ask("a"), ask("b")])
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_an_interrupt_in_the_callers_thread_cancels_what_is_under_way() -> None:
         target.wait_for(2)
         signal.pthread_kill(main, signal.SIGINT)
 
-    engine = _engine(target, budget)
+    engine = engine_over(target, budget)
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
@@ -134,8 +134,8 @@ def test_an_interrupt_in_the_callers_thread_cancels_what_is_under_way() -> None:
 
 def test_a_closed_stream_cancels_the_rest() -> None:
     """What was handed out stays counted."""
-    budget, target = Budget(max_calls=None), StubTarget(_echo)
-    engine = _engine(target, budget, concurrency=1)
+    budget, target = Budget(max_calls=None), StubTarget(echo)
+    engine = engine_over(target, budget, concurrency=1)
     with contextlib.closing(engine.stream([ask(f"q{n}") for n in range(2000)])) as stream:
         next(stream)
     assert len(target.asked) < 2000
@@ -151,13 +151,13 @@ def test_a_seed_moves_on_with_the_repeat() -> None:
             seeds.append(params["seed"])
             return Completion("x")
 
-    _engine(Seeds(_echo)).run([ask("a", params={"seed": 5}, repeat=n) for n in range(3)])
+    engine_over(Seeds(echo)).run([ask("a", params={"seed": 5}, repeat=n) for n in range(3)])
     assert sorted(seeds) == [5, 6, 7]
 
 
 def test_stats_tell_what_happened() -> None:
     """Counts, tokens, money and the spread of the latency."""
-    engine = _engine(StubTarget(_echo), price=Price(1.0, 1.0))
+    engine = engine_over(StubTarget(echo), price=Price(1.0, 1.0))
     assert engine.stats.latency_p50_s is None
     engine.run([ask("a"), ask("b"), ask("a")])
     stats = engine.stats
@@ -168,7 +168,7 @@ def test_stats_tell_what_happened() -> None:
 
 def test_an_engine_closes_its_target() -> None:
     """On leaving the context."""
-    target = StubTarget(_echo)
-    with _engine(target):
+    target = StubTarget(echo)
+    with engine_over(target):
         assert not target.is_closed
     assert target.is_closed

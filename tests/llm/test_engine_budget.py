@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_in_process import Overlap, _echo, _engine
+from engine_in_process import Overlap, echo, engine_over
 from servers.stub_target import FakeTime, StubTarget, ask
 
 from promptrl.errors import BudgetExhaustedError, ConfigError
@@ -17,21 +17,21 @@ from promptrl.llm.prices import Price
 
 def test_a_batch_that_the_budget_cuts_is_answered_in_order() -> None:
     """Also where purposes with shares of their own alternate: what comes after the first refusal is not asked."""
-    target, budget = StubTarget(_echo), Budget(max_calls=4)
+    target, budget = StubTarget(echo), Budget(max_calls=4)
     budget.reserve_share("test", 1)
     purposes: list[Purpose] = ["search", "test", "search", "test", "search"]
     with pytest.raises(BudgetExhaustedError, match="for test, 2 were not made"):
-        _engine(target, budget).run([ask(f"q{n}", purpose=p) for n, p in enumerate(purposes)])
+        engine_over(target, budget).run([ask(f"q{n}", purpose=p) for n, p in enumerate(purposes)])
     assert sorted(target.asked) == ["q0", "q1", "q2"]
     assert budget.spent.total == 3
 
 
 def test_calls_that_do_not_suffice_answer_the_first_requests() -> None:
     """The limit is exact, and the error names it."""
-    budget, target = Budget(max_calls=3), StubTarget(_echo)
+    budget, target = Budget(max_calls=3), StubTarget(echo)
     answered = []
     with pytest.raises(BudgetExhaustedError, match=r"budget\.max_calls"):
-        answered.extend(index for index, _ in _engine(target, budget).stream([ask(f"q{n}") for n in range(5)]))
+        answered.extend(index for index, _ in engine_over(target, budget).stream([ask(f"q{n}") for n in range(5)]))
     assert sorted(answered) == [0, 1, 2]
     assert (budget.spent.total, len(target.asked), budget.stop_reason) == (3, 3, "calls")
 
@@ -47,7 +47,7 @@ def test_tokens_are_never_exceeded_under_concurrency() -> None:
 
     budget = Budget(max_calls=None, max_tokens=most)
     with pytest.raises(BudgetExhaustedError, match=r"budget\.max_tokens"):
-        _engine(StubTarget(answer), budget, concurrency=64).run([ask("q", repeat=n) for n in range(500)])
+        engine_over(StubTarget(answer), budget, concurrency=64).run([ask("q", repeat=n) for n in range(500)])
     assert most - bound < sum(paid) <= most
     assert budget.stop_reason == "tokens"
 
@@ -58,7 +58,7 @@ def test_dollars_are_never_exceeded_when_answers_are_as_dear_as_possible() -> No
     target = StubTarget(lambda text, _: Completion(text, prompt_tokens=9, completion_tokens=8))
     budget = Budget(max_calls=None, max_usd=100.0)
     with pytest.raises(BudgetExhaustedError, match=r"budget\.max_usd"):
-        _engine(target, budget, price=price).run([ask("q", repeat=n) for n in range(50)])
+        engine_over(target, budget, price=price).run([ask("q", repeat=n) for n in range(50)])
     assert target.asked["q"] == 100 // 17
     assert budget.spent.cost_usd == 17 * (100 // 17)
 
@@ -66,7 +66,7 @@ def test_dollars_are_never_exceeded_when_answers_are_as_dear_as_possible() -> No
 def test_an_unknown_usage_is_an_unknown_cost() -> None:
     """None, never 0."""
     budget = Budget(max_calls=None)
-    engine = _engine(StubTarget(lambda text, _: Completion(text)), budget, price=Price(1, 1))
+    engine = engine_over(StubTarget(lambda text, _: Completion(text)), budget, price=Price(1, 1))
     (answer,) = engine.run([ask("a")])
     assert answer.cost_usd is None
     assert budget.spent.cost_usd is engine.stats.cost_usd is None
@@ -83,9 +83,9 @@ def test_a_limit_that_could_not_be_kept_is_a_config_error(
     limits: dict[str, Any], params: dict[str, Any], key: str
 ) -> None:
     """Before anything is asked."""
-    target = StubTarget(_echo)
+    target = StubTarget(echo)
     with pytest.raises(ConfigError) as caught:
-        _engine(target, Budget(max_calls=None, **limits)).run([ask("a", params=params)])
+        engine_over(target, Budget(max_calls=None, **limits)).run([ask("a", params=params)])
     assert [problem.key for problem in caught.value.problems] == [key]
     assert not target.asked
 
@@ -95,11 +95,11 @@ def test_when_minutes_are_over_nothing_starts(fake_time: FakeTime) -> None:
     budget = Budget(max_calls=None, max_minutes=1, clock=fake_time.clock)
     target = StubTarget(lambda *_: TransientError("server", "sick", retry_after_s=40.0))
     with pytest.raises(BudgetExhaustedError, match=r"budget\.max_minutes"):
-        _engine(target, budget, fake_time).run([ask("a")])
+        engine_over(target, budget, fake_time).run([ask("a")])
     assert target.asked["a"] == 2
     fake_time.now_s = 61
     with pytest.raises(BudgetExhaustedError):
-        _engine(target, budget, fake_time).run([ask("b")])
+        engine_over(target, budget, fake_time).run([ask("b")])
     assert target.asked["b"] == 0
     assert budget.spent.total == 0
 
@@ -108,7 +108,7 @@ def test_what_is_in_flight_when_minutes_end_is_cancelled() -> None:
     """With the real clock: the target would never answer."""
     target, budget = Overlap(), Budget(max_calls=None, max_minutes=0.1 / 60)
     with pytest.raises(BudgetExhaustedError, match=r"budget\.max_minutes"):
-        _engine(target, budget).run([ask("a"), ask("b")])
+        engine_over(target, budget).run([ask("a"), ask("b")])
     assert target.cancelled == len(target.begun) == 2
     assert target.now == 0
 
@@ -117,7 +117,7 @@ def test_engines_with_budgets_of_their_own_share_slots_and_answers(tmp_path: Pat
     """Together they have no more in flight than allowed; a question of both is asked once, and counted for each."""
     target, budgets = Overlap(), [Budget(max_calls=None) for _ in range(2)]
     with Cache(tmp_path / "c") as cache:
-        first = _engine(target, budgets[0], cache=cache, concurrency=3)
+        first = engine_over(target, budgets[0], cache=cache, concurrency=3)
         second = first.with_budget(budgets[1])
         threads = [
             threading.Thread(target=engine.run, args=([ask(f"{name}{n}") for n in range(10)] + [ask("both")],))
@@ -139,7 +139,7 @@ def test_a_budget_that_ends_is_not_the_end_of_another_engines() -> None:
     """It had joined the first one's question, and asks for itself then."""
     poor, rich = Budget(max_calls=None, max_tokens=20), Budget(max_calls=None)
     target = Overlap()
-    first = _engine(target, poor, concurrency=4)
+    first = engine_over(target, poor, concurrency=4)
     second = first.with_budget(rich)
     errors: list[BaseException] = []
     answers: list[object] = []

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from engine_in_process import Overlap, _echo, _engine
+from engine_in_process import Overlap, echo, engine_over
 from servers.stub_target import StubTarget, ask
 
 from promptrl.errors import TargetError
@@ -23,9 +23,9 @@ def test_a_cached_answer_counts_as_a_call_and_is_not_paid(tmp_path: Path) -> Non
     requests = [ask("a"), ask("b")]
     price = Price(1.0, 10.0)
     with Cache(tmp_path / "c") as cache:
-        first = _engine(StubTarget(_echo), cache=cache, price=price).run(requests)
-        target, budget = StubTarget(_echo), Budget(max_calls=2, max_usd=1)
-        second = _engine(target, budget, cache=cache, price=price).run(requests)
+        first = engine_over(StubTarget(echo), cache=cache, price=price).run(requests)
+        target, budget = StubTarget(echo), Budget(max_calls=2, max_usd=1)
+        second = engine_over(target, budget, cache=cache, price=price).run(requests)
     assert not target.asked
     assert [(a.text, a.cost_usd) for a in first] == [(a.text, a.cost_usd) for a in second]
     assert first[0].cost_usd == pytest.approx((5 * 1 + 2 * 10) / 1e6)
@@ -38,16 +38,16 @@ def test_a_sampled_answer_is_asked_again(tmp_path: Path) -> None:
     request = ask("a", params={"temperature": 1})
     for mode, asked in (("deterministic", 2), ("all", 1)):
         with Cache(tmp_path / mode, mode=mode) as cache:
-            target = StubTarget(_echo)
+            target = StubTarget(echo)
             for _ in range(2):
-                _engine(target, cache=cache).run([request])
+                engine_over(target, cache=cache).run([request])
             assert target.asked["a"] == asked
 
 
 def test_an_answer_is_in_the_cache_before_it_is_handed_out(tmp_path: Path) -> None:
     """Someone else who opens the file sees every answer that the search has seen."""
     with Cache(tmp_path / "c") as cache, Cache(tmp_path / "c") as other:
-        engine = _engine(StubTarget(_echo), cache=cache, concurrency=2)
+        engine = engine_over(StubTarget(echo), cache=cache, concurrency=2)
         for count, _ in enumerate(engine.stream([ask(f"q{n}") for n in range(20)]), start=1):
             assert other.stats().answers >= count
 
@@ -70,7 +70,7 @@ def test_an_answer_that_no_cache_takes_is_kept_before_its_slot_is_free(tmp_path:
 
     with contextlib.ExitStack() as stack:
         cache = stack.enter_context(Cache(tmp_path / "c.sqlite")) if has_cache else None
-        engine = stack.enter_context(_engine(StubTarget(answer), cache=cache, concurrency=1))
+        engine = stack.enter_context(engine_over(StubTarget(answer), cache=cache, concurrency=1))
         requests = [ask(f"q{n}", params={"temperature": 1}) for n in range(5)]
         stream = stack.enter_context(contextlib.closing(engine.stream(requests, keep)))
         next(stream)
@@ -82,7 +82,7 @@ def test_an_answer_that_no_cache_takes_is_kept_before_its_slot_is_free(tmp_path:
 def test_what_the_cache_takes_need_not_be_kept(tmp_path: Path) -> None:
     """It would be written twice."""
     kept: list[int] = []
-    with Cache(tmp_path / "c.sqlite") as cache, _engine(StubTarget(_echo), cache=cache) as engine:
+    with Cache(tmp_path / "c.sqlite") as cache, engine_over(StubTarget(echo), cache=cache) as engine:
         requests = [ask("q0"), ask("q1", params={"temperature": 1}), ask("q2")]
         list(engine.stream(requests, lambda index, _: kept.append(index)))
     assert kept == [1]
@@ -91,7 +91,7 @@ def test_what_the_cache_takes_need_not_be_kept(tmp_path: Path) -> None:
 def test_everyone_who_waits_for_an_answer_keeps_it() -> None:
     """Who did not pay keeps it as one that cost nothing, and who has left keeps nothing."""
     target = Overlap(refuses="bad")
-    engine, threads = _engine(target), []
+    engine, threads = engine_over(target), []
     kept: dict[str, list[tuple[int, bool]]] = {"payer": [], "joined": [], "left": []}
 
     def listen(who: str, *texts: str) -> None:
@@ -133,9 +133,9 @@ class SlowCache(Cache):
 
 def test_a_slot_is_free_when_the_answer_is_committed(tmp_path: Path) -> None:
     """So a kill loses no more answers than there are slots."""
-    target = StubTarget(_echo)
+    target = StubTarget(echo)
     with SlowCache(tmp_path / "c") as cache:
-        engine = _engine(target, cache=cache, concurrency=1)
+        engine = engine_over(target, cache=cache, concurrency=1)
         thread = threading.Thread(target=engine.run, args=([ask("a"), ask("b")],))
         thread.start()
         assert cache.given.wait(10)
@@ -150,7 +150,7 @@ def test_a_slot_is_free_when_the_answer_is_committed(tmp_path: Path) -> None:
 def test_a_cache_that_can_not_be_written_stops_the_run_with_exit_4(tmp_path: Path) -> None:
     """An answer that would be lost by a kill is not used."""
     with Cache(tmp_path / "c") as cache:
-        engine = _engine(StubTarget(_echo), cache=cache)
+        engine = engine_over(StubTarget(echo), cache=cache)
         cache._connection.execute("PRAGMA query_only = ON")
         with pytest.raises(TargetError, match="can't be written: attempt to write a readonly database") as caught:
             engine.run([ask("a"), ask("b")])
@@ -161,7 +161,7 @@ def test_a_bad_completion_is_kept_and_an_error_is_not(tmp_path: Path) -> None:
     """The one was paid for, the other says nothing."""
     answers = {"bad": Completion("", fault="empty"), "down": TransientError("server", "500")}
     with Cache(tmp_path / "c") as cache:
-        results = _engine(StubTarget(lambda text, _: answers[text]), cache=cache).run([ask("bad"), ask("down")])
+        results = engine_over(StubTarget(lambda text, _: answers[text]), cache=cache).run([ask("bad"), ask("down")])
         assert cache.stats().answers == 1
     assert results[0] == answers["bad"]
     assert isinstance(results[1], CompletionError)

@@ -8,12 +8,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from commandline import promptrl
 from servers import toy_model
 from servers.openai_server import Fault, OpenAIServer
 from servers.toy_model import CONFIG, write_experiment
-from typer.testing import CliRunner, Result
 
-from promptrl.cli import app
 from promptrl.config import load_config
 from promptrl.forecast import forecast, longest_prompt, prompt_bound
 from promptrl.llm.base import Completion
@@ -21,11 +20,6 @@ from promptrl.llm.cache import Cache
 from promptrl.parts import build_parts
 
 PRICE = "target.price={input_per_million: 1, output_per_million: 10}"
-
-
-def promptrl(*arguments: object) -> Result:
-    """Run a command as ``promptrl ...`` would."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def serve_config(folder: Path, server: OpenAIServer, target: str = "") -> Path:

@@ -3,30 +3,10 @@
 from pathlib import Path
 
 import pytest
+from good_config import GOOD, openai, problems_of, swap
 
-from promptrl.config import load_config
-from promptrl.errors import ConfigError, Problem
-
-GOOD = """\
-name: demo
-target: {type: local}
-prompt:
-  slots:
-    task: ["Classify.", "Read, then classify."]
-dataset: {path: builtin:sentiment, input: text, reference: label}
-reward:
-  metrics:
-    - {type: choice}
-"""
-OPENAI = "target: {type: openai, model: m, "
 PROMPT = 'prompt:\n  slots:\n    task: ["Classify.", "Read, then classify."]\n'
 METRICS = "reward:\n  metrics:\n    - {type: choice}\n"
-
-
-def swap(old: str, new: str) -> str:
-    """The good config with one piece exchanged; the piece must be there."""
-    assert GOOD.count(old) == 1
-    return GOOD.replace(old, new)
 
 
 def prompt(block: str) -> str:
@@ -42,20 +22,6 @@ def turns(written: str) -> str:
 def metrics(*entries: str) -> str:
     """The good config with other metrics."""
     return swap(METRICS, "reward:\n  metrics:\n" + "".join(f"    - {entry}\n" for entry in entries))
-
-
-def openai(rest: str) -> str:
-    """The good config with an OpenAI target."""
-    return swap("target: {type: local}", OPENAI + rest + "}")
-
-
-def problems_of(text: str, folder: Path) -> tuple[Problem, ...]:
-    """Load a text that must be refused."""
-    path = folder / "broken.yaml"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError) as caught:
-        load_config(path)
-    return caught.value.problems
 
 
 # text, key, piece of message and hint, line (None: whatever it is)
@@ -348,37 +314,6 @@ def test_a_broken_config_is_refused_by_key(text: str, key: str, words: str, line
     assert problem.line == line
 
 
-SECRET = "sk-proj-abcdefghijklmnop1234"
-WITH_SECRET = {
-    "as a key name": openai(f"api_key_env: {SECRET}"),
-    "as an unknown key": openai(f"api_key: {SECRET}"),
-    "in a header": openai(f'headers: {{Authorization: "Bearer {SECRET}"}}'),
-    "in the address": openai(f'base_url: "http://h/v1?key={SECRET}"'),
-    "as a password": openai(f'base_url: "http://user:{SECRET}@h/v1"'),
-    "in the params": openai(f"params: {{user: [{{a: {SECRET}}}]}}"),
-    "as a key of a mapping": openai(f"{SECRET}: 1"),
-    "as the target": swap("{type: local}", SECRET),
-    "as the type": swap("{type: local}", f"{{type: {SECRET}}}"),
-    "in another block": GOOD + f"algorithm: {{name: {SECRET}}}\n",
-    "in broken YAML": swap("{type: local}", f"*{SECRET}"),
-}
-
-
-@pytest.mark.parametrize("text", WITH_SECRET.values(), ids=WITH_SECRET.keys())
-def test_no_message_repeats_a_secret(text: str, tmp_path: Path) -> None:
-    """Wherever a key was put by mistake, it does not reach a terminal or a log."""
-    told = "\n".join(map(str, problems_of(text, tmp_path)))
-    assert "abcdefghijklmnop" not in told
-
-
-@pytest.mark.parametrize("rest", ["api_key_env: hunter-2", "headers: {X: hunter-2}", 'base_url: "ftp://a:hunter-2@h"'])
-def test_a_value_where_only_names_belong_is_not_repeated(rest: str, tmp_path: Path) -> None:
-    """A password does not look like a key, but stands where people put keys."""
-    (problem,) = problems_of(openai(rest), tmp_path)
-    assert problem.key.startswith("target.")
-    assert "hunter" not in str(problem)
-
-
 def test_every_problem_is_reported_in_the_order_of_the_file(tmp_path: Path) -> None:
     """Nobody has to fix a config one error at a time, not even for errors between blocks."""
     text = swap("demo", "Demo") + "budget: {max_calls: 0}\ngate: {metric: x}\nnonsense: 1\nbudget: {}\n"
@@ -397,42 +332,3 @@ def test_sound_blocks_are_checked_against_each_other_beside_broken_ones(tmp_path
     """A broken budget does not hide a gate that names no metric."""
     problems = problems_of(GOOD + "budget: {max_calls: 0}\ngate: {metric: x}\n", tmp_path)
     assert [problem.key for problem in problems] == ["budget.max_calls", "gate.metric"]
-
-
-def test_an_alias_bomb_is_refused_at_once(tmp_path: Path) -> None:
-    """Ten levels of ten aliases would be ten thousand million values."""
-    levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]\n" for n in range(1, 11))
-    (problem,) = problems_of(f"l0: &l0 [a]\n{levels}", tmp_path)
-    assert "once aliases are expanded" in problem.message
-
-
-def test_a_data_file_given_as_config_is_refused_before_all_of_it_is_read(tmp_path: Path) -> None:
-    """YAML is read slowly; a config of a million values is a mistake."""
-    (problem,) = problems_of("- 1\n" * 1_000_000, tmp_path)
-    assert "more than 50,000 values" in problem.message
-    assert problem.line == 50_000
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"name: \xff\xfe", "is not UTF-8 text (byte 6)"),
-        ("name: demo\n".encode("utf-16"), "is not UTF-8 text"),
-        (b"#" * 5_000_001, "is larger than 5 MB"),
-    ],
-)
-def test_a_file_that_is_no_text_is_refused(content: bytes, words: str, tmp_path: Path) -> None:
-    """Whatever is given as a config gets a sentence, not a traceback."""
-    path = tmp_path / "c.yaml"
-    path.write_bytes(content)
-    with pytest.raises(ConfigError, match=r"c\.yaml") as caught:
-        load_config(path)
-    assert words in str(caught.value)
-
-
-def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
-    """The message says which of the two it is."""
-    with pytest.raises(ConfigError, match="does not exist"):
-        load_config(tmp_path / "none.yaml")
-    with pytest.raises(ConfigError, match="can't be read: Is a directory"):
-        load_config(tmp_path)

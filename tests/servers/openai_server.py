@@ -12,6 +12,9 @@ from typing import Any, Literal, Self
 
 Chat = list[dict[str, Any]]
 
+KEY = "sk-secret-1234567890"
+"""For clients that send one: the server takes any."""
+
 
 @dataclass(frozen=True)
 class Fault:

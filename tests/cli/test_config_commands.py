@@ -1,0 +1,113 @@
+"""``--help``, ``init``, ``validate``, ``schema``, and what ``train`` refuses: what comes before the first paid call."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from commandline import promptrl
+from servers.toy_model import CONFIG, write_experiment
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """``promptrl --help`` stays quick because torch, SB3 and openai are not loaded for it."""
+    code = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from promptrl.cli import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "heavy = {'torch', 'openai', 'stable_baselines3', 'transformers', 'scipy', 'pydantic', 'jinja2', 'matplotlib'}"
+        " & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_folds_need_rows_of_one_file_and_no_looks_between(trained: Path) -> None:
+    """What can't be is said before a call is paid for."""
+    few = promptrl("validate", trained / "toy.yaml", "-s", "dataset.folds=8", "-s", "dataset.limit=20")
+    assert (few.exit_code, "dataset.folds: got 8" in few.stderr) == (2, True)
+    both = promptrl("validate", trained / "toy.yaml", "-s", "dataset.folds=8", "-s", "gate.sequential=true")
+    assert (both.exit_code, "gate.sequential" in both.stderr) == (2, True)
+
+
+def test_validate_says_what_the_test_rows_can_show(trained: Path) -> None:
+    """And warns when the gate asks for less than that."""
+    said = promptrl("validate", trained / "toy.yaml", "-s", "gate.min_improvement=0.01").stderr
+    assert "36 test rows show an improvement of" in " ".join(said.split())
+    assert "gate.min_improvement is 1 points, less than" in " ".join(said.split())
+    power = json.loads(promptrl("validate", trained / "toy.yaml", "--json").stdout)["power"]
+    assert (power["rows"], 0.15 < power["smallest_improvement"] < 0.35) == (36, True)
+
+
+def test_broken_configs_are_all_reported_before_anything_runs(tmp_path: Path) -> None:
+    """One bad config of two stops both, and no run folder appears."""
+    good = write_experiment(tmp_path)
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(CONFIG.replace("question, reference: sum", "question, reference: summ").replace("toy\n", "bad\n"))
+    done = promptrl("train", good, bad, "--runs-dir", tmp_path / "runs")
+    assert done.exit_code == 2
+    assert "dataset.reference" in done.stderr
+    assert "sum" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ("algorithm.params.gamma=1.5", "algorithm.params.gamma"),
+        ("algorithm.params.gama=0.9", "algorithm.params.gama"),
+        ("budget.max_calls=60", "budget.max_calls"),
+        ("dataset.input=quest", "dataset.input"),
+        ("dataset.path=missing.csv", "dataset.path"),
+        ("budget.max_usd=1", "target.price"),
+        ("dataset.splits.test=0.001", "dataset.splits"),
+    ],
+)
+def test_what_only_the_data_shows_is_an_error_before_the_first_call(tmp_path: Path, change: str, key: str) -> None:
+    """Problems beyond the YAML name their key too, and nothing is called."""
+    config = write_experiment(tmp_path)
+    for command in (("validate", config), ("train", config, "--runs-dir", tmp_path / "runs")):
+        done = promptrl(*command, "-s", change)
+        assert done.exit_code == 2, done.stderr
+        assert key in done.stderr
+        assert re.search(r"\d problems? found\.$", done.stderr)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_validate_says_what_a_run_would_cost(tmp_path: Path) -> None:
+    """A valid config is summed up, also as JSON."""
+    config = write_experiment(tmp_path)
+    assert "at most 900 calls" in promptrl("validate", config).stderr
+    plan = json.loads(promptrl("validate", config, "--json").stdout)
+    assert plan["calls"]["total"] == 900
+    assert plan["prompts"] == 36
+
+
+def test_validate_never_imports_the_users_code(tmp_path: Path) -> None:
+    """A ``python`` target runs only when trained."""
+    config = write_experiment(tmp_path, CONFIG.replace("servers.toy_model:answer", "no_such_module:answer"))
+    assert promptrl("validate", config).exit_code == 0
+    done = promptrl("train", config, "--runs-dir", tmp_path / "runs")
+    assert done.exit_code == 2
+    assert "target.function" in done.stderr
+
+
+def test_init_writes_an_example_that_validates(tmp_path: Path) -> None:
+    """The first thing a new user does works; an existing file is safe."""
+    config = tmp_path / "mine.yaml"
+    assert promptrl("init", config, "--example", "quickstart").exit_code == 0
+    assert promptrl("validate", config).exit_code == 0
+    assert promptrl("init", config).exit_code == 2
+    assert promptrl("init", config, "--force").exit_code == 0
+    assert "quickstart" in promptrl("init", "--example", "list").stdout
+    assert promptrl("init", tmp_path / "x.yaml", "--example", "quikstart").exit_code == 2
+
+
+def test_schema_names_every_block() -> None:
+    """The table and the JSON Schema come from the same models."""
+    assert "algorithm.name" in promptrl("schema").stderr + promptrl("schema").stdout
+    assert "algorithm" in json.loads(promptrl("schema", "--json").stdout)["properties"]

@@ -1,0 +1,141 @@
+"""``eval``: runs and prompt files on held-out rows, and the verdict as an exit code."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from commandline import only_result, promptrl
+
+SPLITS = ("train", "validation", "test")
+
+
+def test_eval_prints_a_table_and_json_that_agrees_with_the_run(trained: Path) -> None:
+    """``eval`` repeats the test comparison from the cache."""
+    shown = promptrl("eval", "toy-0001", "--runs-dir", trained / "runs")
+    assert shown.exit_code == 0, shown.stderr
+    assert "100.0 %" in shown.stdout
+    printed = promptrl("eval", "toy-0001", "--runs-dir", trained / "runs", "--json")
+    data = json.loads(printed.stdout)
+    result = only_result(trained)
+    assert data["winner"]["test"] == result["winner"]["test"]
+    assert data["difference"] == result["improvement"]["test"]
+    assert (trained / "runs/toy-0001/evals/1/result.json").is_file()
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_eval_scores_other_splits(trained: Path, split: str) -> None:
+    """Every split can be asked for."""
+    done = promptrl("eval", "toy-0001", "--split", split, "--runs-dir", trained / "runs", "--json")
+    assert json.loads(done.stdout)["winner"][split]["score"] == 1.0
+
+
+@pytest.fixture
+def own_run(trained: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run and of all that it needs, to be damaged."""
+    for name in ("toy.yaml", "sums.csv"):
+        shutil.copy(trained / name, tmp_path)
+    run = tmp_path / "runs/toy-0001"
+    shutil.copytree(trained / "runs/toy-0001", run)
+    resolved = run / "config.resolved.yaml"
+    resolved.write_text(resolved.read_text().replace(str(trained), str(tmp_path)))
+    return run
+
+
+def test_eval_counts_the_looks_at_the_test_rows(own_run: Path) -> None:
+    """In its result and on the screen; other splits are there to be looked at."""
+    shown = [promptrl("eval", "latest", "--runs-dir", own_run.parent).stdout for _ in range(2)]
+    assert ["look at these test rows" in text for text in shown] == [False, True]
+    assert "second look" in shown[1]
+    options = ("--runs-dir", own_run.parent, "--json")
+    looks = [json.loads(promptrl("eval", "latest", "--split", split, *options).stdout)["look"] for split in SPLITS]
+    assert looks == [None, None, 3]
+    newest = max((own_run / "evals").iterdir(), key=lambda folder: int(folder.name))
+    assert json.loads((newest / "result.json").read_text())["look"] == 3
+
+
+def test_eval_refuses_a_run_whose_data_changed(own_run: Path) -> None:
+    """Other splits would count rows as test that the search had seen."""
+    assert promptrl("eval", "latest", "--runs-dir", own_run.parent).exit_code == 0
+    data = own_run.parents[1] / "sums.csv"
+    data.write_text(data.read_text() + "99 + 1,100\n")
+    done = promptrl("eval", "latest", "--runs-dir", own_run.parent)
+    assert (done.exit_code, "changed" in done.stderr) == (6, True)
+
+
+def test_eval_gets_along_without_the_logged_baseline(own_run: Path) -> None:
+    """The config says what it was; a winner that is gone is gone."""
+    result = json.loads((own_run / "result.json").read_text())
+    prompts = own_run / "prompts.jsonl"
+    lines = [line for line in prompts.read_text().splitlines(True) if result["baseline"]["prompt_id"] not in line]
+    prompts.write_text("".join(lines))
+    done = promptrl("eval", "latest", "--runs-dir", own_run.parent, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["baseline"]["test"] == result["baseline"]["test"]
+    prompts.unlink()
+    lost = promptrl("eval", "latest", "--runs-dir", own_run.parent)
+    assert (lost.exit_code, "lost its winner" in lost.stderr) == (6, True)
+
+
+def test_eval_takes_a_prompt_file(trained: Path) -> None:
+    """A text file without placeholders is a system message."""
+    worse = trained / "worse.txt"
+    worse.write_text("Name a fruit.")
+    options = ("--config", trained / "toy.yaml", "--runs-dir", trained / "runs", "--json")
+    assert json.loads(promptrl("eval", worse, *options).stdout)["winner"]["test"]["score"] == 0.0
+
+
+@pytest.mark.parametrize("form", ["json", "txt"])
+def test_eval_takes_back_what_export_gave(trained: Path, form: str) -> None:
+    """The file is the winner again: same messages, same score."""
+    file = trained / f"best.{form}"
+    exported = promptrl("export", "toy-0001", "-f", form, "-o", file, "--runs-dir", trained / "runs")
+    assert exported.exit_code == 0, exported.stderr
+    done = promptrl("eval", file, "--config", trained / "toy.yaml", "--runs-dir", trained / "runs", "--json")
+    winner = json.loads(done.stdout)["winner"]
+    assert winner["messages"] == only_result(trained)["winner"]["messages"]
+    assert winner["test"]["score"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("Add {numbers}.", "{numbers}"), ("[user]\nAdd the numbers.", "has no placeholder")]
+)
+def test_eval_refuses_a_prompt_that_does_not_fit_the_data(trained: Path, text: str, message: str) -> None:
+    """Instead of ending in the middle, or asking the same for every row."""
+    prompt = trained / "foreign.txt"
+    prompt.write_text(text)
+    done = promptrl("eval", prompt, "--config", trained / "toy.yaml", "--runs-dir", trained / "runs")
+    assert (done.exit_code, message in " ".join(done.stderr.split())) == (2, True)
+
+
+def test_eval_of_a_prompt_file_keeps_to_the_runs_folder_of_the_config(trained: Path, tmp_path: Path) -> None:
+    """The answers are cached where training caches them, not in a stray ``runs``."""
+    prompt = tmp_path / "prompt.txt"
+    prompt.write_text("Add the numbers.")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        done = promptrl("eval", prompt, "--config", trained / "toy.yaml", "-s", "output.runs_dir=elsewhere")
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "elsewhere/.cache.sqlite").is_file()
+    assert not (tmp_path / "runs").exists()
+
+
+def test_eval_says_whether_config_belongs_to_its_subject(trained: Path) -> None:
+    """A prompt file needs a config, a run has its own."""
+    prompt = trained / "prompt.txt"
+    prompt.write_text("Add the numbers.")
+    lonely = promptrl("eval", prompt, "--runs-dir", trained / "runs")
+    assert (lonely.exit_code, "--config" in lonely.stderr) == (2, True)
+    both = promptrl("eval", "toy-0001", "--config", trained / "toy.yaml", "--runs-dir", trained / "runs")
+    assert (both.exit_code, "no prompt file toy-0001" in both.stderr) == (2, True)
+
+
+def test_fail_on_turns_a_verdict_into_exit_code_3(trained: Path) -> None:
+    """A gate fails only when asked to."""
+    same = trained / "same.txt"
+    same.write_text("Look at this.")
+    options = ("--config", trained / "toy.yaml", "--runs-dir", trained / "runs")
+    assert promptrl("eval", same, *options).exit_code == 0
+    assert promptrl("eval", same, *options, "--fail-on", "worse").exit_code == 0
+    assert promptrl("eval", same, *options, "--fail-on", "not-improved").exit_code == 3
+    assert promptrl("eval", same, *options, "--fail-on", "sometimes").exit_code == 2

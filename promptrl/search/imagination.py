@@ -28,12 +28,14 @@ class Ending:
     """Where an imagined episode came to.
 
     Attributes:
-        prompt: The best prompt on its way.
-        value: What its draw says it is worth.
+        start: Where it began.
+        edits: Those that lead to the best prompt on its way.
+        value: What its draw says that one is worth.
         draw: Number of the draw.
     """
 
-    prompt: Prompt
+    start: Prompt
+    edits: tuple[int, ...]
     value: float
     draw: int
 
@@ -219,8 +221,7 @@ class Imagination:
             if not going.any():
                 break
         return [
-            Ending(self.moves.replay(start, routes[i][: kept[i]]), float(best[i]), int(draws[i]))
-            for i, start in enumerate(starts)
+            Ending(start, tuple(routes[i][: kept[i]]), float(best[i]), int(draws[i])) for i, start in enumerate(starts)
         ]
 
     def _greedy(self, view: _View) -> Indices:

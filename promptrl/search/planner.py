@@ -4,7 +4,8 @@ Whoever steers it decides how prompts are edited in the imagination: an agent (`
 (``baselines/thompson.py``).
 """
 
-from collections.abc import Container, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -13,7 +14,7 @@ import numpy as np
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.asking import Asker
 from promptrl.search.candidates import Candidate
-from promptrl.search.imagination import Choose, Imagination, Starts
+from promptrl.search.imagination import Choose, Ending, Imagination, Starts
 from promptrl.search.moves import Moves
 from promptrl.search.surrogate import Surrogate
 from promptrl.search.variances import Link
@@ -164,7 +165,7 @@ class Planner:
         best = [max(endings[i : i + each], key=lambda e: e.value) for i in range(0, len(draws), each)]
         is_uniform = self._rng.random(n) < self._rules.uniform_share
         return [
-            Proposal(self.asker.space.draw(self._rng) if is_uniform[i] else best[i].prompt, bool(is_uniform[i]))
+            Proposal(self.asker.space.draw(self._rng) if is_uniform[i] else self._reached(best[i]), bool(is_uniform[i]))
             for i in range(n)
         ]
 
@@ -211,11 +212,14 @@ class Planner:
         drawn = [self.asker.space.draw(self._rng) for _ in range(LAST_STARTS - len(leaders))]
         starts = [*leaders, *drawn]
         endings = self.imagination.roll_out(choose, starts, np.zeros(len(starts), dtype=np.intp))
-        return self.ranking([ending.prompt for ending in endings])
+        return self.ranking([self._reached(ending) for ending in endings])
 
     def _batch(self) -> int:
         wanted = max(BATCH, int(BATCH_SHARE * self.asker.calls_used), int(BATCH_PER_FEATURE * self.moves.n_features))
         return max(1, min(wanted, self.asker.calls_left))
+
+    def _reached(self, ending: Ending) -> Prompt:
+        return self.moves.replay(ending.start, ending.edits)
 
     def _start(self, kind: int, leaders: Sequence[Prompt]) -> Prompt:
         """Where an episode begins: the baseline, a leader, or anywhere."""
@@ -230,23 +234,24 @@ class Planner:
         promising = [c.prompt for c in sorted(self.leaders, key=lambda c: -(c.mean + c.sd))]
         asks: list[Ask] = []
         uniform: list[bool] = []
-        taken: set[Ask] = set()
+        taken: defaultdict[str, set[int]] = defaultdict(set)
         for proposal in proposals:
             prompt, free = self._with_free_rows([proposal.prompt, *promising], taken)
             order = sorted(self._rng.permutation(len(free)), key=lambda at: self._row_asks[free[at]])
             for at in order[: self._rules.rows_per_prompt]:
                 asks.append((prompt, free[at]))
                 uniform.append(proposal.is_uniform and prompt is proposal.prompt)
-                taken.add((prompt, free[at]))
+                taken[prompt.prompt_id].add(free[at])
                 self._row_asks[free[at]] += 1
         return asks, uniform
 
-    def _with_free_rows(self, prompts: Sequence[Prompt], taken: Container[Ask]) -> tuple[Prompt, list[int]]:
+    def _with_free_rows(self, prompts: Sequence[Prompt], taken: Mapping[str, set[int]]) -> tuple[Prompt, list[int]]:
         """The first of the prompts that has rows left, else one from anywhere, and its rows."""
         drawn = (self.asker.space.draw(self._rng) for _ in range(DRAWS_FOR_FREE_ROWS))
         prompt = prompts[0]
         for prompt in chain(prompts, drawn):
-            free = [r for r in self.asker.untried_rows(prompt) if (prompt, r) not in taken]
+            used = taken.get(prompt.prompt_id, set())
+            free = [r for r in self.asker.untried_rows(prompt) if r not in used]
             if free:
                 return prompt, free
         return prompt, []

@@ -15,10 +15,12 @@ from promptrl.llm.engine import Engine
 
 
 def echo(text: str, attempt: int) -> Completion:
+    """The question in capitals."""
     return Completion(text.upper(), prompt_tokens=5, completion_tokens=2, latency_s=0.25)
 
 
 def engine_over(target: Target, budget: Budget | None = None, time: FakeTime | None = None, **fields: Any) -> Engine:
+    """An engine on a clock of its own, without a cache and without limits unless given."""
     time = time or FakeTime()
     fields.setdefault("cache", None)
     return Engine(target, budget=budget or Budget(max_calls=None), clock=time.clock, sleep=time.sleep, **fields)

@@ -136,7 +136,8 @@ def test_local_search_ends_where_no_edit_helps():
     space = make_space(demonstrations=(), tokens=None)
     imagination, moves = imagine(space), Moves(space)
     for ending in imagination.roll_out(None, [space.baseline] * 16, np.arange(16)):
-        walks = imagination.begin(moves.features(ending.prompt)[None], np.array([ending.draw]))
+        reached = moves.replay(ending.start, ending.edits)
+        walks = imagination.begin(moves.features(reached)[None], np.array([ending.draw]))
         assert imagination.value(walks)[0] == pytest.approx(ending.value)
         assert imagination.look(walks).change.max() <= 1e-9
 

@@ -5,7 +5,7 @@ Whoever steers it decides how prompts are edited in the imagination: an agent (`
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -245,12 +245,12 @@ class Planner:
                 self._row_asks[free[at]] += 1
         return asks, uniform
 
-    def _with_free_rows(self, prompts: Sequence[Prompt], taken: Mapping[str, set[int]]) -> tuple[Prompt, list[int]]:
+    def _with_free_rows(self, prompts: Sequence[Prompt], taken: defaultdict[str, set[int]]) -> tuple[Prompt, list[int]]:
         """The first of the prompts that has rows left, else one from anywhere, and its rows."""
         drawn = (self.asker.space.draw(self._rng) for _ in range(DRAWS_FOR_FREE_ROWS))
         prompt = prompts[0]
         for prompt in chain(prompts, drawn):
-            used = taken.get(prompt.prompt_id, set())
+            used = taken[prompt.prompt_id]
             free = [r for r in self.asker.untried_rows(prompt) if r not in used]
             if free:
                 return prompt, free

@@ -324,10 +324,9 @@ class Surrogate:
     def _solve(self, sums: _InColumns, variances: Variances) -> _Posterior:
         """The posterior under variances."""
         working, row_x = sums.working, sums.row_x
-        spread = working.row_spread(variances.rows)
+        spread, squares, log_determinant = working.without_rows(variances.rows)
         xx = sums.xx - row_x.T @ (row_x * spread[:, None])
         xy = sums.xy - row_x.T @ (spread * working.row_pull)
-        squares, log_determinant = working.without_rows(variances.rows)
         log_determinant -= self._prior.add_to(xx, variances)
         root = cholesky(xx, lower=True, overwrite_a=True, check_finite=False)
         log_determinant += 2 * float(np.log(np.diag(root)).sum())

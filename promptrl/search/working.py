@@ -50,14 +50,16 @@ class Working:
             log_weight=float(np.log(weight).sum()),
         )
 
-    def row_spread(self, variance: float) -> Floats:
-        """What is left of the variance of each row's difficulty given everything else, shape (n_seen,)."""
-        return np.asarray(variance / (1 + variance * self.row_weight))
+    def without_rows(self, variance: float) -> tuple[Floats, float, float]:
+        """With difficulties of that variance integrated out.
 
-    def without_rows(self, variance: float) -> tuple[float, float]:
-        """With difficulties of that variance integrated out: the squares left, and what the log determinant gains."""
-        explained = float(np.square(self.row_pull) @ self.row_spread(variance))
-        return self.squares - explained, float(np.log1p(variance * self.row_weight).sum())
+        Returns:
+            What is left of each row's variance given everything else, shape (n_seen,); the squares left; what the log
+            determinant gains.
+        """
+        left = variance / (1 + variance * self.row_weight)
+        squares = self.squares - float(np.square(self.row_pull) @ left)
+        return left, squares, float(np.log1p(variance * self.row_weight).sum())
 
     def deviation(self, covariance: Floats, row_variance: float) -> tuple[float, float]:
         """Squares that a prior leaves unexplained, and the log determinant of the covariance over that of the noise.
@@ -69,10 +71,9 @@ class Working:
             covariance: Prior covariance of the prompts' values, shape (n_prompts, n_prompts).
             row_variance: Prior variance of row difficulty.
         """
-        spread = self.row_spread(row_variance)
+        spread, squares, log_rows = self.without_rows(row_variance)
         precision = np.diag(self.weight) - (self.placed.T @ self.placed.multiply(spread[:, None])).toarray()
         pull = self.pull - self.placed.T @ (spread * self.row_pull)
-        squares, log_rows = self.without_rows(row_variance)
         factors = lu_factor(np.eye(len(pull)) + precision @ covariance, check_finite=False)
         explained = float(pull @ covariance @ lu_solve(factors, pull, check_finite=False))
         log_prompts = float(np.log(np.abs(np.diag(factors[0]))).sum())

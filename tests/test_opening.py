@@ -3,17 +3,10 @@
 from pathlib import Path
 
 import pytest
+from commandline import promptrl
 from servers.toy_model import CONFIG, write_experiment
-from typer.testing import CliRunner, Result
-
-from promptrl.cli import app
 
 FUNCTION = '{type: python, function: "servers.toy_model:answer", params: {temperature: 0, max_tokens: 8}}'
-
-
-def promptrl(*arguments: object) -> Result:
-    """Run a command as ``promptrl ...`` would."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def write_second(folder: Path, target: str = FUNCTION, metric: str = "{type: exact_match}") -> Path:

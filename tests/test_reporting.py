@@ -7,16 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commandline import promptrl
 from servers.toy_model import write_experiment
-from typer.testing import CliRunner, Result
 
-from promptrl.cli import app
 from promptrl.reporting import DATA_CHANGED, DATA_GONE
-
-
-def promptrl(*arguments: object) -> Result:
-    """Run a command as ``promptrl ...`` would."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")

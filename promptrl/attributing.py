@@ -11,7 +11,7 @@ from promptrl.analysis.notes import effects_note, pruning_note
 from promptrl.analysis.pruning import Pruning
 from promptrl.analysis.statistics import Comparison
 from promptrl.evaluation import Outcome
-from promptrl.prompts.edits import Edit
+from promptrl.prompts.edits.base import Edit
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.runs import Run

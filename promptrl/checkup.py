@@ -8,9 +8,9 @@ from promptrl.config import LoadedConfig
 from promptrl.config.targets import OpenAITargetConfig
 from promptrl.errors import TargetError
 from promptrl.llm.base import Completion, Request, Target, excerpt
-from promptrl.llm.budget import Budget, prompt_token_bound
-from promptrl.llm.engine import Engine
-from promptrl.llm.stop import Stop
+from promptrl.llm.engine.budget import Budget, prompt_token_bound
+from promptrl.llm.engine.engine import Engine
+from promptrl.llm.engine.stop import Stop
 from promptrl.opening import open_target
 from promptrl.parts import Parts
 
@@ -94,7 +94,7 @@ def _ask(engine: Engine, request: Request) -> Completion:
 def _sent(target: Target, loaded: LoadedConfig, params: Mapping[str, Any]) -> Mapping[str, Any]:
     """The parameters by the names under which they are sent by now."""
     if isinstance(loaded.config.target, OpenAITargetConfig):
-        from promptrl.llm.openai import OpenAITarget
+        from promptrl.llm.targets.openai import OpenAITarget
 
         if isinstance(target, OpenAITarget):
             return target.sent_params(params)

@@ -13,12 +13,12 @@ from typing import Any, Protocol
 
 from promptrl.errors import BudgetExhaustedError, TargetError
 from promptrl.llm.base import Completion, CompletionError, Purpose, Request
-from promptrl.llm.budget import Budget
-from promptrl.llm.engine import Engine
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics import Metric
-from promptrl.tasks.reward import Objective
+from promptrl.tasks.objective import Objective
 
 MAX_MISSING_SHARE = 0.05
 MAX_MISSING_CALLS = 2

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from promptrl.analysis.power import SplitPower
-from promptrl.llm.stats import EngineStats
+from promptrl.llm.engine.stats import EngineStats
 
 Stage = Literal["search", "validation", "test"]
 

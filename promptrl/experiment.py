@@ -17,8 +17,8 @@ from promptrl.errors import BudgetExhaustedError, PromptrlError, RunLockedError,
 from promptrl.evaluating import meet
 from promptrl.evaluation import Evaluator, Outcome
 from promptrl.events import Observer, RunFinished, ignore
-from promptrl.llm.budget import Budget
-from promptrl.llm.engine import Engine
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.engine import Engine
 from promptrl.looks import record_look
 from promptrl.opening import Engines, given_or_new, make_budget, make_evaluator, rows_per_look
 from promptrl.outcome_file import OutcomeFile

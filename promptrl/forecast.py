@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from promptrl.config import LoadedConfig
 from promptrl.config.targets import LocalTargetConfig, ReplayTargetConfig
-from promptrl.llm.budget import completion_token_bound, prompt_token_bound
+from promptrl.llm.engine.budget import completion_token_bound, prompt_token_bound
 from promptrl.parts import Parts
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace

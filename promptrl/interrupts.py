@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from promptrl.errors import StopRequestedError
-from promptrl.llm.stop import Stop
+from promptrl.llm.engine.stop import Stop
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from promptrl.errors import StopRequestedError
-from promptrl.llm.stop import Stop
+from promptrl.llm.engine.stop import Stop
 
 _LOOK_S = 0.2
 

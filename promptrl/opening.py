@@ -15,14 +15,14 @@ from promptrl.config import LoadedConfig
 from promptrl.config.targets import LocalTargetConfig, OpenAITargetConfig, PythonTargetConfig, ReplayTargetConfig
 from promptrl.errors import ConfigError
 from promptrl.evaluation import AskKey, Evaluator, Outcome, OutcomeLog
-from promptrl.llm.asking import Trace
 from promptrl.llm.base import Completion, Target
-from promptrl.llm.budget import Budget
-from promptrl.llm.cache import Cache
-from promptrl.llm.engine import Engine
-from promptrl.llm.stop import Stop
+from promptrl.llm.engine.attempts import Trace
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.cache import Cache
+from promptrl.llm.engine.engine import Engine
+from promptrl.llm.engine.stop import Stop
 from promptrl.parts import Parts, located
-from promptrl.tasks.metrics.code import import_functions
+from promptrl.tasks.metrics.python import import_functions
 
 CACHE_NAME = ".cache.sqlite"
 
@@ -188,12 +188,12 @@ def _open_target(loaded: LoadedConfig, code_folder: Path) -> Target:
     target = loaded.config.target
     match target:
         case LocalTargetConfig():
-            from promptrl.llm.local import LocalTarget
+            from promptrl.llm.targets.local import LocalTarget
 
             model = loaded.resolve(target.model) if target.model.startswith((".", "/", "~")) else target.model
             return LocalTarget(model, batch_size=target.batch_size)
         case OpenAITargetConfig():
-            from promptrl.llm.openai import OpenAITarget
+            from promptrl.llm.targets.openai import OpenAITarget
 
             return OpenAITarget(
                 target.model,
@@ -203,11 +203,11 @@ def _open_target(loaded: LoadedConfig, code_folder: Path) -> Target:
                 timeout_s=target.timeout_s,
             )
         case ReplayTargetConfig():
-            from promptrl.llm.replay import ReplayTarget
+            from promptrl.llm.targets.replay import ReplayTarget
 
             return ReplayTarget(Path(loaded.resolve(target.path)))
         case PythonTargetConfig():
-            from promptrl.llm.python import PythonTarget
+            from promptrl.llm.targets.python import PythonTarget
 
             return PythonTarget(target.function, folder=code_folder)
 

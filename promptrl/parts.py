@@ -17,7 +17,7 @@ from promptrl.config.targets import OpenAITargetConfig, ReplayTargetConfig
 from promptrl.errors import ConfigError, Problem
 from promptrl.events import Stage
 from promptrl.llm.base import Message
-from promptrl.llm.prices import Price, price_of
+from promptrl.llm.engine.prices import Price, price_of
 from promptrl.prompts.prompt import Demonstration, UserTemplate
 from promptrl.prompts.space import EditSpace, build_edit_space
 from promptrl.runs import Run
@@ -25,7 +25,7 @@ from promptrl.search.finalists import MAX_FINALISTS
 from promptrl.search.hyperparameters import BUILTIN_ALGORITHMS, check_params, is_baseline
 from promptrl.tasks.dataset import Example, accepted_answers, build_examples, dataset_hash, load_rows
 from promptrl.tasks.metrics import Metric, build_metric
-from promptrl.tasks.reward import Objective
+from promptrl.tasks.objective import Objective
 from promptrl.tasks.splits import Splits, fold_examples, split_examples
 
 MIN_FINALIST_CALLS = 40

@@ -9,7 +9,7 @@ from promptrl.analysis.sequential import Course
 from promptrl.analysis.statistics import Comparison, Verdict, mean_interval, paired_comparison, verdict
 from promptrl.config import GateConfig
 from promptrl.evaluation import Outcome
-from promptrl.llm.budget import Spending
+from promptrl.llm.engine.budget import Spending
 from promptrl.prompts.files import template_messages
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.finalists import Finalist

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from promptrl.events import BestEstimated, CallsMade, FinalistsMet, Observer, RunStarted, Stage
-from promptrl.llm.budget import Budget
-from promptrl.llm.engine import Engine
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.engine import Engine
 from promptrl.looks import count_looks
 from promptrl.parts import Parts
 from promptrl.runs import Run

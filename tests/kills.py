@@ -32,9 +32,9 @@ from servers import toy_model
 from servers.openai_server import Chat, OpenAIServer
 from servers.toy_model import CONFIG, write_experiment
 
-from promptrl.llm.background import background_loop
 from promptrl.llm.base import Message
-from promptrl.llm.local import LocalTarget
+from promptrl.llm.engine.background import background_loop
+from promptrl.llm.targets.local import LocalTarget
 
 QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
 CONCURRENCY = 4

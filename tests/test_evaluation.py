@@ -10,12 +10,12 @@ from servers.stub_target import StubTarget
 from promptrl.errors import BudgetExhaustedError, TargetError
 from promptrl.evaluation import AskKey, Evaluator, Outcome
 from promptrl.llm.base import Completion, TransientError
-from promptrl.llm.budget import Budget
-from promptrl.llm.engine import Engine
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt, UserTemplate
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics import build_metric
-from promptrl.tasks.reward import Objective
+from promptrl.tasks.objective import Objective
 
 ROWS = [Example(f"row{i}", {"q": f"q{i}"}, "yes", {}) for i in range(40)]
 PROMPTS = [Prompt((("task", f"task {i}"),), (), UserTemplate("{q}")) for i in range(3)]

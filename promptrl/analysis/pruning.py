@@ -15,7 +15,7 @@ from typing import Literal
 from promptrl.analysis.statistics import Comparison, paired_comparison
 from promptrl.errors import BudgetExhaustedError
 from promptrl.evaluation import Evaluator, Outcome
-from promptrl.prompts.edits import rough_tokens
+from promptrl.prompts.edits.base import rough_tokens
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.tasks.dataset import Example

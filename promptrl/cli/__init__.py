@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from promptrl import __version__
-from promptrl.cli import bench, cache, configs, doctor, evaluation, export, report, runs, training
+from promptrl.cli import bench, cache, configs, doctor, evaluate, export, report, runs, train
 from promptrl.errors import PromptrlError
 
 
@@ -63,8 +63,8 @@ def _root(
 
 
 configs.register(app)
-training.register(app)
-evaluation.register(app)
+train.register(app)
+evaluate.register(app)
 bench.register(app)
 export.register(app)
 report.register(app)

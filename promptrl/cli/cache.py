@@ -11,7 +11,7 @@ import typer
 from promptrl.cli.options import DEFAULT_RUNS_DIR, AsJson, RunsDir
 
 if TYPE_CHECKING:
-    from promptrl.llm.cache import Cache
+    from promptrl.llm.engine.cache import Cache
 
 app = typer.Typer(no_args_is_help=True, help="Look at, empty or export the cache of answers.")
 
@@ -79,7 +79,7 @@ def _open(runs_dir: Path, path: Path | None) -> Iterator["Cache"]:
     import sqlite3
 
     from promptrl.errors import UsageError
-    from promptrl.llm.cache import Cache, is_cache
+    from promptrl.llm.engine.cache import Cache, is_cache
     from promptrl.opening import CACHE_NAME
 
     path = path or runs_dir / CACHE_NAME

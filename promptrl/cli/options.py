@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from promptrl.config import LoadedConfig
-    from promptrl.llm.trace import TraceFile
+    from promptrl.llm.engine.trace import TraceFile
     from promptrl.parts import Parts
 
 Overrides = Annotated[
@@ -47,7 +47,7 @@ DebugLog = Annotated[
 @contextmanager
 def tracing(debug_log: Path | None) -> "Iterator[TraceFile | None]":
     """The debug log that was asked for."""
-    from promptrl.llm.trace import TraceFile
+    from promptrl.llm.engine.trace import TraceFile
 
     if debug_log is None:
         yield None

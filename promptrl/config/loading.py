@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from promptrl.config.blocks import SECRET, Issue, hide_secrets, show
 from promptrl.config.datasets import DatasetConfig
+from promptrl.config.experiment import ExperimentConfig, GateConfig, RewardConfig, cross_issues
 from promptrl.config.messages import translate
-from promptrl.config.models import ExperimentConfig, GateConfig, RewardConfig, cross_issues
 from promptrl.config.overrides import OVERRIDE_FILE, apply_override
 from promptrl.config.prompts import PromptConfig
 from promptrl.config.source import Source, SourceError, dump, parse

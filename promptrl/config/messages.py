@@ -6,7 +6,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from promptrl.config.blocks import Issue, show
-from promptrl.config.models import ExperimentConfig
+from promptrl.config.experiment import ExperimentConfig
 from promptrl.config.schema import Place, SchemaRow, expectation, fields_of, place_of, schema_rows
 from promptrl.config.source import Mark
 from promptrl.errors import nearest

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from promptrl.config.blocks import Block, Expect
-from promptrl.config.models import ExperimentConfig
+from promptrl.config.experiment import ExperimentConfig
 
 JSON_SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

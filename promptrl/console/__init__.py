@@ -1,7 +1,7 @@
 """Everything people see: the only part of promptrl that imports rich."""
 
-from promptrl.console.benches import show_bench, show_bench_run
-from promptrl.console.engine import show_cache, show_checkup, show_forecast
+from promptrl.console.bench import show_bench, show_bench_run
+from promptrl.console.doctor import show_cache, show_checkup, show_forecast
 from promptrl.console.live import failures_told, training_view
 from promptrl.console.screen import print_data, print_text, show_error, show_message, show_notes
 from promptrl.console.tables import (

@@ -20,7 +20,7 @@ from promptrl.console.screen import clean, people, print_data, tell
 from promptrl.console.tables import money, points, prospects, show_result
 from promptrl.errors import PromptrlError
 from promptrl.events import BestEstimated, CallsMade, Event, FinalistsMet, RunFinished, RunStarted, Stage
-from promptrl.llm.stats import EngineStats
+from promptrl.llm.engine.stats import EngineStats
 
 PLAIN_INTERVAL_S = 10.0
 SLOW_S = 0.1

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 
-from promptrl.prompts.edits import quoted
-from promptrl.prompts.phrases import split_phrases
+from promptrl.prompts.edits.base import quoted
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
+from promptrl.prompts.sentences import split_phrases
 
 
 def describe_changes(old: Prompt, new: Prompt) -> list[str]:

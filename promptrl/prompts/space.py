@@ -8,16 +8,16 @@ import numpy.typing as npt
 
 from promptrl.errors import ConfigError, Problem
 from promptrl.prompts.bank import load_bank, with_bank
-from promptrl.prompts.demonstrations import SLOT as DEMONSTRATIONS
-from promptrl.prompts.demonstrations import DemonstrationFactor
 from promptrl.prompts.describe import describe_changes
-from promptrl.prompts.edits import BoolArray, Edit, Factor
-from promptrl.prompts.options import OptionFactor, SlotOrderFactor
-from promptrl.prompts.phrase_edits import SYSTEM_SLOT, PhrasedPart, PhraseFactor
-from promptrl.prompts.phrases import split_phrases
+from promptrl.prompts.edits.base import BoolArray, Edit, Factor
+from promptrl.prompts.edits.demonstrations import SLOT as DEMONSTRATIONS
+from promptrl.prompts.edits.demonstrations import DemonstrationFactor
+from promptrl.prompts.edits.options import OptionFactor, SlotOrderFactor
+from promptrl.prompts.edits.phrases import SYSTEM_SLOT, PhrasedPart, PhraseFactor
+from promptrl.prompts.edits.words import SLOT as WORDS
+from promptrl.prompts.edits.words import WordFactor
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
-from promptrl.prompts.words import SLOT as WORDS
-from promptrl.prompts.words import WordFactor
+from promptrl.prompts.sentences import split_phrases
 
 
 class EditSpace:

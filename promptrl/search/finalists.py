@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptrl.evaluation import Evaluator
-from promptrl.prompts.edits import rough_tokens
+from promptrl.prompts.edits.base import rough_tokens
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.candidates import Candidate
 from promptrl.search.events import FinalistsProgress, SearchEvent

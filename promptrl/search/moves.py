@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from promptrl.prompts.demonstrations import AddDemonstration
+from promptrl.prompts.edits.demonstrations import AddDemonstration
+from promptrl.prompts.edits.words import MAX_WORDS
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
-from promptrl.prompts.words import MAX_WORDS
 from promptrl.search.answers import Bools, Indices
 
 _SETTERS = ("option", "add_demonstration", "drop_phrase", "insert_word", "move")

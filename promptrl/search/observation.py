@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from promptrl.prompts.edits import EDIT_KINDS, rough_tokens
+from promptrl.prompts.edits.base import EDIT_KINDS, rough_tokens
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.search.estimates import Draw, Estimates, prompt_keys

@@ -27,11 +27,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from servers.quick_server import quick_server
 
 from promptrl.llm.base import Completion, Message, Request
-from promptrl.llm.budget import Budget
-from promptrl.llm.cache import Cache, cache_key
-from promptrl.llm.engine import Engine
-from promptrl.llm.openai import OpenAITarget
-from promptrl.llm.prices import Price
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.cache import Cache, cache_key
+from promptrl.llm.engine.engine import Engine
+from promptrl.llm.engine.prices import Price
+from promptrl.llm.targets.openai import OpenAITarget
 
 PROMPT = "Classify the ticket. Reply with the category name only. " * 8
 LEAST_THROUGHPUT, MOST_CPU, LEAST_HITS_PER_S = 0.95, 1.3, 20_000

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from promptrl.llm.base import Message, Messages
-from promptrl.llm.local import LocalTarget
+from promptrl.llm.targets.local import LocalTarget
 from promptrl.nano import WEIGHTS, inputs
 
 INSTRUCTIONS = (

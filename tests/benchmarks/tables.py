@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from promptrl.config import LoadedConfig, load_config
 from promptrl.llm.base import Completion
-from promptrl.llm.local import LocalTarget
+from promptrl.llm.targets.local import LocalTarget
 from promptrl.parts import Parts, build_parts
 from promptrl.prompts.prompt import Prompt
 from promptrl.tasks.dataset import Example

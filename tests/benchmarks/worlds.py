@@ -19,7 +19,7 @@ import numpy.typing as npt
 from promptrl.errors import BudgetExhaustedError
 from promptrl.evaluation import Ask, AskKey, Outcome
 from promptrl.llm.base import Completion, Purpose
-from promptrl.llm.budget import Budget
+from promptrl.llm.engine.budget import Budget
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.tasks.dataset import Example

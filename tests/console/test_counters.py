@@ -3,7 +3,7 @@
 import pytest
 
 from promptrl.checkup import Checkup
-from promptrl.console.engine import show_checkup
+from promptrl.console.doctor import show_checkup
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from promptrl.console import failures_told, training_view
 from promptrl.errors import StopRequestedError, TargetError
 from promptrl.events import CallsMade
-from promptrl.llm.stats import EngineStats
+from promptrl.llm.engine.stats import EngineStats
 
 CODE = """\
 from promptrl.console import training_view

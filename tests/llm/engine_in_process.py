@@ -8,10 +8,10 @@ from typing import Any
 from servers.stub_target import FakeTime
 
 from promptrl.errors import TargetError
-from promptrl.llm.background import background_loop
 from promptrl.llm.base import Completion, Messages, Target
-from promptrl.llm.budget import Budget
-from promptrl.llm.engine import Engine
+from promptrl.llm.engine.background import background_loop
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.engine import Engine
 
 
 def echo(text: str, attempt: int) -> Completion:

@@ -8,7 +8,7 @@ from servers.stub_target import FakeTime
 
 from promptrl.errors import BudgetExhaustedError
 from promptrl.llm.base import Completion, Message, Purpose
-from promptrl.llm.budget import Budget, completion_token_bound, prompt_token_bound
+from promptrl.llm.engine.budget import Budget, completion_token_bound, prompt_token_bound
 
 
 def test_take_calls_grants_no_more_than_is_left() -> None:

@@ -12,10 +12,10 @@ from servers.stub_target import FakeTime
 
 from promptrl.errors import BudgetExhaustedError, TargetError
 from promptrl.llm.base import Completion, Message, Messages, Purpose, Request, TransientError
-from promptrl.llm.budget import Budget, completion_token_bound, prompt_token_bound
-from promptrl.llm.engine import Engine
-from promptrl.llm.openai import OpenAITarget
-from promptrl.llm.prices import Price
+from promptrl.llm.engine.budget import Budget, completion_token_bound, prompt_token_bound
+from promptrl.llm.engine.engine import Engine
+from promptrl.llm.engine.prices import Price
+from promptrl.llm.targets.openai import OpenAITarget
 
 PRICE = Price(2.0, 8.0)
 TRIALS = 1000

@@ -13,7 +13,7 @@ from servers.stub_target import ask
 
 from promptrl.errors import ConfigError, TargetError
 from promptrl.llm.base import Completion, Message, Request
-from promptrl.llm.cache import Cache, cache_key, is_deterministic
+from promptrl.llm.engine.cache import Cache, cache_key, is_deterministic
 
 FULL = Completion("héllo\ud800", 3, 4, 0.5, 0.001, "stop", "content_filter")
 
@@ -38,7 +38,8 @@ def test_an_answer_survives_the_process(tmp_path: Path) -> None:
     """What put_many returned for is in the file, although the process is killed."""
     path = tmp_path / "cache.sqlite"
     code = (
-        "import os, sys, pathlib; from promptrl.llm.cache import Cache; from promptrl.llm.base import Completion;"
+        "import os, sys, pathlib; from promptrl.llm.base import Completion; "
+        "from promptrl.llm.engine.cache import Cache; "
         "Cache(pathlib.Path(sys.argv[1])).put_many({'a': Completion('kept')}); os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == -9
@@ -65,7 +66,7 @@ def test_two_processes_write_one_file(tmp_path: Path) -> None:
     """Nothing is lost and nobody is locked out."""
     path = tmp_path / "cache.sqlite"
     code = (
-        "import sys, pathlib; from promptrl.llm.cache import Cache; from promptrl.llm.base import Completion\n"
+        "import sys, pathlib; from promptrl.llm.engine.cache import Cache; from promptrl.llm.base import Completion\n"
         "with Cache(pathlib.Path(sys.argv[1])) as cache:\n"
         "    for n in range(100): cache.put_many({sys.argv[2] + str(n): Completion('x')})"
     )

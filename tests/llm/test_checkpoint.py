@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from promptrl.errors import ConfigError, TargetError
-from promptrl.llm.checkpoint import load_checkpoint
+from promptrl.llm.targets.local_checkpoint import load_checkpoint
 
 
 class _Hub(BaseHTTPRequestHandler):

@@ -14,9 +14,9 @@ from servers.stub_target import StubTarget, ask
 
 from promptrl.errors import TargetError
 from promptrl.llm.base import Completion, Messages
-from promptrl.llm.budget import Budget
-from promptrl.llm.cache import Cache
-from promptrl.llm.prices import Price
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.cache import Cache
+from promptrl.llm.engine.prices import Price
 
 
 def test_answers_come_in_the_order_of_the_requests() -> None:

@@ -10,9 +10,9 @@ from servers.stub_target import FakeTime, StubTarget, ask
 
 from promptrl.errors import BudgetExhaustedError, ConfigError
 from promptrl.llm.base import Completion, Purpose, TransientError
-from promptrl.llm.budget import Budget
-from promptrl.llm.cache import Cache
-from promptrl.llm.prices import Price
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.cache import Cache
+from promptrl.llm.engine.prices import Price
 
 
 def test_a_batch_that_the_budget_cuts_is_answered_in_order() -> None:

@@ -11,11 +11,11 @@ from engine_in_process import Overlap, echo, engine_over
 from servers.stub_target import StubTarget, ask
 
 from promptrl.errors import TargetError
-from promptrl.llm.background import background_loop
 from promptrl.llm.base import Completion, CompletionError, TransientError
-from promptrl.llm.budget import Budget
-from promptrl.llm.cache import Cache
-from promptrl.llm.prices import Price
+from promptrl.llm.engine.background import background_loop
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.cache import Cache
+from promptrl.llm.engine.prices import Price
 
 
 def test_a_cached_answer_counts_as_a_call_and_is_not_paid(tmp_path: Path) -> None:

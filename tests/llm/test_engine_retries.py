@@ -6,7 +6,7 @@ from servers.stub_target import FakeTime, StubTarget, ask
 
 from promptrl.errors import TargetError
 from promptrl.llm.base import CompletionError, TransientError
-from promptrl.llm.budget import Budget
+from promptrl.llm.engine.budget import Budget
 
 
 def test_a_transient_error_is_retried_with_growing_waits(fake_time: FakeTime) -> None:

@@ -1,4 +1,4 @@
-"""Every fault of a server, over real HTTP, with the behaviour that ``promptrl/llm/asking.py`` documents for it."""
+"""Every fault of a server, over real HTTP, with the behaviour that ``promptrl/llm/engine/attempts.py`` documents for it."""
 
 import itertools
 import json
@@ -15,10 +15,10 @@ from servers.stub_target import FakeTime, ask
 
 from promptrl.errors import TargetError
 from promptrl.llm.base import Completion, CompletionError
-from promptrl.llm.budget import Budget
-from promptrl.llm.cache import Cache
-from promptrl.llm.engine import Engine
-from promptrl.llm.openai import OpenAITarget
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.cache import Cache
+from promptrl.llm.engine.engine import Engine
+from promptrl.llm.targets.openai import OpenAITarget
 
 MEGABYTE = "word " * 200_000
 

@@ -4,7 +4,7 @@ import asyncio
 
 from servers.stub_target import FakeTime
 
-from promptrl.llm.limiter import Limiter
+from promptrl.llm.engine.concurrency import Limiter
 
 
 def _limiter(most: int, time: FakeTime) -> Limiter:

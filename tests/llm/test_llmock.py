@@ -13,10 +13,10 @@ from servers.stub_target import ask
 
 from promptrl.errors import TargetError
 from promptrl.llm.base import Completion
-from promptrl.llm.batch import Answer
-from promptrl.llm.budget import Budget
-from promptrl.llm.engine import Engine
-from promptrl.llm.openai import OpenAITarget
+from promptrl.llm.engine.batch import Answer
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.engine import Engine
+from promptrl.llm.targets.openai import OpenAITarget
 
 
 def ask_all(questions: int, budget: Budget | None = None, **fields: Any) -> list[Answer]:

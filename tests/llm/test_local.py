@@ -16,9 +16,9 @@ import torch
 from promptrl.errors import ConfigError, TargetError
 from promptrl.llm import decoding
 from promptrl.llm.base import Completion, Message, Messages
-from promptrl.llm.checkpoint import load_checkpoint
-from promptrl.llm.local import LocalTarget
-from promptrl.llm.sampling import parse_params
+from promptrl.llm.targets.local import LocalTarget
+from promptrl.llm.targets.local_checkpoint import load_checkpoint
+from promptrl.llm.targets.local_sampling import parse_params
 from promptrl.nano import WEIGHTS
 
 SYSTEMS = (
@@ -372,5 +372,5 @@ def test_decoding_leaves_the_callers_threads_alone() -> None:
 
 def test_nothing_heavy_is_imported_on_the_way() -> None:
     """Importing the module loads neither torch nor transformers."""
-    code = "import sys, promptrl.llm.local; sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
+    code = "import sys, promptrl.llm.targets.local; sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -11,10 +11,10 @@ from servers.stub_target import FakeTime, ask
 
 from promptrl.errors import BudgetExhaustedError, ConfigError, TargetError
 from promptrl.llm.base import Completion, CompletionError, Message, Request
-from promptrl.llm.budget import Budget
-from promptrl.llm.cache import Cache
-from promptrl.llm.engine import Engine
-from promptrl.llm.openai import OpenAITarget
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.cache import Cache
+from promptrl.llm.engine.engine import Engine
+from promptrl.llm.targets.openai import OpenAITarget
 
 pytestmark = pytest.mark.usefixtures("openai_environment")
 

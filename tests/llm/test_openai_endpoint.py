@@ -5,9 +5,9 @@ from servers.openai_server import KEY, OpenAIServer
 from servers.stub_target import ask
 
 from promptrl.errors import ConfigError
-from promptrl.llm.budget import Budget
-from promptrl.llm.engine import Engine
-from promptrl.llm.openai import OpenAITarget, is_local
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.engine import Engine
+from promptrl.llm.targets.openai import OpenAITarget, is_local
 
 pytestmark = pytest.mark.usefixtures("openai_environment")
 

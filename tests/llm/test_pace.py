@@ -7,10 +7,10 @@ import pytest
 from servers.openai_server import OpenAIServer
 from servers.stub_target import FakeTime, ask
 
-from promptrl.llm.budget import Budget
-from promptrl.llm.engine import Engine
-from promptrl.llm.openai import OpenAITarget
-from promptrl.llm.pace import Pace
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.engine import Engine
+from promptrl.llm.engine.rate_limit import Pace
+from promptrl.llm.targets.openai import OpenAITarget
 
 
 def _sent_at(time: FakeTime, requests: int | None, tokens: int | None, sizes: list[int]) -> list[float]:

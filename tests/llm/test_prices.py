@@ -2,7 +2,7 @@
 
 import pytest
 
-from promptrl.llm.prices import Price, price_of
+from promptrl.llm.engine.prices import Price, price_of
 
 
 def test_a_known_model_has_a_price() -> None:

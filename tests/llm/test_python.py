@@ -11,9 +11,9 @@ from servers.stub_target import FakeTime, ask
 
 from promptrl.errors import ConfigError, TargetError
 from promptrl.llm.base import Completion, CompletionError, Message
-from promptrl.llm.budget import Budget
-from promptrl.llm.engine import Engine
-from promptrl.llm.python import PythonTarget, load_function
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.engine import Engine
+from promptrl.llm.targets.python import PythonTarget, load_function
 
 Make = Callable[[str], PythonTarget]
 _numbers = itertools.count()

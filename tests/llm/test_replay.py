@@ -10,9 +10,9 @@ from servers.stub_target import ask
 
 from promptrl.errors import ConfigError, TargetError
 from promptrl.llm.base import Message
-from promptrl.llm.budget import Budget
-from promptrl.llm.engine import Engine
-from promptrl.llm.replay import ReplayTarget
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.engine import Engine
+from promptrl.llm.targets.replay import ReplayTarget
 
 
 def _row(text: str, completion: str, **fields: Any) -> dict[str, Any]:

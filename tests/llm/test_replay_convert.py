@@ -12,7 +12,7 @@ import pytest
 
 from promptrl.errors import ConfigError
 from promptrl.llm.base import Message
-from promptrl.llm.replay import Conversion, ReplayTarget, convert_prompt_table
+from promptrl.llm.targets.replay import Conversion, ReplayTarget, convert_prompt_table
 
 QUESTIONS = [{"question": f"{n} + 1?", "answer": f"so\n#### {n + 1}"} for n in range(5)]
 OUTPUTS = [{"prompt": alias, "example_idx": n, "output": f" {alias}{n}"} for alias in "ab" for n in (3, 1)]
@@ -84,7 +84,7 @@ def test_the_command_line_converts(tables: dict[str, Any]) -> None:
     """As the module's help says; an error is a message, not a traceback."""
     outputs = [str(path) for path in tables.pop("outputs")]
     options = [part for name, path in tables.items() for part in (f"--{name}", str(path))]
-    command = [sys.executable, "-m", "promptrl.llm.replay", "convert", *options, "--outputs"]
+    command = [sys.executable, "-m", "promptrl.llm.targets.replay", "convert", *options, "--outputs"]
     done = subprocess.run([*command, *outputs], capture_output=True, text=True, check=True)
     assert done.stderr == "4 answers: 2 prompts, 2 questions\n"
     failed = subprocess.run([*command, "no-such-file"], capture_output=True, text=True, check=False)

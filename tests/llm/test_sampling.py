@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from promptrl.errors import ConfigError
-from promptrl.llm.sampling import Sampling, parse_params
+from promptrl.llm.targets.local_sampling import Sampling, parse_params
 
 
 def test_defaults_are_greedy_and_short() -> None:

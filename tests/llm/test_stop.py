@@ -12,12 +12,12 @@ from servers.stub_target import FakeTime, StubTarget, ask
 
 from promptrl.errors import StopRequestedError
 from promptrl.llm import batch
-from promptrl.llm.background import background_loop
 from promptrl.llm.base import Completion, Messages, TransientError
-from promptrl.llm.budget import Budget
-from promptrl.llm.cache import Cache
-from promptrl.llm.engine import Engine
-from promptrl.llm.stop import Stop
+from promptrl.llm.engine.background import background_loop
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.cache import Cache
+from promptrl.llm.engine.engine import Engine
+from promptrl.llm.engine.stop import Stop
 
 
 class Gate:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from promptrl.config import load_config
-from promptrl.llm.local import LocalTarget
+from promptrl.llm.targets.local import LocalTarget
 from promptrl.nano.inputs import is_held_out
 from promptrl.nano.tasks import BUNDLED, DATA, bundled_text
 from promptrl.parts import Parts, build_parts

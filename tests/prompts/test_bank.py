@@ -1,7 +1,7 @@
 """The built-in options and how they join the slots that a prompt has."""
 
 from promptrl.prompts.bank import BankSlot, load_bank, with_bank
-from promptrl.prompts.phrases import split_phrases
+from promptrl.prompts.sentences import split_phrases
 
 BANK = (
     BankSlot("role", "start", ("persona",), ("R",)),

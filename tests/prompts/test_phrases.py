@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from promptrl.prompts.phrases import split_phrases
+from promptrl.prompts.sentences import split_phrases
 
 SENTENCES = (
     "You are an expert.",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ticket_space import SYSTEM_TEXT, USER_TEXT, WORDS, candidates, make_space
 
 from promptrl.llm.base import Message
-from promptrl.prompts.edits import EDIT_KINDS
+from promptrl.prompts.edits.base import EDIT_KINDS
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from promptrl.errors import ConfigError
 from promptrl.llm.base import Completion, Message
-from promptrl.llm.local import LocalTarget
+from promptrl.llm.targets.local import LocalTarget
 
 _PARAMS = ("max_tokens", "temperature", "top_p", "seed", "stop")
 

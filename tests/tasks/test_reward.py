@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from promptrl.errors import ConfigError
 from promptrl.llm.base import Completion
-from promptrl.tasks.reward import Objective
+from promptrl.tasks.objective import Objective
 
 ANSWER = Completion("x", prompt_tokens=200, completion_tokens=30, latency_s=1.5, cost_usd=0.002)
 SCORES = st.floats(0, 1)

@@ -6,8 +6,8 @@ from typing import Any
 from promptrl.errors import ConfigError, Problem, suggest
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics.base import Metric, Rule, RuleMetric
-from promptrl.tasks.metrics.code import PythonRule
 from promptrl.tasks.metrics.numeric import NumericMatch
+from promptrl.tasks.metrics.python import PythonRule
 from promptrl.tasks.metrics.structured import JsonFields, JsonSchema, JsonValid
 from promptrl.tasks.metrics.text import F1, Choice, Contains, DistinctN, ExactMatch, Regex
 

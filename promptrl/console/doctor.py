@@ -10,7 +10,7 @@ from promptrl.console.tables import money, table
 if TYPE_CHECKING:
     from promptrl.checkup import Checkup
     from promptrl.forecast import Forecast
-    from promptrl.llm.cache import CacheStats
+    from promptrl.llm.engine.cache import CacheStats
 
 
 def show_forecast(path: Path, forecast: "Forecast", *, as_json: bool) -> None:

@@ -17,18 +17,18 @@ from types import TracebackType
 from typing import Self, cast
 
 from promptrl.errors import BudgetExhaustedError, ConfigError, Problem
-from promptrl.llm.asking import Asker, Trace
-from promptrl.llm.background import background_loop
 from promptrl.llm.base import Completion, CompletionError, Request, Target
-from promptrl.llm.batch import Answer, Batch, Flight, Keep
-from promptrl.llm.budget import Budget
-from promptrl.llm.cache import Cache, cache_key
-from promptrl.llm.commits import Commits
-from promptrl.llm.limiter import Limiter
-from promptrl.llm.pace import Pace
-from promptrl.llm.prices import Price
-from promptrl.llm.stats import EngineCounts, EngineStats
-from promptrl.llm.stop import Stop
+from promptrl.llm.engine.attempts import Asker, Trace
+from promptrl.llm.engine.background import background_loop
+from promptrl.llm.engine.batch import Answer, Batch, Flight, Keep
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.cache import Cache, cache_key
+from promptrl.llm.engine.commits import Commits
+from promptrl.llm.engine.concurrency import Limiter
+from promptrl.llm.engine.prices import Price
+from promptrl.llm.engine.rate_limit import Pace
+from promptrl.llm.engine.stats import EngineCounts, EngineStats
+from promptrl.llm.engine.stop import Stop
 
 KeepOne = Callable[[int, Completion], object]
 """``Keep`` for the request with this index."""

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from promptrl.prompts.edits import BoolArray, Edit, EditKind, quoted, rough_tokens
+from promptrl.prompts.edits.base import BoolArray, Edit, EditKind, quoted, rough_tokens
 from promptrl.prompts.prompt import Demonstration, Prompt, insert_in_order
 
 SLOT = "demonstrations"

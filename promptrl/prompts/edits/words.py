@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from promptrl.prompts.edits import BoolArray, Edit, EditKind, quoted, rough_tokens
+from promptrl.prompts.edits.base import BoolArray, Edit, EditKind, quoted, rough_tokens
 from promptrl.prompts.prompt import Prompt
 
 SLOT = "words"

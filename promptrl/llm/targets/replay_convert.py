@@ -96,7 +96,9 @@ def convert_prompt_table(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``convert`` from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m promptrl.llm.replay", description="Logs for the replay target.")
+    parser = argparse.ArgumentParser(
+        prog="python -m promptrl.llm.targets.replay", description="Logs for the replay target."
+    )
     convert = parser.add_subparsers(dest="command", required=True).add_parser(
         "convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

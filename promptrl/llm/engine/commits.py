@@ -4,7 +4,7 @@ import asyncio
 
 from promptrl.errors import TargetError
 from promptrl.llm.base import Completion
-from promptrl.llm.cache import Cache
+from promptrl.llm.engine.cache import Cache
 
 
 class Commits:

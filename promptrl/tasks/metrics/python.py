@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from promptrl.errors import ConfigError, Problem
-from promptrl.llm.python import load_function
+from promptrl.llm.targets.python import load_function
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics.base import Metric, Rule, RuleMetric, Score, excerpt, parameter_error
 

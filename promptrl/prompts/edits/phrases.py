@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from promptrl.prompts.edits import BoolArray, Edit, EditKind, quoted, rough_tokens
-from promptrl.prompts.phrases import PhraseTable
+from promptrl.prompts.edits.base import BoolArray, Edit, EditKind, quoted, rough_tokens
 from promptrl.prompts.prompt import Prompt, UserTemplate, insert_in_order
+from promptrl.prompts.sentences import PhraseTable
 
 SYSTEM_SLOT = "text"
 USER_SLOT = "user"

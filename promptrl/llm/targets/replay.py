@@ -7,7 +7,8 @@ A log is JSONL, one answer a line::
 The token counts, ``latency_s``, ``cost_usd``, ``finish_reason`` and ``fault`` may be missing. Several lines with the
 same messages are several answers to the same question: repeat 0, 1, ... in the order of the file.
 
-``python -m promptrl.llm.replay convert --help`` makes such a log from tables of logged answers (``replay_convert.py``).
+``python -m promptrl.llm.targets.replay convert --help`` makes such a log from tables of logged answers
+(``replay_convert.py``).
 """
 
 import hashlib
@@ -18,7 +19,7 @@ from typing import Any
 
 from promptrl.errors import ConfigError, Problem, TargetError
 from promptrl.llm.base import Completion, Message, Messages, excerpt
-from promptrl.llm.replay_convert import Conversion, convert_prompt_table
+from promptrl.llm.targets.replay_convert import Conversion, convert_prompt_table
 
 __all__ = ["Conversion", "ReplayTarget", "convert_prompt_table"]
 
@@ -124,6 +125,6 @@ def _details(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 if __name__ == "__main__":
-    from promptrl.llm.replay_convert import main
+    from promptrl.llm.targets.replay_convert import main
 
     main()

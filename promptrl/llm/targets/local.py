@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from promptrl.errors import TargetError
 from promptrl.llm.base import Completion, Messages
-from promptrl.llm.checkpoint import NANO, load_checkpoint
-from promptrl.llm.sampling import Sampling, parse_params
+from promptrl.llm.targets.local_checkpoint import NANO, load_checkpoint
+from promptrl.llm.targets.local_sampling import Sampling, parse_params
 
 if TYPE_CHECKING:
-    from promptrl.llm.decoding import Answer
+    from promptrl.llm.targets.local_decoding import Answer
 
 _GATHER_S = 0.003
 _SMALL_PARAMETERS = 50_000_000
@@ -141,7 +141,7 @@ class LocalTarget:
 
     def _answer(self, questions: "Sequence[_Question]") -> None:
         """Answer one batch."""
-        from promptrl.llm.decoding import Row, decode
+        from promptrl.llm.targets.local_decoding import Row, decode
 
         batch: list[tuple[_Question, Row]] = []
         for question, ids in zip(questions, self._checkpoint.tokenize([q.messages for q in questions]), strict=True):

@@ -25,13 +25,13 @@ from typing import Any
 
 from promptrl.errors import ConfigError, Problem, TargetError
 from promptrl.llm.base import Completion, CompletionError, RepeatingTarget, Request, Target, TransientError
-from promptrl.llm.batch import Answer, Flight
-from promptrl.llm.budget import Budget, Reservation, completion_token_bound, prompt_token_bound
-from promptrl.llm.limiter import Limiter
-from promptrl.llm.pace import Pace
-from promptrl.llm.prices import Price
-from promptrl.llm.stats import EngineCounts
-from promptrl.llm.stop import Stop
+from promptrl.llm.engine.batch import Answer, Flight
+from promptrl.llm.engine.budget import Budget, Reservation, completion_token_bound, prompt_token_bound
+from promptrl.llm.engine.concurrency import Limiter
+from promptrl.llm.engine.prices import Price
+from promptrl.llm.engine.rate_limit import Pace
+from promptrl.llm.engine.stats import EngineCounts
+from promptrl.llm.engine.stop import Stop
 
 Trace = Callable[[Mapping[str, Any]], None]
 """Takes note of an attempt; holds no secret and no text of prompt or answer."""

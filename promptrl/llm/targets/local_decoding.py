@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
-from promptrl.llm.checkpoint import Checkpoint
-from promptrl.llm.sampling import Sampling
+from promptrl.llm.targets.local_checkpoint import Checkpoint
+from promptrl.llm.targets.local_sampling import Sampling
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from typing import Any
 
 from promptrl.errors import TargetError
-from promptrl.llm.background import background_loop
 from promptrl.llm.base import Completion, CompletionError, Request
-from promptrl.llm.budget import Budget
-from promptrl.llm.stop import Stop
+from promptrl.llm.engine.background import background_loop
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.stop import Stop
 
 Answer = Completion | CompletionError
 

@@ -1,0 +1,1 @@
+"""What stands between a question and a target: batches, attempts, cache, budget, limits."""

@@ -1,0 +1,1 @@
+"""The kinds of edit: what each does to a prompt, and when it may be taken."""

@@ -17,7 +17,7 @@ from promptrl.prompts.space import EditSpace
 from promptrl.runs import Run
 
 if TYPE_CHECKING:
-    from promptrl.search.candidates import Decision
+    from promptrl.search.result import Decision
 
 OTHERS, LIKELY = 3, 0.01
 """So many other actions are told with each decision, if they are at least this probable."""

@@ -18,7 +18,7 @@ from promptrl.experiment import resume, train
 from promptrl.opening import CACHE_NAME, Engines, check_target
 from promptrl.parts import Parts, build_parts
 from promptrl.runs import Run, RunsFolder
-from promptrl.search.hyperparameters import BUILTIN_ALGORITHMS, is_baseline
+from promptrl.search.algorithms import BUILTIN_ALGORITHMS, is_baseline
 
 PATH_NAME = "path.csv"
 """File in a run's folder: how the search's belief about the best prompt went."""
@@ -145,10 +145,10 @@ def _select(name: str, own: str) -> list[str]:
 def _import_searches(algorithms: Iterable[str]) -> None:
     """Import now what searches import when they begin, lest the first run's computing time holds it."""
     import promptrl.search.baselines
-    import promptrl.search.finalists
+    import promptrl.selection.finalists
 
     if not all(is_baseline(name) for name in algorithms):
-        import promptrl.search.live  # noqa: F401
+        import promptrl.search.live.search  # noqa: F401
     if "tpe" in algorithms:
         import optuna  # noqa: F401
 

@@ -35,8 +35,8 @@ from promptrl.watching import Timekeeper, Watch, run_started
 
 if TYPE_CHECKING:
     from promptrl.analysis.pruning import Pruning
-    from promptrl.search.candidates import SearchResult
-    from promptrl.search.finalists import FinalistsResult
+    from promptrl.search.result import SearchResult
+    from promptrl.selection.finalists import FinalistsResult
 
 STOP_NAME = "STOP"
 """A file of this name in the folder of a running run ends it as Ctrl-C does."""
@@ -188,7 +188,7 @@ def _find_winner(
         BudgetExhaustedError: The budget ended before anything could be chosen.
     """
     from promptrl.analysis.pruning import calls_wanted, prune_winner
-    from promptrl.search.finalists import MAX_FINALISTS, choose_winner, unbelieved
+    from promptrl.selection.finalists import MAX_FINALISTS, choose_winner, unbelieved
 
     budget.reserve_share("validation", parts.plan.validation)
     began_s = time.monotonic() - evaluator.asking_s

@@ -21,8 +21,8 @@ from promptrl.llm.engine.prices import Price, price_of
 from promptrl.prompts.prompt import Demonstration, UserTemplate
 from promptrl.prompts.space import EditSpace, build_edit_space
 from promptrl.runs import Run
-from promptrl.search.finalists import MAX_FINALISTS
-from promptrl.search.hyperparameters import BUILTIN_ALGORITHMS, check_params, is_baseline
+from promptrl.search.algorithms import BUILTIN_ALGORITHMS, check_params, is_baseline
+from promptrl.selection.finalists import MAX_FINALISTS
 from promptrl.tasks.dataset import Example, accepted_answers, build_examples, dataset_hash, load_rows
 from promptrl.tasks.metrics import Metric, build_metric
 from promptrl.tasks.objective import Objective

@@ -12,7 +12,7 @@ from promptrl.evaluation import Outcome
 from promptrl.llm.engine.budget import Spending
 from promptrl.prompts.files import template_messages
 from promptrl.prompts.prompt import Prompt
-from promptrl.search.finalists import Finalist
+from promptrl.selection.finalists import Finalist
 
 FORMAT = 1
 

@@ -7,19 +7,19 @@ from promptrl.config import LoadedConfig
 from promptrl.evaluation import Evaluator
 from promptrl.parts import Parts
 from promptrl.runs import Run
-from promptrl.search.hyperparameters import is_baseline
+from promptrl.search.algorithms import is_baseline
 from promptrl.watching import Watch
 
 if TYPE_CHECKING:
-    from promptrl.search.candidates import SearchResult
+    from promptrl.search.result import SearchResult
 
 
 def search_prompts(loaded: LoadedConfig, parts: Parts, run: Run, evaluator: Evaluator, watch: Watch) -> "SearchResult":
     """Search on train rows: by a baseline, by an agent that plans in the surrogate, or by one on the live model."""
     algorithm = loaded.config.algorithm
     if is_baseline(algorithm.name):
-        from promptrl.search.asking import Asker
         from promptrl.search.baselines import search_by
+        from promptrl.search.trials import Asker
 
         asker = Asker(parts.space, evaluator, parts.splits.train, on_event=watch.on_search)
         return search_by(algorithm.name, asker, loaded.config.seed, algorithm.rows_per_prompt)
@@ -39,7 +39,7 @@ def search_prompts(loaded: LoadedConfig, parts: Parts, run: Run, evaluator: Eval
     }
     found = _plan(loaded, shared) if algorithm.planning == "surrogate" else _learn_live(loaded, shared)
     if found.agent is not None:
-        from promptrl.search.agents import save_policy
+        from promptrl.search.agents.build import save_policy
 
         found.agent.save(run.path / "policy.zip")
         save_policy(found.agent, run.folder("checkpoints") / "policy.safetensors")
@@ -47,8 +47,8 @@ def search_prompts(loaded: LoadedConfig, parts: Parts, run: Run, evaluator: Eval
 
 
 def _plan(loaded: LoadedConfig, shared: dict[str, Any]) -> "SearchResult":
-    from promptrl.search.planner import PlanningRules
-    from promptrl.search.planning import IMAGINED_ENVS, search_planned
+    from promptrl.search.planned.planner import PlanningRules
+    from promptrl.search.planned.search import IMAGINED_ENVS, search_planned
 
     algorithm = loaded.config.algorithm
     rules = PlanningRules(rows_per_prompt=algorithm.rows_per_prompt, imagined_steps=algorithm.imagined_steps)
@@ -57,7 +57,7 @@ def _plan(loaded: LoadedConfig, shared: dict[str, Any]) -> "SearchResult":
 
 
 def _learn_live(loaded: LoadedConfig, shared: dict[str, Any]) -> "SearchResult":
-    from promptrl.search.live import LIVE_ENVS, search_live
+    from promptrl.search.live.search import LIVE_ENVS, search_live
 
     algorithm = loaded.config.algorithm
     return search_live(**shared, rows_per_prompt=algorithm.rows_per_prompt, n_envs=algorithm.n_envs or LIVE_ENVS)
@@ -65,6 +65,6 @@ def _learn_live(loaded: LoadedConfig, shared: dict[str, Any]) -> "SearchResult":
 
 def _starting_weights(loaded: LoadedConfig) -> Path | None:
     """The built-in policy, when it is asked for."""
-    from promptrl.search.agents import BUILTIN_POLICY
+    from promptrl.search.agents.build import BUILTIN_POLICY
 
     return BUILTIN_POLICY if loaded.config.warm_start == "builtin" else None

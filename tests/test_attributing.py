@@ -18,7 +18,7 @@ from promptrl.outcome_file import OutcomeFile
 from promptrl.prompts.prompt import Demonstration
 from promptrl.prompts.space import build_edit_space
 from promptrl.runs import Run
-from promptrl.search.candidates import Decision
+from promptrl.search.result import Decision
 
 
 def attributed(folder: Path, *, is_uniform: bool, n: int = 240, draws: int = 0) -> dict[str, Any]:

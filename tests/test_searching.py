@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from promptrl.cli import app
 from promptrl.runs import Run, RunsFolder
-from promptrl.search.agents import BUILTIN_POLICY
+from promptrl.search.agents.build import BUILTIN_POLICY
 
 
 @pytest.fixture(autouse=True)

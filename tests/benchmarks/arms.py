@@ -19,9 +19,9 @@ from peers import PEERS, peer
 from worlds import Arm, Ending, World, WorldEvaluator
 
 from promptrl.parts import plan_calls
-from promptrl.search.asking import Asker
-from promptrl.search.candidates import Candidate
-from promptrl.search.finalists import choose_winner
+from promptrl.search.result import Candidate
+from promptrl.search.trials import Asker
+from promptrl.selection.finalists import choose_winner
 
 ABLATIONS = (
     "planned",
@@ -87,14 +87,14 @@ def with_finals(search: Search) -> Arm:
 
 
 def _live(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int) -> Sequence[Candidate]:
-    from promptrl.search.live import search_live
+    from promptrl.search.live.search import search_live
 
     result = search_live(space=world.space, evaluator=evaluator, train_rows=world.train, seed=seed, **params)  # type: ignore[arg-type]
     return result.candidates
 
 
 def _planned(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int) -> Sequence[Candidate]:
-    from promptrl.search.planning import search_planned
+    from promptrl.search.planned.search import search_planned
 
     rules, others = _rules_and_others(params)
     result = search_planned(
@@ -109,7 +109,7 @@ def _planned(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator,
 
 
 def _thompson(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int) -> Sequence[Candidate]:
-    from promptrl.search.baselines.thompson import search_by_rules
+    from promptrl.search.planned.local_search import search_by_rules
 
     rules, others = _rules_and_others(params)
     asker = Asker(world.space, evaluator, world.train)  # type: ignore[arg-type]  # as above
@@ -118,8 +118,8 @@ def _thompson(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator
 
 def _rules_and_others(params: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Settings of the planning loop itself, and the rest."""
-    from promptrl.search.agents import BUILTIN_POLICY
-    from promptrl.search.planner import PlanningRules
+    from promptrl.search.agents.build import BUILTIN_POLICY
+    from promptrl.search.planned.planner import PlanningRules
 
     names = {field.name for field in fields(PlanningRules)}
     rules = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items() if k in names}

@@ -16,11 +16,11 @@ from catalogue import make_world
 from worlds import World
 
 from promptrl.prompts.prompt import Prompt
-from promptrl.search.asking import Asker
-from promptrl.search.baselines.thompson import spend
-from promptrl.search.finalists import MAX_FINALISTS
-from promptrl.search.planner import Planner, PlanningRules
+from promptrl.search.planned.local_search import spend
+from promptrl.search.planned.planner import Planner, PlanningRules
 from promptrl.search.threads import one_blas_thread
+from promptrl.search.trials import Asker
+from promptrl.selection.finalists import MAX_FINALISTS
 
 HALF_WIDTH = 1.6449
 """Standard deviations on either side of the mean: a normal's central 90 %."""

@@ -1,4 +1,4 @@
-"""Every fault of a server, over real HTTP, with the behaviour that ``promptrl/llm/engine/attempts.py`` documents for it."""
+"""Every fault of a server, over real HTTP, with the behaviour that ``llm/engine/attempts.py`` documents for it."""
 
 import itertools
 import json

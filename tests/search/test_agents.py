@@ -11,9 +11,9 @@ from landscape import TableEvaluator, make_rows, make_space
 from sb3_contrib import QRDQN, MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
 
-from promptrl.search.agents import build_agent, load_policy, make_logger, one_torch_thread, save_policy
-from promptrl.search.env import PromptVecEnv
-from promptrl.search.hyperparameters import ALGORITHMS, DEFAULTS
+from promptrl.search.agents.build import build_agent, load_policy, make_logger, one_torch_thread, save_policy
+from promptrl.search.algorithms import ALGORITHMS, DEFAULTS
+from promptrl.search.live.env import PromptVecEnv
 
 CLASSES = {"maskable_ppo": MaskablePPO, "ppo": PPO, "a2c": A2C, "dqn": DQN, "qrdqn": QRDQN}
 

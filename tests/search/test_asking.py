@@ -5,8 +5,8 @@ import pytest
 from landscape import TableEvaluator, make_rows, make_space
 
 from promptrl.errors import BudgetExhaustedError
-from promptrl.search.asking import Asker
-from promptrl.search.episodes import Episodes
+from promptrl.search.live.episodes import Episodes
+from promptrl.search.trials import Asker
 
 
 class CutShort(TableEvaluator):

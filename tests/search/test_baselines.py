@@ -6,13 +6,13 @@ from landscape import TableEvaluator, chosen, factorial_value, make_rows, make_s
 
 from promptrl.prompts.prompt import Demonstration
 from promptrl.prompts.space import EditSpace, build_edit_space
-from promptrl.search.asking import Asker
 from promptrl.search.baselines import BASELINES, search_by
 from promptrl.search.baselines.direct import FLOOR, Policy
 from promptrl.search.baselines.field import Field
 from promptrl.search.baselines.halving import bracket_size
 from promptrl.search.baselines.variables import Variables
 from promptrl.search.events import SearchProgress
+from promptrl.search.trials import Asker
 
 BEST = {0: 3, 1: 3, 2: 2, 3: 2}
 

@@ -7,7 +7,7 @@ from landscape import TableEvaluator, chosen, factorial_value, make_rows, make_s
 from stable_baselines3.common.env_checker import check_env as check_sb3_env
 
 from promptrl.errors import BudgetExhaustedError
-from promptrl.search.env import PromptEnv, PromptVecEnv
+from promptrl.search.live.env import PromptEnv, PromptVecEnv
 
 
 def make_env(**rules):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from promptrl.search.estimates import Estimates, prompt_keys
+from promptrl.search.live.estimates import Estimates, prompt_keys
 
 RNG_SEED = 7
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from landscape import TableEvaluator, make_rows, make_space
 
-from promptrl.search.candidates import Candidate
 from promptrl.search.events import FinalistsProgress
-from promptrl.search.finalists import NO_IDEA_SD, choose_winner
+from promptrl.search.result import Candidate
+from promptrl.selection.finalists import NO_IDEA_SD, choose_winner
 
 SPACE = make_space((4, 4))
 PROMPTS = list(SPACE.enumerate())

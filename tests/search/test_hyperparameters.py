@@ -10,7 +10,7 @@ from sb3_contrib import QRDQN, MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
 
 from promptrl.config import AlgorithmConfig
-from promptrl.search.hyperparameters import (
+from promptrl.search.algorithms import (
     ALGORITHMS,
     BASELINES,
     DEFAULTS,
@@ -91,7 +91,7 @@ def test_right_values_pass(name, params):
 
 def test_check_needs_neither_torch_nor_sb3():
     """``validate`` stays quick."""
-    code = "import sys, promptrl.search.hyperparameters; sys.exit('torch' in sys.modules or 'gymnasium' in sys.modules)"
+    code = "import sys, promptrl.search.algorithms; sys.exit('torch' in sys.modules or 'gymnasium' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

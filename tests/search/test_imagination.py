@@ -5,11 +5,11 @@ import pytest
 
 from promptrl.prompts.prompt import Demonstration
 from promptrl.prompts.space import build_edit_space
-from promptrl.search.imagination import Imagination, Starts
-from promptrl.search.imagined_env import ImaginedVecEnv
-from promptrl.search.moves import Moves
 from promptrl.search.observation import COLUMN, N_FEATURES
-from promptrl.search.surrogate import Surrogate
+from promptrl.search.planned.env import ImaginedVecEnv
+from promptrl.search.planned.imagined import Imagination, Starts
+from promptrl.search.surrogate.features import Moves
+from promptrl.search.surrogate.model import Surrogate
 
 
 def make_space(**changes):

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from landscape import TableEvaluator, chosen, factorial_value, make_rows, make_space
 
-from promptrl.search.agents import build_agent
-from promptrl.search.env import PromptVecEnv
+from promptrl.search.agents.build import build_agent
+from promptrl.search.algorithms import ALGORITHMS
 from promptrl.search.events import SearchProgress
-from promptrl.search.hyperparameters import ALGORITHMS
-from promptrl.search.live import rollout_greedily, search_live
+from promptrl.search.live.env import PromptVecEnv
+from promptrl.search.live.search import rollout_greedily, search_live
 
 BEST = {0: 3, 1: 3, 2: 2, 3: 2}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from landscape import TableEvaluator, make_rows, make_space
 
-from promptrl.search.episodes import Episodes
+from promptrl.search.live.episodes import Episodes
 from promptrl.search.observation import COLUMN, FEATURES, LIMIT, N_FEATURES
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from promptrl.search.pairs import MAX_PAIRS, choose_pairs
+from promptrl.search.surrogate.pairs import MAX_PAIRS, choose_pairs
 
 
 def test_small_spaces_take_every_pair_that_can_be_held():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from promptrl.search.parities import PARITIES, Parities
+from promptrl.search.surrogate.triples import PARITIES, Parities
 
 SLOT_OF = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, -1])
 

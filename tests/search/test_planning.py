@@ -5,13 +5,13 @@ import pytest
 import torch
 from landscape import TableEvaluator, chosen, factorial_value, make_rows, make_space
 
-from promptrl.search.agents import BUILTIN_POLICY, build_agent, load_policy
-from promptrl.search.asking import Asker
-from promptrl.search.hyperparameters import ALGORITHMS
-from promptrl.search.imagined_env import ImaginedVecEnv
-from promptrl.search.moves import Moves
-from promptrl.search.planner import Planner, PlanningRules, Proposal
-from promptrl.search.planning import follow, search_planned
+from promptrl.search.agents.build import BUILTIN_POLICY, build_agent, load_policy
+from promptrl.search.algorithms import ALGORITHMS
+from promptrl.search.planned.env import ImaginedVecEnv
+from promptrl.search.planned.planner import Planner, PlanningRules, Proposal
+from promptrl.search.planned.search import follow, search_planned
+from promptrl.search.surrogate.features import Moves
+from promptrl.search.trials import Asker
 
 BEST = {0: 3, 1: 3, 2: 2, 3: 2}
 

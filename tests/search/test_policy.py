@@ -5,8 +5,8 @@ import pytest
 import torch
 from landscape import TableEvaluator, make_rows, make_space
 
-from promptrl.search.agents import build_agent
-from promptrl.search.env import PromptVecEnv
+from promptrl.search.agents.build import build_agent
+from promptrl.search.live.env import PromptVecEnv
 from promptrl.search.observation import COLUMN, N_FEATURES
 
 ALGORITHMS = ("maskable_ppo", "ppo", "a2c", "dqn", "qrdqn")

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import torch
 
-from promptrl.search.agents import BUILTIN_POLICY
-from promptrl.search.pretraining import HELD_OUT, TRAINED, Family, compare, make_landscape, pretrain
+from promptrl.search.agents.build import BUILTIN_POLICY
+from promptrl.search.planned.pretraining import HELD_OUT, TRAINED, Family, compare, make_landscape, pretrain
 
 SMALL = Family(slots=(3, 3), options=(3, 3), asks=(40, 40))
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from promptrl.search.surrogate import Surrogate, _in_columns
+from promptrl.search.surrogate.model import Surrogate, _in_columns
 
 SLOT_OF = np.repeat(np.arange(4), 3)
 TEXTS = tuple(f"option {i}" for i in range(12))

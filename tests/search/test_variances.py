@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from promptrl.search.answers import Answers
-from promptrl.search.variances import TYPICAL, most_probable
-from promptrl.search.working import Working
+from promptrl.search.surrogate.data import Answers
+from promptrl.search.surrogate.variances import TYPICAL, most_probable
+from promptrl.search.surrogate.working_model import Working
 
 N_ROWS = 6
 

@@ -19,8 +19,8 @@ from promptrl.evaluation import Ask, Outcome
 from promptrl.llm.base import Completion, Purpose
 from promptrl.prompts.prompt import Prompt, UserTemplate
 from promptrl.results import Meeting
-from promptrl.search.candidates import Candidate
-from promptrl.search.finalists import NO_IDEA_SD, choose_winner
+from promptrl.search.result import Candidate
+from promptrl.selection.finalists import NO_IDEA_SD, choose_winner
 from promptrl.tasks.dataset import Example
 
 LUCK_SD = 0.6

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from promptrl.search.asking import Asker
-from promptrl.search.baselines import direct, evolution, greedy, halving, random, thompson, tpe
-from promptrl.search.candidates import Candidate, SearchResult
-from promptrl.search.hyperparameters import BASELINES, Baseline
+from promptrl.search.algorithms import BASELINES, Baseline
+from promptrl.search.baselines import direct, evolution, greedy, halving, random, tpe
+from promptrl.search.planned import local_search
+from promptrl.search.result import Candidate, SearchResult
+from promptrl.search.trials import Asker
 
 __all__ = ["BASELINES", "Baseline", "search_by"]
 
@@ -22,7 +23,7 @@ _SEARCHES: Mapping[Baseline, Search] = {
     "evolution": evolution.search,
     "halving": halving.search,
     "direct": direct.search,
-    "thompson": thompson.search,
+    "thompson": local_search.search,
     "tpe": tpe.search,
 }
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from promptrl.prompts.prompt import Prompt
-from promptrl.search.answers import Floats
-from promptrl.search.asking import Asker
 from promptrl.search.baselines.field import Field
 from promptrl.search.baselines.variables import Variables
-from promptrl.search.candidates import Candidate
+from promptrl.search.result import Candidate
+from promptrl.search.surrogate.data import Floats
+from promptrl.search.trials import Asker
 
 BATCH = 4
 STEP = 22.0

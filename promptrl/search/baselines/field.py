@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptrl.prompts.prompt import Prompt
-from promptrl.search.asking import PRIOR_SD, Asker
-from promptrl.search.candidates import Candidate
+from promptrl.search.result import Candidate
+from promptrl.search.trials import PRIOR_SD, Asker
 
 ROW_PRIOR_ANSWERS = 3.0
 PROMPT_PRIOR_ANSWERS = 4.0

@@ -5,10 +5,10 @@ from functools import partial
 import numpy as np
 
 from promptrl.prompts.prompt import Prompt
-from promptrl.search.asking import Asker
 from promptrl.search.baselines.drawing import edited, new_prompts
 from promptrl.search.baselines.field import Field
-from promptrl.search.candidates import Candidate
+from promptrl.search.result import Candidate
+from promptrl.search.trials import Asker
 
 CANDIDATES = 6
 RIVALS = 1

@@ -5,11 +5,11 @@ from math import ceil, isnan, log2
 import numpy as np
 
 from promptrl.prompts.prompt import Prompt
-from promptrl.search.asking import Asker
 from promptrl.search.baselines.drawing import new_prompts
 from promptrl.search.baselines.field import Field
 from promptrl.search.baselines.variables import Variables
-from promptrl.search.candidates import Candidate
+from promptrl.search.result import Candidate
+from promptrl.search.trials import Asker
 
 MIN_BRACKET = 4
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from promptrl.search.asking import Asker
 from promptrl.search.baselines.drawing import new_prompts
 from promptrl.search.baselines.field import Field
 from promptrl.search.baselines.variables import Variables
-from promptrl.search.candidates import Candidate
+from promptrl.search.result import Candidate
+from promptrl.search.trials import Asker
 
 REFINE_SHARE = 0.4
 BATCH = 8

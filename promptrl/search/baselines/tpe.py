@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promptrl.prompts.prompt import Prompt
-from promptrl.search.asking import Asker
 from promptrl.search.baselines.field import Field
 from promptrl.search.baselines.variables import Variables
-from promptrl.search.candidates import Candidate
+from promptrl.search.result import Candidate
+from promptrl.search.trials import Asker
 
 if TYPE_CHECKING:
     import optuna

@@ -12,7 +12,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvO
 from promptrl.evaluation import Evaluator
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
-from promptrl.search.episodes import Episodes
+from promptrl.search.live.episodes import Episodes
 from promptrl.search.observation import LIMIT
 from promptrl.tasks.dataset import Example
 

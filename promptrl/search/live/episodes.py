@@ -14,11 +14,10 @@ from promptrl.errors import BudgetExhaustedError
 from promptrl.evaluation import Evaluator, Outcome
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
-from promptrl.search.estimates import Draw, Estimates
-from promptrl.search.observation import Observer, edit_slots
+from promptrl.search.live.estimates import Draw, Estimates
+from promptrl.search.live.observer import Observer
+from promptrl.search.observation import REWARD_SCALE, edit_slots
 from promptrl.tasks.dataset import Example
-
-REWARD_SCALE = 1.0
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from promptrl.search.answers import Floats
+from promptrl.search.surrogate.data import Floats
 
 PRIOR_SD = {"effect": 0.10, "misfit": 0.05, "row": 0.25, "noise": 0.35}
 PRIOR_WEIGHT = 10.0

@@ -19,8 +19,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
 from torch import Tensor, nn
 
-from promptrl.search.episodes import REWARD_SCALE
-from promptrl.search.observation import COLUMN, EFFECT_SCALE, N_FEATURES
+from promptrl.search.observation import COLUMN, EFFECT_SCALE, N_FEATURES, REWARD_SCALE
 
 Encoder = Literal["deepsets", "transformer"]
 

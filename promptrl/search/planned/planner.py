@@ -12,12 +12,12 @@ from itertools import chain
 import numpy as np
 
 from promptrl.prompts.prompt import Prompt
-from promptrl.search.asking import Asker
-from promptrl.search.candidates import Candidate
-from promptrl.search.imagination import Choose, Ending, Imagination, Starts
-from promptrl.search.moves import Moves
-from promptrl.search.surrogate import Surrogate
-from promptrl.search.variances import Link
+from promptrl.search.planned.imagined import Choose, Ending, Imagination, Starts
+from promptrl.search.result import Candidate
+from promptrl.search.surrogate.features import Moves
+from promptrl.search.surrogate.model import Surrogate
+from promptrl.search.surrogate.variances import Link
+from promptrl.search.trials import Asker
 
 Ask = tuple[Prompt, int]
 

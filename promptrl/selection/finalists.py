@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from promptrl.evaluation import Evaluator
 from promptrl.prompts.edits.base import rough_tokens
 from promptrl.prompts.prompt import Prompt
-from promptrl.search.candidates import Candidate
 from promptrl.search.events import FinalistsProgress, SearchEvent
+from promptrl.search.result import Candidate
 from promptrl.tasks.dataset import Example
 
 MAX_FINALISTS = 8

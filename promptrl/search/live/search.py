@@ -15,13 +15,13 @@ from promptrl.errors import BudgetExhaustedError
 from promptrl.evaluation import Evaluator
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
-from promptrl.search.agents import build_agent, decide, make_logger, one_torch_thread
-from promptrl.search.candidates import Candidate, Decision, SearchResult, StopReason
-from promptrl.search.env import PromptVecEnv
-from promptrl.search.episodes import Episodes
+from promptrl.search.agents.build import build_agent, decide, make_logger, one_torch_thread
+from promptrl.search.agents.policy import Encoder
+from promptrl.search.algorithms import Algorithm
 from promptrl.search.events import SearchEvent, SearchProgress
-from promptrl.search.hyperparameters import Algorithm
-from promptrl.search.policy import Encoder
+from promptrl.search.live.env import PromptVecEnv
+from promptrl.search.live.episodes import Episodes
+from promptrl.search.result import Candidate, Decision, SearchResult, StopReason
 from promptrl.tasks.dataset import Example
 
 REFINE_SHARE = 0.2

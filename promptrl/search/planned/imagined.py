@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptrl.prompts.prompt import Prompt
-from promptrl.search.answers import Bools, Floats, Indices
-from promptrl.search.moves import Moves, States
 from promptrl.search.observation import ANSWERS_SCALE, COLUMN, LIMIT, TOKEN_SCALE, edit_features, edit_slots
-from promptrl.search.parities import Parities
-from promptrl.search.surrogate import Draws, Surrogate
+from promptrl.search.surrogate.data import Bools, Floats, Indices
+from promptrl.search.surrogate.features import Moves, States
+from promptrl.search.surrogate.model import Draws, Surrogate
+from promptrl.search.surrogate.triples import Parities
 
 Choose = Callable[[NDArray[np.float32]], Indices]
 """Actions, shape (n,), for observations, shape (n, n_actions * N_FEATURES)."""

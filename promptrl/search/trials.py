@@ -10,8 +10,8 @@ from promptrl.errors import BudgetExhaustedError
 from promptrl.evaluation import Evaluator
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
-from promptrl.search.candidates import Candidate, StopReason
 from promptrl.search.events import SearchEvent, SearchProgress
+from promptrl.search.result import Candidate, StopReason
 from promptrl.tasks.dataset import Example
 
 PRIOR_SD = 0.5

@@ -18,12 +18,12 @@ import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.special import expit
 
-from promptrl.search.answers import Answers, Bools, Evidence, Floats, Indices
-from promptrl.search.pairs import choose_pairs
-from promptrl.search.parities import PARITIES, Parities
-from promptrl.search.prior import Prior
-from promptrl.search.variances import TYPICAL, Link, Variances, most_probable
-from promptrl.search.working import Working
+from promptrl.search.surrogate.data import Answers, Bools, Evidence, Floats, Indices
+from promptrl.search.surrogate.pairs import choose_pairs
+from promptrl.search.surrogate.prior import Prior
+from promptrl.search.surrogate.triples import PARITIES, Parities
+from promptrl.search.surrogate.variances import TYPICAL, Link, Variances, most_probable
+from promptrl.search.surrogate.working_model import Working
 
 PRIOR_NOISE = 0.15
 PRIOR_WEIGHT = 4.0

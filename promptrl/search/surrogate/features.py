@@ -17,7 +17,7 @@ from promptrl.prompts.edits.demonstrations import AddDemonstration
 from promptrl.prompts.edits.words import MAX_WORDS
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
-from promptrl.search.answers import Bools, Indices
+from promptrl.search.surrogate.data import Bools, Indices
 
 _SETTERS = ("option", "add_demonstration", "drop_phrase", "insert_word", "move")
 _CLEARS = {"drop_demonstration": "add_demonstration", "restore_phrase": "drop_phrase"}

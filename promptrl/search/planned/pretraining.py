@@ -1,4 +1,4 @@
-"""Trains the policy that ships with the package, on made-up landscapes: ``python -m promptrl.search.pretraining``.
+"""Trains the shipped policy on made-up landscapes: ``python -m promptrl.search.planned.pretraining``.
 
 A landscape is a space of slots with random effects on the log odds of success: single effects, sparse pair effects,
 sets of options that only work together. The surrogate gets a few to many answers about it, and the agent learns to
@@ -19,14 +19,14 @@ from scipy.special import expit
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from promptrl.prompts.space import EditSpace, make_slot_space
-from promptrl.search.agents import BUILTIN_POLICY, build_agent, one_torch_thread, save_policy
-from promptrl.search.answers import Indices
-from promptrl.search.imagination import Choose, Imagination, Starts
-from promptrl.search.imagined_env import ImaginedVecEnv
-from promptrl.search.moves import Moves
-from promptrl.search.planning import follow
-from promptrl.search.policy import Encoder
-from promptrl.search.surrogate import Surrogate
+from promptrl.search.agents.build import BUILTIN_POLICY, build_agent, one_torch_thread, save_policy
+from promptrl.search.agents.policy import Encoder
+from promptrl.search.planned.env import ImaginedVecEnv
+from promptrl.search.planned.imagined import Choose, Imagination, Starts
+from promptrl.search.planned.search import follow
+from promptrl.search.surrogate.data import Indices
+from promptrl.search.surrogate.features import Moves
+from promptrl.search.surrogate.model import Surrogate
 from promptrl.search.threads import one_blas_thread
 
 N_ENVS = 64

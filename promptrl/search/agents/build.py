@@ -16,9 +16,7 @@ from stable_baselines3.common.logger import CSVOutputFormat, KVWriter, Logger, T
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import VecEnv
 
-from promptrl.search.candidates import Decision
-from promptrl.search.hyperparameters import DEFAULTS, IMAGINED_DEFAULTS, Algorithm
-from promptrl.search.policy import (
+from promptrl.search.agents.policy import (
     IMAGINED_Q_PRIOR,
     EditActorCriticPolicy,
     EditDQNPolicy,
@@ -26,6 +24,8 @@ from promptrl.search.policy import (
     EditQRDQNPolicy,
     Encoder,
 )
+from promptrl.search.algorithms import DEFAULTS, IMAGINED_DEFAULTS, Algorithm
+from promptrl.search.result import Decision
 
 BUILTIN_POLICY = Path(__file__).parent / "weights" / "policy.safetensors"
 """Trained by ``pretraining.py``; fits the actor-critic algorithms with ``policy: deepsets``."""

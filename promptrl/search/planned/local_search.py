@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from promptrl.search.asking import Asker
-from promptrl.search.candidates import Candidate
-from promptrl.search.planner import Planner, PlanningRules
+from promptrl.search.planned.planner import Planner, PlanningRules
+from promptrl.search.result import Candidate
 from promptrl.search.threads import one_blas_thread
+from promptrl.search.trials import Asker
 
 
 def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:

@@ -9,7 +9,7 @@ part of that value: where they have few alternatives, the most of it.
 
 import numpy as np
 
-from promptrl.search.answers import Bools, Floats, Indices
+from promptrl.search.surrogate.data import Bools, Floats, Indices
 
 PARITIES = 64
 SLOTS_EACH = 3

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from promptrl.search.answers import Floats, Indices
-from promptrl.search.likeness import prior_correlation
-from promptrl.search.variances import Variances
+from promptrl.search.surrogate.data import Floats, Indices
+from promptrl.search.surrogate.similarity import prior_correlation
+from promptrl.search.surrogate.variances import Variances
 
 INTERCEPT_VARIANCE = 9.0
 

@@ -14,17 +14,17 @@ from stable_baselines3.common.logger import Logger
 
 from promptrl.evaluation import Evaluator
 from promptrl.prompts.space import EditSpace
-from promptrl.search.agents import build_agent, decide, load_policy, make_logger, one_torch_thread
-from promptrl.search.answers import Indices
-from promptrl.search.asking import Asker
-from promptrl.search.candidates import Decision, SearchResult
+from promptrl.search.agents.build import build_agent, decide, load_policy, make_logger, one_torch_thread
+from promptrl.search.agents.policy import Encoder
+from promptrl.search.algorithms import Algorithm
 from promptrl.search.events import SearchEvent
-from promptrl.search.hyperparameters import Algorithm
-from promptrl.search.imagination import Choose
-from promptrl.search.imagined_env import ImaginedVecEnv
-from promptrl.search.planner import Planner, PlanningRules
-from promptrl.search.policy import Encoder
+from promptrl.search.planned.env import ImaginedVecEnv
+from promptrl.search.planned.imagined import Choose
+from promptrl.search.planned.planner import Planner, PlanningRules
+from promptrl.search.result import Decision, SearchResult
+from promptrl.search.surrogate.data import Indices
 from promptrl.search.threads import one_blas_thread
+from promptrl.search.trials import Asker
 from promptrl.tasks.dataset import Example
 
 NEVER = 10**9

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
-from promptrl.search.answers import Bools, Indices
-from promptrl.search.imagination import Imagination, Starts, Walks
 from promptrl.search.observation import LIMIT, N_FEATURES
+from promptrl.search.planned.imagined import Imagination, Starts, Walks
+from promptrl.search.surrogate.data import Bools, Indices
 
 
 class ImaginedVecEnv(VecEnv):

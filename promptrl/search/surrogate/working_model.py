@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import lu_factor, lu_solve
 from scipy.sparse import csr_matrix
 
-from promptrl.search.answers import Evidence, Floats, Indices
+from promptrl.search.surrogate.data import Evidence, Floats, Indices
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Classical reinforcement learning on the live model: every step is an evaluation."""

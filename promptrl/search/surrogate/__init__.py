@@ -1,0 +1,1 @@
+"""The posterior over prompt quality given all answers."""

@@ -1,0 +1,1 @@
+"""Chooses among candidates on validation rows: finals and pruning."""

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from search.landscape import chosen, make_space
 
-from promptrl.analysis.attribution import MIN_ANSWERS, MIN_UNLIKE
-from promptrl.analysis.notes import effects_note, pruning_note
-from promptrl.analysis.pruning import Obstacle, unpruned
-from promptrl.attributing import attribute
-from promptrl.evaluation import Outcome
+from promptrl.evaluation.outcome import Outcome
+from promptrl.experiment.edit_effects import attribute
 from promptrl.llm.base import Completion
-from promptrl.outcome_file import OutcomeFile
 from promptrl.prompts.prompt import Demonstration
 from promptrl.prompts.space import build_edit_space
-from promptrl.runs import Run
+from promptrl.report.notes import effects_note, pruning_note
+from promptrl.runs.folder import Run
+from promptrl.runs.outcome_file import OutcomeFile
 from promptrl.search.result import Decision
+from promptrl.selection.pruning import Obstacle, unpruned
+from promptrl.stats.main_effects import MIN_ANSWERS, MIN_UNLIKE
 
 
 def attributed(folder: Path, *, is_uniform: bool, n: int = 240, draws: int = 0) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import pytest
 from servers.toy_model import write_experiment
 from typer.testing import CliRunner, Result
 
-from promptrl.benching import PATH_NAME
 from promptrl.cli import app
-from promptrl.runs import RunsFolder
+from promptrl.experiment.bench import PATH_NAME
+from promptrl.runs.folder import RunsFolder
 
 SMALL = ("-s", "budget.max_calls=300")
 
@@ -27,7 +27,7 @@ def bench(config: Path, *arguments: object) -> Result:
 def no_reports() -> Iterator[None]:
     """Leave out the runs' report pages, which take most of a small run's time and are tested by themselves."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("promptrl.experiment.write_report", lambda run, result, parts: None)
+        patch.setattr("promptrl.experiment.train.write_report", lambda run, result, parts: None)
         yield
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from servers.simulated_world import World
 
-from promptrl.analysis.statistics import verdict
 from promptrl.config import GateConfig
-from promptrl.crossfitting import meet_fold_by_fold
+from promptrl.experiment.test_stage import meet_fold_by_fold
 from promptrl.prompts.prompt import Prompt
-from promptrl.results import Meeting
+from promptrl.runs.result import Meeting
+from promptrl.stats.paired import verdict
 from promptrl.tasks.splits import Splits
 
 

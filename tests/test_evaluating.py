@@ -7,7 +7,8 @@ import pytest
 from servers.simulated_world import World, live_through
 
 from promptrl.config import GateConfig
-from promptrl.evaluating import meet, read_prompt
+from promptrl.experiment.evaluate import read_prompt
+from promptrl.experiment.test_stage import meet
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 
 BASELINE = Prompt((), (), UserTemplate("{x}"))

@@ -8,7 +8,8 @@ import pytest
 from servers.stub_target import StubTarget
 
 from promptrl.errors import BudgetExhaustedError, TargetError
-from promptrl.evaluation import AskKey, Evaluator, Outcome
+from promptrl.evaluation.evaluator import Evaluator
+from promptrl.evaluation.outcome import AskKey, Outcome
 from promptrl.llm.base import Completion, TransientError
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine

@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from promptrl.errors import RunLockedError, UsageError
-from promptrl.exports import export_prompt
 from promptrl.llm.base import Message
 from promptrl.prompts.files import template_messages
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
-from promptrl.runs import Run, RunsFolder
+from promptrl.runs.export import export_prompt
+from promptrl.runs.folder import Run, RunsFolder
 
 MESSAGES = [
     {"role": "system", "content": "Answer in {braces} and {{ double }} ones."},

@@ -13,7 +13,7 @@ from servers.toy_model import CONFIG, write_experiment
 from typer.testing import CliRunner
 
 from promptrl.cli import app
-from promptrl.runs import RunsFolder
+from promptrl.runs.folder import RunsFolder
 
 LOGGING_MODEL = '''\
 """The toy model; notes each question in a file, and gives up at the one whose number is in a file."""

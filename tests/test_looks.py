@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from promptrl.looks import NAME, count_looks, record_look
+from promptrl.runs.test_reuse import NAME, count_looks, record_look
 from promptrl.tasks.dataset import Example
 
 

@@ -8,10 +8,11 @@ import pytest
 from servers.toy_model import CONFIG, write_experiment
 
 from promptrl import parts
-from promptrl.analysis.pruning import LEAST_CALLS, MIN_CONFIRMING_ROWS
 from promptrl.config import load_config
 from promptrl.errors import ConfigError
-from promptrl.parts import build_parts, plan_calls
+from promptrl.experiment.build import build_parts
+from promptrl.experiment.call_plan import plan_calls
+from promptrl.selection.pruning import LEAST_CALLS, MIN_CONFIRMING_ROWS
 
 
 def problems_of(config: Path, *overrides: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ import pytest
 from commandline import promptrl
 from servers.toy_model import write_experiment
 
-from promptrl.reporting import DATA_CHANGED, DATA_GONE
+from promptrl.experiment.report import DATA_CHANGED, DATA_GONE
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def test_a_report_that_fails_does_not_lose_the_run(tmp_path: Path, monkeypatch: 
 
     config = write_experiment(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr("promptrl.analysis.report.render_report", fail)
+        patch.setattr("promptrl.report.page.render_report", fail)
         done = promptrl("train", config, "--runs-dir", tmp_path / "runs")
     assert done.exit_code == 0, done.stderr
     assert "promptrl report toy-0001" in done.stderr

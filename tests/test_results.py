@@ -3,9 +3,9 @@
 import pytest
 
 from promptrl.config import GateConfig
-from promptrl.evaluation import Outcome
+from promptrl.evaluation.outcome import Outcome
 from promptrl.llm.base import Completion
-from promptrl.results import Meeting, compare, decide, measured, scores_by_row, summarise
+from promptrl.runs.result import Meeting, compare, decide, measured, scores_by_row, summarise
 
 GATE = GateConfig()
 

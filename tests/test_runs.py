@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
-from promptrl.evaluation import Outcome
+from promptrl.evaluation.outcome import Outcome
 from promptrl.llm.base import Completion
-from promptrl.outcome_file import OutcomeFile
 from promptrl.prompts.prompt import Prompt, UserTemplate
-from promptrl.runs import Run, RunsFolder
+from promptrl.runs.folder import Run, RunsFolder
+from promptrl.runs.outcome_file import OutcomeFile
 
 PROMPT = Prompt(slots=(("task", "Add."),), demonstrations=(), user=UserTemplate("{q}"))
 

@@ -9,14 +9,14 @@ from servers.toy_model import write_experiment
 from typer.testing import CliRunner
 
 from promptrl.cli import app
-from promptrl.runs import Run, RunsFolder
+from promptrl.runs.folder import Run, RunsFolder
 from promptrl.search.agents.build import BUILTIN_POLICY
 
 
 @pytest.fixture(autouse=True)
 def no_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the report pages, which take most of a small run's time."""
-    monkeypatch.setattr("promptrl.experiment.write_report", lambda run, result, parts: None)
+    monkeypatch.setattr("promptrl.experiment.train.write_report", lambda run, result, parts: None)
 
 
 def trained(folder: Path, *overrides: str) -> Run:

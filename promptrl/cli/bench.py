@@ -40,9 +40,9 @@ def bench(
     Example: promptrl bench configs/quickstart.yaml --algorithms maskable_ppo,random,evolution --seeds 5
     """
     from promptrl import console
-    from promptrl.benching import run_bench
-    from promptrl.interrupts import signals_as_errors
-    from promptrl.opening import Engines
+    from promptrl.cli.signals import signals_as_errors
+    from promptrl.experiment.bench import run_bench
+    from promptrl.experiment.engines import Engines
 
     names = [name.strip() for name in algorithms.split(",") if name.strip()]
     with signals_as_errors() as stop, Engines(stop) as engines:

@@ -79,8 +79,8 @@ def _open(runs_dir: Path, path: Path | None) -> Iterator["Cache"]:
     import sqlite3
 
     from promptrl.errors import UsageError
+    from promptrl.experiment.engines import CACHE_NAME
     from promptrl.llm.engine.cache import Cache, is_cache
-    from promptrl.opening import CACHE_NAME
 
     path = path or runs_dir / CACHE_NAME
     if not path.is_file():

@@ -21,7 +21,7 @@ def plan(
 ) -> None:
     """Say what a run can cost at most: calls, tokens, dollars. Asks nobody, no network."""
     from promptrl import console
-    from promptrl.forecast import forecast
+    from promptrl.experiment.cost_bound import forecast
 
     for_each_config(
         configs,
@@ -37,10 +37,10 @@ def doctor(
 ) -> None:
     """Ask the target one short question twice: latency, tokens, determinism, parameters, price."""
     from promptrl import console
-    from promptrl.checkup import examine
+    from promptrl.cli.signals import signals_as_errors
     from promptrl.config import load_config
-    from promptrl.interrupts import signals_as_errors
-    from promptrl.parts import build_parts
+    from promptrl.experiment.build import build_parts
+    from promptrl.experiment.doctor import examine
 
     loaded = load_config(config, overrides or [])
     parts = build_parts(loaded)

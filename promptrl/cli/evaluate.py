@@ -8,7 +8,7 @@ import typer
 from promptrl.cli.options import DEFAULT_RUNS_DIR, AsJson, DebugLog, FailOn, Overrides, tracing
 
 if TYPE_CHECKING:
-    from promptrl.runs import Run
+    from promptrl.runs.folder import Run
 
 Split = Literal["train", "validation", "test"]
 
@@ -48,11 +48,11 @@ def evaluate(
     """Score a run's winner (or a prompt file) beside the baseline prompt, paired by row, with intervals."""
     from promptrl import console
     from promptrl.cli.gates import fails, parse_gate
+    from promptrl.cli.signals import signals_as_errors
     from promptrl.config import load_config
     from promptrl.errors import UsageError
-    from promptrl.evaluating import evaluate_prompt_file, evaluate_run
-    from promptrl.interrupts import signals_as_errors
-    from promptrl.opening import Engines
+    from promptrl.experiment.engines import Engines
+    from promptrl.experiment.evaluate import evaluate_prompt_file, evaluate_run
 
     gate = parse_gate(fail_on or [])
     with tracing(debug_log) as trace, signals_as_errors() as stop, Engines(stop, trace) as engines:
@@ -72,7 +72,7 @@ def evaluate(
 
 def _find_run(reference: str, runs_dir: Path) -> "Run":
     from promptrl.errors import RunNotFoundError, UsageError
-    from promptrl.runs import RunsFolder
+    from promptrl.runs.folder import RunsFolder
 
     try:
         return RunsFolder(runs_dir).find(reference)

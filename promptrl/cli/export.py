@@ -32,8 +32,8 @@ def export(
     """Print a finished run's best prompt in the form that another program reads."""
     from promptrl import console
     from promptrl.errors import UsageError
-    from promptrl.exports import MODEL_NOTE, MODEL_PLACEHOLDER, export_prompt, model_name
-    from promptrl.runs import RunsFolder
+    from promptrl.runs.export import MODEL_NOTE, MODEL_PLACEHOLDER, export_prompt, model_name
+    from promptrl.runs.folder import RunsFolder
 
     found = RunsFolder(runs_dir).find(run)
     text = export_prompt(found, to)

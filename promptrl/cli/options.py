@@ -9,8 +9,8 @@ import typer
 
 if TYPE_CHECKING:
     from promptrl.config import LoadedConfig
+    from promptrl.experiment.build import Parts
     from promptrl.llm.engine.trace import TraceFile
-    from promptrl.parts import Parts
 
 Overrides = Annotated[
     list[str] | None,
@@ -68,7 +68,7 @@ def for_each_config(
     """
     from promptrl.config import load_config
     from promptrl.errors import ConfigError, Problem
-    from promptrl.parts import build_parts
+    from promptrl.experiment.build import build_parts
 
     problems: list[Problem] = []
     for path in configs:

@@ -13,7 +13,7 @@ def register(app: typer.Typer) -> None:
 def report(run: RunReference = "latest", runs_dir: RunsDir = DEFAULT_RUNS_DIR) -> None:
     """Write a finished run's report.html, summary.md and plots anew, and print where the page is."""
     from promptrl import console
-    from promptrl.reporting import report_run
-    from promptrl.runs import RunsFolder
+    from promptrl.experiment.report import report_run
+    from promptrl.runs.folder import RunsFolder
 
     console.print_text(f"{report_run(RunsFolder(runs_dir).find(run))}\n")

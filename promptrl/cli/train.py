@@ -19,8 +19,8 @@ from promptrl.cli.options import (
 
 if TYPE_CHECKING:
     from promptrl.config import LoadedConfig
-    from promptrl.opening import Engines
-    from promptrl.parts import Parts
+    from promptrl.experiment.build import Parts
+    from promptrl.experiment.engines import Engines
 
 SEVERITY = (0, 3, 5, 4, 6, 2, 1)
 """Exit codes from harmless to worst: of several configs the worst one is the exit code of the command."""
@@ -50,9 +50,9 @@ def train(
     """Search for a better prompt, prove it on held-out data, and keep everything in a run folder."""
     from promptrl import console
     from promptrl.cli.gates import parse_gate
-    from promptrl.interrupts import signals_as_errors
-    from promptrl.jobs import Turns, run_together
-    from promptrl.opening import Engines
+    from promptrl.cli.signals import signals_as_errors
+    from promptrl.experiment.engines import Engines
+    from promptrl.experiment.parallel import Turns, run_together
 
     turns = Turns()
     codes: list[int] = []
@@ -80,8 +80,8 @@ def _load_all(configs: Sequence[Path], overrides: Sequence[str]) -> "list[tuple[
     """Every config with its parts; all problems of all of them are told at once."""
     from promptrl.config import load_config
     from promptrl.errors import ConfigError, Problem
-    from promptrl.opening import check_target
-    from promptrl.parts import build_parts
+    from promptrl.experiment.build import build_parts
+    from promptrl.experiment.engines import check_target
 
     problems: list[Problem] = []
     loaded_all = []
@@ -113,7 +113,7 @@ def _job(
     from promptrl import console
     from promptrl.cli.gates import fails
     from promptrl.errors import PromptrlError, StopRequestedError
-    from promptrl.experiment import train as train_one
+    from promptrl.experiment.train import train as train_one
 
     def work() -> None:
         try:
@@ -142,10 +142,10 @@ def resume(
     """Carry an interrupted or failed run to its end; answers that it has are not paid for again."""
     from promptrl import console
     from promptrl.cli.gates import fails, parse_gate
-    from promptrl.experiment import resume as resume_run
-    from promptrl.interrupts import signals_as_errors
-    from promptrl.opening import Engines
-    from promptrl.runs import RunsFolder
+    from promptrl.cli.signals import signals_as_errors
+    from promptrl.experiment.engines import Engines
+    from promptrl.experiment.train import resume as resume_run
+    from promptrl.runs.folder import RunsFolder
 
     with (
         console.failures_told(as_json=as_json),

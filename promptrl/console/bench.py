@@ -6,8 +6,8 @@ from promptrl.console.screen import clean, print_data, readers, tell
 from promptrl.console.tables import points, table
 
 if TYPE_CHECKING:
-    from promptrl.analysis.benchmark import BenchRun, Spread
-    from promptrl.benching import Bench
+    from promptrl.experiment.bench import Bench
+    from promptrl.report.benchmark import BenchRun, Spread
 
 
 def show_bench_run(run: "BenchRun") -> None:

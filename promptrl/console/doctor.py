@@ -8,8 +8,8 @@ from promptrl.console.screen import clean, print_data, readers, tell
 from promptrl.console.tables import money, table
 
 if TYPE_CHECKING:
-    from promptrl.checkup import Checkup
-    from promptrl.forecast import Forecast
+    from promptrl.experiment.cost_bound import Forecast
+    from promptrl.experiment.doctor import Checkup
     from promptrl.llm.engine.cache import CacheStats
 
 

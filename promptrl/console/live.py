@@ -19,7 +19,7 @@ from rich.text import Text
 from promptrl.console.screen import clean, people, print_data, tell
 from promptrl.console.tables import money, points, prospects, show_result
 from promptrl.errors import PromptrlError
-from promptrl.events import BestEstimated, CallsMade, Event, FinalistsMet, RunFinished, RunStarted, Stage
+from promptrl.experiment.events import BestEstimated, CallsMade, Event, FinalistsMet, RunFinished, RunStarted, Stage
 from promptrl.llm.engine.stats import EngineStats
 
 PLAIN_INTERVAL_S = 10.0

@@ -17,10 +17,10 @@ from rich.text import Text
 from promptrl.console.screen import clean, people, print_data, readers, strip_controls, tell
 
 if TYPE_CHECKING:
-    from promptrl.analysis.power import SplitPower
     from promptrl.config import SchemaRow
-    from promptrl.parts import Parts
-    from promptrl.runs import Run, RunSummary
+    from promptrl.experiment.build import Parts
+    from promptrl.runs.folder import Run, RunSummary
+    from promptrl.stats.power import SplitPower
 
 FEW_ROWS = 100
 VERDICT_STYLES = {"improved": "bold green", "worse": "bold red", "same": "bold", "inconclusive": "bold yellow"}

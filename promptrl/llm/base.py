@@ -1,7 +1,7 @@
 """What a target is: the values that go in and out of a model, and the errors it may raise.
 
 A target turns one list of chat messages into one completion, once. It neither retries nor caches nor counts:
-the engine does (``engine.py``).
+the engine does (``engine/``).
 """
 
 from collections.abc import Mapping
@@ -93,7 +93,7 @@ class Request:
 
 
 class Target(Protocol):
-    """A model that can be asked. Implementations: ``openai.py``, ``local.py``, ``replay.py``, ``python.py``."""
+    """A model that can be asked. Implementations: one file each in ``targets/``."""
 
     @property
     def identity(self) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptrl.errors import BudgetExhaustedError
-from promptrl.evaluation import Evaluator
+from promptrl.evaluation.evaluator import Evaluator
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.search.events import SearchEvent, SearchProgress

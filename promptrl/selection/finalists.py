@@ -15,7 +15,7 @@ from math import ceil, log2
 import numpy as np
 from numpy.typing import NDArray
 
-from promptrl.evaluation import Evaluator
+from promptrl.evaluation.evaluator import Evaluator
 from promptrl.prompts.edits.base import rough_tokens
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.events import FinalistsProgress, SearchEvent

@@ -3,9 +3,9 @@
 from html.parser import HTMLParser
 from typing import Any
 
-from promptrl.analysis.record import RunRecord
-from promptrl.evaluation import Outcome
+from promptrl.evaluation.outcome import Outcome
 from promptrl.llm.base import Completion
+from promptrl.report.record import RunRecord
 from promptrl.tasks.dataset import Example
 
 HOSTILE = (

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from promptrl.analysis.attribution import MIN_ANSWERS, MIN_EACH, MIN_UNLIKE, main_effects
+from promptrl.stats.main_effects import MIN_ANSWERS, MIN_EACH, MIN_UNLIKE, main_effects
 
 OPTIONS = (3, 4, 2)
 SLOTS = [f"s{slot}" for slot, n in enumerate(OPTIONS) for _ in range(n)]

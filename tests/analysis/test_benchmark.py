@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from promptrl.analysis.benchmark import BenchRun, SearchPath, band, draw_bands, spread, stand
+from promptrl.report.benchmark import BenchRun, SearchPath, band, draw_bands, spread, stand
 
 
 def bench_run(algorithm, seed=0, *, test=0.5, gain=0.2, own_s=1.0, **rest):

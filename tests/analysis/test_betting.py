@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptrl.analysis.betting import (
+from promptrl.stats.betting import (
     bets,
     betting_interval,
     betting_p_value,

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from promptrl.analysis.deadline import deadline_interval, deadline_p_value, has_reached_goal
+from promptrl.stats.betting_deadline import deadline_interval, deadline_p_value, has_reached_goal
 
 DIFFERENCES = st.lists(st.floats(-1, 1), min_size=1, max_size=60).map(np.array)
 

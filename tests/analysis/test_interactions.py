@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from promptrl.analysis.interactions import MIN_ANSWERS, interactions
+from promptrl.stats.interactions import MIN_ANSWERS, interactions
 
 SLOTS = ["a", "a", "b", "b", "c", "c"]
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from promptrl.analysis.betting import critical_z
-from promptrl.analysis.power import rows_to_detect, rows_to_show_same, smallest_detectable, split_power
-from promptrl.analysis.sequential import stopping_rows
-from promptrl.analysis.statistics import mcnemar_p_value, tango_interval, z_value
+from promptrl.stats.betting import critical_z
+from promptrl.stats.paired import mcnemar_p_value, tango_interval, z_value
+from promptrl.stats.power import rows_to_detect, rows_to_show_same, smallest_detectable, split_power
+from promptrl.stats.sequential import stopping_rows
 
 Z = z_value(0.95)
 

@@ -3,7 +3,10 @@
 import pytest
 from search.landscape import TableEvaluator, chosen, make_rows, make_space
 
-from promptrl.analysis.pruning import (
+from promptrl.evaluation.outcome import Outcome
+from promptrl.prompts.prompt import Prompt
+from promptrl.prompts.space import EditSpace
+from promptrl.selection.pruning import (
     MIN_CONFIRMING_ROWS,
     MIN_ROWS,
     ROWS_WANTED,
@@ -11,9 +14,6 @@ from promptrl.analysis.pruning import (
     leave_one_outs,
     prune_winner,
 )
-from promptrl.evaluation import Outcome
-from promptrl.prompts.prompt import Prompt
-from promptrl.prompts.space import EditSpace
 from promptrl.tasks.dataset import Example
 
 ROWS = make_rows(80)

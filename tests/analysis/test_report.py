@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from finished_run import Page, make_record
 
-from promptrl.analysis.report import render_report
+from promptrl.report.page import render_report
 
 
 def test_the_verdict_comes_first_in_one_sentence() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from finished_run import HOSTILE, Page, make_record
 
-from promptrl.analysis.report import meeting_lines, render_comparison
+from promptrl.report.page import meeting_lines, render_comparison
 from promptrl.tasks.dataset import Example
 
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from finished_run import HOSTILE, Page, make_record, named
 
-from promptrl.analysis.report import Report, render_report
+from promptrl.report.page import Report, render_report
 
 
 @cache

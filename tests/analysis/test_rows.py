@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from promptrl.analysis.rows import flips, group_changes, paired_outcomes
-from promptrl.evaluation import Outcome
+from promptrl.evaluation.outcome import Outcome
 from promptrl.llm.base import Completion
+from promptrl.report.row_changes import flips, group_changes, paired_outcomes
 from promptrl.tasks.dataset import Example
 
 

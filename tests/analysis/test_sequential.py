@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from promptrl.analysis.sequential import SequentialComparison, Stop, stopping_rows
-from promptrl.analysis.statistics import mcnemar_p_value, verdict
+from promptrl.stats.paired import mcnemar_p_value, verdict
+from promptrl.stats.sequential import SequentialComparison, Stop, stopping_rows
 
 
 def nights(count: int, rows: int, rate: float, gain: float, seed: int = 0) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptrl.analysis.spending import SpendingAccount
+from promptrl.stats.alpha_spending import SpendingAccount
 
 
 def levels(account: SpendingAccount, promotions: list[bool]) -> list[float]:

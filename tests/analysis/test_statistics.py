@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from promptrl.analysis.statistics import (
+from promptrl.stats.paired import (
     Comparison,
     mcnemar_p_value,
     mean_interval,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptrl.analysis.wording import Piece, duration, money, p_value, points, printable, word_diff
+from promptrl.report.wording import Piece, duration, money, p_value, points, printable, word_diff
 
 WORDS = st.lists(st.sampled_from(["a", "bb", "the", "sum", "\n", "x."]), max_size=12).map(" ".join)
 

@@ -18,7 +18,7 @@ import yaml
 from peers import PEERS, peer
 from worlds import Arm, Ending, World, WorldEvaluator
 
-from promptrl.parts import plan_calls
+from promptrl.experiment.call_plan import plan_calls
 from promptrl.search.result import Candidate
 from promptrl.search.trials import Asker
 from promptrl.selection.finalists import choose_winner

@@ -13,7 +13,7 @@ import kept
 import numpy as np
 import numpy.typing as npt
 
-from promptrl.analysis.attribution import CONFIDENCE, main_effects
+from promptrl.stats.main_effects import CONFIDENCE, main_effects
 
 ANSWERS = (50, 60, 80, 100, 200, 300)
 NOTHING = 0.005

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tables import Table, load
 
 from promptrl.config import load_config
-from promptrl.parts import Parts, build_parts
+from promptrl.experiment.build import Parts, build_parts
 from promptrl.prompts.space import EditSpace
 
 TABLES = Path(__file__).parent / "tables"

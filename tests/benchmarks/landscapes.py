@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy.special import expit, ndtri
 from worlds import FloatArray, World, make_rows
 
-from promptrl.evaluation import Ask
+from promptrl.evaluation.outcome import Ask
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import make_slot_space
 

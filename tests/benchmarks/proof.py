@@ -20,12 +20,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from servers.simulated_world import Night, World, live_through
 
-from promptrl.analysis.deadline import deadline_interval, has_reached_goal
-from promptrl.analysis.sequential import stopping_rows
-from promptrl.analysis.spending import SpendingAccount
-from promptrl.analysis.statistics import paired_comparison, verdict
 from promptrl.config import GateConfig
-from promptrl.results import decide
+from promptrl.runs.result import decide
+from promptrl.stats.alpha_spending import SpendingAccount
+from promptrl.stats.betting_deadline import deadline_interval, has_reached_goal
+from promptrl.stats.paired import paired_comparison, verdict
+from promptrl.stats.sequential import stopping_rows
 
 ROWS = 200
 VALIDATION_ROWS = 100

@@ -19,11 +19,11 @@ import numpy as np
 import numpy.typing as npt
 from tables import Table
 
-from promptrl.analysis.pruning import Pruning, leave_one_outs, prune_winner
-from promptrl.evaluation import Outcome
+from promptrl.evaluation.outcome import Outcome
 from promptrl.llm.base import Completion
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
+from promptrl.selection.pruning import Pruning, leave_one_outs, prune_winner
 from promptrl.tasks.dataset import Example
 
 FINALISTS = 8

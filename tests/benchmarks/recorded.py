@@ -20,8 +20,8 @@ from tables import Table, choose_rows
 from worlds import FloatArray, World, make_rows
 
 from promptrl.config import load_config
-from promptrl.evaluation import Ask
-from promptrl.parts import build_parts
+from promptrl.evaluation.outcome import Ask
+from promptrl.experiment.build import build_parts
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace, make_slot_space
 from promptrl.tasks.dataset import Example

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from promptrl.config import load_config
-from promptrl.experiment import train
-from promptrl.parts import build_parts
+from promptrl.experiment.build import build_parts
+from promptrl.experiment.train import train
 
 
 def run(config: Path, runs_dir: Path, algorithm: str, seed: int, overrides: list[str]) -> dict[str, Any]:

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from promptrl.config import LoadedConfig, load_config
+from promptrl.experiment.build import Parts, build_parts
 from promptrl.llm.base import Completion
 from promptrl.llm.targets.local import LocalTarget
-from promptrl.parts import Parts, build_parts
 from promptrl.prompts.prompt import Prompt
 from promptrl.tasks.dataset import Example
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from promptrl.errors import BudgetExhaustedError
-from promptrl.evaluation import Ask, AskKey, Outcome
+from promptrl.evaluation.outcome import Ask, AskKey, Outcome
 from promptrl.llm.base import Completion, Purpose
 from promptrl.llm.engine.budget import Budget
 from promptrl.prompts.prompt import Prompt
@@ -43,7 +43,7 @@ class Answers(Protocol):
 
 
 class WorldEvaluator:
-    """Answers from a world and counts calls: what a search sees instead of ``promptrl.evaluation.Evaluator``.
+    """Answers from a world and counts calls: what a search sees instead of ``promptrl.evaluation.evaluator.Evaluator``.
 
     Attributes:
         seconds: Processor time spent on answering, which is not the search's own.

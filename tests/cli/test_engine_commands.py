@@ -14,10 +14,10 @@ from servers.openai_server import Fault, OpenAIServer
 from servers.toy_model import CONFIG, write_experiment
 
 from promptrl.config import load_config
-from promptrl.forecast import forecast, longest_prompt, prompt_bound
+from promptrl.experiment.build import build_parts
+from promptrl.experiment.cost_bound import forecast, longest_prompt, prompt_bound
 from promptrl.llm.base import Completion
 from promptrl.llm.engine.cache import Cache
-from promptrl.parts import build_parts
 
 PRICE = "target.price={input_per_million: 1, output_per_million: 10}"
 

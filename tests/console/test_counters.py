@@ -2,8 +2,8 @@
 
 import pytest
 
-from promptrl.checkup import Checkup
 from promptrl.console.doctor import show_checkup
+from promptrl.experiment.doctor import Checkup
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 import pytest
 from rich.text import Text
 
-from promptrl.analysis.power import split_power
 from promptrl.console import show_evaluation
 from promptrl.console.screen import readers
 from promptrl.console.tables import distinct_parts, print_effects, prospects
+from promptrl.stats.power import split_power
 
 
 def told(rows: int, min_improvement: float = 0.0, looks: int = 0) -> str:

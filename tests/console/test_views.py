@@ -10,7 +10,7 @@ import pytest
 
 from promptrl.console import failures_told, training_view
 from promptrl.errors import StopRequestedError, TargetError
-from promptrl.events import CallsMade
+from promptrl.experiment.events import CallsMade
 from promptrl.llm.engine.stats import EngineStats
 
 CODE = """\

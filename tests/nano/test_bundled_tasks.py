@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from promptrl.config import load_config
+from promptrl.experiment.build import Parts, build_parts
 from promptrl.llm.targets.local import LocalTarget
 from promptrl.nano.inputs import is_held_out
 from promptrl.nano.tasks import BUNDLED, DATA, bundled_text
-from promptrl.parts import Parts, build_parts
 from promptrl.prompts.prompt import Prompt
 
 CONFIGS = Path(__file__).parents[2] / "configs"

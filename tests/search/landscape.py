@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from promptrl.errors import BudgetExhaustedError
-from promptrl.evaluation import Outcome
+from promptrl.evaluation.outcome import Outcome
 from promptrl.llm.base import Completion
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace, make_slot_space

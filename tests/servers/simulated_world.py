@@ -14,11 +14,11 @@ import numpy.typing as npt
 from scipy import special
 
 from promptrl.config import GateConfig
-from promptrl.evaluating import meet
-from promptrl.evaluation import Ask, Outcome
+from promptrl.evaluation.outcome import Ask, Outcome
+from promptrl.experiment.test_stage import meet
 from promptrl.llm.base import Completion, Purpose
 from promptrl.prompts.prompt import Prompt, UserTemplate
-from promptrl.results import Meeting
+from promptrl.runs.result import Meeting
 from promptrl.search.result import Candidate
 from promptrl.selection.finalists import NO_IDEA_SD, choose_winner
 from promptrl.tasks.dataset import Example

@@ -1,7 +1,8 @@
 """The ``local`` target: a Hugging Face causal language model in this process; ``nano`` is the one in the package.
 
-This file owns the worker threads that gather concurrent questions into batches; ``checkpoint.py`` loads the model,
-``decoding.py`` continues a batch. Neither torch nor transformers is imported before a ``LocalTarget`` is made.
+This file owns the worker threads that gather concurrent questions into batches; ``local_checkpoint.py`` loads the
+model, ``local_decoding.py`` continues a batch. Neither torch nor transformers is imported before a ``LocalTarget`` is
+made.
 """
 
 import asyncio

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptrl.errors import BudgetExhaustedError
-from promptrl.evaluation import Evaluator, Outcome
+from promptrl.evaluation.evaluator import Evaluator
+from promptrl.evaluation.outcome import Outcome
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.search.live.estimates import Draw, Estimates

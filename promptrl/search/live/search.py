@@ -12,7 +12,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecMonitor
 
 from promptrl.errors import BudgetExhaustedError
-from promptrl.evaluation import Evaluator
+from promptrl.evaluation.evaluator import Evaluator
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.search.agents.build import build_agent, decide, make_logger, one_torch_thread

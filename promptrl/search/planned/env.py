@@ -1,4 +1,4 @@
-"""The door through which an SB3 agent trains on imagined episodes (``imagination.py``)."""
+"""The door through which an SB3 agent trains on imagined episodes (``imagined.py``)."""
 
 from collections.abc import Sequence
 from typing import Any

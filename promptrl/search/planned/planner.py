@@ -1,7 +1,7 @@
 """One search in the surrogate: what is believed, what to ask next, what was found.
 
-Whoever steers it decides how prompts are edited in the imagination: an agent (``planning.py``) or local search
-(``baselines/thompson.py``).
+Whoever steers it decides how prompts are edited in the imagination: an agent (``search.py``) or local search
+(``local_search.py``).
 """
 
 from collections import defaultdict

@@ -12,7 +12,7 @@ import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger
 
-from promptrl.evaluation import Evaluator
+from promptrl.evaluation.evaluator import Evaluator
 from promptrl.prompts.space import EditSpace
 from promptrl.search.agents.build import build_agent, decide, load_policy, make_logger, one_torch_thread
 from promptrl.search.agents.policy import Encoder

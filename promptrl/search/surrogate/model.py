@@ -2,7 +2,7 @@
 
 The log odds of the objective of prompt p on row r (with the identity link the objective itself) are taken as
 ``intercept + Σ effects + Σ pair effects + Σ triple effects + misfit of p + difficulty of r + noise``, all terms but the
-intercept normal around 0; triples are met by random features (``parities.py``). Rows are integrated out exactly (Schur
+intercept normal around 0; triples are met by random features (``triples.py``). Rows are integrated out exactly (Schur
 complement of their diagonal block); the misfit of a prompt with n answers widens the noise of each of them to
 ``noise + n × misfit``, which gives the prompt's mean its right weight. Variances are chosen by marginal likelihood
 (MacKay 1992) whenever the answers have grown by ``TUNE_AGAIN``. A fit goes over all answers; who asks in batches that

@@ -1,1 +1,0 @@
-"""Says what the scores of a run prove: intervals, paired comparisons, verdicts."""

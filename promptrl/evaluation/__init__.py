@@ -1,0 +1,1 @@
+"""Prompts on examples: what they answered and how good that was."""

@@ -1,0 +1,42 @@
+"""What one prompt did on one example."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from promptrl.llm.base import Completion, Purpose
+from promptrl.prompts.prompt import Prompt
+from promptrl.tasks.dataset import Example
+
+Ask = tuple[Prompt, Example]
+
+
+AskKey = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one prompt did on one example.
+
+    Attributes:
+        prompt_id: ``Prompt.prompt_id``.
+        row_id: ``Example.id``.
+        repeat: Which of several answers to the same question.
+        purpose: Which share of the budget it was asked for.
+        completion: The model's answer.
+        scores: Value in [0, 1] by metric name.
+        objective: What the search maximises: the combination of the metrics and the cost terms.
+        score: The gate metric's value in [0, 1]: what verdicts speak of.
+        reason: Why the gate metric gave less than 1, when it can say so.
+        uniform: Whether the prompt was drawn uniformly from the edit space, not chosen.
+    """
+
+    prompt_id: str
+    row_id: str
+    repeat: int
+    purpose: Purpose
+    completion: Completion
+    scores: Mapping[str, float]
+    objective: float
+    score: float
+    reason: str = ""
+    uniform: bool = False

@@ -1,0 +1,263 @@
+"""Trains one config with several algorithms over several seeds, at the same budget, and compares what they reach."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from promptrl.config import LoadedConfig, load_config
+from promptrl.errors import ConfigError, Problem, UsageError
+from promptrl.experiment.build import Parts, build_parts
+from promptrl.experiment.engines import CACHE_NAME, Engines, check_target
+from promptrl.experiment.events import BestEstimated, CallsMade, Event, RunStarted
+from promptrl.experiment.train import resume, train
+from promptrl.report.benchmark import Band, BenchRun, SearchPath, Standing, band, draw_bands, stand
+from promptrl.runs.folder import Run, RunsFolder
+from promptrl.search.algorithms import BUILTIN_ALGORITHMS, is_baseline
+
+PATH_NAME = "path.csv"
+"""File in a run's folder: how the search's belief about the best prompt went."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A finished benchmark.
+
+    Attributes:
+        folder: Where its runs and figures are.
+        runs: Every run, by seed, then in the order of the algorithms.
+        standings: One per algorithm, the best first.
+    """
+
+    folder: Path
+    runs: tuple[BenchRun, ...]
+    standings: tuple[Standing, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        return {
+            "format": 1,
+            "folder": str(self.folder),
+            "algorithms": [asdict(standing) for standing in self.standings],
+            "runs": [asdict(run) for run in self.runs],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    loaded: LoadedConfig
+    parts: Parts
+
+
+def run_bench(
+    path: Path,
+    algorithms: Sequence[str],
+    seeds: int,
+    *,
+    overrides: Sequence[str] = (),
+    runs_dir: Path | None = None,
+    engines: Engines,
+    tell: Callable[[BenchRun], None] = lambda run: None,
+) -> Bench:
+    """Train with each algorithm and seed, as far as that was not done before, and write tables and plots.
+
+    The runs are ordinary run folders in ``<runs_dir>/bench-<name>``; they share the answer cache of ``runs_dir``.
+
+    Args:
+        path: The config. Its ``algorithm.params`` count for its own algorithm only.
+        algorithms: Names that ``algorithm.name`` takes.
+        seeds: How many: the config's seed and those after it.
+        overrides: ``key.path=value`` each.
+        runs_dir: Where the benchmark's folder goes; None = ``output.runs_dir`` of the config.
+        engines: Where the target is opened.
+        tell: Told of each run when it is done, also of those done before.
+
+    Raises:
+        ConfigError: Something is wrong with the config or an algorithm; nothing was asked.
+        PromptrlError: A run could not be finished; calling again goes on from there.
+    """
+    jobs = _plan(path, list(dict.fromkeys(algorithms)), seeds, overrides, runs_dir)
+    own = load_config(path, overrides)
+    folder = RunsFolder((runs_dir or Path(own.config.output.runs_dir)) / f"bench-{own.config.name}")
+    _import_searches(algorithms)
+    done = []
+    for job in jobs:
+        run = _finished(job, folder, engines)
+        done.append(_describe(run, job.loaded))
+        tell(done[-1])
+    bench = Bench(folder.path, tuple(done), tuple(stand(done)))
+    _write(bench)
+    return bench
+
+
+def _plan(
+    path: Path, algorithms: Sequence[str], seeds: int, overrides: Sequence[str], runs_dir: Path | None
+) -> list[_Job]:
+    """One job per seed and algorithm, seed by seed, so that what is done at any time can be compared."""
+    if not algorithms or seeds < 1:
+        raise UsageError("a benchmark needs at least one algorithm and one seed")
+    own = load_config(path, overrides).config
+    cache = (runs_dir or Path(own.output.runs_dir)).absolute() / CACHE_NAME
+    shared = [] if own.cache.path else [f"cache.path={json.dumps(str(cache))}"]
+    parts = _build_all(path, algorithms, overrides, own.algorithm.name)
+    jobs = []
+    for seed in range(own.seed, own.seed + seeds):
+        for name in algorithms:
+            changes = [*overrides, *shared, *_select(name, own.algorithm.name)]
+            loaded = load_config(path, [*changes, f"name={name}-s{seed:02d}", f"seed={seed}"])
+            jobs.append(_Job(loaded, parts[name]))
+    return jobs
+
+
+def _build_all(path: Path, algorithms: Sequence[str], overrides: Sequence[str], own: str) -> dict[str, Parts]:
+    """The parts of each algorithm's runs, which no seed changes.
+
+    Raises:
+        ConfigError: With the problems of all of them.
+    """
+    parts: dict[str, Parts] = {}
+    problems: dict[Problem, None] = {}
+    for name in algorithms:
+        try:
+            loaded = load_config(path, [*overrides, *_select(name, own)])
+            parts[name] = build_parts(loaded)
+            check_target(loaded, parts[name])
+        except ConfigError as error:
+            problems.update(dict.fromkeys(error.problems))
+    if problems:
+        raise ConfigError(problems)
+    return parts
+
+
+def _select(name: str, own: str) -> list[str]:
+    """Overrides that choose an algorithm, without hyperparameters and a start that are made for another."""
+    others = [] if name == own else ["algorithm.params={}"]
+    if name not in BUILTIN_ALGORITHMS:
+        others.append("warm_start=none")
+    return [f"algorithm.name={name}", *others]
+
+
+def _import_searches(algorithms: Iterable[str]) -> None:
+    """Import now what searches import when they begin, lest the first run's computing time holds it."""
+    import promptrl.search.baselines
+    import promptrl.selection.finalists
+
+    if not all(is_baseline(name) for name in algorithms):
+        import promptrl.search.live.search  # noqa: F401
+    if "tpe" in algorithms:
+        import optuna  # noqa: F401
+
+
+def _finished(job: _Job, folder: RunsFolder, engines: Engines) -> Run:
+    """The job's run: as it was finished before, resumed, or trained now."""
+    earlier = _find(job, folder)
+    if earlier is not None and earlier.status == "done":
+        return earlier
+    recorder = _PathRecorder()
+    if earlier is not None:
+        return resume(earlier, engines=engines, observe=recorder.observe).run
+    return train(job.loaded, job.parts, runs_dir=folder.path, engines=engines, observe=recorder.observe).run
+
+
+def _find(job: _Job, folder: RunsFolder) -> Run | None:
+    """The newest run of the same config on the same data; one that has not got as far as its config doesn't count."""
+    for run in folder.all():
+        config = run.path / "config.resolved.yaml"
+        is_same_data = run.info.get("data_hash") == job.parts.data_hash
+        if is_same_data and config.is_file() and config.read_text(encoding="utf-8") == job.loaded.resolved_yaml():
+            return run
+    return None
+
+
+class _PathRecorder:
+    """Writes down what a search believes, when it is over."""
+
+    def __init__(self) -> None:
+        self._run: Run | None = None
+        self._calls = 0
+        self._rows: list[tuple[int, BestEstimated]] = []
+
+    def observe(self, event: Event) -> None:
+        """Take note of an event."""
+        if isinstance(event, RunStarted):
+            self._run = Run(Path(event.path))
+        elif isinstance(event, CallsMade) and event.stage == "search":
+            self._calls = event.used
+        elif isinstance(event, BestEstimated):
+            self._rows.append((self._calls, event))
+        elif isinstance(event, CallsMade) and self._run is not None and self._rows:
+            header = ("calls", "objective", "deviation", "baseline", "prompt_id")
+            rows = [(calls, b.objective, b.deviation, b.baseline, b.prompt_id) for calls, b in self._rows]
+            self._run.write_text(PATH_NAME, _csv(header, rows))
+            self._rows = []
+
+
+def _describe(run: Run, loaded: LoadedConfig) -> BenchRun:
+    result = run.result or {}
+    measured = result["improvement"]["test"]
+
+    def score(label: str, split: str) -> float | None:
+        entry = result[label][split]
+        return None if entry is None else float(entry["score"])
+
+    return BenchRun(
+        algorithm=loaded.config.algorithm.name,
+        seed=loaded.config.seed,
+        run_id=run.id,
+        validation=score("winner", "validation"),
+        test=score("winner", "test"),
+        baseline_test=score("baseline", "test"),
+        gain=float(measured["score"]) if measured else 0.0,
+        verdict=str(result["verdict"]),
+        calls=int(result["calls"]["total"]),
+        paid=int(result["calls"]["paid"]),
+        own_s=run.info.get("search_own_s"),
+        search_calls=int(result["calls"]["search"]),
+    )
+
+
+def _write(bench: Bench) -> None:
+    """``results.csv``, ``curves.csv``, ``curves.svg`` and ``curves.png``."""
+    names = [field.name for field in fields(BenchRun)]
+    _write_text(bench.folder / "results.csv", _csv(names, [astuple(run) for run in bench.runs]))
+    bands = {}
+    for standing in bench.standings:
+        ids = [run.run_id for run in bench.runs if run.algorithm == standing.algorithm]
+        drawn = band([_read_path(bench.folder / run_id / PATH_NAME) for run_id in ids])
+        if drawn is not None:
+            bands[standing.algorithm] = drawn
+    _write_text(bench.folder / "curves.csv", _csv(("algorithm", "calls", "mean", "low", "high"), _band_rows(bands)))
+    draw_bands(bands, [bench.folder / "curves.svg", bench.folder / "curves.png"])
+
+
+def _band_rows(bands: Mapping[str, Band]) -> list[tuple[object, ...]]:
+    return [
+        (name, int(calls), round(mean, 6), round(low, 6), round(high, 6))
+        for name, drawn in bands.items()
+        for calls, mean, low, high in zip(drawn.calls, drawn.mean, drawn.low, drawn.high, strict=True)
+    ]
+
+
+def _read_path(file: Path) -> SearchPath:
+    """A recorded search; empty when there is no file."""
+    rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8")))) if file.is_file() else []
+    return SearchPath(
+        np.array([float(row["calls"]) for row in rows]), np.array([float(row["objective"]) for row in rows])
+    )
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="")

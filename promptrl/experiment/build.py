@@ -1,0 +1,274 @@
+"""Builds the parts of an experiment from its config, and finds everything wrong with them before a call is paid for.
+
+Only files are read here; no model is loaded (``engines.py`` does that).
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Self, TypeVar
+
+from promptrl.config import AlgorithmConfig, LoadedConfig, load_config
+from promptrl.config.targets import OpenAITargetConfig, ReplayTargetConfig
+from promptrl.errors import ConfigError, Problem
+from promptrl.experiment.call_plan import CallPlan, plan_calls
+from promptrl.llm.base import Message
+from promptrl.llm.engine.prices import Price, price_of
+from promptrl.prompts.prompt import Demonstration, UserTemplate
+from promptrl.prompts.space import EditSpace, build_edit_space
+from promptrl.runs.folder import Run
+from promptrl.search.algorithms import BUILTIN_ALGORITHMS, check_params, is_baseline
+from promptrl.stats.power import SplitPower, split_power
+from promptrl.tasks.dataset import Example, accepted_answers, build_examples, dataset_hash, load_rows
+from promptrl.tasks.metrics import Metric, build_metric
+from promptrl.tasks.objective import Objective
+from promptrl.tasks.splits import Splits, fold_examples, split_examples
+
+_UNREAD = Demonstration("", "", "")
+"""Stands for the demonstrations of data that can't be read, so that the prompt is checked all the same."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a run is made of, short of the model itself.
+
+    ``folds`` are what it is proven on, one after the other, when no test rows are set apart (the test rows of
+    ``splits`` are then theirs together, and the winner has seen them); ``code_folder`` is where the user's modules are.
+    """
+
+    space: EditSpace
+    splits: Splits
+    metrics: tuple[Metric, ...]
+    objective: Objective
+    price: Price | None
+    plan: CallPlan
+    power: SplitPower
+    data_hash: str
+    code_folder: Path
+    folds: tuple[Splits, ...] = ()
+
+    def of_fold(self, fold: Splits) -> Self:
+        """The same for the search that a fold judges: its rows, and its share of the calls."""
+        searches = len(self.folds) + 1
+        plan = self.plan
+        return replace(
+            self,
+            splits=fold,
+            plan=CallPlan(plan.search // searches, plan.validation // searches, plan.test, plan.pruning // searches),
+        )
+
+
+def rebuild_parts(run: Run) -> tuple[LoadedConfig, Parts]:
+    """The config of an earlier run, and its parts built anew.
+
+    Raises:
+        ConfigError: The config no longer fits, or the data is gone.
+    """
+    loaded = load_config(run.path / "config.resolved.yaml")
+    origin = run.info.get("config")
+    return loaded, build_parts(loaded, code_folder=Path(origin).parent if origin else None)
+
+
+def build_parts(loaded: LoadedConfig, code_folder: Path | None = None) -> Parts:
+    """Read the data and build every part that needs no model.
+
+    Args:
+        loaded: The config.
+        code_folder: Where the user's own modules are looked for first; None = beside the config.
+
+    Raises:
+        ConfigError: Everything found wrong, each with file and line.
+    """
+    config = loaded.config
+    problems = [*check_params(config.algorithm.name, config.algorithm.params), *_lacking(loaded)]
+
+    def attempt(build: Callable[[], T]) -> T | None:
+        try:
+            return build()
+        except ConfigError as error:
+            problems.extend(error.problems)
+            return None
+
+    price = attempt(lambda: _price(loaded))
+    objective = attempt(lambda: _objective(loaded))
+    examples = attempt(lambda: _load_examples(loaded))
+    divisions = attempt(lambda: _split(loaded, examples)) if examples else None
+    splits = divisions[-1] if divisions else None
+    space = attempt(lambda: _edit_space(loaded, splits))
+    if divisions is None or splits is None:
+        raise ConfigError(located(loaded, problems))
+    rows = (*splits.demonstrations, *splits.train, *splits.validation, *splits.test)
+    metrics = attempt(lambda: _metrics(loaded, rows))
+    sizes = (len(splits.validation), len(splits.test) * config.gate.repeats, len(divisions))
+    slots = {edit.slot for edit in space.edits} if space else set()
+    plan = attempt(lambda: plan_calls(config.budget.max_calls, *sizes, most_edits=len(slots)))
+    if problems or objective is None or space is None or metrics is None or plan is None:
+        raise ConfigError(located(loaded, problems))
+    gate = config.gate
+    power = split_power(
+        len(splits.test),
+        gate.confidence,
+        min_improvement=gate.min_improvement,
+        margin=gate.margin,
+        is_sequential=gate.sequential or len(divisions) > 1,
+    )
+    folder = code_folder or loaded.folder
+    return Parts(space, splits, metrics, objective, price, plan, power, dataset_hash(rows), folder, divisions[:-1])
+
+
+def located(loaded: LoadedConfig, problems: Iterable[Problem]) -> list[Problem]:
+    """Give file and line to the problems that came without."""
+    return [p if p.file else loaded.problem(p.key, p.message, p.hint) for p in problems]
+
+
+def _lacking(loaded: LoadedConfig) -> Iterator[Problem]:
+    """What the config needs besides data and is not there."""
+    if "tensorboard" in loaded.config.trackers and find_spec("tensorboard") is None:
+        yield Problem("trackers", "tensorboard is not installed", "pip install 'promptrl[tensorboard]'")
+    if loaded.config.algorithm.name == "tpe" and find_spec("optuna") is None:
+        yield Problem("algorithm.name", "tpe needs optuna, which is not installed", "pip install 'promptrl[tpe]'")
+    if loaded.config.warm_start == "builtin" and not _takes_builtin(loaded.config.algorithm):
+        fitting = f"planning: surrogate, policy: deepsets and one of {', '.join(BUILTIN_ALGORITHMS)}"
+        yield Problem("warm_start", f"got builtin, a policy made for {fitting}", "write none, or change the algorithm")
+    target = loaded.config.target
+    if isinstance(target, ReplayTargetConfig) and not Path(loaded.resolve(target.path)).is_file():
+        yield Problem("target.path", f"there is no file {loaded.resolve(target.path)}")
+
+
+def _takes_builtin(algorithm: AlgorithmConfig) -> bool:
+    """Whether the built-in policy fits the agent; a baseline has none and doesn't mind."""
+    fits = algorithm.name in BUILTIN_ALGORITHMS and algorithm.policy == "deepsets" and algorithm.planning == "surrogate"
+    return fits or is_baseline(algorithm.name)
+
+
+def _user_message(loaded: LoadedConfig) -> UserTemplate:
+    """The template of the user message, which may be the whole prompt."""
+    turns = loaded.config.user_turns
+    if turns is None:
+        return UserTemplate(loaded.config.prompt.text or "")
+    *earlier, last = turns
+    return UserTemplate(last.content, tuple(Message(turn.role, turn.content) for turn in earlier))
+
+
+def _load_examples(loaded: LoadedConfig) -> dict[str, list[Example]]:
+    """The examples by split name; under "all" when one file holds them all."""
+    data = loaded.config.dataset
+    placeholders = _user_message(loaded).placeholders
+    sources = {"all": (data.path, "dataset.path")}
+    if data.files is not None:
+        sources = {split: (path, f"dataset.files.{split}") for split, path in data.files.model_dump().items()}
+    examples: dict[str, list[Example]] = {}
+    problems: list[Problem] = []
+    for split, (path, key) in sources.items():
+        try:
+            examples[split] = build_examples(
+                load_rows(loaded.resolve(path or ""), format=data.format, key=key),
+                input=data.input,
+                reference=data.reference,
+                columns=data.columns,
+                placeholders=placeholders,
+            )
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
+    return examples
+
+
+def _split(loaded: LoadedConfig, examples: dict[str, list[Example]]) -> tuple[Splits, ...]:
+    """The one division; with folds, that of each fold which judges, and last that of the search on all rows."""
+    config = loaded.config
+    demonstrations = config.prompt.demonstrations
+    data = config.dataset
+    if data.folds is not None:
+        return fold_examples(
+            examples["all"],
+            folds=data.folds,
+            fractions=data.splits.model_dump(),
+            seed=data.split_seed,
+            demonstration_candidates=demonstrations.set_aside,
+            stratify=data.stratify,
+            limit=data.limit,
+        )
+    splits = split_examples(
+        examples.get("all", examples),
+        fractions=data.splits.model_dump(),
+        seed=data.split_seed,
+        demonstration_candidates=demonstrations.set_aside,
+        stratify=data.stratify,
+        limit=data.limit,
+    )
+    return (splits,)
+
+
+def _edit_space(loaded: LoadedConfig, splits: Splits | None) -> EditSpace:
+    config = loaded.config
+    user = _user_message(loaded)
+    candidates = [_UNREAD]
+    if splits is not None:
+        candidates = [
+            Demonstration(example.id, "", accepted_answers(example.reference)[0], example.fields).shown_by(user)
+            for example in splits.demonstrations
+        ]
+    return build_edit_space(
+        slots=config.prompt.slots,
+        text=config.prompt.text,
+        user=None if config.user_turns is None else user,
+        separator=config.prompt.separator,
+        demonstrations=candidates if config.prompt.demonstrations.max else (),
+        max_demonstrations=config.prompt.demonstrations.max,
+        bank=config.edits.bank == "builtin",
+        phrases=config.edits.phrases,
+        reorder=config.edits.reorder,
+        tokens=config.edits.tokens,
+    )
+
+
+def _metrics(loaded: LoadedConfig, rows: tuple[Example, ...]) -> tuple[Metric, ...]:
+    """The scores of the config; costs are part of the objective."""
+    problems: list[Problem] = []
+    metrics: list[Metric] = []
+    for position, metric in enumerate(loaded.config.reward.metrics):
+        if metric not in loaded.config.reward.qualities:
+            continue
+        try:
+            metrics.append(build_metric(metric.type, name=metric.name, params=metric.params, examples=rows))
+        except ConfigError as error:
+            prefix = f"reward.metrics.{position}"
+            problems += [replace(p, key=f"{prefix}.{p.key}" if p.key else prefix) for p in error.problems]
+    if problems:
+        raise ConfigError(problems)
+    return tuple(metrics)
+
+
+def _objective(loaded: LoadedConfig) -> Objective:
+    reward = loaded.config.reward
+    qualities = reward.qualities
+    return Objective(
+        combine=reward.combine,
+        weights={metric.name: metric.weight for metric in qualities},
+        costs=tuple((m.type, m.weight, m.params["per"]) for m in reward.metrics if m not in qualities),
+        gate_metric=loaded.config.gate_metric,
+    )
+
+
+def _price(loaded: LoadedConfig) -> Price | None:
+    """The configured price, else the public one; a model of one's own costs nothing that we know of.
+
+    Raises:
+        ConfigError: Dollars are limited but the price is unknown.
+    """
+    target = loaded.config.target
+    if target.price is not None:
+        return Price(target.price.input_per_million, target.price.output_per_million)
+    price = None
+    if isinstance(target, OpenAITargetConfig):
+        price = price_of(target.model, target.base_url or os.environ.get("OPENAI_BASE_URL"))
+    if price is None and loaded.config.budget.max_usd is not None:
+        message = "is missing and the price is not publicly known, but budget.max_usd needs it"
+        raise ConfigError([Problem("target.price", message, "give input_per_million and output_per_million")])
+    return price

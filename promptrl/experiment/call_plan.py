@@ -1,0 +1,96 @@
+"""How the calls of a run are shared out: test first, then finals and pruning, the rest to the search."""
+
+from dataclasses import dataclass
+
+from promptrl.errors import ConfigError, Problem
+from promptrl.experiment.events import Stage
+from promptrl.selection.finalists import MAX_FINALISTS
+from promptrl.selection.pruning import LEAST_CALLS, MIN_CONFIRMING_ROWS, ROWS_WANTED
+
+MIN_FINALIST_CALLS = 40
+
+
+FINALIST_SHARE = 0.25
+
+
+LEAVE_ONE_OUT_SHARE = 0.25
+"""Part of the finalists' calls that may be kept back for taking the winner's edits out again."""
+
+
+PRUNING_SHARE = 0.05
+"""Part of the calls beside the test's that the search gives up for the same purpose."""
+
+
+MIN_SEARCH_CALLS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlan:
+    """How the call budget is shared out.
+
+    Attributes:
+        search: Calls for rewards on train rows, at most.
+        validation: Calls for the finalists, and for leaving out the winner's edits.
+        test: Calls for the one comparison on test rows; reserved first.
+        pruning: Calls of ``validation`` that are the search's gift to leaving out edits; the finals don't get them.
+    """
+
+    search: int
+    validation: int
+    test: int
+    pruning: int = 0
+
+    @property
+    def finals(self) -> int:
+        """Calls of ``validation`` that the finalists may use at least."""
+        theirs = self.validation - self.pruning
+        return max(min(theirs, MIN_FINALIST_CALLS), theirs - int(LEAVE_ONE_OUT_SHARE * theirs))
+
+    @property
+    def total(self) -> int:
+        """Calls of the whole run at most."""
+        return sum(self.by_stage.values())
+
+    @property
+    def by_stage(self) -> dict[Stage, int]:
+        """The shares, in the order in which they are spent."""
+        return {"search": self.search, "validation": self.validation, "test": self.test}
+
+
+def plan_calls(
+    max_calls: int, validation_rows: int, test_rows: int, searches: int = 1, *, most_edits: int = 0
+) -> CallPlan:
+    """Share out the calls: the test first, then the finalists and the pruning, the rest for the search.
+
+    Args:
+        max_calls: Of the whole run.
+        validation_rows: Rows on which the finalists meet.
+        test_rows: Rows on which the winner meets the baseline, each as often as it is asked.
+        searches: How many searches and finals share the calls.
+        most_edits: That a winner may hold, and pruning leave out; with 0 none of the search's calls go to that.
+
+    Raises:
+        ConfigError: Nothing would be left to search with.
+    """
+    test = 2 * test_rows
+    rest = max_calls - test
+    wanted = max(MIN_FINALIST_CALLS * searches, int(FINALIST_SHARE * rest))
+    most = (MAX_FINALISTS + 1) * validation_rows * searches  # the baseline meets them too
+    validation = min(wanted, most)
+    search = rest - validation
+    if search < MIN_SEARCH_CALLS * searches:
+        least = test + min(MIN_FINALIST_CALLS * searches, most) + MIN_SEARCH_CALLS * searches
+        message = f"got {max_calls}, but 2 × {test_rows} test rows and the finalists need their share first"
+        raise ConfigError([Problem("budget.max_calls", message, f"at least {least}, or fewer test rows")])
+    pruning = _pruning_calls(rest // searches, validation // searches, most_edits) * searches
+    if search - pruning < MIN_SEARCH_CALLS * searches or validation_rows < MIN_CONFIRMING_ROWS:
+        pruning = 0
+    return CallPlan(search - pruning, validation + pruning, test, pruning)
+
+
+def _pruning_calls(calls: int, of_finals: int, most_edits: int) -> int:
+    """What one search gives up for pruning: no more than pruning can use, nothing if it is too little all the same."""
+    kept_back = int(LEAVE_ONE_OUT_SHARE * of_finals)
+    most = ROWS_WANTED * (most_edits + 1) - kept_back if most_edits > 1 else 0
+    given = max(0, min(int(PRUNING_SHARE * calls), most))
+    return given if kept_back + given >= LEAST_CALLS else 0

@@ -1,0 +1,90 @@
+"""What a run can cost at most, before it has cost anything: calls, tokens, dollars; no network."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from promptrl.config import LoadedConfig
+from promptrl.config.targets import LocalTargetConfig, ReplayTargetConfig
+from promptrl.experiment.build import Parts
+from promptrl.llm.engine.budget import completion_token_bound, prompt_token_bound
+from promptrl.prompts.prompt import Prompt
+from promptrl.prompts.space import EditSpace
+from promptrl.tasks.dataset import Example
+
+BYTES_PER_TOKEN = 4
+"""Of ordinary English text in the vocabularies of today."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The worst case of a run, without attempts that fail and are charged all the same.
+
+    Attributes:
+        calls: By stage, and "total".
+        longest_prompt_tokens: Bound for the longest prompt within reach on the longest row.
+        baseline_prompt_tokens: About how many the baseline takes on the longest row.
+        answer_tokens: Most tokens of an answer; None when ``max_tokens`` is not given.
+        prompt_tokens: Bound for the whole run.
+        completion_tokens: Likewise; None when unknown.
+        cost_usd: Likewise, at most ``budget.max_usd``; None when the price or the length of answers is unknown, 0 for a
+            model in this process or logged answers.
+        limits: The limits of the config that are set, by key; where one is lower than the bound, it holds.
+        minutes_at_limit: Minutes that limits per minute make the run take at least; None without such limits.
+    """
+
+    calls: Mapping[str, int]
+    longest_prompt_tokens: int
+    baseline_prompt_tokens: int
+    answer_tokens: int | None
+    prompt_tokens: int
+    completion_tokens: int | None
+    cost_usd: float | None
+    limits: Mapping[str, float]
+    minutes_at_limit: float | None
+
+
+def forecast(loaded: LoadedConfig, parts: Parts) -> Forecast:
+    """Bound what a run of this config can cost."""
+    config, calls = loaded.config, parts.plan.total
+    splits = parts.splits
+    rows = (*splits.train, *splits.validation, *splits.test)
+    longest = prompt_bound(longest_prompt(parts.space, rows[0]), rows)
+    answer = completion_token_bound(config.target.request_params)
+    prompt_tokens, completion_tokens = calls * longest, None if answer is None else calls * answer
+    cost_usd = 0.0 if isinstance(config.target, LocalTargetConfig | ReplayTargetConfig) else None
+    if parts.price is not None and completion_tokens is not None:
+        cost_usd = parts.price.cost_usd(prompt_tokens, completion_tokens)
+        cost_usd = min(cost_usd, config.budget.max_usd or cost_usd)
+    per_minute = getattr(config.target, "requests_per_minute", None)
+    return Forecast(
+        calls={str(stage): count for stage, count in parts.plan.by_stage.items()} | {"total": calls},
+        longest_prompt_tokens=longest,
+        baseline_prompt_tokens=prompt_bound(parts.space.baseline, rows) // BYTES_PER_TOKEN,
+        answer_tokens=answer,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        cost_usd=cost_usd,
+        limits={f"budget.{key}": limit for key, limit in config.budget.model_dump().items() if limit is not None},
+        minutes_at_limit=None if per_minute is None else calls / per_minute,
+    )
+
+
+def prompt_bound(prompt: Prompt, rows: tuple[Example, ...]) -> int:
+    """Most tokens that a prompt takes on any of these rows."""
+    return max(prompt_token_bound(prompt.render(row.fields)) for row in rows)
+
+
+def longest_prompt(space: EditSpace, row: Example) -> Prompt:
+    """The longest prompt within reach of edits, found by taking every edit that makes the prompt longer.
+
+    The parts of a prompt can be set apart from each other, so that the longest state of each is the longest of all.
+    """
+    prompt, length = space.baseline, prompt_bound(space.baseline, (row,))
+    is_growing = True
+    while is_growing:
+        is_growing = False
+        for action in range(space.n_edits):
+            longer = space.apply(prompt, action)
+            if (grown := prompt_bound(longer, (row,))) > length:
+                prompt, length, is_growing = longer, grown, True
+    return prompt

@@ -1,0 +1,224 @@
+"""Opens what stands between a run and its model: target, cache, engine, evaluator.
+
+This is where a local model is loaded, a replay file read and the user's own function imported.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Any, Self
+
+from promptrl.config import LoadedConfig
+from promptrl.config.targets import LocalTargetConfig, OpenAITargetConfig, PythonTargetConfig, ReplayTargetConfig
+from promptrl.errors import ConfigError
+from promptrl.evaluation.evaluator import Evaluator, OutcomeLog
+from promptrl.evaluation.outcome import AskKey, Outcome
+from promptrl.experiment.build import Parts, located
+from promptrl.llm.base import Completion, Target
+from promptrl.llm.engine.attempts import Trace
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.cache import Cache
+from promptrl.llm.engine.engine import Engine
+from promptrl.llm.engine.stop import Stop
+from promptrl.tasks.metrics.python import import_functions
+
+CACHE_NAME = ".cache.sqlite"
+
+
+def make_budget(loaded: LoadedConfig, max_calls: int | None = None, elapsed_s: float = 0.0) -> Budget:
+    """The limits of the config.
+
+    Args:
+        loaded: The config.
+        max_calls: Another limit, for an evaluation, which needs no search.
+        elapsed_s: Seconds that a resumed run has taken before.
+    """
+    limits = loaded.config.budget
+    return Budget(
+        max_calls=limits.max_calls if max_calls is None else max_calls,
+        max_tokens=limits.max_tokens,
+        max_usd=limits.max_usd,
+        max_minutes=limits.max_minutes,
+        elapsed_s=elapsed_s,
+    )
+
+
+class Engines:
+    """Opens targets behind their engines and caches; experiments with the same target block and cache share them.
+
+    Args:
+        stop: Ends what is under way.
+        trace: Told of every attempt.
+        waiting: Entered by a thread that asks while it can only wait for answers.
+
+    Attributes:
+        stop: As given, else one that nobody has requested.
+    """
+
+    def __init__(
+        self,
+        stop: Stop | None = None,
+        trace: Trace | None = None,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self.stop = stop or Stop()
+        self._trace = trace
+        self._waiting = waiting
+        self._opened: dict[tuple[Any, ...], Engine] = {}
+        self._closing = ExitStack()
+        self._lock = threading.Lock()
+
+    def open(self, loaded: LoadedConfig, parts: Parts, budget: Budget, runs_dir: Path) -> Engine:
+        """The engine of an experiment, with its own budget; loads the target if no experiment before did.
+
+        Raises:
+            ConfigError: Target or cache can't be opened.
+        """
+        config = loaded.config
+        path = Path(loaded.resolve(config.cache.path)) if config.cache.path else runs_dir / CACHE_NAME
+        key = (config.target.model_dump_json(), loaded.resolve("."), parts.code_folder, path.resolve(), config.cache)
+        with self._lock:
+            if key in self._opened:
+                _import_functions(loaded, parts)
+                return self._opened[key].with_budget(budget)
+            cache = None
+            if config.cache.mode != "off":
+                cache = self._closing.enter_context(Cache(path, mode=config.cache.mode, max_mb=config.cache.max_mb))
+            self._opened[key] = self._closing.enter_context(self._make(loaded, parts, budget, cache))
+            return self._opened[key]
+
+    def _make(self, loaded: LoadedConfig, parts: Parts, budget: Budget, cache: Cache | None) -> Engine:
+        target = loaded.config.target
+        limits: tuple[int | None, int | None] = (None, None)
+        if not isinstance(target, LocalTargetConfig):
+            limits = (target.requests_per_minute, target.tokens_per_minute)
+        return Engine(
+            open_target(loaded, parts),
+            budget=budget,
+            cache=cache,
+            concurrency=_concurrency(loaded),
+            requests_per_minute=limits[0],
+            tokens_per_minute=limits[1],
+            max_retries=target.max_retries,
+            timeout_s=target.timeout_s,
+            price=parts.price,
+            stop=self.stop,
+            waiting=self._waiting,
+            trace=self._trace,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.close()
+
+
+@contextmanager
+def given_or_new(engines: Engines | None) -> Iterator[Engines]:
+    """The engines given, which stay open, else new ones that are closed at the end."""
+    if engines is not None:
+        yield engines
+        return
+    with Engines() as new:
+        yield new
+
+
+def make_evaluator(
+    loaded: LoadedConfig,
+    parts: Parts,
+    engine: Engine,
+    budget: Budget,
+    log: OutcomeLog,
+    known: Iterable[Outcome] = (),
+    unscored: Mapping[AskKey, Completion] = MappingProxyType({}),
+) -> Evaluator:
+    """The evaluator of a run or an evaluation; ``known`` and ``unscored`` are from before an interruption."""
+    return Evaluator(
+        engine,
+        budget=budget,
+        metrics=parts.metrics,
+        objective=parts.objective,
+        params=loaded.config.target.request_params,
+        log=log,
+        known=known,
+        unscored=unscored,
+    )
+
+
+def check_target(loaded: LoadedConfig, parts: Parts) -> None:
+    """Find out whether the target can be made: keys are set, the replay file is sound, the user's functions import.
+
+    Only whether a local model can be loaded is left open, for that takes as long as loading it.
+
+    Raises:
+        ConfigError: It can't be made.
+    """
+    if isinstance(loaded.config.target, LocalTargetConfig):
+        _import_functions(loaded, parts)
+    else:
+        asyncio.run(open_target(loaded, parts).aclose())
+
+
+def open_target(loaded: LoadedConfig, parts: Parts) -> Target:
+    """Make the target: loads a local model, reads a replay file, imports the user's functions, of metrics too.
+
+    Raises:
+        ConfigError: It can't be made.
+    """
+    _import_functions(loaded, parts)
+    try:
+        return _open_target(loaded, parts.code_folder)
+    except ConfigError as error:
+        raise ConfigError(located(loaded, error.problems)) from error
+
+
+def _import_functions(loaded: LoadedConfig, parts: Parts) -> None:
+    try:
+        import_functions(parts.metrics, parts.code_folder)
+    except ConfigError as error:
+        raise ConfigError(located(loaded, error.problems)) from error
+
+
+def _open_target(loaded: LoadedConfig, code_folder: Path) -> Target:
+    target = loaded.config.target
+    match target:
+        case LocalTargetConfig():
+            from promptrl.llm.targets.local import LocalTarget
+
+            model = loaded.resolve(target.model) if target.model.startswith((".", "/", "~")) else target.model
+            return LocalTarget(model, batch_size=target.batch_size)
+        case OpenAITargetConfig():
+            from promptrl.llm.targets.openai import OpenAITarget
+
+            return OpenAITarget(
+                target.model,
+                base_url=target.base_url,
+                api_key_env=target.api_key_env,
+                headers=target.headers,
+                timeout_s=target.timeout_s,
+            )
+        case ReplayTargetConfig():
+            from promptrl.llm.targets.replay import ReplayTarget
+
+            return ReplayTarget(Path(loaded.resolve(target.path)))
+        case PythonTargetConfig():
+            from promptrl.llm.targets.python import PythonTarget
+
+            return PythonTarget(target.function, folder=code_folder)
+
+
+def rows_per_look(loaded: LoadedConfig) -> int:
+    """Rows that two prompts can be asked on at once: what a sequential gate asks between two looks."""
+    return max(1, _concurrency(loaded) // 2)
+
+
+def _concurrency(loaded: LoadedConfig) -> int:
+    """Calls in flight at most; a model in this process has one batch waiting while it generates another."""
+    target = loaded.config.target
+    return 2 * target.batch_size if isinstance(target, LocalTargetConfig) else target.concurrency

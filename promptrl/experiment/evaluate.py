@@ -1,0 +1,165 @@
+"""The story of ``promptrl eval``: a winner, or a prompt from a file, beside the baseline on the rows of one split."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from promptrl.config import LoadedConfig
+from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
+from promptrl.evaluation.evaluator import OutcomeLog
+from promptrl.evaluation.outcome import AskKey, Outcome
+from promptrl.experiment.build import Parts, build_parts, rebuild_parts
+from promptrl.experiment.engines import Engines, given_or_new, make_budget, make_evaluator, rows_per_look
+from promptrl.experiment.test_stage import meet
+from promptrl.llm.base import Completion, Purpose
+from promptrl.prompts.files import prompt_from_messages, prompt_from_text
+from promptrl.prompts.prompt import Prompt
+from promptrl.runs.folder import Run
+from promptrl.runs.outcome_file import OutcomeFile
+from promptrl.runs.result import decide, describe_prompt, measured, spending, summarise
+from promptrl.runs.test_reuse import record_look
+
+SplitName = Literal["train", "validation", "test"]
+
+
+def evaluate_run(run: Run, split: SplitName, *, engines: Engines | None = None) -> dict[str, Any]:
+    """Score a finished run's winner beside its baseline on one split; kept under ``evals/<n>`` of the run.
+
+    Raises:
+        RunLockedError: The run is not done, or its data set has changed: rows that it trained on might count as test.
+        RunNotFoundError: Its folder has lost the winner.
+        UsageError: There are no test rows, for the run was proven fold by fold.
+    """
+    result = run.result
+    if result is None:
+        raise RunLockedError(f"run {run.id} is {run.status}: it has no winner to evaluate yet")
+    loaded, parts = rebuild_parts(run)
+    if parts.data_hash != run.info.get("data_hash"):
+        raise RunLockedError(
+            f"run {run.id} can't be evaluated: its data set has changed, so its splits are others "
+            "(export the prompt and evaluate the file with --config)"
+        )
+    _refuse_seen_rows(parts, split)
+    prompts = _compared_prompts(run, result, parts.space.baseline)
+    place = run.new_evaluation()
+    with closing(OutcomeFile(run.path / place, partial(parts.space.describe, parts.space.baseline))) as log:
+        evaluation = _evaluate(loaded, parts, prompts, split, run.path.parent, log, engines)
+    evaluation |= {"run_id": run.id, "subject": run.id, "look": None}
+    if split == "test":
+        evaluation["look"] = record_look(run.path.parent, parts.splits.test, f"{run.identity} {place}")
+    run.write_json(f"{place}/result.json", evaluation)
+    return evaluation
+
+
+def evaluate_prompt_file(
+    loaded: LoadedConfig, file: Path, split: SplitName, *, runs_dir: Path | None, engines: Engines | None = None
+) -> dict[str, Any]:
+    """Score the prompt in a file beside the config's baseline on one split; only the cache and the look are written.
+
+    Args:
+        loaded: The config.
+        file: The prompt.
+        split: The rows.
+        runs_dir: Where the cache is; None = ``output.runs_dir`` of the config.
+        engines: Where the target is opened; None = for this evaluation alone.
+
+    Raises:
+        UsageError: The file holds no prompt for these data, or no test rows are set apart.
+    """
+    parts = build_parts(loaded)
+    _refuse_seen_rows(parts, split)
+    prompt = read_prompt(file, parts.space.baseline)
+    if not prompt.user.placeholders:
+        raise UsageError(f"{file}: the user message has no placeholder, so every row would be asked the same")
+    for name in prompt.user.placeholders:
+        if name not in parts.splits.train[0].fields:
+            raise UsageError(f"{file}: {{{name}}} is no placeholder of the config's user message")
+    prompts = {"baseline": parts.space.baseline, "winner": prompt}
+    folder = runs_dir or Path(loaded.config.output.runs_dir)
+    evaluation = _evaluate(loaded, parts, prompts, split, folder, _NoLog(), engines)
+    look = None
+    if split == "test":
+        look = record_look(folder, parts.splits.test, f"{file} {datetime.now(UTC).isoformat()}")
+    return evaluation | {"run_id": None, "subject": str(file), "look": look}
+
+
+def _refuse_seen_rows(parts: Parts, split: SplitName) -> None:
+    """With folds every row has been searched on in the end: none could judge a prompt that came of it."""
+    if parts.folds and split == "test":
+        message = "dataset.folds sets no test rows apart: the proof of the run stands in its result"
+        raise UsageError(f"{message}; new rows need a config of their own")
+
+
+def _compared_prompts(run: Run, result: Mapping[str, Any], baseline: Prompt) -> dict[str, Prompt]:
+    """Baseline and winner of a run; the baseline comes from the config if it was never asked."""
+    known = {baseline.prompt_id: baseline} | {row["prompt_id"]: Prompt.from_json(row) for row in run.prompts()}
+    prompts = {"baseline": known.get(result["baseline"]["prompt_id"], baseline)}
+    winner_id = result["winner"]["prompt_id"]
+    if winner_id not in known:
+        raise RunNotFoundError(f"run {run.id} has lost its winner: prompt {winner_id} is not in its prompts.jsonl")
+    return prompts | {"winner": known[winner_id]}
+
+
+def _evaluate(
+    loaded: LoadedConfig,
+    parts: Parts,
+    prompts: Mapping[str, Prompt],
+    split: SplitName,
+    runs_dir: Path,
+    log: OutcomeLog,
+    engines: Engines | None,
+) -> dict[str, Any]:
+    config = loaded.config
+    rows = getattr(parts.splits, split)
+    budget = make_budget(loaded, max_calls=2 * len(rows) * config.gate.repeats)
+    with given_or_new(engines) as opened:
+        engine = opened.open(loaded, parts, budget, runs_dir)
+        evaluator = make_evaluator(loaded, parts, engine, budget, log)
+        purpose: Purpose = "search" if split == "train" else split
+        met = meet(evaluator, prompts, rows, purpose, config.gate, rows_per_look(loaded))
+    is_same = prompts["winner"].prompt_id == prompts["baseline"].prompt_id
+    return {
+        "format": 1,
+        "split": split,
+        "metric": config.gate_metric,
+        "verdict": decide(met.comparison, config.gate, is_same_prompt=is_same),
+        **{
+            label: {**describe_prompt(prompt), split: summarise(met.outcomes[label], config.gate, config.seed)}
+            for label, prompt in prompts.items()
+        },
+        "difference": measured(met),
+        **spending(budget.spent),
+    }
+
+
+def read_prompt(file: Path, baseline: Prompt) -> Prompt:
+    """Read a prompt file: ``.json`` holds chat messages with an open user template, anything else text.
+
+    Raises:
+        UsageError: The file can't be read as a prompt.
+    """
+    try:
+        text = file.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} is neither a run nor a readable prompt file") from error
+    try:
+        if file.suffix == ".json":
+            return prompt_from_messages(text, baseline.user)
+        is_from_windows = text.count("\n") == text.count("\r\n")
+        text = text.replace("\r\n", "\n") if is_from_windows else text
+        return prompt_from_text(text.removesuffix("\n"), baseline.user)
+    except ValueError as error:
+        raise UsageError(f"{file} holds no prompt: {error}") from error
+
+
+class _NoLog:
+    """Keeps nothing: an evaluation's answers are in the cache."""
+
+    def keep(self, key: AskKey, completion: Completion) -> None:
+        """Forget."""
+
+    def record(self, outcomes: Sequence[tuple[Prompt, Outcome]]) -> None:
+        """Forget."""

@@ -1,0 +1,121 @@
+"""What an experiment tells whoever watches: observers only look, they never steer."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from promptrl.llm.engine.stats import EngineStats
+from promptrl.stats.power import SplitPower
+
+Stage = Literal["search", "validation", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run folder was taken and work begins.
+
+    Attributes:
+        run_id: The folder's name.
+        path: The folder.
+        calls: Calls allowed in each stage.
+        rows: Examples in each split.
+        n_edits: Actions of the agent, without "stop".
+        n_prompts: Distinct prompts within reach; None when they are not a finite product.
+        power: What the test rows can show.
+        looks: How often the test rows have been looked at by earlier runs and evaluations.
+    """
+
+    run_id: str
+    path: str
+    calls: Mapping[Stage, int]
+    rows: Mapping[str, int]
+    n_edits: int
+    n_prompts: int | None
+    power: SplitPower
+    looks: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallsMade:
+    """A batch of answers was written down.
+
+    Attributes:
+        stage: What they were asked for.
+        used: Calls of this stage so far.
+        allowed: Calls this stage may use.
+        total: Calls of the run so far.
+        paid: Attempts sent to the target so far.
+        cached: Answers that came from the cache so far.
+        cost_usd: Paid so far; None when a price is unknown.
+        engine: What the engine has done in this sitting.
+    """
+
+    stage: Stage
+    used: int
+    allowed: int
+    total: int
+    paid: int
+    cached: int
+    cost_usd: float | None
+    engine: EngineStats
+
+
+@dataclass(frozen=True, slots=True)
+class BestEstimated:
+    """Which prompt the search thinks best on train rows.
+
+    Attributes:
+        prompt_id: The prompt.
+        text: The prompt to read.
+        objective: Estimated mean objective.
+        deviation: Standard deviation of that estimate.
+        baseline: The baseline's estimated mean objective.
+    """
+
+    prompt_id: str
+    text: str
+    objective: float
+    deviation: float
+    baseline: float
+
+
+@dataclass(frozen=True, slots=True)
+class FinalistsMet:
+    """A round of the finals on shared validation rows is over.
+
+    Attributes:
+        prompt_id: Who leads.
+        text: The leader to read.
+        difference: Its mean objective minus the baseline's.
+        rows: Validation rows that all who are left have answered.
+        left: Prompts still in, the baseline included.
+    """
+
+    prompt_id: str
+    text: str
+    difference: float
+    rows: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """result.json is written.
+
+    Attributes:
+        run_id: The folder's name.
+        path: The folder.
+        result: What result.json holds.
+    """
+
+    run_id: str
+    path: str
+    result: Mapping[str, Any]
+
+
+Event = RunStarted | CallsMade | BestEstimated | FinalistsMet | RunFinished
+Observer = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """Watch nothing."""

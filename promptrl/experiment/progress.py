@@ -1,0 +1,93 @@
+"""Turns what search and finals report into the events of an experiment."""
+
+from collections.abc import Callable
+
+from promptrl.experiment.build import Parts
+from promptrl.experiment.events import BestEstimated, CallsMade, FinalistsMet, Observer, RunStarted, Stage
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.engine import Engine
+from promptrl.runs.folder import Run
+from promptrl.runs.test_reuse import count_looks
+from promptrl.search.events import SearchEvent, SearchProgress
+
+_NOTE_S = 5.0
+"""Of these a kill can lose: a note costs a few milliseconds, for it is on disk before the run goes on."""
+
+
+def run_started(run: Run, parts: Parts) -> RunStarted:
+    """The first event of a run."""
+    splits = parts.splits
+    return RunStarted(
+        run_id=run.id,
+        path=str(run.path),
+        calls=parts.plan.by_stage,
+        rows={"train": len(splits.train), "validation": len(splits.validation), "test": len(splits.test)},
+        n_edits=len(parts.space.edits),
+        n_prompts=parts.space.size(),
+        power=parts.power,
+        looks=count_looks(run.path.parent, splits.test),
+    )
+
+
+class Timekeeper:
+    """Writes into run.json how long a run has taken, so that a resumed one keeps to its minutes.
+
+    Args:
+        run: The run.
+        budget: Knows the time.
+    """
+
+    def __init__(self, run: Run, budget: Budget) -> None:
+        self._run = run
+        self._budget = budget
+        self._noted_s = -float("inf")
+
+    def look(self) -> None:
+        """Write it if the last note is some seconds old."""
+        elapsed_s = self._budget.elapsed_s
+        if elapsed_s >= self._noted_s + _NOTE_S:
+            self._run.update(elapsed_s=round(elapsed_s, 3))
+            self._noted_s = elapsed_s
+
+
+class Watch:
+    """Tells observers what search and finals report, with what was spent beside it."""
+
+    def __init__(
+        self, parts: Parts, budget: Budget, engine: Engine, texts: Callable[[str], str], observe: Observer
+    ) -> None:
+        self._allowed = parts.plan.by_stage
+        self._budget = budget
+        self._engine = engine
+        self._texts = texts
+        self._observe = observe
+
+    def on_search(self, event: SearchEvent) -> None:
+        """Pass a report of search or finals on."""
+        if isinstance(event, SearchProgress):
+            self.calls_made("search")
+            if event.best_prompt_id is not None:
+                text = self._texts(event.best_prompt_id)
+                figures = (event.best_mean, event.best_sd, event.baseline_mean)
+                self._observe(BestEstimated(event.best_prompt_id, text, *figures))
+        else:
+            self.calls_made("validation")
+            leader = event.alive[0]
+            met = (event.leader_difference, event.rows, len(event.alive))
+            self._observe(FinalistsMet(leader, self._texts(leader), *met))
+
+    def calls_made(self, stage: Stage) -> None:
+        """Tell how far a stage is."""
+        spent = self._budget.spent
+        self._observe(
+            CallsMade(
+                stage=stage,
+                used=spent.calls.get(stage, 0),
+                allowed=self._allowed[stage],
+                total=spent.total,
+                paid=spent.paid,
+                cached=spent.cached,
+                cost_usd=spent.cost_usd,
+                engine=self._engine.stats,
+            )
+        )

@@ -1,0 +1,112 @@
+"""The story of ``promptrl report``: read a run folder, render what it says, write it beside the rest."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from promptrl.errors import ConfigError, RunLockedError, TargetError, UsageError
+from promptrl.experiment.build import Parts, rebuild_parts
+from promptrl.report.record import RunRecord
+from promptrl.runs.folder import Run
+
+DATA_GONE = "The data set can't be read any more, so the questions are missing here."
+DATA_CHANGED = "The data set has changed since, so the questions are missing here."
+
+
+def report_run(run: Run) -> Path:
+    """Write the report of a finished run anew.
+
+    Returns:
+        Where the page is.
+
+    Raises:
+        RunLockedError: The run is not done.
+    """
+    return _write(run, gather(run))
+
+
+def write_report(run: Run, result: Mapping[str, Any], parts: Parts) -> Path:
+    """Write the report of a run that is about to be done; its result is not in the folder yet.
+
+    Returns:
+        Where the page is.
+    """
+    return _write(run, _record(run, result, _rows_of(parts)))
+
+
+def tell_runs_apart(runs: Sequence[Run]) -> list[str]:
+    """What the test rows that the winners of finished runs share say of them; the first against each other one."""
+    from promptrl.report.page import meeting_lines
+
+    finished = [run for run in runs if run.result is not None]
+    return meeting_lines([gather(run) for run in finished]) if len(finished) > 1 else []
+
+
+def compare_runs(runs: Sequence[Run], place: Path) -> None:
+    """Write one page for several finished runs.
+
+    Raises:
+        RunLockedError: One of them is not done.
+        UsageError: The file can't be written.
+    """
+    from promptrl.report.page import render_comparison
+
+    page = render_comparison([gather(run) for run in runs])
+    try:
+        place.write_text(page, encoding="utf-8", errors="backslashreplace", newline="\n")
+    except OSError as error:
+        raise UsageError(f"--html: can't write {place}: {error.strerror}") from error
+
+
+def gather(run: Run) -> RunRecord:
+    """What a finished run's folder, and its data set if it is still there, have to say.
+
+    Raises:
+        RunLockedError: The run is not done.
+    """
+    result = run.result
+    if result is None:
+        raise RunLockedError(f"run {run.id} is {run.status}: there is nothing to report yet")
+    try:
+        _, parts = rebuild_parts(run)
+    except (ConfigError, TargetError):
+        return _record(run, result, {}, [DATA_GONE])
+    if parts.data_hash != run.info.get("data_hash"):
+        return _record(run, result, {}, [DATA_CHANGED])
+    return _record(run, result, _rows_of(parts))
+
+
+def _rows_of(parts: Parts) -> dict[str, Any]:
+    splits = parts.splits
+    return {row.id: row for row in (*splits.train, *splits.validation, *splits.test)}
+
+
+def _record(run: Run, result: Mapping[str, Any], examples: Mapping[str, Any], notes: Sequence[str] = ()) -> RunRecord:
+    resolved = run.path / "config.resolved.yaml"
+    text = resolved.read_text(encoding="utf-8") if resolved.is_file() else ""
+    return RunRecord(
+        run_id=run.id,
+        info=run.info,
+        result=result,
+        attribution=run.attribution,
+        leaderboard=run.leaderboard(),
+        outcomes=run.outcomes(),
+        config_text=text,
+        settings=yaml.safe_load(text) or {},
+        examples=examples,
+        notes=notes,
+    )
+
+
+def _write(run: Run, record: RunRecord) -> Path:
+    """Matplotlib and Jinja are loaded only here."""
+    from promptrl.report.page import render_report
+
+    report = render_report(record)
+    for name, svg in report.figures.items():
+        run.write_text(f"plots/{name}.svg", svg)
+    run.write_text("summary.md", report.summary)
+    run.write_text("report.html", report.html)
+    return run.path / "report.html"

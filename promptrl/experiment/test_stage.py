@@ -1,0 +1,128 @@
+"""Proves a winner on rows that its search never saw: on test rows, or fold by fold where rows are few.
+
+With folds the claim is one about the way of finding prompts: what it found without having seen a fold was better there.
+The prompt that is handed out was found in the same way from all rows, so no row is left that could judge this very
+prompt.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from promptrl.config import GateConfig
+from promptrl.evaluation.evaluator import Evaluator
+from promptrl.evaluation.outcome import Outcome
+from promptrl.llm.base import Purpose
+from promptrl.prompts.prompt import Prompt
+from promptrl.runs.result import (
+    JudgedFold,
+    Meeting,
+    compare,
+    paired_scores,
+)
+from promptrl.stats.paired import folds_comparison
+from promptrl.stats.sequential import SequentialComparison, Stop
+from promptrl.tasks.dataset import Example
+from promptrl.tasks.splits import Splits
+
+LEAST_LOOKS = 10
+"""Of a sequential gate: a target that takes all rows at once would otherwise be asked them all before the first."""
+
+
+def meet(
+    evaluator: Evaluator,
+    prompts: Mapping[str, Prompt],
+    rows: Sequence[Example],
+    purpose: Purpose,
+    gate: GateConfig,
+    look_rows: int,
+) -> Meeting:
+    """Let "winner" meet "baseline" on held-out rows: on all of them at once, or until the answer is clear.
+
+    Args:
+        evaluator: Answers.
+        prompts: The two.
+        rows: In random order, so that any first of them are a fair sample.
+        purpose: The share of the budget that pays.
+        gate: When a difference counts.
+        look_rows: Rows asked between two looks of a sequential gate; fewer where that makes too few looks.
+    """
+    if gate.sequential:
+        return _meet_until_clear(evaluator, prompts, rows, purpose, gate, look_rows)
+    outcomes = side_by_side(evaluator, prompts, rows, purpose, gate.repeats)
+    return Meeting(outcomes, compare(outcomes["winner"], outcomes["baseline"], gate))
+
+
+def _meet_until_clear(
+    evaluator: Evaluator,
+    prompts: Mapping[str, Prompt],
+    rows: Sequence[Example],
+    purpose: Purpose,
+    gate: GateConfig,
+    look_rows: int,
+) -> Meeting:
+    race = SequentialComparison(len(rows), gate.confidence, min_improvement=gate.min_improvement, margin=gate.margin)
+    outcomes: dict[str, list[Outcome | None]] = {label: [] for label in prompts}
+    stop: Stop | None = None
+    step = min(look_rows, max(1, len(rows) // LEAST_LOOKS))
+    for first in range(0, len(rows), step):
+        batch = side_by_side(evaluator, prompts, rows[first : first + step], purpose, gate.repeats)
+        for label, answers in batch.items():
+            outcomes[label] += answers
+        ours, theirs = paired_scores(batch["winner"], batch["baseline"])
+        stop = race.look(ours, theirs) if ours else None
+        if stop:
+            break
+    course = race.course(stop or "rows")
+    spared = 2 * (len(rows) * gate.repeats - len(outcomes["winner"]))
+    return Meeting(outcomes, course.comparison if course else None, course, spared)
+
+
+def side_by_side(
+    evaluator: Evaluator, prompts: Mapping[str, Prompt], rows: Sequence[Example], purpose: Purpose, repeats: int = 1
+) -> dict[str, list[Outcome | None]]:
+    """Outcomes of several prompts on the same rows, all of them ``repeats`` times; each time is one batch."""
+    asks = [(prompt, row) for prompt in prompts.values() for row in rows]
+    outcomes: dict[str, list[Outcome | None]] = {label: [] for label in prompts}
+    for repeat in range(repeats):
+        answers = evaluator.evaluate(asks, purpose, repeat)
+        for i, label in enumerate(prompts):
+            outcomes[label] += answers[i * len(rows) : (i + 1) * len(rows)]
+    return outcomes
+
+
+def meet_fold_by_fold(
+    folds: Sequence[Splits],
+    find_winner: Callable[[Splits, Sequence[Prompt]], Prompt],
+    evaluator: Evaluator,
+    baseline: Prompt,
+    gate: GateConfig,
+) -> tuple[Meeting, list[JudgedFold]]:
+    """Search and judge, fold by fold.
+
+    Args:
+        folds: Each with the rows to search on and the test rows to judge on.
+        find_winner: Searches on train and validation rows, and is told the winners of earlier folds; called in order,
+            before the fold's test rows are asked.
+        evaluator: Answers; its "test" share pays for the judgements.
+        baseline: What every winner meets.
+        gate: Its confidence is that of the interval.
+
+    Returns:
+        All folds put together, and one by one.
+    """
+    outcomes: dict[str, list[Outcome | None]] = {"baseline": [], "winner": []}
+    judged: list[JudgedFold] = []
+    for fold in folds:
+        prompts = {"baseline": baseline, "winner": find_winner(fold, earlier_winners(judged))}
+        met = side_by_side(evaluator, prompts, fold.test, "test", gate.repeats)
+        ours, theirs = paired_scores(met["winner"], met["baseline"])
+        difference = (sum(ours) - sum(theirs)) / len(ours) if ours else 0.0
+        judged.append(JudgedFold(prompts["winner"], len(ours), difference))
+        for label, some in met.items():
+            outcomes[label] += some
+    ours, theirs = paired_scores(outcomes["winner"], outcomes["baseline"])
+    return Meeting(outcomes, folds_comparison(ours, theirs, gate.confidence) if ours else None), judged
+
+
+def earlier_winners(judged: Sequence[JudgedFold]) -> list[Prompt]:
+    """The winners so far, the latest first: it was found on the most rows."""
+    return [fold.prompt for fold in reversed(judged)]

@@ -1,0 +1,354 @@
+"""Writes the report of a run: one HTML page that needs nothing else, a summary in Markdown, and the figures.
+
+The page loads nothing: style and figures are inside, and there is no script. Whatever a model or a data set wrote is
+escaped by the template engine; nothing but figures drawn here is ever marked as safe.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from promptrl.report import plots, wording
+from promptrl.report.curves import running_mean
+from promptrl.report.plots import Bar, Cell, Standing
+from promptrl.report.record import RunRecord
+from promptrl.report.row_changes import Pair, flips, group_changes, paired_outcomes
+from promptrl.report.wording import Piece, printable, word_diff
+from promptrl.stats.paired import Comparison, paired_comparison
+
+MAX_FIXED, MAX_BROKEN = 6, 12
+MAX_TEXT, MAX_PROMPT, MAX_CONFIG = 700, 20_000, 40_000
+MAX_EFFECTS = 24
+MAX_PAIRS_TOLD = 5
+_LAST = -1
+
+Draw = Callable[[bool], str]
+
+_NOTHING: Mapping[str, Any] = {
+    "uniform_answers": 0,
+    "effects": (),
+    "winner": (),
+    "pruning": None,
+    "effects_note": None,
+    "pruning_note": None,
+    "interactions": (),
+    "attention": (),
+    "depth": None,
+    "policy": (),
+}
+"""What a run without attribution.json says of its edits."""
+
+
+_METHODS = {
+    "exact": "McNemar's exact test, Tango's score interval",
+    "betting": "a test by betting, which holds on any number of rows",
+    "sequential": "a test by betting, which holds at any time it stops",
+    "folds": "a test by betting, which holds on any number of rows",
+}
+"""How a paired difference was measured, by ``Comparison.method``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is written beside a run.
+
+    Attributes:
+        html: The page.
+        summary: The same in brief, Markdown.
+        figures: SVG by name, in the colours of the light theme.
+    """
+
+    html: str
+    summary: str
+    figures: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure as wide and as narrow screens show it, both in the page's colours."""
+
+    wide: Markup
+    narrow: Markup
+
+
+def render_report(record: RunRecord) -> Report:
+    """Render everything that is known of a finished run."""
+    drawn = _figures(record)
+    context = {**_context(record), "figures": {name: _figure(name, draw) for name, (_, draw) in drawn.items()}}
+    return Report(
+        html=_environment().get_template("report.html").render(context),
+        summary=_environment().get_template("summary.md").render(context).replace("\u00a0", " "),
+        figures={name: draw(False) for name, (_, draw) in drawn.items()},
+    )
+
+
+def render_comparison(records: Sequence[RunRecord]) -> str:
+    """One page for two or more runs, side by side."""
+    standings = [
+        Bar(printable(r.run_id), m["score"], m["low"], m["high"])
+        for r in records
+        if (m := r.result["improvement"]["test"])
+    ]
+    figures = {}
+    if standings:
+        figures["improvement"] = _figure(
+            "improvement", _intervals(standings, "improvement", "points over the baseline")
+        )
+    runs = [{**_context(record), "figures": _own_figures(f"r{n}-", record)} for n, record in enumerate(records)]
+    meetings = list(_meetings(records))
+    return _environment().get_template("comparison.html").render(runs=runs, figures=figures, meetings=meetings)
+
+
+def _own_figures(prefix: str, record: RunRecord) -> dict[str, Figure]:
+    return {name: _figure(name, draw, prefix) for name, (_, draw) in _figures(record).items()}
+
+
+def _meetings(records: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
+    """The first run's winner against each other one's, on the test rows that both answered, with those that flipped."""
+    first, *others = records
+    for other in others:
+        met = paired_outcomes(first.answers("winner", "test"), other.answers("winner", "test"))
+        pairs = [pair for pair in met if _is_same_row(pair[0].row_id, first, other)]
+        if pairs:
+            fixed, broken = flips(pairs)
+            change = paired_comparison([o.score for _, o in pairs], [f.score for f, _ in pairs])
+            yield {
+                "first": first.run_id,
+                "later": other.run_id,
+                "line": _meeting_line(first.run_id, other.run_id, change, len(fixed), len(broken)),
+                "fixed": [_example(first, pair) for pair in fixed[:MAX_FIXED]],
+                "broken": [_example(first, pair) for pair in broken[:MAX_FIXED]],
+            }
+
+
+def _is_same_row(row_id: str, first: RunRecord, other: RunRecord) -> bool:
+    """Whether a row is the same in both runs: two data sets may call different rows by one name."""
+    if first.examples and other.examples:
+        return first.examples.get(row_id) == other.examples.get(row_id)
+    return first.info.get("data_hash") == other.info.get("data_hash")
+
+
+def meeting_lines(records: Sequence[RunRecord]) -> list[str]:
+    """What the test rows that both answered say of the first run's winner and each other one's, in sentences."""
+    return [meeting["line"] for meeting in _meetings(records)]
+
+
+def _meeting_line(first: str, later: str, change: Comparison, better: int, worse: int) -> str:
+    return (
+        f"On {change.rows} test rows that both answered, {later} scores {wording.points(change.difference)} points "
+        f"against {first}, 95 % interval {wording.points(change.low)} to {wording.points(change.high)}; "
+        f"{better} row{'' if better == 1 else 's'} better, {worse} worse."
+    )
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("promptrl.report"),
+        autoescape=select_autoescape(("html",)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    names = ("percent", "points", "between", "p_value", "money", "duration", "headline", "evidence", "printable")
+    made.filters.update({name: getattr(wording, name) for name in names})
+    made.filters["cell"] = _markdown_cell
+    return made
+
+
+def _figure(name: str, draw: Draw, prefix: str = "") -> Figure:
+    label = _LABELS[name]
+    wide, narrow = (Markup(plots.inline(draw(is_narrow), label, prefix)) for is_narrow in (False, True))  # noqa: S704
+    return Figure(wide, narrow)
+
+
+_LABELS = {
+    "curve": "Scores of the search against calls, with held-out scores",
+    "winner": "What each edit is worth in the new prompt",
+    "effects": "What each edit does on average over all prompts",
+    "interactions": "Which pairs of edits help or spoil each other",
+    "improvement": "Improvement over the baseline on test rows",
+}
+
+
+def _figures(record: RunRecord) -> dict[str, tuple[str, Draw]]:
+    """What can be drawn of this run, by name, with a label."""
+    found: dict[str, Draw] = {}
+    curve = running_mean(record.outcomes)
+    if curve is not None:
+        stages = {stage: record.result["calls"][stage] for stage in ("search", "validation", "test")}
+        standings = list(_standings(record, stages))
+        found["curve"] = lambda is_narrow: plots.curve_plot(curve, standings, stages, is_narrow=is_narrow)
+    of_winner = _bars(record.attribution.get("winner", ()))
+    if of_winner:
+        found["winner"] = _intervals(of_winner, "winner", "points lost without it, on validation rows")
+    effects = _bars(_strongest(record.attribution.get("effects", ())))
+    if effects:
+        found["effects"] = _intervals(effects, "effects", "points, mean over all prompts of the space")
+    cells = [
+        Cell(_short(pair["first"]), _short(pair["second"]), pair["strength"], pair["low"] > 0 or pair["high"] < 0)
+        for pair in record.attribution.get("interactions", ())
+    ]
+    if cells:
+        order = [_short(edit) for edit in record.attribution["attention"]]
+        found["interactions"] = lambda is_narrow: plots.interaction_map(cells, order, is_narrow=is_narrow)
+    return {name: (_LABELS[name], draw) for name, draw in found.items()}
+
+
+def _intervals(bars: Sequence[Bar], name: str, axis: str) -> Draw:
+    return lambda is_narrow: plots.interval_plot(bars, is_narrow=is_narrow, name=name, axis=axis)
+
+
+def _standings(record: RunRecord, stages: Mapping[str, int]) -> Iterable[Standing]:
+    """Held-out scores, each in the middle of its stage."""
+    place = float(stages["search"])
+    for split in ("validation", "test"):
+        for label, share in (("baseline", 0.42), ("winner", 0.58)):
+            entry = record.result[label][split]
+            if entry:
+                figures = entry["score"], entry["low"], entry["high"]
+                yield Standing(split, label == "winner", *figures, calls=place + share * stages[split])
+        place += stages[split]
+
+
+def _bars(effects: Iterable[Mapping[str, Any]]) -> list[Bar]:
+    return [
+        Bar(_short(found), found["effect"], found["low"], found["high"], bool(found.get("is_pruned")))
+        for found in effects
+    ]
+
+
+def _strongest(effects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    kept = sorted(effects, key=lambda found: -abs(found["effect"]))[:MAX_EFFECTS]
+    return sorted(kept, key=lambda found: -found["effect"])
+
+
+def _short(edit: Mapping[str, Any]) -> str:
+    """An edit in few words: its content, for the slot's name says little; where it has none, its label."""
+    label = " ".join(str(edit["text"]).split()) or str(edit["edit"]).replace(" = (left out)", ": left out")
+    return printable(label, plots.MAX_LABEL)
+
+
+def _context(record: RunRecord) -> dict[str, Any]:
+    """What the templates say."""
+    result, attribution = record.result, {**_NOTHING, **record.attribution}
+    pairs = paired_outcomes(record.answers("baseline", "test"), record.answers("winner", "test"))
+    fixed, broken = flips(pairs)
+    return {
+        "run_id": record.run_id,
+        "info": record.info,
+        "result": result,
+        "attribution": attribution,
+        "settings": record.settings,
+        "notes": record.notes,
+        "is_same": result["winner"]["prompt_id"] == result["baseline"]["prompt_id"],
+        "diff": _prompt_diff(result),
+        "winner_text": printable(result["winner"]["text"], MAX_PROMPT),
+        "fixed": [_example(record, pair) for pair in fixed[:MAX_FIXED]],
+        "broken": [_example(record, pair) for pair in broken[:MAX_BROKEN]],
+        "counts": _counts(pairs, fixed, broken),
+        "groups": group_changes(pairs, record.examples) if pairs else [],
+        "leaderboard": [{**row, "text": _dense(row["text"])} for row in record.leaderboard],
+        "told_pairs": _told_pairs(attribution),
+        "tokens": {label: _tokens(record, label) for label in ("baseline", "winner")},
+        "rows": _row_counts(record),
+        "folds": record.folds,
+        "method": _METHODS.get(result["improvement"]["test"]["method"]) if result["improvement"]["test"] else None,
+        "config_text": printable(record.config_text, MAX_CONFIG),
+    }
+
+
+def _dense(text: str) -> str:
+    """A prompt's text without blank lines, cut where it gets long."""
+    return printable("\n".join(line for line in text.splitlines() if line.strip()), 400)
+
+
+def _counts(pairs: Sequence[Pair], fixed: Sequence[Pair], broken: Sequence[Pair]) -> dict[str, int]:
+    kept = len(pairs) - len(fixed) - len(broken)
+    return {"fixed": len(fixed), "broken": len(broken), "kept": kept, "rows": len(pairs)}
+
+
+def _prompt_diff(result: Mapping[str, Any]) -> list[tuple[str, list[Piece]]]:
+    """The messages of both prompts, each as a diff; a message that only one has is all new or all gone."""
+    before, after = (_messages(result[label]["messages"]) for label in ("baseline", "winner"))
+    order = list(dict.fromkeys([*after, *before]))
+    order.sort(key=lambda place: (place[2] == _LAST, place[0] != "system"))
+    texts = [
+        (place[0], printable(before.get(place, ""), MAX_PROMPT), printable(after.get(place, ""), MAX_PROMPT))
+        for place in order
+    ]
+    return [(role, word_diff(old, new)) for role, old, new in texts]
+
+
+def _messages(messages: Sequence[Mapping[str, str]]) -> dict[tuple[str, str, int], str]:
+    """Contents by role and place; demonstrations are known by what they say, so that one more is one more.
+
+    What is said several times is numbered from the end, where all prompts of a run are alike.
+    """
+    *head, last = messages
+    found = {(last["role"], "", _LAST): last["content"]}
+    times: Counter[tuple[str, str]] = Counter()
+    for message in reversed(head):
+        said = message["role"], "" if message["role"] == "system" else message["content"]
+        found[*said, times[said]] = message["content"]
+        times[said] += 1
+    return dict(reversed(found.items()))
+
+
+def _example(record: RunRecord, pair: Pair) -> dict[str, Any]:
+    """A row that flipped: what was asked, what was expected, what both prompts got."""
+    before, after = pair
+    example = record.examples.get(before.row_id)
+    fields = {} if example is None else {k: v for k, v in example.fields.items() if k != "input"} or example.fields
+    return {
+        "row_id": before.row_id,
+        "fields": {name: printable(text, MAX_TEXT, keep_end=True) for name, text in fields.items()},
+        "reference": None if example is None else printable(example.reference, MAX_TEXT),
+        "sides": [
+            {
+                "label": label,
+                "text": printable(outcome.completion.text.strip(), MAX_TEXT, keep_end=True),
+                "score": outcome.score,
+                "reason": printable(outcome.reason, 300),
+            }
+            for label, outcome in (("before", before), ("after", after))
+        ],
+    }
+
+
+def _told_pairs(attribution: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The strongest interactions whose interval excludes none."""
+    sure = [pair for pair in attribution.get("interactions", ()) if pair["low"] > 0 or pair["high"] < 0]
+    return [
+        {**pair, "first": _short(pair["first"]), "second": _short(pair["second"])} for pair in sure[:MAX_PAIRS_TOLD]
+    ]
+
+
+def _tokens(record: RunRecord, label: str) -> float | None:
+    """Mean prompt tokens of a call, as the model counted them."""
+    prompt_id = record.result[label]["prompt_id"]
+    counts = [
+        o.completion.prompt_tokens
+        for o in record.outcomes
+        if o.prompt_id == prompt_id and o.completion.prompt_tokens is not None
+    ]
+    return sum(counts) / len(counts) if counts else None
+
+
+def _row_counts(record: RunRecord) -> dict[str, int]:
+    """Rows that each stage asked."""
+    seen: dict[str, set[str]] = {"search": set(), "validation": set(), "test": set()}
+    for outcome in record.outcomes:
+        seen.setdefault(outcome.purpose, set()).add(outcome.row_id)
+    return {stage: len(rows) for stage, rows in seen.items()}
+
+
+def _markdown_cell(text: object) -> str:
+    """Text for a Markdown table: one line, no markup that a reader would render."""
+    line = " ".join(printable(text, 300).split())
+    return "".join("\\" + char if char in "\\`*_{}[]<>|#!" else char for char in line)

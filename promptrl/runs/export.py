@@ -1,0 +1,99 @@
+"""A finished run's best prompt in the forms that other programs read."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from promptrl.errors import RunLockedError, UsageError
+from promptrl.prompts.prompt import Prompt, UserTemplate
+from promptrl.runs.folder import Run
+
+PROMPTFOO_SCHEMA = "https://promptfoo.dev/config-schema.json"
+MODEL_PLACEHOLDER = "YOUR-MODEL"
+"""Stands in exports where a served model's name belongs, when the run's target was not one."""
+MODEL_NOTE = f"The run's target was no server: put the name of your model in place of {MODEL_PLACEHOLDER}."
+_OPEN, _CLOSE = "\ue000", "\ue001"
+"""Private-use characters that stand around a placeholder while the text around it is treated."""
+
+
+def model_name(run: Run) -> str:
+    """The model that a request can name; a placeholder unless the run asked a server."""
+    target = run.info.get("target", {})
+    return str(target["model"]) if target.get("type") == "openai" else MODEL_PLACEHOLDER
+
+
+def export_prompt(run: Run, to: str) -> str:
+    """Render the winner of a run.
+
+    Args:
+        run: A finished run.
+        to: ``txt``, ``json``, ``openai`` or ``promptfoo``.
+
+    Raises:
+        RunLockedError: The run is not done, so it has no best prompt yet.
+        UsageError: The format is unknown.
+    """
+    result = run.result
+    if result is None:
+        raise RunLockedError(f"run {run.id} is {run.status}: it has no best prompt yet")
+    messages = result["winner"]["messages"]
+    target = run.info.get("target", {})
+    if to == "txt":
+        return str(result["winner"]["text"]) + "\n"
+    if to == "json":
+        return json.dumps(messages, ensure_ascii=False, indent=2) + "\n"
+    if to == "openai":
+        request = {"model": model_name(run), "messages": messages, **target.get("params", {})}
+        return json.dumps(request, ensure_ascii=False, indent=2) + "\n"
+    if to == "promptfoo":
+        return _promptfoo(run, result, target)
+    raise UsageError(f"can't export to {to!r}")
+
+
+def _promptfoo(run: Run, result: Mapping[str, Any], target: Mapping[str, Any]) -> str:
+    """A promptfooconfig.yaml with the baseline and the winner side by side (https://www.promptfoo.dev/docs/configuration/)."""
+    asked = _template_length(run)
+    prompts = [
+        {"label": label, "raw": json.dumps(_as_nunjucks(result[label]["messages"], asked), ensure_ascii=False)}
+        for label in ("baseline", "winner")
+    ]
+    config: dict[str, Any] = {"description": f"promptrl run {run.id}", "prompts": prompts}
+    settings = dict(target.get("params", {}))
+    provider = {"id": f"openai:chat:{model_name(run)}", "config": settings}
+    if target.get("base_url"):
+        settings["apiBaseUrl"] = target["base_url"]
+    if target.get("api_key_env"):
+        settings["apiKeyEnvar"] = target["api_key_env"]
+    config["providers"] = [provider]
+    config["tests"] = []
+    head = f"# yaml-language-server: $schema={PROMPTFOO_SCHEMA}\n"
+    if model_name(run) == MODEL_PLACEHOLDER:
+        head += f"# {MODEL_NOTE}\n"
+    return head + yaml.safe_dump(config, allow_unicode=True, sort_keys=False, width=100)
+
+
+def _template_length(run: Run) -> int:
+    """How many of a prompt's last messages are the user template: the same number in all prompts of a run."""
+    saved = next(iter(run.prompts()), None)
+    return 1 if saved is None else len(Prompt.from_json(saved).user.messages)
+
+
+def _as_nunjucks(messages: list[dict[str, str]], asked: int) -> list[dict[str, str]]:
+    """The messages with promptfoo's ``{{name}}`` for our ``{name}``; braces that mean nothing stay harmless."""
+    guarded = [_guard(message["content"]) for message in messages[:-asked]]
+    contents = guarded + [_filled_by_nunjucks(message["content"]) for message in messages[-asked:]]
+    return [{**message, "content": content} for message, content in zip(messages, contents, strict=True)]
+
+
+def _filled_by_nunjucks(text: str) -> str:
+    template = UserTemplate(text)
+    (marked,) = template.render({name: f"{_OPEN}{name}{_CLOSE}" for name in template.placeholders})
+    parts = re.split(f"{_OPEN}(.*?){_CLOSE}", marked.content)
+    return "".join("{{" + part + "}}" if i % 2 else _guard(part) for i, part in enumerate(parts))
+
+
+def _guard(text: str) -> str:
+    return f"{{% raw %}}{text}{{% endraw %}}" if re.search(r"\{[{%#]", text) else text

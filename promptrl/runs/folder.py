@@ -1,0 +1,290 @@
+"""The only reader and writer of run folders (DESIGN.md, section 8), with ``outcome_file.py`` for what grows in them.
+
+A run is a folder ``<runs_dir>/<experiment>-<NNNN>``. Everything in it is written atomically or appended line by line,
+``result.json`` last: it exists = the run is done. A lock file says whether a process works in the folder; a run that
+says "running" while nobody holds its lock was interrupted.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
+from promptrl.evaluation.outcome import Outcome
+from promptrl.runs.outcome_file import outcome_from_json, read_lines
+
+FORMAT = 1
+Status = Literal["running", "done", "interrupted", "failed"]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_RUN_ID = re.compile(rf"(?P<experiment>{_NAME.pattern})-(?P<version>\d{{4,}})")
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """What a list of runs shows of one run.
+
+    Attributes:
+        run_id: Folder name.
+        experiment: The config's ``name``.
+        status: See the module's docstring.
+        started: ISO 8601, UTC.
+        result: The parsed result.json; None until the run is done.
+    """
+
+    run_id: str
+    experiment: str
+    status: Status
+    started: str
+    result: Mapping[str, Any] | None
+
+
+class Run:
+    """One run folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = FileLock(path / ".lock")
+
+    @property
+    def id(self) -> str:
+        """The folder's name, ``<experiment>-<NNNN>``."""
+        return self.path.name
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """The parsed run.json; empty when it is missing or torn (the process died while creating the run)."""
+        return _read_object(self.path / "run.json")
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """The parsed result.json; None until the run is done."""
+        return _read_object(self.path / "result.json") or None
+
+    @property
+    def status(self) -> Status:
+        """What state the run is in now."""
+        if self.result is not None:
+            return "done"
+        if self.info.get("status") == "failed":
+            return "failed"
+        return "running" if self._is_locked() else "interrupted"
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds that the run took in all its processes, as far as run.json knows."""
+        return float(self.info.get("elapsed_s") or 0.0)
+
+    def summary(self) -> RunSummary:
+        """The run's line in a list."""
+        info = self.info
+        experiment = str(info.get("experiment") or self.id.rpartition("-")[0])
+        return RunSummary(self.id, experiment, self.status, str(info.get("started", "")), self.result)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process.
+
+        Raises:
+            RunLockedError: Another process works in it.
+        """
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise RunLockedError(f"another process works in run {self.id}") from error
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def start(self, info: Mapping[str, Any], config_text: str, resolved: str) -> None:
+        """Write the config as given, the config as understood, and run.json."""
+        self.write_text("config.yaml", config_text)
+        self.write_text("config.resolved.yaml", resolved)
+        started = datetime.now(UTC).isoformat(timespec="microseconds")
+        self.write_json(
+            "run.json", {"format": FORMAT, "run_id": self.id, "status": "running", "started": started, **info}
+        )
+
+    @property
+    def identity(self) -> str:
+        """Id and start: after a run was removed, another one bears its id."""
+        return f"{self.id} {self.info.get('started', '')}"
+
+    def update(self, **changes: object) -> None:
+        """Change keys of run.json."""
+        self.write_json("run.json", {**self.info, **changes})
+
+    def finish(self, result: Mapping[str, Any]) -> None:
+        """Write result.json, last of all: from here on the run is done."""
+        self.update(status="done", stop_reason=result.get("stop_reason"), ended=_now())
+        self.write_json("result.json", result)
+
+    def write_json(self, name: str, content: object) -> None:
+        """Write a JSON file atomically."""
+        self.write_text(name, json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file atomically."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        with draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+
+    def folder(self, name: str) -> Path:
+        """A subfolder, made if need be."""
+        path = self.path / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def leaderboard(self) -> list[dict[str, Any]]:
+        """The finalists, the winner first; empty until the finals are over."""
+        path = self.path / "leaderboard.json"
+        return list(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else []
+
+    @property
+    def attribution(self) -> dict[str, Any]:
+        """The parsed attribution.json: what the run says about single edits; empty without."""
+        return _read_object(self.path / "attribution.json")
+
+    def new_evaluation(self) -> str:
+        """Make a new, empty folder for an evaluation and give its name in the run, ``evals/<n>``, counted from 1."""
+        evals = self.folder("evals")
+        number = 1 + max((int(p.name) for p in evals.iterdir() if p.name.isdigit()), default=0)
+        while True:
+            try:
+                (evals / str(number)).mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return f"evals/{number}"
+
+    def outcomes(self) -> list[Outcome]:
+        """Every outcome logged so far; a torn last line (the process died while writing) is left out."""
+        return [outcome_from_json(row) for row in read_lines(self.path / "outcomes.jsonl")]
+
+    def prompts(self) -> list[dict[str, Any]]:
+        """Every prompt asked so far, with its edits."""
+        return list(read_lines(self.path / "prompts.jsonl"))
+
+    def _is_locked(self) -> bool:
+        probe = FileLock(self.path / ".lock", is_singleton=False)
+        try:
+            probe.acquire(timeout=0)
+        except Timeout:
+            return True
+        except OSError:
+            return False
+        probe.release()
+        return False
+
+
+class RunsFolder:
+    """All runs below one folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def create(self, experiment: str) -> Run:
+        """Take the next version of an experiment by an atomic mkdir; safe between processes.
+
+        Raises:
+            UsageError: The name can't be a folder's name, or the folder can't be written.
+        """
+        if not _NAME.fullmatch(experiment):
+            raise UsageError(f"an experiment can't be named {experiment!r}")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            return Run(self._take_version(experiment))
+        except OSError as error:
+            raise UsageError(f"can't write to the runs folder {self.path}: {error.strerror}") from error
+
+    def all(self) -> list[Run]:
+        """Every run, newest first by start time."""
+        runs = [Run(self.path / name) for name in self._names()]
+        return sorted(runs, key=lambda run: (str(run.info.get("started", "")), run.id), reverse=True)
+
+    def find(self, reference: str) -> Run:
+        """The run meant by a path, an id, a unique prefix, ``latest`` or ``latest:NAME``.
+
+        Raises:
+            RunNotFoundError: There is none, or more than one.
+        """
+        if reference == "latest" or reference.startswith("latest:"):
+            name = reference.partition(":")[2]
+            for run in self.all():
+                if not name or _split_id(run.id)[0] == name:
+                    return run
+            raise RunNotFoundError(f"no run{' of ' + name if name else ''} in {self.path}")
+        names = self._names()
+        if reference in names:
+            return Run(self.path / reference)
+        path = Path(reference)
+        if _RUN_ID.fullmatch(path.resolve().name) and (path / "run.json").is_file():
+            return Run(path.resolve())
+        if os.sep in reference:
+            raise RunNotFoundError(f"{reference} is not a run folder")
+        matches = [name for name in names if reference and name.startswith(reference)]
+        if len(matches) == 1:
+            return Run(self.path / matches[0])
+        if matches:
+            raise RunNotFoundError(f"{reference!r} may mean {', '.join(sorted(matches)[:5])}: say more of it")
+        raise RunNotFoundError(f"no run {reference!r} in {self.path}")
+
+    def remove(self, run: Run) -> None:
+        """Delete a run of this folder for good.
+
+        Raises:
+            RunLockedError: A process works in it.
+            RunNotFoundError: It lies elsewhere.
+        """
+        if run.path.parent.resolve() != self.path.resolve():
+            raise RunNotFoundError(f"{run.path} is not in {self.path}")
+        with run.locked():
+            shutil.rmtree(run.path)
+
+    def _take_version(self, experiment: str) -> Path:
+        version = 1 + max((v for e, v in map(_split_id, self._names()) if e == experiment), default=0)
+        while True:
+            path = self.path / f"{experiment}-{version:04d}"
+            try:
+                path.mkdir()
+            except FileExistsError:
+                version += 1
+            else:
+                return path
+
+    def _names(self) -> list[str]:
+        if not self.path.is_dir():
+            return []
+        return [p.name for p in self.path.iterdir() if _RUN_ID.fullmatch(p.name) and p.is_dir() and not p.is_symlink()]
+
+
+def _split_id(run_id: str) -> tuple[str, int]:
+    experiment, _, version = run_id.rpartition("-")
+    return experiment, int(version)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

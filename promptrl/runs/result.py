@@ -1,0 +1,217 @@
+"""Builds what a run and an evaluation report: the keys of ``result.json``, which are a promise to scripts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from math import isnan
+from typing import Any
+
+from promptrl.config import GateConfig
+from promptrl.evaluation.outcome import Outcome
+from promptrl.llm.engine.budget import Spending
+from promptrl.prompts.files import template_messages
+from promptrl.prompts.prompt import Prompt
+from promptrl.selection.finalists import Finalist
+from promptrl.stats.paired import Comparison, Verdict, mean_interval, paired_comparison, verdict
+from promptrl.stats.sequential import Course
+
+FORMAT = 1
+
+Outcomes = Sequence[Outcome | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Two prompts on the same held-out rows.
+
+    Attributes:
+        outcomes: Of "baseline" and "winner".
+        comparison: Winner minus baseline; None when no row has both.
+        course: How it went when the rows were looked at as they came in, else None.
+        calls_saved: Calls that were not needed then.
+    """
+
+    outcomes: Mapping[str, Outcomes]
+    comparison: Comparison | None
+    course: Course | None = None
+    calls_saved: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedFold:
+    """A prompt on rows that the search for it had not seen.
+
+    Attributes:
+        prompt: It; the baseline's own when nothing better was found.
+        rows: Rows on which it met the baseline.
+        difference: Its mean score minus the baseline's.
+    """
+
+    prompt: Prompt
+    rows: int
+    difference: float
+
+
+def build_result(
+    *,
+    run_id: str,
+    experiment: str,
+    stop_reason: str,
+    prompts: Mapping[str, Prompt],
+    validated: Mapping[str, Outcomes],
+    tested: Meeting | None,
+    gate: GateConfig,
+    spent: Spending,
+    wall_s: float,
+    seed: int,
+    attribution: Mapping[str, Any],
+    judged: Sequence[JudgedFold] = (),
+) -> dict[str, Any]:
+    """What result.json holds.
+
+    Args:
+        run_id: Folder name.
+        experiment: The config's name.
+        stop_reason: Why the search ended.
+        prompts: "baseline" and "winner".
+        validated: Their outcomes on validation rows.
+        tested: They on the test rows, or fold by fold; None when there was nothing to test.
+        gate: When a difference counts.
+        spent: What the run used.
+        wall_s: Seconds it took.
+        seed: Of the config; also of resampling.
+        attribution: What is known of single edits.
+        judged: The folds that ``tested`` is made of, if it is.
+    """
+    comparison = tested.comparison if tested else None
+    standings = {
+        label: {
+            **describe_prompt(prompt),
+            "validation": summarise(validated[label], gate, seed),
+            "test": summarise(tested.outcomes[label] if tested else (), gate, seed),
+        }
+        for label, prompt in prompts.items()
+    }
+    is_same = prompts["winner"].prompt_id == prompts["baseline"].prompt_id
+    return {
+        "format": FORMAT,
+        "run_id": run_id,
+        "experiment": experiment,
+        "status": "done",
+        "stop_reason": stop_reason,
+        "verdict": decide(comparison, gate, is_same_prompt=is_same),
+        **standings,
+        "improvement": {
+            "against": "baseline",
+            "test": measured(tested),
+            "folds": [_fold_entry(fold) for fold in judged],
+        },
+        **spending(spent),
+        "wall_s": round(wall_s, 3),
+        "seed": seed,
+        "effects": attribution["effects"],
+        "effects_note": attribution["effects_note"],
+        "winner_effects": attribution["winner"],
+        "pruning": attribution["pruning"],
+        "pruning_note": attribution["pruning_note"],
+    }
+
+
+def _fold_entry(fold: JudgedFold) -> dict[str, Any]:
+    return {"prompt_id": fold.prompt.prompt_id, "rows": fold.rows, "difference": fold.difference}
+
+
+def summarise(outcomes: Outcomes, gate: GateConfig, seed: int) -> dict[str, Any] | None:
+    """One split's entry: mean score with interval, rows, mean objective; None when nothing was asked."""
+    scores = scores_by_row(outcomes)
+    if not scores:
+        return None
+    interval = mean_interval(list(scores.values()), gate.confidence, seed=seed)
+    objectives = [outcome.objective for outcome in outcomes if outcome is not None]
+    return {
+        "score": interval.score,
+        "low": interval.low,
+        "high": interval.high,
+        "rows": interval.rows,
+        "objective": sum(objectives) / len(objectives),
+    }
+
+
+def scores_by_row(outcomes: Outcomes) -> dict[str, float]:
+    """The score of each row that was answered, in order; several answers to one row count as their mean, once."""
+    answers: dict[str, list[float]] = {}
+    for outcome in outcomes:
+        if outcome is not None:
+            answers.setdefault(outcome.row_id, []).append(outcome.score)
+    return {row: sum(scores) / len(scores) for row, scores in answers.items()}
+
+
+def describe_prompt(prompt: Prompt) -> dict[str, Any]:
+    """The prompt itself: id, readable text, chat messages with the user template's placeholders left open."""
+    messages = [{"role": m.role, "content": m.content} for m in template_messages(prompt)]
+    return {"prompt_id": prompt.prompt_id, "text": prompt.text, "messages": messages}
+
+
+def paired_scores(challenger: Outcomes, reference: Outcomes) -> tuple[list[float], list[float]]:
+    """Scores of both by row, without the rows that either lacks."""
+    ours, theirs = scores_by_row(challenger), scores_by_row(reference)
+    shared = [row for row in ours if row in theirs]
+    return [ours[row] for row in shared], [theirs[row] for row in shared]
+
+
+def compare(challenger: Outcomes, reference: Outcomes, gate: GateConfig) -> Comparison | None:
+    """Challenger minus reference, paired by row; None when no row has both."""
+    ours, theirs = paired_scores(challenger, reference)
+    return paired_comparison(ours, theirs, gate.confidence) if ours else None
+
+
+def decide(comparison: Comparison | None, gate: GateConfig, *, is_same_prompt: bool) -> Verdict:
+    """The verdict of DESIGN.md, section 8; without rows to compare nothing is known."""
+    if is_same_prompt:
+        return "same"
+    if comparison is None:
+        return "inconclusive"
+    return verdict(comparison, min_improvement=gate.min_improvement, margin=gate.margin, is_baseline=False)
+
+
+def measured(meeting: Meeting | None) -> dict[str, Any] | None:
+    """A paired difference with its interval; None when there was nothing to measure.
+
+    Where the rows were looked at as they came in, ``sequential`` says how that went.
+    """
+    comparison = meeting.comparison if meeting else None
+    if meeting is None or comparison is None:
+        return None
+    course, sequential = meeting.course, None
+    if course is not None:
+        sequential = {"stop": course.stop, "looks": course.looks, "planned_rows": course.planned_rows}
+        sequential["calls_saved"] = meeting.calls_saved
+    return {
+        "score": comparison.difference,
+        "low": comparison.low,
+        "high": comparison.high,
+        "p_value": comparison.p_value,
+        "rows": comparison.rows,
+        "confidence": comparison.confidence,
+        "method": comparison.method,
+        "sequential": sequential,
+    }
+
+
+def spending(spent: Spending) -> dict[str, Any]:
+    """The keys ``calls``, ``tokens`` and ``cost_usd``."""
+    calls = {purpose: spent.calls.get(purpose, 0) for purpose in ("search", "validation", "test", "judge", "proposer")}
+    return {
+        "calls": {"total": spent.total, "paid": spent.paid, "cached": spent.cached, **calls},
+        "tokens": {"prompt": spent.prompt_tokens, "completion": spent.completion_tokens},
+        "cost_usd": spent.cost_usd,
+    }
+
+
+def leaderboard_rows(finalists: Sequence[Finalist]) -> list[dict[str, Any]]:
+    """The finalists, the winner first, as ``leaderboard.json`` keeps them; figures without an answer are None."""
+    rows = []
+    for finalist in finalists:
+        figures = {field.name: getattr(finalist, field.name) for field in fields(finalist) if field.name != "prompt"}
+        known = {name: None if isinstance(value, float) and isnan(value) else value for name, value in figures.items()}
+        rows.append({"prompt_id": finalist.prompt.prompt_id, **known, "text": finalist.prompt.text})
+    return rows

@@ -1,0 +1,1 @@
+"""Pure statistics: intervals, comparisons, sequential tests, power, effects. Knows nothing of prompts."""

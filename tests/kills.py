@@ -1,8 +1,8 @@
 """Kills training runs with -9 at random moments, resumes them, and counts what the server was asked twice.
 
-    python tests/kills.py --kills 100 --quickstart
-    python tests/kills.py --kills 20 --calls 1000
-    python tests/kills.py --kills 20 --cache off
+    python -m tests.kills --kills 100 --quickstart
+    python -m tests.kills --kills 20 --calls 1000
+    python -m tests.kills --kills 20 --cache off
 
 Each run is killed up to five times, at a random number of requests seen by the server or at a random time, and then
 carried to its end. It fails when a result differs from that of an uninterrupted run, or when more questions were asked
@@ -26,15 +26,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from servers import toy_model
-from servers.openai_server import Chat, OpenAIServer
-from servers.toy_model import CONFIG, write_experiment
-
 from promptrl.llm.base import Message
 from promptrl.llm.engine.background import background_loop
 from promptrl.llm.targets.local import LocalTarget
+from tests.servers import toy_model
+from tests.servers.openai_server import Chat, OpenAIServer
+from tests.servers.toy_model import CONFIG, write_experiment
 
 QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
 CONCURRENCY = 4
@@ -142,7 +139,7 @@ def over_http(text: str, base_url: str, more: str) -> str:
 
 def start(folder: Path, *arguments: str) -> "subprocess.Popen[bytes]":
     """Start promptrl in a process of its own."""
-    path = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "promptrl", *arguments]
     with (folder / "log.txt").open("ab") as log:

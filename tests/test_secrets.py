@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from servers import toy_model
-from servers.openai_server import Chat, Fault, OpenAIServer
-from servers.toy_model import CONFIG, write_experiment
 from typer.testing import CliRunner
 
 from promptrl.cli import app
+from tests.servers import toy_model
+from tests.servers.openai_server import Chat, Fault, OpenAIServer
+from tests.servers.toy_model import CONFIG, write_experiment
 
 KEY = "sk-Xy7secret+key/0123456789=abc"
 HEADER = "tenant-9f8e7d6c5b4a"

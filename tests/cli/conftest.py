@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from commandline import promptrl
-from servers.toy_model import write_experiment
+
+from tests.commandline import promptrl
+from tests.servers.toy_model import write_experiment
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from commandline import promptrl
-from servers.toy_model import CONFIG, write_experiment
+
+from tests.commandline import promptrl
+from tests.servers.toy_model import CONFIG, write_experiment
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -89,7 +90,7 @@ def test_validate_says_what_a_run_would_cost(tmp_path: Path) -> None:
 
 def test_validate_never_imports_the_users_code(tmp_path: Path) -> None:
     """A ``python`` target runs only when trained."""
-    config = write_experiment(tmp_path, CONFIG.replace("servers.toy_model:answer", "no_such_module:answer"))
+    config = write_experiment(tmp_path, CONFIG.replace("tests.servers.toy_model:answer", "no_such_module:answer"))
     assert promptrl("validate", config).exit_code == 0
     done = promptrl("train", config, "--runs-dir", tmp_path / "runs")
     assert done.exit_code == 2

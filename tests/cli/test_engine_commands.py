@@ -8,16 +8,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from commandline import promptrl
-from servers import toy_model
-from servers.openai_server import Fault, OpenAIServer
-from servers.toy_model import CONFIG, write_experiment
 
 from promptrl.config import load_config
 from promptrl.experiment.build import build_parts
 from promptrl.experiment.cost_bound import forecast, longest_prompt, prompt_bound
 from promptrl.llm.base import Completion
 from promptrl.llm.engine.cache import Cache
+from tests.commandline import promptrl
+from tests.servers import toy_model
+from tests.servers.openai_server import Fault, OpenAIServer
+from tests.servers.toy_model import CONFIG, write_experiment
 
 PRICE = "target.price={input_per_million: 1, output_per_million: 10}"
 

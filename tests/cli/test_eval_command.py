@@ -5,7 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from commandline import only_result, promptrl
+
+from tests.commandline import only_result, promptrl
 
 SPLITS = ("train", "validation", "test")
 

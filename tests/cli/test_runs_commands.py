@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from commandline import promptrl
-from servers.toy_model import write_experiment
+
+from tests.commandline import promptrl
+from tests.servers.toy_model import write_experiment
 
 
 def test_runs_list_and_show_and_compare(trained: Path) -> None:

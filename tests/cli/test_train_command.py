@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commandline import only_result, promptrl
-from servers.toy_model import CONFIG, write_experiment
+
+from tests.commandline import only_result, promptrl
+from tests.servers.toy_model import CONFIG, write_experiment
 
 
 def test_train_finds_the_better_prompt_and_proves_it(trained: Path) -> None:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from good_config import GOOD, openai, problems_of, swap
+
+from tests.config.good_config import GOOD, openai, problems_of, swap
 
 PROMPT = 'prompt:\n  slots:\n    task: ["Classify.", "Read, then classify."]\n'
 METRICS = "reward:\n  metrics:\n    - {type: choice}\n"

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from good_config import GOOD, openai, problems_of, swap
+
+from tests.config.good_config import GOOD, openai, problems_of, swap
 
 SECRET = "sk-proj-abcdefghijklmnop1234"
 WITH_SECRET = {

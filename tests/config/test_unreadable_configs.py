@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from good_config import problems_of
 
 from promptrl.config import load_config
 from promptrl.errors import ConfigError
+from tests.config.good_config import problems_of
 
 
 def test_an_alias_bomb_is_refused_at_once(tmp_path: Path) -> None:

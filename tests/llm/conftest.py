@@ -1,8 +1,9 @@
 """Fixtures of the tests of models."""
 
 import pytest
-from servers.openai_server import KEY
-from servers.stub_target import FakeTime
+
+from tests.servers.openai_server import KEY
+from tests.servers.stub_target import FakeTime
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from ticket_space import SYSTEM_TEXT, USER_TEXT, WORDS, candidates, make_space
 
 from promptrl.errors import ConfigError
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
+from tests.prompts.ticket_space import SYSTEM_TEXT, USER_TEXT, WORDS, candidates, make_space
 
 
 def test_the_first_options_are_the_baseline() -> None:

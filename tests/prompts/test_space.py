@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from ticket_space import SYSTEM_TEXT, USER_TEXT, WORDS, candidates, make_space
 
 from promptrl.llm.base import Message
 from promptrl.prompts.edits.base import EDIT_KINDS
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
+from tests.prompts.ticket_space import SYSTEM_TEXT, USER_TEXT, WORDS, candidates, make_space
 
 SOURCES: tuple[Mapping[str, Any], ...] = (
     {},

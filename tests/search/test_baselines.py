@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from landscape import TableEvaluator, chosen, factorial_value, make_rows, make_space
 
 from promptrl.prompts.prompt import Demonstration
 from promptrl.prompts.space import EditSpace, build_edit_space
@@ -13,6 +12,7 @@ from promptrl.search.baselines.halving import bracket_size
 from promptrl.search.baselines.variables import Variables
 from promptrl.search.events import SearchProgress
 from promptrl.search.trials import Asker
+from tests.search.landscape import TableEvaluator, chosen, factorial_value, make_rows, make_space
 
 BEST = {0: 3, 1: 3, 2: 2, 3: 2}
 

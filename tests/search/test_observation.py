@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from landscape import TableEvaluator, make_rows, make_space
 
 from promptrl.search.live.episodes import Episodes
 from promptrl.search.observation import COLUMN, FEATURES, LIMIT, N_FEATURES
+from tests.search.landscape import TableEvaluator, make_rows, make_space
 
 
 def table(episodes, i=0):

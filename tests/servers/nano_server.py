@@ -1,4 +1,4 @@
-"""nano behind the OpenAI protocol on loopback: ``python tests/servers/nano_server.py --port N`` (0 = any free port).
+"""nano behind the OpenAI protocol on loopback: ``python -m tests.servers.nano_server --port N`` (0 = any free port).
 
 Answers ``POST /v1/chat/completions`` (with usage) and ``GET /v1/models``; prints its base URL when it listens.
 Tests run it in-process through ``serve``.

@@ -1,7 +1,7 @@
 """A server process that answers chat requests with as little work as possible, for measuring a client.
 
-``python -m servers.quick_server 50`` waits 50 ms before each answer; it prints its port and serves until it is killed
-or its stdin closes.
+``python -m tests.servers.quick_server 50`` waits 50 ms before each answer; it prints its port and serves until
+it is killed or its stdin closes.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length:
 @contextmanager
 def quick_server(latency_s: float) -> Iterator[str]:
     """Run the server in a process of its own; gives the API's root."""
-    command = [sys.executable, "-m", "servers.quick_server", str(latency_s * 1000)]
-    place = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-m", "tests.servers.quick_server", str(latency_s * 1000)]
+    place = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen(command, env=place, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

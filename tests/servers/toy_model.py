@@ -4,7 +4,7 @@ from pathlib import Path
 
 CONFIG = """\
 name: toy
-target: {type: python, function: "servers.toy_model:answer", params: {temperature: 0, max_tokens: 8}}
+target: {type: python, function: "tests.servers.toy_model:answer", params: {temperature: 0, max_tokens: 8}}
 prompt:
   user: "{question}"
   slots:

@@ -1,0 +1,140 @@
+"""The arms of the search benchmark: one function each from (world, calls, seed) to the prompt that it would ship.
+
+An arm is written ``NAME`` or ``NAME:key=value,key=value``; the keys go to the search as they are, those of
+``PlanningRules`` too. Names are ``planned`` (an agent in the learned model), ``thompson`` (local search in it),
+``live`` (an agent on the live model), those of ``promptrl.search.baselines`` and those of ``peers.py``. Ours search
+with the share of the calls that ``plan_calls`` leaves them and let the finalists meet on validation rows with the rest.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+import numpy as np
+import yaml
+
+from benchmarks.peers import PEERS, peer
+from benchmarks.worlds import Arm, Ending, World, WorldEvaluator
+from promptrl.experiment.call_plan import plan_calls
+from promptrl.search.result import Candidate
+from promptrl.search.trials import Asker
+from promptrl.selection.finalists import choose_winner
+
+ABLATIONS = (
+    "planned",
+    "planned:weights=builtin",
+    "planned:imagined_steps=0",
+    *(f"planned:algorithm={name}" for name in ("ppo", "a2c", "dqn", "qrdqn")),
+    "thompson",
+    "thompson:boldness=[0, 0]",
+    "thompson:uniform_share=1",
+    "thompson:with_pairs=false",
+    "thompson:with_triples=false",
+    "thompson:with_pairs=false, with_triples=false",
+    "thompson:with_rows=false",
+    *(f"thompson:rows_per_prompt={rows}" for rows in (2, 5, 20)),
+)
+"""What each part of the planned search is worth, with local search standing for the agent where it plays no part:
+the shipped policy, practice, each algorithm; then the agent itself, posterior draws (without: the best by the mean),
+choice of asks (without: all uniform), pairs (triples make up for them in part), triples, both, row effects, one row a
+prompt."""
+
+Search = Callable[[World, WorldEvaluator, int], Sequence[Candidate]]
+
+
+def find_arm(spec: str) -> Arm:
+    """The arm of that name, with its settings.
+
+    Raises:
+        SystemExit: There is none.
+    """
+    from promptrl.search.baselines import BASELINES
+
+    name, _, settings = spec.partition(":")
+    params = yaml.safe_load("{" + settings.replace("=", ": ") + "}")
+    if name in _OURS:
+        return with_finals(partial(_OURS[name], params))
+    if name in BASELINES:
+        return with_finals(partial(_baseline, name, params))
+    if name in PEERS:
+        return peer(name, params)
+    raise SystemExit(f"there is no arm {name!r}; there are {', '.join([*_OURS, *BASELINES, *PEERS])}")
+
+
+def with_finals(search: Search) -> Arm:
+    """A search as a run does it, but that nothing is kept back for pruning: the winner is chosen in the finals."""
+
+    def arm(world: World, max_calls: int, seed: int) -> Ending:
+        plan = plan_calls(max_calls, len(world.validation), test_rows=0)
+        evaluator = world.evaluator(max_calls, plan.validation)
+        began = process_time()
+        candidates = search(world, evaluator, seed)
+        finals = choose_winner(
+            candidates,
+            world.space.baseline,
+            world.validation,
+            evaluator,  # type: ignore[arg-type]  # has all that is used of an Evaluator
+            plan.validation,
+            np.random.default_rng(seed),
+        )
+        seconds = process_time() - began - evaluator.seconds
+        return Ending(finals.winner, evaluator.calls, evaluator.refused, seconds)
+
+    return arm
+
+
+def _live(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int) -> Sequence[Candidate]:
+    from promptrl.search.live.search import search_live
+
+    result = search_live(space=world.space, evaluator=evaluator, train_rows=world.train, seed=seed, **params)  # type: ignore[arg-type]
+    return result.candidates
+
+
+def _planned(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int) -> Sequence[Candidate]:
+    from promptrl.search.planned.search import search_planned
+
+    rules, others = _rules_and_others(params)
+    result = search_planned(
+        space=world.space,
+        evaluator=evaluator,  # type: ignore[arg-type]  # as above
+        train_rows=world.train,
+        rules=rules,
+        seed=seed,
+        **others,
+    )
+    return result.candidates
+
+
+def _thompson(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int) -> Sequence[Candidate]:
+    from promptrl.search.planned.local_search import search_by_rules
+
+    rules, others = _rules_and_others(params)
+    asker = Asker(world.space, evaluator, world.train)  # type: ignore[arg-type]  # as above
+    return search_by_rules(asker, rules, np.random.default_rng(seed), **others)
+
+
+def _rules_and_others(params: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Settings of the planning loop itself, and the rest."""
+    from promptrl.search.agents.build import BUILTIN_POLICY
+    from promptrl.search.planned.planner import PlanningRules
+
+    names = {field.name for field in fields(PlanningRules)}
+    rules = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items() if k in names}
+    others = {k: v for k, v in params.items() if k not in names}
+    if "weights" in others:
+        others["weights"] = BUILTIN_POLICY if others["weights"] == "builtin" else Path(others["weights"])
+    return PlanningRules(**rules), others
+
+
+def _baseline(
+    name: str, params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int
+) -> Sequence[Candidate]:
+    from promptrl.search.baselines import search_by
+
+    return search_by(name, Asker(world.space, evaluator, world.train), seed, **params).candidates  # type: ignore[arg-type]
+
+
+_OURS: Mapping[str, Callable[..., Sequence[Candidate]]] = {"live": _live, "planned": _planned, "thompson": _thompson}

@@ -1,0 +1,26 @@
+"""Every world of the search benchmark by its name: landscapes, tables, logs."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from benchmarks.landscapes import SHAPES, make_landscape
+from benchmarks.recorded import make_log_world, make_table_world, table_names
+from benchmarks.worlds import World
+
+LOG = "log:"
+
+
+@lru_cache(maxsize=2)
+def make_world(kind: str, seed: int) -> World:
+    """A landscape, a table or a log by its name.
+
+    Raises:
+        SystemExit: There is none of that name.
+    """
+    if kind in SHAPES:
+        return make_landscape(kind, seed)
+    if kind in table_names():
+        return make_table_world(kind, seed)
+    if kind.startswith(LOG):
+        return make_log_world(Path(kind.removeprefix(LOG)), seed)
+    raise SystemExit(f"there is no world {kind!r}; there are {', '.join([*SHAPES, *table_names()])} and --logs FOLDER")

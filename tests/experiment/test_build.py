@@ -1,0 +1,151 @@
+"""Everything wrong with a config and its data is found before a call is paid for, and told at once."""
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from promptrl.config import load_config
+from promptrl.errors import ConfigError
+from promptrl.experiment import build
+from promptrl.experiment.build import build_parts
+from promptrl.experiment.call_plan import plan_calls
+from promptrl.selection.pruning import LEAST_CALLS, MIN_CONFIRMING_ROWS
+from tests.servers.toy_model import CONFIG, write_experiment
+
+
+def problems_of(config: Path, *overrides: str) -> dict[str, str]:
+    """What is wrong, by key."""
+    with pytest.raises(ConfigError) as caught:
+        build_parts(load_config(config, overrides))
+    return {problem.key: f"{problem.message} ({problem.hint})" for problem in caught.value.problems}
+
+
+def test_data_and_prompt_are_blamed_together(tmp_path: Path) -> None:
+    """A missing file does not hide the slot that is wrong, nor a parameter out of range."""
+    config = write_experiment(tmp_path, CONFIG.replace('mood: ["", ', 'mood: ["  ", '))
+    problems = problems_of(config, "dataset.path=missing.csv", "algorithm.params.gamma=2")
+    assert set(problems) == {"dataset.path", "prompt.slots.mood.0", "algorithm.params.gamma"}
+
+
+def test_each_file_is_blamed(tmp_path: Path) -> None:
+    """With a file per split, all that are missing are named."""
+    config = write_experiment(
+        tmp_path, CONFIG.replace("path: sums.csv", "files: {train: a.csv, validation: sums.csv, test: c.csv}")
+    )
+    assert set(problems_of(config)) == {"dataset.files.train", "dataset.files.test"}
+
+
+def test_data_that_can_not_be_read_does_not_make_the_prompt_wrong(tmp_path: Path) -> None:
+    """Where demonstrations are all that may change, the lack of them is not told as a second fault."""
+    slots = CONFIG[CONFIG.index("  slots:") : CONFIG.index("edits:")]
+    config = write_experiment(tmp_path, CONFIG.replace(slots, "  slots: {task: [Add.]}\n  demonstrations: {max: 2}\n"))
+    assert build_parts(load_config(config)).space.n_edits > 0
+    assert set(problems_of(config, "dataset.path=missing.csv")) == {"dataset.path"}
+
+
+def test_a_replay_file_must_be_there(tmp_path: Path) -> None:
+    """Validating says so already."""
+    config = write_experiment(tmp_path)
+    problems = problems_of(config, "target={type: replay, path: log.jsonl}")
+    assert str(tmp_path / "log.jsonl") in problems["target.path"]
+    (tmp_path / "log.jsonl").write_text("")
+    assert build_parts(load_config(config, ["target={type: replay, path: log.jsonl}"])).plan.total == 900
+
+
+def test_tensorboard_must_be_installed_when_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody finds an empty dashboard in the morning."""
+    config = write_experiment(tmp_path)
+    monkeypatch.setattr(build, "find_spec", lambda name: None if name == "tensorboard" else find_spec(name))
+    assert "promptrl[tensorboard]" in problems_of(config, "trackers=[tensorboard]")["trackers"]
+    assert build_parts(load_config(config)).plan.total == 900
+
+
+@pytest.mark.parametrize(
+    ("override", "is_wrong"),
+    [
+        ("algorithm.name=a2c", False),
+        ("algorithm.name=random", False),
+        ("algorithm.name=dqn", True),
+        ("algorithm.policy=transformer", True),
+        ("algorithm.planning=none", True),
+    ],
+)
+def test_the_builtin_policy_is_refused_where_it_does_not_fit(tmp_path: Path, override: str, is_wrong: bool) -> None:
+    """Rather than left out in silence; a baseline reads no policy at all."""
+    config = write_experiment(tmp_path)
+    problems = problems_of(config, "warm_start=builtin", override, "dataset.path=missing.csv")
+    assert ("warm_start" in problems) is is_wrong
+
+
+def test_optuna_must_be_installed_for_tpe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other baselines do without, and the message names the extra."""
+    config = write_experiment(tmp_path)
+    monkeypatch.setattr(build, "find_spec", lambda name: None if name == "optuna" else find_spec(name))
+    assert "promptrl[tpe]" in problems_of(config, "algorithm.name=tpe")["algorithm.name"]
+    assert build_parts(load_config(config, ["algorithm.name=random"])).plan.total == 900
+
+
+def test_runs_with_other_seeds_have_the_same_test_rows(tmp_path: Path) -> None:
+    """Else a history of nights would not know what it looked at; the division has a seed of its own."""
+    config = write_experiment(tmp_path)
+    splits = [
+        build_parts(load_config(config, [override])).splits for override in ("seed=0", "seed=1", "dataset.split_seed=1")
+    ]
+    assert splits[0] == splits[1]
+    assert splits[0].test != splits[2].test
+
+
+def test_the_gate_decides_what_the_test_rows_can_show(tmp_path: Path) -> None:
+    """A stricter or a sequential gate needs a larger improvement."""
+    config = write_experiment(tmp_path)
+    plain, strict, sequential = (
+        build_parts(load_config(config, overrides)).power.smallest_improvement
+        for overrides in ([], ["gate.confidence=0.99"], ["gate.sequential=true"])
+    )
+    assert 0 < (plain or 0) < min(strict or 0, sequential or 0)
+
+
+def test_the_finals_are_given_no_more_calls_than_their_rows_take() -> None:
+    """The baseline and eight challengers, each on every validation row."""
+    plan = plan_calls(10_000, validation_rows=10, test_rows=50)
+    assert (plan.validation, plan.test, plan.total) == (90, 100, 10_000)
+
+
+def test_pruning_gets_a_small_share_of_the_search() -> None:
+    """A twentieth of what the test leaves, and part of what the finals had: enough for a winner of a few edits."""
+    without, plan = (plan_calls(1000, validation_rows=150, test_rows=150, most_edits=n) for n in (0, 5))
+    assert (without.search, without.validation, without.pruning) == (525, 175, 0)
+    assert (plan.search, plan.validation, plan.pruning, plan.total) == (490, 210, 35, 1000)
+    assert plan.finals == without.finals
+    assert plan.validation - plan.finals >= LEAST_CALLS
+
+
+@pytest.mark.parametrize(
+    ("max_calls", "validation_rows", "most_edits"), [(500, 150, 5), (1000, MIN_CONFIRMING_ROWS - 1, 5), (1000, 150, 1)]
+)
+def test_the_search_gives_up_nothing_that_could_prune_nothing(
+    max_calls: int, validation_rows: int, most_edits: int
+) -> None:
+    """Too few calls, too few rows, or one edit at most."""
+    sizes = {"validation_rows": validation_rows, "test_rows": 150}
+    assert plan_calls(max_calls, **sizes, most_edits=most_edits) == plan_calls(max_calls, **sizes)
+
+
+def test_pruning_takes_no_more_than_it_can_use() -> None:
+    """What the finals keep back is enough in a long run."""
+    assert plan_calls(50_000, validation_rows=400, test_rows=150, most_edits=5).pruning == 0
+
+
+def test_demonstrations_follow_the_edited_template(tmp_path: Path) -> None:
+    """A sentence that the search drops from a ``text:`` template is in no demonstration either."""
+    prompt = 'prompt: {text: "Be chatty. Add the numbers. {question}", demonstrations: {max: 2}}\nedits:'
+    config = write_experiment(tmp_path, re.sub(r"prompt:.*?edits:", lambda _: prompt, CONFIG, flags=re.DOTALL))
+    built = build_parts(load_config(config))
+    shown = built.space.baseline
+    for kind in ("add_demonstration", "drop_phrase"):
+        shown = next(edit for edit in built.space.edits if edit.kind == kind).apply(shown)
+    asked = [message.content for message in shown.render(built.splits.test[0].fields) if message.role == "user"]
+    assert len(asked) == 2
+    assert all(text.startswith("Add the numbers. ") for text in asked)

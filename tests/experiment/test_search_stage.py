@@ -1,0 +1,66 @@
+"""The search that a config asks for is the one that runs, and what its agent learned is kept."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.numpy import load_file
+from typer.testing import CliRunner
+
+from promptrl.cli import app
+from promptrl.runs.folder import Run, RunsFolder
+from promptrl.search.agents.build import BUILTIN_POLICY
+from tests.servers.toy_model import write_experiment
+
+
+@pytest.fixture(autouse=True)
+def no_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the report pages, which take most of a small run's time."""
+    monkeypatch.setattr("promptrl.experiment.train.write_report", lambda run, result, parts: None)
+
+
+def trained(folder: Path, *overrides: str) -> Run:
+    """The run of a toy experiment with some keys changed."""
+    config = write_experiment(folder)
+    options = [part for override in ("budget.max_calls=300", *overrides) for part in ("-s", override)]
+    done = CliRunner().invoke(app, ["train", str(config), "--runs-dir", str(folder / "runs"), *options])
+    assert done.exit_code == 0, done.stderr
+    return RunsFolder(folder / "runs").all()[0]
+
+
+def kept_policy(run: Run) -> dict[str, Any]:
+    """The weights in its checkpoints."""
+    return load_file(run.path / "checkpoints/policy.safetensors")
+
+
+def is_builtin(weights: dict[str, Any]) -> bool:
+    """Whether they are those that ship with the package."""
+    return all((weights[name] == value).all() for name, value in load_file(BUILTIN_POLICY).items())
+
+
+def test_a_policy_that_does_not_practise_stays_as_it_was(tmp_path: Path) -> None:
+    """The built-in weights come out as they went in; some of the answers were drawn uniformly."""
+    run = trained(tmp_path, "algorithm.imagined_steps=0", "warm_start=builtin")
+    assert is_builtin(kept_policy(run))
+    assert 0 < sum(outcome.uniform for outcome in run.outcomes()) < len(run.outcomes())
+    assert "surrogate/noise" in (run.path / "progress.csv").read_text()
+
+
+@pytest.mark.parametrize("override", ["warm_start=none", "warm_start=builtin"])
+def test_practice_changes_the_policy(tmp_path: Path, override: str) -> None:
+    """By default an agent practises, wherever it starts."""
+    assert not is_builtin(kept_policy(trained(tmp_path, override)))
+
+
+def test_planning_none_learns_on_the_target(tmp_path: Path) -> None:
+    """SB3's own figures of real episodes are logged, and no answer was drawn uniformly."""
+    run = trained(tmp_path, "algorithm.planning=none")
+    assert "rollout/ep_rew_mean" in (run.path / "progress.csv").read_text()
+    assert not any(outcome.uniform for outcome in run.outcomes())
+
+
+def test_a_baseline_leaves_no_policy(tmp_path: Path) -> None:
+    """There is no agent to keep."""
+    run = trained(tmp_path, "algorithm.name=thompson")
+    assert not (run.path / "policy.zip").exists()
+    assert run.outcomes()

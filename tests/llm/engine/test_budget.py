@@ -1,0 +1,236 @@
+"""The budget keeps every limit exactly."""
+
+import sys
+import threading
+
+import pytest
+
+from promptrl.errors import BudgetExhaustedError
+from promptrl.llm.base import Completion, Message, Purpose
+from promptrl.llm.engine.budget import Budget, completion_token_bound, prompt_token_bound
+from tests.servers.stub_target import FakeTime
+
+
+def test_take_calls_grants_no_more_than_is_left() -> None:
+    """The last batch is cut, not refused."""
+    budget = Budget(max_calls=5)
+    assert [budget.take_calls("search", 3), budget.take_calls("search", 3), budget.take_calls("search", 1)] == [3, 2, 0]
+    assert budget.spent.total == 5
+
+
+def test_calls_are_exact_under_threads() -> None:
+    """Eight threads together get exactly what there is."""
+    budget = Budget(max_calls=500)
+    granted: list[int] = []
+
+    def take() -> None:
+        granted.append(sum(budget.take_calls("search", 1) for _ in range(200)))
+
+    threads = [threading.Thread(target=take) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(granted) == 500 == budget.spent.calls["search"]
+
+
+def test_a_share_is_out_of_reach_for_the_search() -> None:
+    """Test calls are there when the search is over, and the test uses no others."""
+    budget = Budget(max_calls=10)
+    budget.reserve_share("test", 4)
+    assert (budget.calls_left("search"), budget.calls_left("test"), budget.calls_left("judge")) == (6, 4, 6)
+    assert budget.take_calls("search", 10) == 6
+    assert budget.take_calls("test", 10) == 4
+    assert budget.calls_left("test") == 0
+
+
+def test_a_released_share_returns_to_the_rest() -> None:
+    """What the finalists did not need, the search can have."""
+    budget = Budget(max_calls=10)
+    budget.reserve_share("validation", 6)
+    budget.take_calls("validation", 2)
+    assert budget.release_share("validation") == 4
+    assert budget.calls_left("search") == budget.calls_left("validation") == 8
+    assert budget.release_share("validation") == 0
+
+
+def test_returned_calls_go_back_where_they_came_from() -> None:
+    """A missing answer costs no call."""
+    budget = Budget(max_calls=10)
+    budget.reserve_share("test", 4)
+    budget.take_calls("test", 3)
+    budget.return_calls("test", 2)
+    assert budget.calls_left("test") == 3
+    assert budget.spent.calls["test"] == 1
+
+
+def test_a_share_larger_than_the_rest_is_refused() -> None:
+    """The message names the key of the config."""
+    budget = Budget(max_calls=10)
+    with pytest.raises(BudgetExhaustedError, match=r"budget\.max_calls.*test"):
+        budget.reserve_share("test", 11)
+
+
+def test_without_a_limit_calls_never_end() -> None:
+    """None means no limit."""
+    assert Budget(max_calls=None).calls_left("search") == sys.maxsize
+
+
+def test_tokens_are_reserved_before_and_booked_after() -> None:
+    """An answer shorter than its bound frees the difference."""
+    budget = Budget(max_calls=None, max_tokens=100)
+    first = budget.reserve("search", tokens=60, cost_usd=0)
+    assert first is not None
+    assert budget.reserve("search", tokens=60, cost_usd=0) is None
+    budget.settle(first, Completion("x", prompt_tokens=20, completion_tokens=10))
+    second = budget.reserve("search", tokens=60, cost_usd=0)
+    assert second is not None
+    budget.settle(second, Completion("x", prompt_tokens=30, completion_tokens=10))
+    with pytest.raises(BudgetExhaustedError, match=r"budget\.max_tokens"):
+        budget.reserve("search", tokens=60, cost_usd=0)
+    assert budget.stop_reason == "tokens"
+    assert (budget.spent.prompt_tokens, budget.spent.completion_tokens, budget.spent.paid) == (50, 20, 2)
+
+
+def test_a_waiting_reservation_is_woken_when_something_settles() -> None:
+    """Whoever got None hears when to try again, once."""
+    budget = Budget(max_calls=None, max_usd=1.0)
+    first = budget.reserve("search", tokens=1, cost_usd=0.9)
+    assert first is not None
+    woken: list[str] = []
+    assert budget.reserve("search", tokens=1, cost_usd=0.9, on_settled=lambda: woken.append("now")) is None
+    assert woken == []
+    budget.settle(first)
+    second = budget.reserve("search", tokens=1, cost_usd=0.9)
+    assert second is not None
+    budget.settle(second)
+    assert woken == ["now"]
+
+
+def test_an_answer_without_usage_is_charged_in_full_but_reported_as_unknown() -> None:
+    """The limit holds although the server does not say what it counted."""
+    budget = Budget(max_calls=None, max_tokens=100, max_usd=1.0)
+    reservation = budget.reserve("search", tokens=60, cost_usd=0.6)
+    assert reservation is not None
+    budget.settle(reservation, Completion("x"))
+    assert budget.spent.prompt_tokens == 0
+    assert budget.spent.cost_usd is None
+    with pytest.raises(BudgetExhaustedError):
+        budget.reserve("search", tokens=60, cost_usd=0.1)
+
+
+@pytest.mark.parametrize(("may_be_billed", "fits_again"), [(True, False), (False, True)])
+def test_a_failed_attempt_is_charged_only_when_it_may_be_billed(may_be_billed: bool, fits_again: bool) -> None:
+    """A timeout may have cost money, a refusal did not."""
+    budget = Budget(max_calls=None, max_usd=1.0)
+    reservation = budget.reserve("search", tokens=1, cost_usd=0.6)
+    assert reservation is not None
+    budget.settle(reservation, may_be_billed=may_be_billed)
+    if fits_again:
+        assert budget.reserve("search", tokens=1, cost_usd=0.6) is not None
+    else:
+        with pytest.raises(BudgetExhaustedError, match=r"budget\.max_usd"):
+            budget.reserve("search", tokens=1, cost_usd=0.6)
+
+
+def test_the_search_leaves_tokens_for_the_share_of_the_test() -> None:
+    """Once the cost of an answer is known, as much as the test needs is held back."""
+    budget = Budget(max_calls=100, max_tokens=1000)
+    budget.reserve_share("test", 4)
+    for _ in range(4):
+        _pay_100_tokens(budget, "search")
+    with pytest.raises(BudgetExhaustedError):
+        budget.reserve("search", tokens=120, cost_usd=0)
+    for _ in range(4):
+        _pay_100_tokens(budget, "test")
+
+
+def test_the_finals_leave_tokens_for_the_share_of_the_test() -> None:
+    """Nor do they wait for themselves: what is held back for them is theirs."""
+    budget = Budget(max_calls=100, max_tokens=1300)
+    budget.reserve_share("test", 4)
+    budget.reserve_share("validation", 50)
+    _pay_100_tokens(budget, "search")
+    with pytest.raises(BudgetExhaustedError, match="tokens"):
+        budget.reserve("search", tokens=120, cost_usd=0)
+    for _ in range(6):
+        _pay_100_tokens(budget, "validation")
+    with pytest.raises(BudgetExhaustedError, match="tokens"):
+        budget.reserve("validation", tokens=120, cost_usd=0)
+    for _ in range(4):
+        _pay_100_tokens(budget, "test")
+
+
+def _pay_100_tokens(budget: Budget, purpose: Purpose) -> None:
+    reservation = budget.reserve(purpose, tokens=120, cost_usd=0)
+    assert reservation is not None
+    budget.settle(reservation, Completion("x", prompt_tokens=90, completion_tokens=10))
+
+
+def test_minutes_end_everything(fake_time: FakeTime) -> None:
+    """After the last second nothing may start."""
+    budget = Budget(max_calls=None, max_minutes=1, clock=fake_time.clock)
+    fake_time.now_s = 59
+    budget.check_time("search")
+    with pytest.raises(BudgetExhaustedError, match=r"budget\.max_minutes"):
+        budget.check_time("search", wait_s=2)
+    fake_time.now_s = 60
+    with pytest.raises(BudgetExhaustedError, match=r"budget\.max_minutes"):
+        budget.reserve("search", tokens=1, cost_usd=0)
+    assert budget.stop_reason == "minutes"
+
+
+def test_minutes_of_earlier_processes_count(fake_time: FakeTime) -> None:
+    """A resumed run has only what is left of its minutes."""
+    fake_time.now_s = 1000
+    budget = Budget(max_calls=None, max_minutes=10, elapsed_s=590, clock=fake_time.clock)
+    assert budget.seconds_left("search") == 10
+    fake_time.now_s += 4
+    assert budget.elapsed_s == 594
+    fake_time.now_s += 6
+    with pytest.raises(BudgetExhaustedError, match=r"budget\.max_minutes: 10 minutes are over"):
+        budget.check_time("search")
+
+
+def test_the_search_leaves_minutes_for_the_share_of_the_test(fake_time: FakeTime) -> None:
+    """At the pace so far, and never more than half of the time."""
+    budget = Budget(max_calls=100, max_minutes=10, clock=fake_time.clock)
+    budget.reserve_share("test", 10)
+    budget.take_calls("search", 20)
+    fake_time.now_s = 60
+    assert budget.seconds_left("search") == 600 - 60 - 10 * 3
+    assert budget.seconds_left("test") == 540
+    fake_time.now_s = 400
+    budget.reserve_share("validation", 60)
+    assert budget.seconds_left("search") == 600 - 400 - 300
+
+
+def test_the_finals_leave_minutes_for_the_share_of_the_test(fake_time: FakeTime) -> None:
+    """At the pace so far, and never more than a quarter of the time."""
+    budget = Budget(max_calls=1000, max_minutes=10, clock=fake_time.clock)
+    budget.reserve_share("test", 10)
+    budget.reserve_share("validation", 100)
+    budget.take_calls("search", 20)
+    fake_time.now_s = 60
+    assert budget.seconds_left("validation") == 600 - 60 - 10 * 3
+    assert budget.seconds_left("test") == 540
+    fake_time.now_s = 400
+    assert budget.seconds_left("validation") == 600 - 400 - 150
+
+
+def test_the_first_limit_that_was_hit_is_the_reason() -> None:
+    """Later ones do not hide it."""
+    budget = Budget(max_calls=1, max_tokens=1)
+    assert budget.stop_reason is None
+    for reason in ("tokens", "calls"):
+        with pytest.raises(BudgetExhaustedError):
+            budget.exhaust(reason, "over")
+    assert budget.stop_reason == "tokens"
+
+
+def test_bounds_cover_bytes_and_the_given_limit() -> None:
+    """A token has at least one byte; max_completion_tokens goes before max_tokens."""
+    assert prompt_token_bound((Message("system", "é"), Message("user", "abc"))) == 2 + 3 + 2 * 8
+    assert completion_token_bound({"max_tokens": 7}) == 7
+    assert completion_token_bound({"max_tokens": 7, "max_completion_tokens": 9}) == 9
+    assert completion_token_bound({"max_tokens": None}) is None

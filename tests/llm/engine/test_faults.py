@@ -1,0 +1,247 @@
+"""Every fault of a server, over real HTTP, with the behaviour that ``llm/engine/attempts.py`` documents for it."""
+
+import itertools
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptrl.errors import TargetError
+from promptrl.llm.base import Completion, CompletionError
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.cache import Cache
+from promptrl.llm.engine.engine import Engine
+from promptrl.llm.targets.openai import OpenAITarget
+from tests.servers.openai_server import Fault, OpenAIServer
+from tests.servers.stub_target import FakeTime, ask
+
+MEGABYTE = "word " * 200_000
+
+
+def _error(message: str, code: str | None = None) -> dict[str, Any]:
+    return {"error": {"message": message, "code": code}}
+
+
+def _said(content: str | None, finish_reason: str = "stop", **message: Any) -> Fault:
+    return Fault(200, {"choices": [{"message": {"content": content} | message, "finish_reason": finish_reason}]})
+
+
+TRANSIENT = {
+    "408": (Fault(408), "timeout"),
+    "409": (Fault(409), "conflict"),
+    "429": (Fault(429), "rate_limit"),
+    "429 with Retry-After": (Fault(429, headers={"Retry-After": "7"}), "rate_limit"),
+    "500": (Fault(500), "server"),
+    "502 with a page": (Fault(502, "<html>Bad gateway</html>"), "server"),
+    "503": (Fault(503), "overloaded"),
+    "504": (Fault(504), "server"),
+    "529": (Fault(529), "overloaded"),
+    "reset": (Fault(kind="reset"), "connection"),
+    "reset in the middle": (Fault(kind="cut"), "connection"),
+    "truncated": (Fault(kind="short"), "connection"),
+    "accepts and never answers": (Fault(kind="hang"), "timeout"),
+    "a page instead of JSON": (Fault(200, "<html>please log in</html>"), "server"),
+    "JSON cut off": (Fault(200, '{"choices": [{"mess'), "server"),
+    "JSON of another kind": (Fault(200, [1, 2]), "server"),
+    "no message": (Fault(200, {"choices": [{"text": "old protocol"}]}), "server"),
+    "choices of another kind": (Fault(200, {"choices": "none"}), "server"),
+    "an upstream's failure with status 200": (
+        Fault(200, {"error": {"message": "overloaded", "code": 529}}),
+        "overloaded",
+    ),
+}
+FINAL = {
+    "400": Fault(400, _error("temperature must be a number")),
+    "401": Fault(401, _error("bad key")),
+    "402": Fault(402),
+    "403": Fault(403),
+    "404, wrong model": Fault(404, _error("The model `m` does not exist", "model_not_found")),
+    "422": Fault(422, _error("field required")),
+    "429, no quota": Fault(429, _error("You exceeded your current quota", "insufficient_quota")),
+}
+BAD_ANSWERS = {
+    "context overflow": (Fault(400, _error("too long", "context_length_exceeded")), "context_overflow"),
+    "413": (Fault(413), "context_overflow"),
+    "filtered prompt": (Fault(400, _error("flagged", "content_filter")), "content_filter"),
+    "filtered answer": (_said("half of", "content_filter"), "content_filter"),
+    "empty choices": (Fault(200, {"choices": []}), "empty"),
+    "null answer": (_said(None), "empty"),
+    "thoughts alone": (_said("", "length", reasoning_content="hmm"), "only_thoughts"),
+    "thoughts cut off": (_said("<think>hmm", "length"), "only_thoughts"),
+}
+ANSWERS = {
+    "a megabyte": (_said(MEGABYTE), MEGABYTE),
+    "NUL and escapes": (_said("a\0b\x1b[31m"), "a\0b\x1b[31m"),
+    "a lone surrogate": (_said("a\ud800b"), "a\ud800b"),
+    "a refusal": (_said(None, refusal="I can't"), "I can't"),
+    "thoughts apart": (_said("42", reasoning_content="hmm"), "42"),
+    "thoughts before it": (_said("<think>hmm</think>\n\n42"), "42"),
+    "nothing said": (_said(""), ""),
+}
+
+
+@dataclass
+class Asked:
+    """What became of one question."""
+
+    answer: Completion | CompletionError
+    budget: Budget
+    time: FakeTime
+    attempts: int
+
+
+def ask_server(faults: Any, tmp_path: Path, *, max_retries: int = 2) -> Asked:
+    """Ask one question of a server with these faults, with a cache and a clock that does not wait."""
+    time, budget = FakeTime(), Budget(max_calls=1)
+    with OpenAIServer(faults=faults) as server, Cache(tmp_path / "cache.sqlite") as cache:
+        target = OpenAITarget("m", base_url=server.base_url, api_key_env=None)
+        with Engine(
+            target,
+            budget=budget,
+            cache=cache,
+            max_retries=max_retries,
+            timeout_s=1.5,
+            clock=time.clock,
+            sleep=time.sleep,
+        ) as engine:
+            (answer,) = engine.run([ask("a")])
+        kept = cache.stats().answers
+    assert kept == isinstance(answer, Completion)
+    return Asked(answer, budget, time, len(server.requests))
+
+
+@pytest.mark.parametrize("name", TRANSIENT)
+def test_a_transient_fault_is_retried(name: str, tmp_path: Path) -> None:
+    """It costs one more attempt, and the answer is as good as any."""
+    asked = ask_server([TRANSIENT[name][0]], tmp_path)
+    assert isinstance(asked.answer, Completion)
+    assert (asked.answer.text, asked.answer.fault, asked.attempts) == ("ok", None, 2)
+    assert (asked.budget.spent.total, asked.budget.spent.paid, asked.budget.spent.retried) == (1, 2, 1)
+    assert len(asked.time.slept) == 1
+    assert 0.5 <= asked.time.slept[0] <= 7
+
+
+@pytest.mark.parametrize("name", TRANSIENT)
+def test_a_transient_fault_that_stays_is_a_missing_answer(name: str, tmp_path: Path) -> None:
+    """Never a score of 0, never in the cache; the call is given back."""
+    fault, kind = TRANSIENT[name]
+    asked = ask_server(itertools.repeat(fault), tmp_path, max_retries=1)
+    assert isinstance(asked.answer, CompletionError)
+    assert (asked.answer.kind, asked.attempts, asked.budget.spent.total) == (kind, 2, 0)
+
+
+@pytest.mark.parametrize("name", FINAL)
+def test_what_can_not_be_cured_stops_the_run_with_exit_4(name: str, tmp_path: Path) -> None:
+    """After one attempt, with status and server in the message."""
+    with pytest.raises(TargetError, match=f"m at http.*: {FINAL[name].status}: ") as caught:
+        ask_server([FINAL[name]], tmp_path)
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("name", BAD_ANSWERS)
+def test_a_bad_answer_is_data(name: str, tmp_path: Path) -> None:
+    """It is paid, kept and not asked again; its fault is the reason of its score."""
+    fault, expected = BAD_ANSWERS[name]
+    asked = ask_server([fault], tmp_path)
+    assert isinstance(asked.answer, Completion)
+    assert (asked.answer.fault, asked.attempts) == (expected, 1)
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_strange_answer_is_kept_as_it_is(name: str, tmp_path: Path) -> None:
+    """Also in the cache, from where it comes back the same."""
+    fault, text = ANSWERS[name]
+    asked = ask_server([fault], tmp_path)
+    assert isinstance(asked.answer, Completion)
+    assert (asked.answer.text, asked.answer.fault, asked.attempts) == (text, None, 1)
+    with Cache(tmp_path / "cache.sqlite") as cache:
+        assert [row["text"] for row in cache.export()] == [text]
+
+
+@contextmanager
+def _deaf_port() -> Iterator[int]:
+    """A port whose connections nobody accepts."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize(("is_listening", "kind"), [(False, "connection"), (True, "timeout")])
+def test_a_server_that_is_not_there_is_a_missing_answer(
+    is_listening: bool, kind: str, fake_time: FakeTime, tmp_path: Path
+) -> None:
+    """Connection refused, or a port that takes connections and reads nothing."""
+    with _deaf_port() as port:
+        deaf = port
+        if is_listening:
+            answer = _ask_port(deaf, fake_time)
+    if not is_listening:
+        answer = _ask_port(deaf, fake_time)
+    assert isinstance(answer, CompletionError)
+    assert answer.kind == kind
+    assert f"127.0.0.1:{deaf}" in answer.message or "no answer within" in answer.message
+
+
+def _ask_port(port: int, time: FakeTime) -> Completion | CompletionError:
+    target = OpenAITarget("m", base_url=f"http://127.0.0.1:{port}/v1", api_key_env=None)
+    fields: dict[str, Any] = {"timeout_s": 0.2, "max_retries": 1, "clock": time.clock, "sleep": time.sleep}
+    with Engine(target, budget=Budget(max_calls=1), cache=None, **fields) as engine:
+        return engine.run([ask("a")])[0]
+
+
+def test_a_burst_of_429_is_ridden_out_by_asking_less_at_once(fake_time: FakeTime) -> None:
+    """Nothing is missing, everyone waits as long as the server said, and the concurrency has come down."""
+    faults = [Fault(429, headers={"Retry-After": "2"})] * 12
+    with OpenAIServer(lambda messages, _: messages[-1]["content"], faults) as server:
+        target = OpenAITarget("m", base_url=server.base_url, api_key_env=None)
+        with Engine(
+            target, budget=Budget(max_calls=None), cache=None, clock=fake_time.clock, sleep=fake_time.sleep
+        ) as engine:
+            answers = engine.run([ask(f"q{n}") for n in range(24)])
+            assert engine.stats.concurrency < 16
+    assert [answer.text for answer in answers if isinstance(answer, Completion)] == [f"q{n}" for n in range(24)]
+    assert len(server.requests) == 36
+    assert fake_time.now_s >= 2
+
+
+def test_a_request_with_a_lone_surrogate_can_be_sent() -> None:
+    """The server gets a replacement character: no JSON of the world holds the half of one."""
+    with OpenAIServer() as server:
+        target = OpenAITarget("m", base_url=server.base_url, api_key_env=None)
+        with Engine(target, budget=Budget(max_calls=1), cache=None) as engine:
+            engine.run([ask("a\ud800 \0 é 🎈")])
+    assert server.requests[0].body["messages"][0]["content"] == "a\ufffd \0 é 🎈"
+
+
+def test_other_parameters_pass_through() -> None:
+    """A JSON schema for the answer, a server's own settings."""
+    params = {
+        "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}},
+        "reasoning_effort": "low",
+        "logit_bias": {"50256": -100},
+        "chat_template_kwargs": {"enable_thinking": False},
+        "seed": 7,
+    }
+    with OpenAIServer() as server:
+        target = OpenAITarget("m", base_url=server.base_url, api_key_env=None)
+        with Engine(target, budget=Budget(max_calls=1), cache=None) as engine:
+            engine.run([ask("a", params=params)])
+    assert server.requests[0].body.items() >= json.loads(json.dumps(params)).items()
+
+
+def test_a_parameter_that_the_server_does_not_know_is_named_with_the_way_out() -> None:
+    """Reasoning models refuse a temperature."""
+    message = "Unsupported value: 'temperature' does not support 0 with this model."
+    with OpenAIServer(faults=[Fault(400, _error(message))]) as server:
+        target = OpenAITarget("m", base_url=server.base_url, api_key_env=None)
+        with (
+            Engine(target, budget=Budget(max_calls=1), cache=None) as engine,
+            pytest.raises(TargetError, match=r"target\.params\.temperature: null leaves it out"),
+        ):
+            engine.run([ask("a")])

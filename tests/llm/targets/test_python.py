@@ -1,0 +1,157 @@
+"""A function of the user's own as a target."""
+
+import asyncio
+import itertools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from promptrl.errors import ConfigError, TargetError
+from promptrl.llm.base import Completion, CompletionError, Message
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.engine import Engine
+from promptrl.llm.targets.python import PythonTarget, load_function
+from tests.servers.stub_target import FakeTime, ask
+
+Make = Callable[[str], PythonTarget]
+_numbers = itertools.count()
+HELLO = (Message("system", "be"), Message("user", "hi"))
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """Writes a module with a function ``f`` and makes a target of it."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def make_target(source: str) -> PythonTarget:
+        name = f"user_module_{next(_numbers)}"
+        (tmp_path / f"{name}.py").write_text(source)
+        return PythonTarget(f"{name}:f", folder=tmp_path)
+
+    return make_target
+
+
+@pytest.mark.parametrize("prefix", ["", "async "])
+def test_a_plain_and_an_async_function_answer(make: Make, prefix: str) -> None:
+    """They get plain lists and dicts."""
+    target = make(f"{prefix}def f(messages, params): return f'{{messages}} {{params}}'")
+    completion = asyncio.run(target.complete(HELLO, {"temperature": 0}))
+    chat = [{"role": "system", "content": "be"}, {"role": "user", "content": "hi"}]
+    assert completion.text == f"{chat} {{'temperature': 0}}"
+    assert completion.prompt_tokens is None
+
+
+def test_a_dict_carries_tokens_and_cost(make: Make) -> None:
+    """By the names of a completion."""
+    target = make("def f(messages, params): return {'text': 'x', 'prompt_tokens': 3, 'cost_usd': 0.5}")
+    completion = asyncio.run(target.complete(HELLO, {}))
+    assert (completion.text, completion.prompt_tokens, completion.cost_usd) == ("x", 3, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("return 3", "returned int"),
+        ("return {}", "expected str or a dict"),
+        ("return {'text': 'x', 'tokens': 3}", r"unknown keys \['tokens'\]"),
+        ("return 1 / 0", "raised ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_broken_function_stops_the_run(make: Make, body: str, expected: str) -> None:
+    """The message names it."""
+    target = make(f"def f(messages, params): {body}")
+    with pytest.raises(TargetError, match=f"user_module_.*{expected}"):
+        asyncio.run(target.complete(HELLO, {}))
+
+
+def test_a_connection_error_is_retried(make: Make, fake_time: FakeTime) -> None:
+    """Functions often call a server."""
+    target = make(
+        "calls = []\n"
+        "def f(messages, params):\n"
+        "    calls.append(1)\n"
+        "    if messages[0]['content'] == 'dead': raise TimeoutError('slow')\n"
+        "    if len(calls) == 1: raise ConnectionResetError('gone')\n"
+        "    return 'ok'"
+    )
+    with Engine(
+        target, budget=Budget(max_calls=None), cache=None, max_retries=1, clock=fake_time.clock, sleep=fake_time.sleep
+    ) as engine:
+        (answer,) = engine.run([ask("a")])
+        (dead,) = engine.run([ask("dead")])
+    assert isinstance(answer, Completion)
+    assert isinstance(dead, CompletionError)
+    assert dead.kind == "timeout"
+
+
+def test_plain_functions_run_at_the_same_time(make: Make) -> None:
+    """Eight calls that wait for each other all come back."""
+    target = make(
+        "import threading\nbarrier = threading.Barrier(8)\ndef f(messages, params): barrier.wait(10); return 'ok'"
+    )
+    with Engine(target, budget=Budget(max_calls=None), cache=None, concurrency=8) as engine:
+        assert len(engine.run([ask(f"q{n}") for n in range(8)])) == 8
+
+
+@pytest.mark.parametrize(
+    "name", ["no_colon", ":f", "json:", "no_such_module_here:f", "json:no_such_function", "json:__name__"]
+)
+def test_a_function_that_can_not_be_had_is_a_config_error(name: str) -> None:
+    """Before any call."""
+    with pytest.raises(ConfigError, match=r"target\.function"):
+        PythonTarget(name)
+
+
+def test_a_module_that_fails_to_import_is_a_config_error(make: Make) -> None:
+    """Whatever it raises."""
+    with pytest.raises(ConfigError, match="ZeroDivisionError"):
+        make("1 / 0")
+
+
+def test_identity_changes_with_the_source(make: Make) -> None:
+    """An edited function does not get the old one's cached answers."""
+    first, second = (make(f"def f(messages, params): return '{n}'").identity.split(":") for n in (1, 2))
+    assert first[0] == "python"
+    assert first[-1] != second[-1]
+
+
+@pytest.mark.parametrize(
+    ("module", "file", "source"),
+    [
+        ("{}", "{}.py", "def f(): return '{folder}'"),
+        ("{}", "{}/__init__.py", "from .part import f"),
+        ("{}.part", "{}/__init__.py", ""),
+        ("{}.part", "{}/other.py", ""),
+        ("json", "json.py", "def f(): return '{folder}'"),
+    ],
+    ids=["module", "package", "module of a package", "module of a bare folder", "name of an installed module"],
+)
+def test_each_folder_has_modules_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, file: str, source: str
+) -> None:
+    """Two configs may both name ``toymod:f``: each gets the function that lies beside it, also when asked again."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    unique = f"user_module_{next(_numbers)}"
+    for folder in ("a", "b"):
+        path = tmp_path / folder / file.format(unique)
+        path.parent.mkdir(parents=True)
+        path.write_text(source.format(folder=folder))
+        (path.parent / "part.py").write_text(f"def f(): return '{folder}'")
+    for folder in ("a", "b", "a"):
+        assert load_function(f"{module.format(unique)}:f", tmp_path / folder)() == folder
+
+
+def test_a_module_that_fails_beside_a_namesake_can_be_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half an import leaves nothing behind."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    name = f"user_module_{next(_numbers)}"
+    for folder, source in (("a", "def f(): return 'a'"), ("b", "1 / 0")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{name}.py").write_text(source)
+    assert load_function(f"{name}:f", tmp_path / "a")() == "a"
+    with pytest.raises(ConfigError, match="ZeroDivisionError"):
+        load_function(f"{name}:f", tmp_path / "b")
+    (tmp_path / "b" / f"{name}.py").write_text("def f(): return 'mended'")
+    assert load_function(f"{name}:f", tmp_path / "b")() == "mended"

@@ -1,0 +1,143 @@
+"""What stands in a report: the verdict first, then everything that a reader needs to judge it."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from promptrl.report.page import render_report
+from tests.report.finished_run import Page, make_record
+
+
+def test_the_verdict_comes_first_in_one_sentence() -> None:
+    """Then interval, flips and everything else that a reader looks for."""
+    text = " ".join(Page(render_report(make_record()).html).text.split())
+    heading = "The new prompt is better: it scores 50.0 % instead of 5.0 % on 40 test rows that the search never saw."
+    assert heading in text
+    assert "+45.0 points, 95 % interval +28.0 to +60.0, p < 0.0001. 20 rows fixed, 2 broken." in text
+    for section in (
+        "The prompt, before and after",
+        "Scores",
+        "What the edits do",
+        "Edits together",
+        "Rows that changed",
+    ):
+        assert section in text
+    assert "by 1.2 edits on average in the first third, by 3.4 in the last" in text
+    for section in ("Finalists", "Cost, tokens, time", "How this was measured", "How to do it again"):
+        assert section in text
+
+
+def test_the_agents_own_view_is_shown_and_what_it_lacks_is_said() -> None:
+    """Action by action with probabilities; an episode that was cut, and an agent without probabilities."""
+    record = make_record("an edit")
+    text = " ".join(Page(render_report(record).html).text.split())
+    assert "1an edit75.0 %5.0 % 2stop90.0 %90.0 %an edit 7.0 %" in text
+    assert "ended before it stopped" not in text
+    taken = {"taken": record.attribution["policy"][0]["taken"], "probability": None, "stop": None, "others": []}
+    cut = replace(record, attribution={**record.attribution, "policy": [taken]})
+    text = " ".join(Page(render_report(cut).html).text.split())
+    assert "The episode ended before it stopped by itself." in text
+    assert "1an edit––" in text
+    assert "the probability that its network gives" not in text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "beginning"),
+    [
+        ("worse", "The new prompt is worse:"),
+        ("same", "The new prompt is as good as yours, no better:"),
+        ("inconclusive", "Not proven:"),
+    ],
+)
+def test_no_verdict_is_dressed_up(verdict: str, beginning: str) -> None:
+    """Only "improved" reads like a success."""
+    report = render_report(make_record(verdict=verdict))
+    assert beginning in Page(report.html).text
+    assert beginning in report.summary
+
+
+def test_a_conversation_is_compared_message_by_message() -> None:
+    """What a demonstration says in the words of the user template is new; the template is the same as before."""
+    record = make_record()
+    asked = [("user", "Sum of {a}?"), ("assistant", "Noted."), ("user", "And {b}?")]
+    shown = [("user", "Sum of 1?"), ("assistant", "Noted."), ("user", "And 2?"), ("assistant", "3")]
+    for label, turns in (("baseline", asked), ("winner", [*shown, *asked])):
+        record.result[label]["messages"] = [{"role": role, "content": content} for role, content in turns]
+    html = render_report(record).html
+    messages = re.findall(r'<h3>(user|assistant)</h3><div class="verbatim">(.*?)</div>', html, re.DOTALL)
+    assert [role for role, _ in messages] == [role for role, _ in [*shown, *asked]]
+    assert ["<ins>" in text for _, text in messages] == [True] * 4 + [False] * 3
+    assert not any("<del>" in text for _, text in messages)
+
+
+def test_a_run_without_a_challenger_says_so() -> None:
+    """The winner is the baseline: no test, no diff, no flips."""
+    record = make_record(verdict="same")
+    kept = record.result["baseline"] | {"test": None}
+    result = {**record.result, "baseline": kept, "winner": kept, "improvement": {"against": "baseline", "test": None}}
+    bare = replace(record, result=result, attribution={}, outcomes=record.outcomes[:5], examples={}, leaderboard=())
+    report = render_report(bare)
+    assert "Nothing beat your prompt: keep it." in Page(report.html).text
+    assert "Nothing beat your prompt: keep it." in report.summary
+    assert report.figures == {}
+
+
+def test_what_could_not_be_said_of_edits_is_said() -> None:
+    """In the page and in the summary, with where the search looked all the same."""
+    record = make_record()
+    notes = {"effects_note": "No average effects: too few.", "pruning_note": "Nothing was pruned: too few."}
+    attribution = {**record.attribution, **notes, "effects": [], "winner": [], "pruning": None}
+    report = render_report(replace(record, attribution=attribution))
+    text = Page(report.html).text
+    for note in notes.values():
+        assert note in text
+        assert note in report.summary
+    assert "Where the search looked" in text
+    assert "Nothing was pruned" not in Page(render_report(record).html).text
+
+
+def test_without_the_data_set_flips_are_named_by_row() -> None:
+    """The completions are in the run folder all the same."""
+    record = replace(make_record(), examples={}, notes=["The data set is gone."])
+    text = Page(render_report(record).html).text
+    assert "row r0" in text
+    assert "plainly wrong" in text
+    assert "The data set is gone." in text
+
+
+def test_more_than_three_flips_fold_up() -> None:
+    """A phone would scroll for ever; two broken rows stand open, and three of the fixed ones do."""
+    page = Page(render_report(make_record()).html)
+    assert page.text.count("3 more") == 1
+    assert "20 rows fixed" in " ".join(page.text.split())
+
+
+def test_later_looks_and_early_stops_are_told() -> None:
+    """In the protocol; a first look on all rows needs no caution."""
+    record = make_record()
+    assert "look number" not in Page(render_report(record).html).text
+    again = replace(record, info={**record.info, "look": 3})
+    assert "look number 3 at these test rows" in Page(render_report(again).html).text
+    measured = {**record.result["improvement"]["test"], "sequential": {"looks": 4, "planned_rows": 90}}
+    early = {**record.result, "improvement": {"against": "baseline", "test": measured}}
+    assert "flatters the side that is ahead" in Page(render_report(replace(record, result=early)).html).text
+
+
+def test_folds_count_the_answers_of_each_winner() -> None:
+    """Judged fold by fold, a row belongs to the winner whose search had not seen it; the page says how that went."""
+    record = make_record()
+    folds = [{"prompt_id": name, "rows": 20, "difference": 0.4} for name in ("b", "c")]
+    result = {**record.result, "improvement": {**record.result["improvement"], "folds": folds}}
+    outcomes = [replace(o, prompt_id="c") if o.row_id == "r0" and o.prompt_id == "b" else o for o in record.outcomes]
+    text = Page(render_report(replace(record, result=result, outcomes=outcomes)).html).text
+    assert "Of 40 test rows 20 were fixed, 2 broke, and 18 stayed as they were." in text
+    assert "the whole of this was done 2 times" in text
+
+
+def test_repeated_answers_to_a_row_count_once() -> None:
+    """A row that was asked twice is one row."""
+    record = make_record()
+    again = [replace(o, repeat=1) for o in record.outcomes if o.purpose == "test"]
+    text = Page(render_report(replace(record, outcomes=[*record.outcomes, *again])).html).text
+    assert "Of 40 test rows 20 were fixed" in text

@@ -1,0 +1,120 @@
+"""Agents are built with our defaults, log as SB3 does, and their weights survive saving."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sb3_contrib import QRDQN, MaskablePPO
+from stable_baselines3 import A2C, DQN, PPO
+
+from promptrl.search.agents.build import build_agent, load_policy, make_logger, one_torch_thread, save_policy
+from promptrl.search.algorithms import ALGORITHMS, DEFAULTS
+from promptrl.search.live.env import PromptVecEnv
+from tests.search.landscape import TableEvaluator, make_rows, make_space
+
+CLASSES = {"maskable_ppo": MaskablePPO, "ppo": PPO, "a2c": A2C, "dqn": DQN, "qrdqn": QRDQN}
+
+
+def make_env(options=(3, 3, 2)):
+    """Four environments."""
+    return PromptVecEnv(make_space(options), TableEvaluator(), make_rows(8), n_envs=4)
+
+
+def trained(name, log_dir=None, tensorboard=False, **options):
+    """An agent after a few steps."""
+    agent = build_agent(name, make_env(), **options)
+    agent.set_logger(make_logger(log_dir, tensorboard))
+    with one_torch_thread():
+        agent.learn(200, log_interval=1)
+    return agent
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_defaults_reach_sb3_and_given_params_go_over_them(name):
+    """SB3's own names carry the values."""
+    agent = build_agent(name, make_env(), params={"gamma": 0.5})
+    assert type(agent) is CLASSES[name]
+    assert agent.gamma == 0.5
+    assert agent.learning_rate == DEFAULTS[name]["learning_rate"]
+    assert str(agent.device) == "cpu"
+
+
+def test_batch_size_always_divides_the_rollout():
+    """A minibatch cut short would make SB3 warn; the largest divisor below the wanted size is taken."""
+    agent = build_agent("ppo", make_env(), params={"n_steps": 9, "batch_size": 16})
+    assert (agent.n_steps * 4) % agent.batch_size == 0
+    assert agent.batch_size == 12
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_progress_csv_is_what_sb3_writes(name, tmp_path):
+    """The log folder holds progress.csv with SB3's columns."""
+    trained(name, log_dir=tmp_path).logger.close()
+    with (tmp_path / "progress.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) > 1
+    assert "time/total_timesteps" in rows[0]
+    assert any(column.startswith("train/") for column in rows[0])
+
+
+def test_tensorboard_events_are_written_when_wanted(tmp_path):
+    """An events file lies beside progress.csv."""
+    trained("a2c", log_dir=tmp_path, tensorboard=True).logger.close()
+    assert [path for path in tmp_path.iterdir() if path.name.startswith("events.out.tfevents")]
+
+
+LOAD_WITH_SB3 = """
+import sys, numpy
+from sb3_contrib import QRDQN, MaskablePPO
+from stable_baselines3 import A2C, DQN, PPO
+folder = sys.argv[1]
+observations = numpy.load(folder + "/observations.npy")
+for name, algorithm in (("maskable_ppo", MaskablePPO), ("ppo", PPO), ("a2c", A2C), ("dqn", DQN), ("qrdqn", QRDQN)):
+    for encoder in ("deepsets", "transformer"):
+        model = algorithm.load(f"{folder}/{name}-{encoder}.zip", device="cpu")
+        print(model.predict(observations, deterministic=True)[0].tolist())
+"""
+
+
+def test_policy_zip_loads_with_plain_sb3_in_another_process(tmp_path):
+    """``model.save`` writes what ``PPO.load`` and the like read, with the same behaviour."""
+    observations = make_env().reset()
+    np.save(tmp_path / "observations.npy", observations)
+    expected = []
+    for name in ALGORITHMS:
+        for encoder in ("deepsets", "transformer"):
+            agent = trained(name, policy=encoder)
+            agent.save(tmp_path / f"{name}-{encoder}.zip")
+            expected.append(agent.predict(observations, deterministic=True)[0].tolist())
+    loaded = subprocess.run(
+        [sys.executable, "-c", LOAD_WITH_SB3, str(tmp_path)], check=True, capture_output=True, text=True
+    )
+    assert [json.loads(line) for line in loaded.stdout.splitlines()] == expected
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_saved_policy_restores_into_another_space(name, tmp_path):
+    """Tensors alone carry the policy, also to a space with other edits."""
+    agent = trained(name)
+    save_policy(agent, tmp_path / "policy.safetensors")
+    other = build_agent(name, make_env((5, 4, 4, 2)), seed=5)
+    before = weights(other)
+    load_policy(other, tmp_path / "policy.safetensors")
+    assert not all(np.array_equal(a, b) for a, b in zip(before, weights(other), strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(weights(agent), weights(other), strict=True))
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_training_changes_the_policy_and_same_seed_repeats_it(name):
+    """Learning moves weights; one seed gives one result."""
+    first, second, untrained = trained(name, seed=3), trained(name, seed=3), build_agent(name, make_env(), seed=3)
+    assert all(np.array_equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(weights(first), weights(untrained), strict=True))
+
+
+def weights(agent):
+    """Every weight of the policy, by name."""
+    return [tensor.numpy().copy() for _, tensor in sorted(agent.policy.state_dict().items())]

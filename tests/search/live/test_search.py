@@ -1,0 +1,162 @@
+"""Live search learns, spends what it may and no more, and ends when nothing is left to ask."""
+
+import numpy as np
+import pytest
+
+from promptrl.search.agents.build import build_agent
+from promptrl.search.algorithms import ALGORITHMS
+from promptrl.search.events import SearchProgress
+from promptrl.search.live.env import PromptVecEnv
+from promptrl.search.live.search import rollout_greedily, search_live
+from tests.search.landscape import TableEvaluator, chosen, factorial_value, make_rows, make_space
+
+BEST = {0: 3, 1: 3, 2: 2, 3: 2}
+
+
+def noisy_value(prompt, row):
+    """Right or wrong, by a coin that belongs to the pair, with the factorial value as its chance."""
+    coin = int(prompt.prompt_id, 16) * 31 + int(row.id[1:]) * 7919
+    return float(np.random.default_rng(coin).random() < factorial_value(prompt, row))
+
+
+def search(algorithm="maskable_ppo", *, calls=400, value=factorial_value, rows=30, options=(4, 4, 3, 3), **rest):
+    """A small search and the evaluator it used."""
+    evaluator = TableEvaluator(value, search=calls)
+    space = make_space(options)
+    result = search_live(space=space, evaluator=evaluator, train_rows=make_rows(rows), algorithm=algorithm, **rest)
+    return result, evaluator, space
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_agent_finds_the_best_prompt_of_a_factorial_landscape(algorithm):
+    """Each algorithm names the best of 144 prompts from 400 answers of right or wrong, where the baseline has 0.15."""
+    result, _, _ = search(algorithm, value=noisy_value, calls=600, seed=1)
+    right = sum(chosen(result.candidates[0].prompt).get(slot) == best for slot, best in BEST.items())
+    assert right >= 3
+    assert result.stop_reason == "budget"
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_training_teaches_a_policy_that_had_no_prior(algorithm):
+    """The algorithm itself learns: from a policy without prior, the trained agent's greedy episode is better.
+
+    It is told action by action, each the most probable one where there are probabilities.
+    """
+    space, evaluator = make_space(), TableEvaluator(search=100_000)
+    env = PromptVecEnv(space, evaluator, make_rows(4), n_envs=8, seed=0)
+    agent = build_agent(algorithm, env, seed=0, params={"learning_rate": 3e-3})
+    scorers = {"dqn": ("q_net", "q_net"), "qrdqn": ("quantile_net", "quantile_net")}
+    scorer = agent.policy
+    for part in scorers.get(algorithm, ("mlp_extractor",)):
+        scorer = getattr(scorer, part)
+    scorer.start_from(0.0)
+    row = make_rows(1)[0]
+    untrained, _ = rollout_greedily(agent, env.episodes)
+    agent.learn(1500)
+    trained, decisions = rollout_greedily(agent, env.episodes)
+    assert factorial_value(untrained, row) <= 0.4
+    assert factorial_value(trained, row) >= 0.8
+    assert space.stop not in [decision.action for decision in decisions[:-1]]
+    assert all(bool(d.probabilities) == (algorithm not in scorers) for d in decisions)
+    assert all(d.probabilities[d.action] == max(d.probabilities) for d in decisions if d.probabilities)
+
+
+def test_budget_is_never_exceeded_and_events_count_it():
+    """Calls go up to the share and no further; the last event tells the final count."""
+    events = []
+    result, evaluator, _ = search(calls=157, value=noisy_value, on_event=events.append)
+    assert evaluator.calls_left("search") >= 0
+    assert result.calls_used == 157 - evaluator.calls_left("search")
+    assert result.calls_used > 140
+    assert all(isinstance(event, SearchProgress) for event in events)
+    used = [event.calls_used for event in events]
+    assert used == sorted(used)
+    assert used[-1] == result.calls_used
+    assert events[-1].best_prompt_id == result.candidates[0].prompt.prompt_id
+    assert events[-1].calls_allowed == 157
+
+
+@pytest.mark.parametrize("calls", [0, 1, 5])
+def test_tiny_budgets_end_cleanly(calls):
+    """A budget too small for one step is no error."""
+    result, evaluator, _ = search(calls=calls)
+    assert result.stop_reason == "budget"
+    assert result.calls_used + evaluator.calls_left("search") == calls
+
+
+def test_many_environments_do_not_eat_a_small_budget():
+    """With 100 calls for 64 environments there are fewer of them, and several steps to learn from."""
+    result, evaluator, _ = search(calls=100, n_envs=64)
+    assert max(evaluator.batches) <= 20
+    assert result.calls_used > 80
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_small_space_converges_when_everything_is_asked(algorithm):
+    """Four prompts on five rows: the search ends by itself, far below its budget."""
+    result, evaluator, _ = search(algorithm, calls=5000, rows=5, options=(2, 2))
+    assert result.stop_reason == "converged"
+    assert result.calls_used <= 20
+    assert evaluator.calls_left("search") >= 4980
+
+
+def test_outside_stop_ends_the_search_with_what_it_has():
+    """``should_stop`` is asked after every step."""
+    asked = []
+
+    def should_stop():
+        asked.append(1)
+        return len(asked) > 3
+
+    result, _, _ = search(calls=5000, should_stop=should_stop)
+    assert result.stop_reason == "stopped"
+    assert 0 < result.calls_used < 200
+    assert result.candidates
+
+
+def test_same_seed_gives_the_same_result():
+    """Equal seeds and answers give equal candidates; another seed searches otherwise."""
+    runs = [search(calls=200, value=noisy_value, seed=seed)[0] for seed in (4, 4, 5)]
+    figures = [[(c.prompt.prompt_id, c.mean, c.sd, c.answers) for c in run.candidates] for run in runs]
+    assert figures[0] == figures[1]
+    assert figures[0] != figures[2]
+
+
+def test_candidates_are_ranked_and_hold_the_baseline():
+    """Best first, each prompt once, the baseline among them."""
+    result, _, space = search(calls=200, value=noisy_value)
+    means = [candidate.mean for candidate in result.candidates]
+    ids = [candidate.prompt.prompt_id for candidate in result.candidates]
+    assert means == sorted(means, reverse=True)
+    assert len(set(ids)) == len(ids)
+    assert space.baseline.prompt_id in ids
+
+
+def test_missing_answers_do_not_stop_the_search():
+    """A twentieth of the answers missing: the search goes on and ranks what it has."""
+
+    def value(prompt, row):
+        is_missing = int(prompt.prompt_id, 16) % 20 == int(row.id[1:]) % 20
+        return None if is_missing else factorial_value(prompt, row)
+
+    result, _, _ = search(calls=400, value=value)
+    assert sum(chosen(result.candidates[0].prompt).get(slot) == best for slot, best in BEST.items()) >= 3
+
+
+def test_greedy_rollout_takes_every_gain_and_stops():
+    """An agent that knows every single edit's effect walks to the best prompt and stops there."""
+    env = PromptVecEnv(make_space(), TableEvaluator(), make_rows(20), n_envs=1)
+    agent = build_agent("ppo", env)
+    space = env.episodes.space
+    single = [space.baseline, *(space.apply(space.baseline, edit) for edit in range(space.stop))]
+    for _ in range(3):
+        env.episodes.learn_answers([(prompt, row) for prompt in single for row in make_rows(20)])
+    assert chosen(rollout_greedily(agent, env.episodes)[0]) == BEST
+
+
+def test_progress_csv_is_left_in_the_log_folder(tmp_path):
+    """SB3's log of the search lies where it was asked for."""
+    search(calls=200, log_dir=tmp_path)
+    header, *lines = (tmp_path / "progress.csv").read_text().splitlines()
+    assert "rollout/ep_rew_mean" in header
+    assert lines

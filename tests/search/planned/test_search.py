@@ -1,0 +1,178 @@
+"""The planning loop finds what is good with few calls, spends what it may, repeats itself, and trains every agent."""
+
+import numpy as np
+import pytest
+import torch
+
+from promptrl.search.agents.build import BUILTIN_POLICY, build_agent, load_policy
+from promptrl.search.algorithms import ALGORITHMS
+from promptrl.search.planned.env import ImaginedVecEnv
+from promptrl.search.planned.planner import Planner, PlanningRules, Proposal
+from promptrl.search.planned.search import follow, search_planned
+from promptrl.search.surrogate.features import Moves
+from promptrl.search.trials import Asker
+from tests.search.landscape import TableEvaluator, chosen, factorial_value, make_rows, make_space
+
+BEST = {0: 3, 1: 3, 2: 2, 3: 2}
+
+
+def noisy_value(prompt, row):
+    """Right or wrong, by a coin that belongs to the pair, with the factorial value as its chance."""
+    coin = int(prompt.prompt_id, 16) * 31 + int(row.id[1:]) * 7919
+    return float(np.random.default_rng(coin).random() < factorial_value(prompt, row))
+
+
+def search(algorithm="maskable_ppo", *, calls=300, rows=30, **rest):
+    """A planned search on 144 prompts, and its evaluator."""
+    evaluator = TableEvaluator(noisy_value, search=calls)
+    result = search_planned(
+        space=make_space(), evaluator=evaluator, train_rows=make_rows(rows), algorithm=algorithm, n_envs=16, **rest
+    )
+    return result, evaluator
+
+
+def planner_with_answers(calls=60):
+    """A planner that believes something."""
+    asker = Asker(make_space(), TableEvaluator(noisy_value, search=calls), make_rows(30))
+    planner = Planner(asker, PlanningRules(), None, np.random.default_rng(0))
+    planner.begin()
+    return planner
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_every_agent_finds_a_good_prompt_with_300_calls(algorithm):
+    """Three of four slots right at least, from answers of right or wrong, where the baseline has 0.15.
+
+    Its own best actions lead there, too, and a policy holds each of them the most probable.
+    """
+    result, evaluator = search(algorithm)
+    right = sum(chosen(result.candidates[0].prompt).get(slot) == best for slot, best in BEST.items())
+    assert right >= 3
+    assert result.agent is not None
+    assert (result.stop_reason, result.calls_used, evaluator.calls_left("search")) == ("budget", 300, 0)
+    space, actions = make_space(), [decision.action for decision in result.decisions]
+    prompt = Moves(space).replay(space.baseline, [action for action in actions if action != space.stop])
+    assert sum(chosen(prompt).get(slot) == best for slot, best in BEST.items()) >= 3
+    assert space.stop not in actions[:-1]
+    for decision in result.decisions:
+        if algorithm in ("dqn", "qrdqn"):
+            assert decision.probabilities == ()
+        else:
+            assert len(decision.probabilities) == space.n_actions
+            assert sum(decision.probabilities) == pytest.approx(1, abs=1e-5)
+            assert decision.probabilities[decision.action] == max(decision.probabilities)
+
+
+def test_the_builtin_policy_needs_no_practice():
+    """It acts at once: no imagined step is trained on, and the best prompt is found."""
+    result, _ = search(weights=BUILTIN_POLICY, rules=PlanningRules(imagined_steps=0))
+    assert result.agent is not None
+    assert result.agent.num_timesteps == 0
+    assert sum(chosen(result.candidates[0].prompt).get(slot) == best for slot, best in BEST.items()) >= 3
+
+
+@pytest.mark.parametrize("rules", [PlanningRules(), PlanningRules(imagined_steps=0), PlanningRules(rows_per_prompt=3)])
+def test_same_seed_same_search(rules):
+    """Equal seeds and answers give equal candidates."""
+    first, second = (search(calls=150, seed=4, rules=rules)[0] for _ in range(2))
+    assert first.candidates == second.candidates
+    assert search(calls=150, seed=5, rules=rules)[0].candidates != first.candidates
+
+
+def test_practice_improves_a_policy_without_prior():
+    """From indifferent weights, imagined episodes teach the agent to gain under draws."""
+    planner = planner_with_answers()
+    env = ImaginedVecEnv(planner.imagination, planner.starts, 32)
+    agent = build_agent("maskable_ppo", env, is_imagined=True)
+    agent.policy.mlp_extractor.start_from(0.0)
+
+    def gain():
+        starts = [planner.asker.space.baseline] * 16
+        endings = planner.imagination.roll_out(follow(agent), starts, np.arange(16))
+        return float(np.mean([ending.value for ending in endings]))
+
+    before = gain()
+    agent.learn(8192)
+    local = planner.imagination.roll_out(None, [planner.asker.space.baseline] * 16, np.arange(16))
+    assert gain() > before
+    assert gain() > float(np.mean([ending.value for ending in local])) - 0.3
+
+
+def test_practice_goes_on_with_its_episodes(monkeypatch):
+    """Environments start once, so that short rollouts reach the last steps of long episodes, too."""
+    resets = []
+    reset = ImaginedVecEnv.reset
+    monkeypatch.setattr(ImaginedVecEnv, "reset", lambda env: (resets.append(env), reset(env))[1])
+    result, _ = search(calls=100)
+    assert result.agent.num_timesteps >= 3 * 128
+    assert len(resets) == 1
+
+
+@pytest.mark.parametrize("asks", [5, 16, 24, 40, 100])
+def test_large_batches_take_fewer_rollouts_for_each_draw(asks, monkeypatch):
+    """At most 64 in all, or one for each draw; at most four for one."""
+    planner = planner_with_answers()
+    monkeypatch.setattr(planner, "_batch", lambda: asks)
+    planner.imagination.believe(planner.surrogate, asks, np.random.default_rng(0), 0.5)
+    rolled = []
+    roll_out = planner.imagination.roll_out
+    monkeypatch.setattr(planner.imagination, "roll_out", lambda *a: (rolled.append(a[2]), roll_out(*a))[1])
+    assert len(planner.propose(None)) == asks
+    counts = np.bincount(rolled[0])
+    assert len(counts) == asks
+    assert set(counts) == {min(4, max(1, 64 // asks))}
+
+
+def test_the_builtin_policy_moves_between_spaces():
+    """The weights load into an agent of any space and score its edits."""
+    planner = planner_with_answers()
+    agent = build_agent("ppo", ImaginedVecEnv(planner.imagination, planner.starts, 4), is_imagined=True)
+    before = {name: tensor.clone() for name, tensor in agent.policy.state_dict().items()}
+    load_policy(agent, BUILTIN_POLICY)
+    assert any(not torch.equal(before[name], tensor) for name, tensor in agent.policy.state_dict().items())
+
+
+def test_a_share_of_the_asks_is_drawn_uniformly():
+    """With all asks uniform every option of a slot is as frequent; with none the best one is more so."""
+    counts = {}
+    for share in (0.0, 1.0):
+        evaluator = TableEvaluator(noisy_value, search=400)
+        asker = Asker(make_space(), evaluator, make_rows(30))
+        planner = Planner(asker, PlanningRules(uniform_share=share), None, np.random.default_rng(0))
+        planner.begin()
+        while not asker.is_over and planner.advance(None):
+            pass
+        held = [chosen(record.prompt).get(0) == BEST[0] for record in asker.records.values() for _ in record.tried]
+        counts[share] = float(np.mean(held))
+    assert 0.15 < counts[1.0] < 0.3 < counts[0.0]
+
+
+def test_a_search_ends_when_every_pair_is_known():
+    """More calls than prompts times rows: it ends by itself."""
+    result, evaluator = search(calls=1000, rows=2)
+    assert result.stop_reason == "converged"
+    assert evaluator.calls_left("search") >= 1000 - 2 * 144
+
+
+def test_stopping_from_outside_keeps_what_is_known():
+    """The candidates so far are handed on."""
+    asked = []
+    result, _ = search(should_stop=lambda: len(asked) > 2, on_event=asked.append)
+    assert result.stop_reason == "stopped"
+    assert 0 < result.calls_used < 300
+    assert result.candidates
+
+
+def test_a_prompt_that_knows_all_rows_makes_way_for_a_promising_one():
+    """Not for one from anywhere: late calls of a long search must not go to prompts known to be bad."""
+    planner = planner_with_answers(calls=200)
+    best = planner.leaders[0].prompt
+    planner.ask([Proposal(best, False)] * 30)
+    planner.believe()
+    assert not planner.asker.untried_rows(best)
+    known = len(planner.asker.records)
+    promising = max((c for c in planner.leaders if c.prompt != best), key=lambda c: c.mean + c.sd).prompt
+    before = len(planner.asker.untried_rows(promising))
+    planner.ask([Proposal(best, False)] * 8)
+    assert len(planner.asker.untried_rows(promising)) == before - 8
+    assert len(planner.asker.records) == known

@@ -1,0 +1,44 @@
+"""What is kept when the budget ends in the middle of a batch."""
+
+import numpy as np
+import pytest
+
+from promptrl.errors import BudgetExhaustedError
+from promptrl.search.live.episodes import Episodes
+from promptrl.search.trials import Asker
+from tests.search.landscape import TableEvaluator, make_rows, make_space
+
+
+class CutShort(TableEvaluator):
+    """Answers some pairs, then no more: as when the dollars or the minutes end."""
+
+    def __init__(self, answers: int) -> None:
+        super().__init__()
+        self._answers = answers
+
+    def evaluate(self, asks, purpose="search", repeat=0, uniform=()):
+        """The pairs answered so far, or as many new ones as there are answers left."""
+        if self.would_cost(asks) > self._answers:
+            super().evaluate(asks[: self._answers], purpose)
+            self._answers = 0
+            raise BudgetExhaustedError("the minutes are over")
+        return super().evaluate(asks, purpose)
+
+
+def test_answers_of_a_batch_that_was_cut_short_count():
+    """They are paid for; the search is over."""
+    space, rows = make_space(), make_rows(10)
+    asker = Asker(space, CutShort(3), rows)
+    answers = asker.ask([(space.baseline, r) for r in range(10)])
+    assert np.isnan(answers).tolist() == [False] * 3 + [True] * 7
+    assert len(asker.records[space.baseline.prompt_id].objectives) == 3
+    assert (asker.is_over, asker.stop_reason) == (True, "budget")
+
+
+def test_live_episodes_learn_from_them_too():
+    """Before the end of the budget is passed on."""
+    space, rows = make_space(), make_rows(10)
+    episodes = Episodes(space, CutShort(3), rows)
+    with pytest.raises(BudgetExhaustedError):
+        episodes.learn_answers([(space.baseline, row) for row in rows])
+    assert episodes.estimates.ranking()[0].answers == 3

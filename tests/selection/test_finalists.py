@@ -1,0 +1,193 @@
+"""The finals name the better prompt fairly, within their calls, and fall back on the baseline."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from promptrl.search.events import FinalistsProgress
+from promptrl.search.result import Candidate
+from promptrl.selection.finalists import NO_IDEA_SD, choose_winner
+from tests.search.landscape import TableEvaluator, make_rows, make_space
+
+SPACE = make_space((4, 4))
+PROMPTS = list(SPACE.enumerate())
+BASELINE = PROMPTS[0]
+
+
+def race(values, *, max_calls=1000, rows=60, noise=0.0, candidates=None, beliefs=None, **rest):
+    """Run the finals; ``values`` gives the true objective by prompt id, 0.5 where it is silent.
+
+    The search believes nothing of anyone, except (mean, sd) in ``beliefs`` by prompt id.
+    """
+
+    def value(prompt, row):
+        chance = values.get(prompt.prompt_id, 0.5)
+        coin = np.random.default_rng([int(prompt.prompt_id, 16), int(row.id[1:])])
+        return float(coin.random() < chance) if noise else chance
+
+    evaluator = TableEvaluator(rest.pop("value", value), validation=max_calls)
+    candidates = PROMPTS[1:9] if candidates is None else candidates
+    believed = [Candidate(p, *(beliefs or {}).get(p.prompt_id, (0.5, NO_IDEA_SD)), answers=0) for p in candidates]
+    result = choose_winner(believed, BASELINE, make_rows(rows), evaluator, max_calls, np.random.default_rng(0), **rest)
+    return result, evaluator
+
+
+def test_best_candidate_wins():
+    """Among eight the one with the highest objective is named, with its figures."""
+    result, _ = race({PROMPTS[3].prompt_id: 0.9, PROMPTS[4].prompt_id: 0.7})
+    winner = result.leaderboard[0]
+    assert result.winner == winner.prompt == PROMPTS[3]
+    assert winner.objective == pytest.approx(0.9)
+    assert winner.difference == pytest.approx(0.4)
+    assert 0 < winner.shrunken < winner.difference
+
+
+def test_baseline_wins_when_nothing_is_better():
+    """Candidates below the baseline do not win by being the best of the bad."""
+    result, _ = race({prompt.prompt_id: 0.3 for prompt in PROMPTS[1:9]})
+    assert result.winner == BASELINE
+    assert result.leaderboard[0].is_baseline
+
+
+def test_baseline_takes_part_in_every_round():
+    """It is never eliminated, although all eight are better."""
+    result, _ = race({prompt.prompt_id: 0.8 for prompt in PROMPTS[1:9]})
+    baseline = next(finalist for finalist in result.leaderboard if finalist.is_baseline)
+    assert baseline.rounds == max(finalist.rounds for finalist in result.leaderboard)
+    assert baseline.rows == result.leaderboard[0].rows
+
+
+def test_worse_half_leaves_each_round():
+    """Eight, four, two: rounds survived and rows answered show it."""
+    result, _ = race({prompt.prompt_id: 0.4 + i / 20 for i, prompt in enumerate(PROMPTS[1:9])}, max_calls=400)
+    rivals = [finalist for finalist in result.leaderboard if not finalist.is_baseline]
+    assert [finalist.rounds for finalist in rivals] == [3, 3, 2, 2, 1, 1, 1, 1]
+    assert rivals[0].rows > rivals[2].rows > rivals[4].rows > 0
+    assert [finalist.prompt for finalist in rivals[:2]] == [PROMPTS[8], PROMPTS[7]]
+
+
+@pytest.mark.parametrize("max_calls", [0, 1, 15, 16, 40, 100, 333])
+def test_calls_stay_within_their_share(max_calls):
+    """Whatever the share, no more is spent, and what is spent is told."""
+    result, evaluator = race({PROMPTS[2].prompt_id: 0.9}, max_calls=max_calls)
+    assert result.calls_used == max_calls - evaluator.calls_left("validation")
+    assert result.calls_used <= max_calls
+    assert (result.winner == PROMPTS[2]) == (max_calls >= 15)
+
+
+def test_rows_that_run_out_leave_calls_unused():
+    """With few validation rows nothing is asked twice and the rest comes back."""
+    result, evaluator = race({PROMPTS[2].prompt_id: 0.9}, rows=10, max_calls=1000)
+    assert result.calls_used <= 9 * 10
+    assert evaluator.calls_left("validation") == 1000 - result.calls_used
+    assert result.winner == PROMPTS[2]
+
+
+def test_tie_goes_to_the_shorter_prompt_then_to_the_baseline():
+    """Equal objectives: fewer tokens win, and nothing is shorter than the baseline here."""
+    tied, _ = race({prompt.prompt_id: 0.5 for prompt in PROMPTS})
+    assert tied.winner == BASELINE
+    long, short = max(PROMPTS, key=lambda p: len(p.text)), PROMPTS[1]
+    assert len(short.text) < len(long.text)
+    result, _ = race({long.prompt_id: 0.9, short.prompt_id: 0.9}, candidates=[long, short])
+    assert result.winner == short
+
+
+def test_all_share_the_same_rows():
+    """In each round everyone is asked on the same rows, each pair once."""
+    asked = {}
+
+    def value(prompt, row):
+        asked.setdefault(prompt.prompt_id, []).append(row.id)
+        return 0.5 + PROMPTS.index(prompt) / 100
+
+    race({}, value=value, max_calls=200)
+    rows = sorted(asked.values(), key=len)
+    assert all(set(fewer) <= set(more) for fewer, more in itertools.pairwise(rows))
+    assert all(len(set(mine)) == len(mine) for mine in rows)
+
+
+def test_missing_answers_leave_the_row_out_of_the_pair():
+    """A row that only the baseline answered does not count against the candidate."""
+
+    def value(prompt, row):
+        if prompt == PROMPTS[1]:
+            return None if int(row.id[1:]) % 2 else 0.8
+        return 0.1 if int(row.id[1:]) % 2 else 0.6
+
+    result, _ = race({}, value=value, candidates=[PROMPTS[1]])
+    winner = result.leaderboard[0]
+    assert winner.prompt == PROMPTS[1]
+    assert winner.difference == pytest.approx(0.2)
+    assert winner.rows == 30
+
+
+def test_noise_rarely_beats_a_clear_winner():
+    """Right-or-wrong answers, 0.75 against 0.45: the better one is named in nearly every shuffle of the rows."""
+    chances = {prompt.prompt_id: 0.45 for prompt in PROMPTS} | {PROMPTS[5].prompt_id: 0.75}
+    result, _ = race(chances, noise=1.0, rows=100, max_calls=600)
+    assert result.winner == PROMPTS[5]
+
+
+def test_belief_decides_between_equals_and_gives_way_to_answers():
+    """On few rows the search's belief counts; many rows say otherwise and are believed."""
+    chances = {PROMPTS[2].prompt_id: 0.8, PROMPTS[3].prompt_id: 0.55}
+    rivals = [PROMPTS[2], PROMPTS[3]]
+    wrong = {PROMPTS[2].prompt_id: (0.5, 0.05), PROMPTS[3].prompt_id: (0.75, 0.05)}
+    few, _ = race(chances, rows=4, candidates=rivals, beliefs=wrong)
+    many, _ = race(chances, rows=600, max_calls=3000, candidates=rivals, beliefs=wrong)
+    assert few.winner == PROMPTS[3]
+    assert many.winner == PROMPTS[2]
+
+
+def test_sure_belief_is_worth_what_its_rows_are():
+    """What is believed afterwards lies between belief and rows, nearer to what is more precise."""
+    values = {PROMPTS[2].prompt_id: 0.7}
+    gains = [
+        race(values, rows=30, candidates=[PROMPTS[2]], beliefs={PROMPTS[2].prompt_id: (0.9, sd)})[0].leaderboard[0]
+        for sd in (0.005, 0.05, 0.5)
+    ]
+    assert all(gain.difference == pytest.approx(0.2) for gain in gains)
+    assert 0.19 < gains[2].shrunken < gains[1].shrunken < gains[0].shrunken < 0.4
+
+
+def test_belief_alone_does_not_beat_the_baseline():
+    """A long prompt that the search praised and that shows no lead on the validation rows is not worth a test."""
+    praised = {PROMPTS[5].prompt_id: (0.9, 0.02)}
+    level, _ = race({}, rows=10, candidates=[PROMPTS[5]], beliefs=praised)
+    ahead, _ = race({PROMPTS[5].prompt_id: 0.6}, rows=10, candidates=[PROMPTS[5]], beliefs=praised)
+    assert (level.winner, ahead.winner) == (BASELINE, PROMPTS[5])
+
+
+def test_no_candidates_leave_the_baseline():
+    """The baseline among the candidates is passed over."""
+    result, evaluator = race({}, candidates=[BASELINE])
+    assert result.winner == BASELINE
+    assert [finalist.is_baseline for finalist in result.leaderboard] == [True]
+    assert evaluator.calls_left("validation") == 1000
+
+
+def test_every_round_is_reported():
+    """Watchers see rounds, calls and who is still in; the baseline always is."""
+    events = []
+    race({PROMPTS[2].prompt_id: 0.9}, on_event=events.append)
+    assert all(isinstance(event, FinalistsProgress) for event in events)
+    assert [(event.round, event.rounds, len(event.alive)) for event in events] == [(1, 3, 9), (2, 3, 5), (3, 3, 3)]
+    assert all(BASELINE.prompt_id in event.alive for event in events)
+    assert events[-1].alive[0] == PROMPTS[2].prompt_id
+    assert events[-1].leader_difference == pytest.approx(0.4)
+
+
+def test_the_leader_that_is_shown_is_ahead_by_what_is_shown():
+    """Also where belief holds another one, who is not ahead on these rows, for the better one."""
+    events = []
+    beliefs = {PROMPTS[1].prompt_id: (0.9, 0.02)}
+    race(
+        {PROMPTS[1].prompt_id: 0.45, PROMPTS[2].prompt_id: 0.6},
+        candidates=PROMPTS[1:3],
+        beliefs=beliefs,
+        on_event=events.append,
+    )
+    assert events[-1].alive[0] == PROMPTS[2].prompt_id
+    assert events[-1].leader_difference == pytest.approx(0.1)

@@ -17,10 +17,10 @@ import numpy as np
 import yaml
 
 from benchmarks.peers import PEERS, peer
-from benchmarks.worlds import Arm, Ending, World, WorldEvaluator
+from benchmarks.worlds import Arm, ArmResult, World, WorldEvaluator
 from promptrl.experiment.call_plan import plan_calls
 from promptrl.search.result import Candidate
-from promptrl.search.trials import Asker
+from promptrl.search.trials import Trials
 from promptrl.selection.finalists import choose_winner
 
 ABLATIONS = (
@@ -29,7 +29,7 @@ ABLATIONS = (
     "planned:imagined_steps=0",
     *(f"planned:algorithm={name}" for name in ("ppo", "a2c", "dqn", "qrdqn")),
     "thompson",
-    "thompson:boldness=[0, 0]",
+    "thompson:exploration_scale=[0, 0]",
     "thompson:uniform_share=1",
     "thompson:with_pairs=false",
     "thompson:with_triples=false",
@@ -37,7 +37,7 @@ ABLATIONS = (
     "thompson:with_rows=false",
     *(f"thompson:rows_per_prompt={rows}" for rows in (2, 5, 20)),
 )
-"""What each part of the planned search is worth, with local search standing for the agent where it plays no part:
+"""What each part of the planned search is worth, with local search ranked for the agent where it plays no part:
 the shipped policy, practice, each algorithm; then the agent itself, posterior draws (without: the best by the mean),
 choice of asks (without: all uniform), pairs (triples make up for them in part), triples, both, row effects, one row a
 prompt."""
@@ -67,7 +67,7 @@ def find_arm(spec: str) -> Arm:
 def with_finals(search: Search) -> Arm:
     """A search as a run does it, but that nothing is kept back for pruning: the winner is chosen in the finals."""
 
-    def arm(world: World, max_calls: int, seed: int) -> Ending:
+    def arm(world: World, max_calls: int, seed: int) -> ArmResult:
         plan = plan_calls(max_calls, len(world.validation), test_rows=0)
         evaluator = world.evaluator(max_calls, plan.validation)
         began = process_time()
@@ -81,7 +81,7 @@ def with_finals(search: Search) -> Arm:
             np.random.default_rng(seed),
         )
         seconds = process_time() - began - evaluator.seconds
-        return Ending(finals.winner, evaluator.calls, evaluator.refused, seconds)
+        return ArmResult(finals.winner, evaluator.calls, evaluator.refused, seconds)
 
     return arm
 
@@ -112,14 +112,14 @@ def _thompson(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator
     from promptrl.search.planned.local_search import search_by_rules
 
     rules, others = _rules_and_others(params)
-    asker = Asker(world.space, evaluator, world.train)  # type: ignore[arg-type]  # as above
-    return search_by_rules(asker, rules, np.random.default_rng(seed), **others)
+    trials = Trials(world.space, evaluator, world.train)  # type: ignore[arg-type]  # as above
+    return search_by_rules(trials, rules, np.random.default_rng(seed), **others)
 
 
 def _rules_and_others(params: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Settings of the planning loop itself, and the rest."""
-    from promptrl.search.agents.build import BUILTIN_POLICY
     from promptrl.search.planned.planner import PlanningRules
+    from promptrl.search.planned.search import BUILTIN_POLICY
 
     names = {field.name for field in fields(PlanningRules)}
     rules = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items() if k in names}
@@ -134,7 +134,7 @@ def _baseline(
 ) -> Sequence[Candidate]:
     from promptrl.search.baselines import search_by
 
-    return search_by(name, Asker(world.space, evaluator, world.train), seed, **params).candidates  # type: ignore[arg-type]
+    return search_by(name, Trials(world.space, evaluator, world.train), seed, **params).candidates  # type: ignore[arg-type]
 
 
 _OURS: Mapping[str, Callable[..., Sequence[Candidate]]] = {"live": _live, "planned": _planned, "thompson": _thompson}

@@ -19,7 +19,7 @@ from promptrl.prompts.prompt import Prompt
 from promptrl.search.planned.local_search import spend
 from promptrl.search.planned.planner import Planner, PlanningRules
 from promptrl.search.threads import one_blas_thread
-from promptrl.search.trials import Asker
+from promptrl.search.trials import Trials
 from promptrl.selection.finalists import MAX_FINALISTS
 
 HALF_WIDTH = 1.6449
@@ -45,8 +45,8 @@ class Check:
 @one_blas_thread()
 def search(world: World, calls: int, seed: int) -> Planner:
     """A finished search that spent all its calls on train rows."""
-    asker = Asker(world.space, world.evaluator(calls), world.train)  # type: ignore[arg-type]  # as in arms.py
-    planner = Planner(asker, PlanningRules(), None, np.random.default_rng(seed))
+    trials = Trials(world.space, world.evaluator(calls), world.train)  # type: ignore[arg-type]  # as in arms.py
+    planner = Planner(trials, PlanningRules(), None, np.random.default_rng(seed))
     spend(planner)
     return planner
 

@@ -120,7 +120,7 @@ class Compared:
         return self.speed >= LEAST_THROUGHPUT and self.cpu <= MOST_CPU
 
 
-def compare(base_url: str, calls: int, concurrency: int, rounds: int) -> Compared:
+def compare_outcomes(base_url: str, calls: int, concurrency: int, rounds: int) -> Compared:
     """Measure both in turns."""
     bare_loop(base_url, concurrency, concurrency)
     pairs = [(bare_loop(base_url, calls, concurrency), engine(base_url, calls, concurrency)) for _ in range(rounds)]
@@ -145,7 +145,7 @@ def main() -> int:
         with quick_server(latency_s) as base_url:
             for concurrency in (1, 16, 64, 256):
                 calls = min(options.calls, 60 * concurrency) if latency_s else options.calls
-                found = compare(base_url, calls, concurrency, options.rounds)
+                found = compare_outcomes(base_url, calls, concurrency, options.rounds)
                 are_good.append(found.is_good)
                 print(
                     f"{1000 * latency_s:4.0f} ms {concurrency:12d} {found.bare.calls_per_s:13,.0f} "

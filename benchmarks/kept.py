@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from benchmarks.tables import Table, load
 from promptrl.config import load_config
-from promptrl.experiment.build import Parts, build_parts
+from promptrl.experiment.build import Components, build_components
 from promptrl.prompts.space import EditSpace
 
 TABLES = Path(__file__).parent / "tables"
@@ -34,7 +34,7 @@ class Kept:
     scores: npt.NDArray[np.float64]
 
 
-def read_table(path: Path, parts: Parts) -> Table:
+def read_table(path: Path, parts: Components) -> Table:
     """A table of every prompt of a space.
 
     Raises:
@@ -55,7 +55,7 @@ def add_option(parser: argparse.ArgumentParser) -> None:
 def read(pairs: list[list[Path]] | None) -> Iterator[Kept]:
     """The tables asked for."""
     for config, path in pairs or [[CONFIGS / f"{path.stem}.yaml", path] for path in sorted(TABLES.glob("*.npz"))]:
-        parts = build_parts(load_config(config))
+        parts = build_components(load_config(config))
         table = read_table(path, parts)
         scores = table.scores.get(parts.objective.gate_metric, table.scores["objective"])
         yield Kept(config.stem, parts.space, table, scores)

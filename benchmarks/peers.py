@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.pool import Pool, silence
-from benchmarks.worlds import Arm, Ending, World
+from benchmarks.worlds import Arm, ArmResult, World
 
 PEERS = {"gepa": "gepa_arm", "mipro": "mipro_arm", "capo": "capo_arm"}
 
@@ -24,10 +24,10 @@ def peer(name: str, params: Mapping[str, Any]) -> Arm:
     return partial(_search, import_module(PEERS[name]).search, params)
 
 
-def _search(search: Any, params: Mapping[str, Any], world: World, max_calls: int, seed: int) -> Ending:
+def _search(search: Any, params: Mapping[str, Any], world: World, max_calls: int, seed: int) -> ArmResult:
     pool = Pool(world, max_calls, np.random.default_rng(seed))
     began = process_time()
     with silence():
         winner = pool.prompt(search(pool, max_calls, seed, **params))
     seconds = process_time() - began - pool.evaluator.seconds
-    return Ending(winner, pool.evaluator.calls, pool.evaluator.refused, seconds)
+    return ArmResult(winner, pool.evaluator.calls, pool.evaluator.refused, seconds)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from promptrl.config import GateConfig
-from promptrl.runs.result import decide
+from promptrl.runs.result import decide_verdict
 from promptrl.stats.alpha_spending import SpendingAccount
 from promptrl.stats.betting_deadline import deadline_interval, has_reached_goal
 from promptrl.stats.paired import paired_comparison, verdict
@@ -251,7 +251,9 @@ def one_run(number: int, spread: float, gate: GateConfig) -> tuple[World, Night]
 
 def is_promoted(night: Night, gate: GateConfig) -> bool:
     """Whether the verdict is "improved"."""
-    return night.meeting is not None and decide(night.meeting.comparison, gate, is_same_prompt=False) == "improved"
+    return (
+        night.meeting is not None and decide_verdict(night.meeting.comparison, gate, is_same_prompt=False) == "improved"
+    )
 
 
 def test_error(night: Night) -> float:

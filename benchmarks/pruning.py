@@ -87,7 +87,7 @@ def simulate(space: EditSpace, table: Table, scores: FloatArray, winners: int, c
     changes = np.array([change for _, change in found])
     error = changes.std(ddof=1) / len(changes) ** 0.5
     before, after = (np.mean([getattr(p, name) for p, _ in found]) for name in ("tokens_before", "tokens_after"))
-    obstacles = Counter(pruning.obstacle for pruning, _ in found if pruning.obstacle)
+    obstacles = Counter(pruning.skip_reason for pruning, _ in found if pruning.skip_reason)
     return (
         f"{calls:4d} calls  {len(pruned):3d} of {winners} winners pruned  tokens {before:5.1f} -> {after:5.1f}  "
         f"test score {100 * changes.mean():+.2f} ± {100 * error:.2f} points "

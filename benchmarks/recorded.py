@@ -21,7 +21,7 @@ from benchmarks.tables import Table, choose_rows
 from benchmarks.worlds import FloatArray, World, make_rows
 from promptrl.config import load_config
 from promptrl.evaluation.outcome import Ask
-from promptrl.experiment.build import build_parts
+from promptrl.experiment.build import build_components
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace, make_slot_space
 from promptrl.tasks.dataset import Example
@@ -106,7 +106,7 @@ def make_log_world(path: Path, seed: int) -> World:
 
 @lru_cache(maxsize=4)
 def _read_table(name: str) -> tuple[EditSpace, Table, tuple[Example, ...]]:
-    parts = build_parts(load_config(CONFIGS / f"{name}.yaml"))
+    parts = build_components(load_config(CONFIGS / f"{name}.yaml"))
     table = read_table(TABLES / f"{name}.npz", parts)
     return parts.space, table, choose_rows(parts, table.scores["objective"].shape[1])
 

@@ -38,22 +38,22 @@ class Job:
 def carry_out(job: Job) -> Run:
     """Let one arm search one world."""
     world = make_world(job.world, job.seed)
-    ending = find_arm(job.arm)(world, job.budget, job.seed)
-    baseline, score = world.baseline_score, world.truth(ending.winner)
+    result = find_arm(job.arm)(world, job.budget, job.seed)
+    baseline, score = world.baseline_score, world.truth(result.winner)
     return Run(
         world=job.world,
         arm=job.arm,
         budget=job.budget,
         seed=job.seed,
-        share=world.share(ending.winner),
+        share=world.share(result.winner),
         points=score - baseline,
         regret=world.oracle_score - score,
         baseline=baseline,
         oracle=world.oracle_score,
-        calls=ending.calls,
-        refused=ending.refused,
-        seconds=ending.seconds,
-        winner=ending.winner.prompt_id,
+        calls=result.calls,
+        refused=result.refused,
+        seconds=result.seconds,
+        winner=result.winner.prompt_id,
     )
 
 

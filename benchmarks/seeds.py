@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from promptrl.config import load_config
-from promptrl.experiment.build import build_parts
+from promptrl.experiment.build import build_components
 from promptrl.experiment.train import train
 
 
@@ -21,7 +21,7 @@ def run(config: Path, runs_dir: Path, algorithm: str, seed: int, overrides: list
     loaded = load_config(
         config, [f"algorithm.name={algorithm}", f"seed={seed}", f"dataset.split_seed={seed}", *overrides]
     )
-    return dict(train(loaded, build_parts(loaded), runs_dir=runs_dir).result)
+    return dict(train(loaded, build_components(loaded), runs_dir=runs_dir).result)
 
 
 def line(name: str, values: list[float], unit: str) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from promptrl.config import LoadedConfig, load_config
-from promptrl.experiment.build import Parts, build_parts
+from promptrl.experiment.build import Components, build_components
 from promptrl.llm.base import Completion
 from promptrl.llm.targets.local import LocalTarget
 from promptrl.prompts.prompt import Prompt
@@ -45,7 +45,7 @@ class Table:
     scores: dict[str, Scores]
 
 
-def choose_prompts(parts: Parts, sample: int | None) -> tuple[Prompt, ...]:
+def choose_prompts(parts: Components, sample: int | None) -> tuple[Prompt, ...]:
     """All prompts, or the baseline, its neighbours and a random sample."""
     prompts = list(parts.space.enumerate())
     if sample is None or sample >= len(prompts):
@@ -55,20 +55,22 @@ def choose_prompts(parts: Parts, sample: int | None) -> tuple[Prompt, ...]:
     return tuple(dict.fromkeys([parts.space.baseline, *neighbours(parts, parts.space.baseline).values(), *drawn]))
 
 
-def neighbours(parts: Parts, prompt: Prompt) -> dict[str, Prompt]:
+def neighbours(parts: Components, prompt: Prompt) -> dict[str, Prompt]:
     """What one edit makes of a prompt, by the edit's label."""
     space = parts.space
     return {space.edits[a].label: space.apply(prompt, int(a)) for a in np.flatnonzero(space.mask(prompt)[:-1])}
 
 
-def choose_rows(parts: Parts, n: int) -> tuple[Example, ...]:
+def choose_rows(parts: Components, n: int) -> tuple[Example, ...]:
     """The first rows of a shuffle of all that are scored in a run."""
     rows = (*parts.splits.train, *parts.splits.validation, *parts.splits.test)
     order = np.random.default_rng(1).permutation(len(rows))
     return tuple(rows[i] for i in order[:n])
 
 
-def ask(loaded: LoadedConfig, parts: Parts, model: str, prompts: Sequence[Prompt], rows: Sequence[Example]) -> Table:
+def ask(
+    loaded: LoadedConfig, parts: Components, model: str, prompts: Sequence[Prompt], rows: Sequence[Example]
+) -> Table:
     """Ask every prompt on every row."""
     names = ["objective", *(metric.name for metric in parts.metrics)]
     scores = {name: np.zeros((len(prompts), len(rows))) for name in names}
@@ -110,7 +112,7 @@ def save(table: Table, path: Path) -> None:
     np.savez_compressed(path, ids=ids, **{name: values.astype(np.float16) for name, values in table.scores.items()})
 
 
-def load(path: Path, parts: Parts) -> Table:
+def load(path: Path, parts: Components) -> Table:
     """Read a table back; prompts that the space no longer has are left out."""
     by_id = {prompt.prompt_id: prompt for prompt in parts.space.enumerate()}
     with np.load(path) as kept:
@@ -132,7 +134,7 @@ def random_search(scores: Scores, baseline: float, gain: float, n_prompts: int =
     return float(np.median(shares))
 
 
-def reachable(parts: Parts, table: Table, means: Scores) -> set[int]:
+def reachable(parts: Components, table: Table, means: Scores) -> set[int]:
     """Lines of the table that single edits lead to from the baseline, none of which loses."""
     line_of = {prompt.prompt_id: i for i, prompt in enumerate(table.prompts)}
     seen, frontier = {0}, [0]
@@ -146,7 +148,7 @@ def reachable(parts: Parts, table: Table, means: Scores) -> set[int]:
     return seen
 
 
-def climb(parts: Parts, table: Table, means: Scores) -> Iterator[str]:
+def climb(parts: Components, table: Table, means: Scores) -> Iterator[str]:
     """The steepest ascent from the baseline, a line for each step."""
     line_of = {prompt.prompt_id: i for i, prompt in enumerate(table.prompts)}
     line = 0
@@ -159,7 +161,7 @@ def climb(parts: Parts, table: Table, means: Scores) -> Iterator[str]:
         line = best
 
 
-def interactions(parts: Parts, table: Table, means: Scores, best: int) -> Iterator[str]:
+def interactions(parts: Components, table: Table, means: Scores, best: int) -> Iterator[str]:
     """Edits that help the baseline and hurt the best prompt, and parts of the best prompt that hurt the baseline."""
     line_of = {prompt.prompt_id: i for i, prompt in enumerate(table.prompts)}
     at_best = neighbours(parts, table.prompts[best])
@@ -174,7 +176,7 @@ def interactions(parts: Parts, table: Table, means: Scores, best: int) -> Iterat
                 yield f"helps alone {alone:+.2f}, hurts the best {together:+.2f}: {label}"
 
 
-def report(parts: Parts, table: Table, column: str, show: Callable[[str], None]) -> None:
+def report(parts: Components, table: Table, column: str, show: Callable[[str], None]) -> None:
     """Print the statistics of one column."""
     scores = table.scores[column]
     means = scores.mean(1)
@@ -213,7 +215,7 @@ def main() -> None:
     parser.add_argument("--table", type=Path, default=None)
     arguments = parser.parse_args()
     loaded = load_config(arguments.config)
-    parts = build_parts(loaded)
+    parts = build_components(loaded)
     if arguments.table:
         table = load(arguments.table, parts)
     else:

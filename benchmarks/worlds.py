@@ -180,7 +180,7 @@ class World:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class ArmResult:
     """What an arm came to.
 
     Attributes:
@@ -196,7 +196,7 @@ class Ending:
     seconds: float
 
 
-Arm = Callable[[World, int, int], Ending]
+Arm = Callable[[World, int, int], ArmResult]
 
 
 def make_rows(names: Sequence[str]) -> tuple[Example, ...]:

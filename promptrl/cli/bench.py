@@ -53,6 +53,6 @@ def bench(
             overrides=overrides or [],
             runs_dir=runs_dir,
             engines=engines,
-            tell=console.show_bench_run,
+            on_run=console.show_bench_run,
         )
     console.show_bench(done, as_json=as_json)

@@ -23,7 +23,8 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write an example config to start from."""
-    from promptrl import console, examples
+    from promptrl import console
+    from promptrl.config import examples
 
     if example == "list":
         console.print_data({name: examples.summary(name) for name in examples.names()}, as_json=False)
@@ -40,7 +41,9 @@ def validate(
     """Check configs and their data without calling a model; every error at once."""
     from promptrl import console
 
-    for_each_config(configs, overrides, lambda path, loaded, parts: console.show_plan(path, parts, as_json=as_json))
+    for_each_config(
+        configs, overrides, lambda path, loaded, components: console.show_plan(path, components, as_json=as_json)
+    )
 
 
 def schema(as_json: AsJson = False) -> None:

@@ -21,12 +21,12 @@ def plan(
 ) -> None:
     """Say what a run can cost at most: calls, tokens, dollars. Asks nobody, no network."""
     from promptrl import console
-    from promptrl.experiment.cost_bound import forecast
+    from promptrl.experiment.cost_bound import cost_bound
 
     for_each_config(
         configs,
         overrides,
-        lambda path, loaded, parts: console.show_forecast(path, forecast(loaded, parts), as_json=as_json),
+        lambda path, loaded, components: console.show_cost_bound(path, cost_bound(loaded, components), as_json=as_json),
     )
 
 
@@ -39,11 +39,11 @@ def doctor(
     from promptrl import console
     from promptrl.cli.signals import signals_as_errors
     from promptrl.config import load_config
-    from promptrl.experiment.build import build_parts
+    from promptrl.experiment.build import build_components
     from promptrl.experiment.doctor import examine
 
     loaded = load_config(config, overrides or [])
-    parts = build_parts(loaded)
+    components = build_components(loaded)
     with signals_as_errors() as stop:
-        checkup = examine(loaded, parts, stop)
-    console.show_checkup(checkup, as_json=as_json)
+        diagnosis = examine(loaded, components, stop)
+    console.show_diagnosis(diagnosis, as_json=as_json)

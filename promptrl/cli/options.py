@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from promptrl.config import LoadedConfig
-    from promptrl.experiment.build import Parts
+    from promptrl.experiment.build import Components
     from promptrl.llm.engine.trace import TraceFile
 
 Overrides = Annotated[
@@ -59,7 +59,7 @@ def tracing(debug_log: Path | None) -> "Iterator[TraceFile | None]":
 def for_each_config(
     configs: Sequence[Path],
     overrides: Sequence[str] | None,
-    show: "Callable[[Path, LoadedConfig, Parts], None]",
+    show: "Callable[[Path, LoadedConfig, Components], None]",
 ) -> None:
     """Read each config and its data, and show something of it.
 
@@ -68,13 +68,13 @@ def for_each_config(
     """
     from promptrl.config import load_config
     from promptrl.errors import ConfigError, Problem
-    from promptrl.experiment.build import build_parts
+    from promptrl.experiment.build import build_components
 
     problems: list[Problem] = []
     for path in configs:
         try:
             loaded = load_config(path, list(overrides or []))
-            show(path, loaded, build_parts(loaded))
+            show(path, loaded, build_components(loaded))
         except ConfigError as error:
             problems += error.problems
     if problems:

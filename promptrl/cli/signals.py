@@ -7,17 +7,17 @@ from contextlib import contextmanager
 from types import FrameType
 
 from promptrl.errors import StopRequestedError
-from promptrl.llm.engine.stop import Stop
+from promptrl.llm.engine.stop import StopSignal
 
 
 @contextmanager
-def signals_as_errors() -> Iterator[Stop]:
+def signals_as_errors() -> Iterator[StopSignal]:
     """Give what the first signal tells to stop; a second signal ends the process at once.
 
     While a model is asked the signal is only noted: what is in flight is finished first. Else it is raised where the
     main thread is, as ``StopRequestedError``. Off the main thread, where Python allows no handlers, nothing is watched.
     """
-    wish = Stop()
+    wish = StopSignal()
     if threading.current_thread() is not threading.main_thread():
         yield wish
         return

@@ -19,7 +19,7 @@ from promptrl.cli.options import (
 
 if TYPE_CHECKING:
     from promptrl.config import LoadedConfig
-    from promptrl.experiment.build import Parts
+    from promptrl.experiment.build import Components
     from promptrl.experiment.engines import Engines
 
 SEVERITY = (0, 3, 5, 4, 6, 2, 1)
@@ -64,8 +64,8 @@ def train(
     ):
         gate = parse_gate(fail_on or [])
         jobs = [
-            _job(loaded, parts, runs_dir, gate, engines, as_json=as_json, is_alone=len(configs) == 1, codes=codes)
-            for loaded, parts in _load_all(configs, overrides or [])
+            _job(loaded, components, runs_dir, gate, engines, as_json=as_json, is_alone=len(configs) == 1, codes=codes)
+            for loaded, components in _load_all(configs, overrides or [])
         ]
         if len(jobs) == 1:
             jobs[0]()
@@ -76,11 +76,11 @@ def train(
         raise typer.Exit(worst)
 
 
-def _load_all(configs: Sequence[Path], overrides: Sequence[str]) -> "list[tuple[LoadedConfig, Parts]]":
-    """Every config with its parts; all problems of all of them are told at once."""
+def _load_all(configs: Sequence[Path], overrides: Sequence[str]) -> "list[tuple[LoadedConfig, Components]]":
+    """Every config with its components; all problems of all of them are told at once."""
     from promptrl.config import load_config
     from promptrl.errors import ConfigError, Problem
-    from promptrl.experiment.build import build_parts
+    from promptrl.experiment.build import build_components
     from promptrl.experiment.engines import check_target
 
     problems: list[Problem] = []
@@ -88,9 +88,9 @@ def _load_all(configs: Sequence[Path], overrides: Sequence[str]) -> "list[tuple[
     for path in configs:
         try:
             loaded = load_config(path, overrides)
-            parts = build_parts(loaded)
-            check_target(loaded, parts)
-            loaded_all.append((loaded, parts))
+            components = build_components(loaded)
+            check_target(loaded, components)
+            loaded_all.append((loaded, components))
         except ConfigError as error:
             problems += error.problems
     if problems:
@@ -100,7 +100,7 @@ def _load_all(configs: Sequence[Path], overrides: Sequence[str]) -> "list[tuple[
 
 def _job(
     loaded: "LoadedConfig",
-    parts: "Parts",
+    components: "Components",
     runs_dir: Path | None,
     gate: frozenset[str],
     engines: "Engines",
@@ -118,7 +118,7 @@ def _job(
     def work() -> None:
         try:
             with console.training_view(as_json=as_json, is_alone=is_alone) as view:
-                trained = train_one(loaded, parts, runs_dir=runs_dir, engines=engines, observe=view.observe)
+                trained = train_one(loaded, components, runs_dir=runs_dir, engines=engines, observe=view.observe)
         except PromptrlError as error:
             if is_alone:
                 raise

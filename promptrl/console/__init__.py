@@ -1,8 +1,8 @@
 """Everything people see: the only part of promptrl that imports rich."""
 
 from promptrl.console.bench import show_bench, show_bench_run
-from promptrl.console.doctor import show_cache, show_checkup, show_forecast
-from promptrl.console.live import failures_told, training_view
+from promptrl.console.doctor import show_cache, show_cost_bound, show_diagnosis
+from promptrl.console.live_view import failures_told, training_view
 from promptrl.console.screen import print_data, print_text, show_error, show_message, show_notes
 from promptrl.console.tables import (
     show_comparison,
@@ -20,11 +20,11 @@ __all__ = [
     "show_bench",
     "show_bench_run",
     "show_cache",
-    "show_checkup",
     "show_comparison",
+    "show_cost_bound",
+    "show_diagnosis",
     "show_error",
     "show_evaluation",
-    "show_forecast",
     "show_message",
     "show_notes",
     "show_plan",

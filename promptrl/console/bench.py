@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from promptrl.console.screen import clean, print_data, readers, tell
+from promptrl.console.screen import clean, print_data, print_markup, readers
 from promptrl.console.tables import points, table
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def show_bench_run(run: "BenchRun") -> None:
     """One line for a run that is done."""
-    tell(
+    print_markup(
         f"{clean(run.run_id)}: gain {points(run.gain)} points, {run.verdict} · {run.calls:,} calls ({run.paid:,} paid)"
     )
 
@@ -24,7 +24,7 @@ def show_bench(bench: "Bench", *, as_json: bool) -> None:
         return
     figures = ("validation", "test", "p10–p90", "gain", "calls", "s/1,000")
     made = table("algorithm", *figures, right=figures)
-    for row in bench.standings:
+    for row in bench.ranking:
         own_s = row.own_s_per_1000_calls
         made.add_row(
             clean(row.algorithm),
@@ -41,7 +41,7 @@ def show_bench(bench: "Bench", *, as_json: bool) -> None:
         "Scores of the winners in %: mean ± standard deviation over seeds, 10th and 90th percentile on test rows. "
         "Gain: points over the baseline on test rows. s/1,000: seconds that the search computes per 1,000 calls."
     )
-    tell(f"Runs, results.csv, curves.csv, curves.svg: {clean(bench.folder)}", console)
+    print_markup(f"Runs, results.csv, curves.csv, curves.svg: {clean(bench.folder)}", console)
 
 
 def _with_sd(spread: "Spread | None") -> str:

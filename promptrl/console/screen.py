@@ -41,28 +41,28 @@ def clean(text: object) -> str:
 
 def show_message(text: str) -> None:
     """Say something to people."""
-    tell(clean(text))
+    print_markup(clean(text))
 
 
 def show_error(error: PromptrlError) -> None:
     """Say what went wrong, each problem on its line."""
     if isinstance(error, ConfigError):
         for problem in error.problems:
-            tell(f"[red]error[/red] {clean(problem)}")
+            print_markup(f"[red]error[/red] {clean(problem)}")
         count = len(error.problems)
-        tell(f"{count} problem{'s' if count != 1 else ''} found.")
+        print_markup(f"{count} problem{'s' if count != 1 else ''} found.")
     else:
-        tell(f"[red]error[/red] {clean(error)}")
+        print_markup(f"[red]error[/red] {clean(error)}")
     show_notes(error)
 
 
 def show_notes(error: BaseException) -> None:
     """Say what was noted with an error on its way: how to go on."""
     for note in getattr(error, "__notes__", ()):
-        tell(clean(note))
+        print_markup(clean(note))
 
 
-def tell(markup: str, console: Console | None = None) -> None:
+def print_markup(markup: str, console: Console | None = None) -> None:
     """Print a message, to people unless told: on a terminal broken between words, never inside a path."""
     console = console or people()
     lines = Text.from_markup(markup, emoji=False).split("\n")

@@ -14,11 +14,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from promptrl.console.screen import clean, people, print_data, readers, strip_controls, tell
+from promptrl.console.screen import clean, people, print_data, print_markup, readers, strip_controls
 
 if TYPE_CHECKING:
     from promptrl.config import SchemaRow
-    from promptrl.experiment.build import Parts
+    from promptrl.experiment.build import Components
     from promptrl.runs.folder import Run, RunSummary
     from promptrl.stats.power import SplitPower
 
@@ -115,7 +115,7 @@ def show_result(result: Mapping[str, Any], place: Path, console: Console) -> Non
     )
     page = place / "report.html"
     report = clean(page) if page.is_file() else f"none, but promptrl report {clean(place.name)} writes one"
-    tell(f"Run folder: {clean(place)}\nReport: {report}", console)
+    print_markup(f"Run folder: {clean(place)}\nReport: {report}", console)
 
 
 def show_evaluation(result: Mapping[str, Any], *, as_json: bool) -> None:
@@ -162,12 +162,12 @@ def _ordinal(number: int) -> str:
     return words.get(number, f"{number}{ending}")
 
 
-def prospects(power: "SplitPower", looks: int = 0) -> Iterator[str]:
+def prospects(power: "SplitPower", test_uses: int = 0) -> Iterator[str]:
     """What the test rows can show, in lines; as markup.
 
     Args:
         power: What they can.
-        looks: How often they have been looked at.
+        test_uses: How often they have been used.
     """
     least = power.smallest_improvement
     rate, confidence = 100 * power.discordant_rate, 100 * power.confidence
@@ -181,8 +181,8 @@ def prospects(power: "SplitPower", looks: int = 0) -> Iterator[str]:
     if power.is_too_small:
         wanted = f"gate.min_improvement is {100 * power.min_improvement:g} points"
         yield f"[yellow]{wanted}, less than these test rows can show: use more of them, or ask for more[/]"
-    if looks:
-        times = "once" if looks == 1 else f"{looks} times"
+    if test_uses:
+        times = "once" if test_uses == 1 else f"{test_uses} times"
         yield f"These test rows have been looked at {times} before."
 
 
@@ -214,13 +214,13 @@ def _print_runs(summaries: "Sequence[RunSummary]") -> None:
     readers().print(made)
 
 
-def show_comparison(summaries: "Sequence[RunSummary]", meetings: Sequence[str], *, as_json: bool) -> None:
+def show_comparison(summaries: "Sequence[RunSummary]", comparisons: Sequence[str], *, as_json: bool) -> None:
     """Runs side by side, what rows that they share say of their winners, and the prompts they ended with."""
     if as_json:
         print_data([asdict(summary) for summary in summaries], as_json=True)
         return
     _print_runs(summaries)
-    for line in meetings:
+    for line in comparisons:
         readers().print(clean(line))
     for summary in summaries:
         if summary.result is not None:
@@ -240,7 +240,7 @@ def show_run(run: "Run", *, as_json: bool) -> None:
     if result is None:
         if info.get("error"):
             console.print(f"[red]error[/] {clean(info['error'])}")
-        tell(f"{len(run.outcomes()):,} answers kept in {clean(run.path / 'outcomes.jsonl')}", console)
+        print_markup(f"{len(run.outcomes()):,} answers kept in {clean(run.path / 'outcomes.jsonl')}", console)
         return
     show_result(result, run.path, console)
     print_effects(result, console)
@@ -283,9 +283,9 @@ def _add_effect(made: Table, effect: Mapping[str, Any], of: str) -> None:
     made.add_row(clean(effect["edit"]), points(effect["effect"]), escape(between), of)
 
 
-def show_plan(path: Path, parts: "Parts", *, as_json: bool) -> None:
+def show_plan(path: Path, components: "Components", *, as_json: bool) -> None:
     """What a valid config would do."""
-    splits, plan = parts.splits, parts.plan
+    splits, plan = components.splits, components.plan
     data: dict[str, Any] = {
         "config": str(path),
         "rows": {
@@ -294,33 +294,33 @@ def show_plan(path: Path, parts: "Parts", *, as_json: bool) -> None:
             "test": len(splits.test),
             "demonstrations": len(splits.demonstrations),
         },
-        "edits": len(parts.space.edits),
-        "prompts": parts.space.size(),
+        "edits": len(components.space.edits),
+        "prompts": components.space.size(),
         "calls": {**plan.by_stage, "total": plan.total},
-        "power": asdict(parts.power),
+        "power": asdict(components.power),
     }
     if as_json:
         print_data(data, as_json=True, is_line=True)
         return
     rows = data["rows"]
     size = data["prompts"]
-    tell(
+    print_markup(
         f"[green]ok[/] {clean(path)}: {rows['train']} train, {rows['validation']} validation, {rows['test']} test rows "
         f"({rows['demonstrations']} set aside as demonstrations); {data['edits']} edits"
         + (f", {size:,} prompts" if size else "")
         + f"; at most {plan.total:,} calls: {plan.search:,} search, {plan.validation:,} validation, {plan.test:,} test"
     )
-    for line in (*prospects(parts.power), *_proof_by_folds(parts)):
-        tell(f"   {line}")
+    for line in (*prospects(components.power), *_proof_by_folds(components)):
+        print_markup(f"   {line}")
 
 
-def _proof_by_folds(parts: "Parts") -> Iterator[str]:
+def _proof_by_folds(components: "Components") -> Iterator[str]:
     """What folds do here, or could do for few rows; as markup."""
-    splits = parts.splits
-    if parts.folds:
+    splits = components.splits
+    if components.folds:
         yield (
             f"Fold by fold: {len(splits.test)} of these rows judge what was found before them; "
-            f"{len(parts.folds) + 1} searches share the calls"
+            f"{len(components.folds) + 1} searches share the calls"
         )
     elif len(splits.train) + len(splits.validation) + len(splits.test) < FEW_ROWS:
         yield "On so few rows of one file `dataset.folds: 4` proves more: three quarters of them judge, fold by fold"

@@ -12,11 +12,11 @@ import numpy as np
 
 from promptrl.config import LoadedConfig, load_config
 from promptrl.errors import ConfigError, Problem, UsageError
-from promptrl.experiment.build import Parts, build_parts
+from promptrl.experiment.build import Components, build_components
 from promptrl.experiment.engines import CACHE_NAME, Engines, check_target
 from promptrl.experiment.events import BestEstimated, CallsMade, Event, RunStarted
 from promptrl.experiment.train import resume, train
-from promptrl.report.benchmark import Band, BenchRun, SearchPath, Standing, band, draw_bands, stand
+from promptrl.report.benchmark import Band, BenchRun, RankedAlgorithm, SearchPath, band, draw_bands, rank_algorithms
 from promptrl.runs.folder import Run, RunsFolder
 from promptrl.search.algorithms import BUILTIN_ALGORITHMS, is_baseline
 
@@ -31,19 +31,19 @@ class Bench:
     Attributes:
         folder: Where its runs and figures are.
         runs: Every run, by seed, then in the order of the algorithms.
-        standings: One per algorithm, the best first.
+        ranking: One per algorithm, the best first.
     """
 
     folder: Path
     runs: tuple[BenchRun, ...]
-    standings: tuple[Standing, ...]
+    ranking: tuple[RankedAlgorithm, ...]
 
     def to_json(self) -> dict[str, Any]:
         """What ``--json`` prints."""
         return {
             "format": 1,
             "folder": str(self.folder),
-            "algorithms": [asdict(standing) for standing in self.standings],
+            "algorithms": [asdict(ranked) for ranked in self.ranking],
             "runs": [asdict(run) for run in self.runs],
         }
 
@@ -51,7 +51,7 @@ class Bench:
 @dataclass(frozen=True, slots=True)
 class _Job:
     loaded: LoadedConfig
-    parts: Parts
+    components: Components
 
 
 def run_bench(
@@ -62,7 +62,7 @@ def run_bench(
     overrides: Sequence[str] = (),
     runs_dir: Path | None = None,
     engines: Engines,
-    tell: Callable[[BenchRun], None] = lambda run: None,
+    on_run: Callable[[BenchRun], None] = lambda run: None,
 ) -> Bench:
     """Train with each algorithm and seed, as far as that was not done before, and write tables and plots.
 
@@ -75,7 +75,7 @@ def run_bench(
         overrides: ``key.path=value`` each.
         runs_dir: Where the benchmark's folder goes; None = ``output.runs_dir`` of the config.
         engines: Where the target is opened.
-        tell: Told of each run when it is done, also of those done before.
+        on_run: Told of each run when it is done, also of those done before.
 
     Raises:
         ConfigError: Something is wrong with the config or an algorithm; nothing was asked.
@@ -89,8 +89,8 @@ def run_bench(
     for job in jobs:
         run = _finished(job, folder, engines)
         done.append(_describe(run, job.loaded))
-        tell(done[-1])
-    bench = Bench(folder.path, tuple(done), tuple(stand(done)))
+        on_run(done[-1])
+    bench = Bench(folder.path, tuple(done), tuple(rank_algorithms(done)))
     _write(bench)
     return bench
 
@@ -104,34 +104,34 @@ def _plan(
     own = load_config(path, overrides).config
     cache = (runs_dir or Path(own.output.runs_dir)).absolute() / CACHE_NAME
     shared = [] if own.cache.path else [f"cache.path={json.dumps(str(cache))}"]
-    parts = _build_all(path, algorithms, overrides, own.algorithm.name)
+    components = _build_all(path, algorithms, overrides, own.algorithm.name)
     jobs = []
     for seed in range(own.seed, own.seed + seeds):
         for name in algorithms:
             changes = [*overrides, *shared, *_select(name, own.algorithm.name)]
             loaded = load_config(path, [*changes, f"name={name}-s{seed:02d}", f"seed={seed}"])
-            jobs.append(_Job(loaded, parts[name]))
+            jobs.append(_Job(loaded, components[name]))
     return jobs
 
 
-def _build_all(path: Path, algorithms: Sequence[str], overrides: Sequence[str], own: str) -> dict[str, Parts]:
-    """The parts of each algorithm's runs, which no seed changes.
+def _build_all(path: Path, algorithms: Sequence[str], overrides: Sequence[str], own: str) -> dict[str, Components]:
+    """The components of each algorithm's runs, which no seed changes.
 
     Raises:
         ConfigError: With the problems of all of them.
     """
-    parts: dict[str, Parts] = {}
+    components: dict[str, Components] = {}
     problems: dict[Problem, None] = {}
     for name in algorithms:
         try:
             loaded = load_config(path, [*overrides, *_select(name, own)])
-            parts[name] = build_parts(loaded)
-            check_target(loaded, parts[name])
+            components[name] = build_components(loaded)
+            check_target(loaded, components[name])
         except ConfigError as error:
             problems.update(dict.fromkeys(error.problems))
     if problems:
         raise ConfigError(problems)
-    return parts
+    return components
 
 
 def _select(name: str, own: str) -> list[str]:
@@ -161,14 +161,14 @@ def _finished(job: _Job, folder: RunsFolder, engines: Engines) -> Run:
     recorder = _PathRecorder()
     if earlier is not None:
         return resume(earlier, engines=engines, observe=recorder.observe).run
-    return train(job.loaded, job.parts, runs_dir=folder.path, engines=engines, observe=recorder.observe).run
+    return train(job.loaded, job.components, runs_dir=folder.path, engines=engines, observe=recorder.observe).run
 
 
 def _find(job: _Job, folder: RunsFolder) -> Run | None:
     """The newest run of the same config on the same data; one that has not got as far as its config doesn't count."""
     for run in folder.all():
         config = run.path / "config.resolved.yaml"
-        is_same_data = run.info.get("data_hash") == job.parts.data_hash
+        is_same_data = run.info.get("data_hash") == job.components.data_hash
         if is_same_data and config.is_file() and config.read_text(encoding="utf-8") == job.loaded.resolved_yaml():
             return run
     return None
@@ -226,11 +226,11 @@ def _write(bench: Bench) -> None:
     names = [field.name for field in fields(BenchRun)]
     _write_text(bench.folder / "results.csv", _csv(names, [astuple(run) for run in bench.runs]))
     bands = {}
-    for standing in bench.standings:
-        ids = [run.run_id for run in bench.runs if run.algorithm == standing.algorithm]
+    for ranked in bench.ranking:
+        ids = [run.run_id for run in bench.runs if run.algorithm == ranked.algorithm]
         drawn = band([_read_path(bench.folder / run_id / PATH_NAME) for run_id in ids])
         if drawn is not None:
-            bands[standing.algorithm] = drawn
+            bands[ranked.algorithm] = drawn
     _write_text(bench.folder / "curves.csv", _csv(("algorithm", "calls", "mean", "low", "high"), _band_rows(bands)))
     draw_bands(bands, [bench.folder / "curves.svg", bench.folder / "curves.png"])
 

@@ -1,4 +1,4 @@
-"""Builds the parts of an experiment from its config, and finds everything wrong with them before a call is paid for.
+"""Builds the components of an experiment from its config; finds what is wrong with them before a call is paid for.
 
 Only files are read here; no model is loaded (``engines.py`` does that).
 """
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Components:
     """What a run is made of, short of the model itself.
 
     ``folds`` are what it is proven on, one after the other, when no test rows are set apart (the test rows of
@@ -62,18 +62,18 @@ class Parts:
         )
 
 
-def rebuild_parts(run: Run) -> tuple[LoadedConfig, Parts]:
-    """The config of an earlier run, and its parts built anew.
+def rebuild_components(run: Run) -> tuple[LoadedConfig, Components]:
+    """The config of an earlier run, and its components built anew.
 
     Raises:
         ConfigError: The config no longer fits, or the data is gone.
     """
     loaded = load_config(run.path / "config.resolved.yaml")
     origin = run.info.get("config")
-    return loaded, build_parts(loaded, code_folder=Path(origin).parent if origin else None)
+    return loaded, build_components(loaded, code_folder=Path(origin).parent if origin else None)
 
 
-def build_parts(loaded: LoadedConfig, code_folder: Path | None = None) -> Parts:
+def build_components(loaded: LoadedConfig, code_folder: Path | None = None) -> Components:
     """Read the data and build every part that needs no model.
 
     Args:
@@ -117,7 +117,7 @@ def build_parts(loaded: LoadedConfig, code_folder: Path | None = None) -> Parts:
         is_sequential=gate.sequential or len(divisions) > 1,
     )
     folder = code_folder or loaded.folder
-    return Parts(space, splits, metrics, objective, price, plan, power, dataset_hash(rows), folder, divisions[:-1])
+    return Components(space, splits, metrics, objective, price, plan, power, dataset_hash(rows), folder, divisions[:-1])
 
 
 def located(loaded: LoadedConfig, problems: Iterable[Problem]) -> list[Problem]:

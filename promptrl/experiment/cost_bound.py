@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from promptrl.config import LoadedConfig
 from promptrl.config.targets import LocalTargetConfig, ReplayTargetConfig
-from promptrl.experiment.build import Parts
+from promptrl.experiment.build import Components
 from promptrl.llm.engine.budget import completion_token_bound, prompt_token_bound
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
@@ -16,7 +16,7 @@ BYTES_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class CostBound:
     """The worst case of a run, without attempts that fail and are charged all the same.
 
     Attributes:
@@ -43,23 +43,23 @@ class Forecast:
     minutes_at_limit: float | None
 
 
-def forecast(loaded: LoadedConfig, parts: Parts) -> Forecast:
+def cost_bound(loaded: LoadedConfig, components: Components) -> CostBound:
     """Bound what a run of this config can cost."""
-    config, calls = loaded.config, parts.plan.total
-    splits = parts.splits
+    config, calls = loaded.config, components.plan.total
+    splits = components.splits
     rows = (*splits.train, *splits.validation, *splits.test)
-    longest = prompt_bound(longest_prompt(parts.space, rows[0]), rows)
+    longest = prompt_bound(longest_prompt(components.space, rows[0]), rows)
     answer = completion_token_bound(config.target.request_params)
     prompt_tokens, completion_tokens = calls * longest, None if answer is None else calls * answer
     cost_usd = 0.0 if isinstance(config.target, LocalTargetConfig | ReplayTargetConfig) else None
-    if parts.price is not None and completion_tokens is not None:
-        cost_usd = parts.price.cost_usd(prompt_tokens, completion_tokens)
+    if components.price is not None and completion_tokens is not None:
+        cost_usd = components.price.cost_usd(prompt_tokens, completion_tokens)
         cost_usd = min(cost_usd, config.budget.max_usd or cost_usd)
     per_minute = getattr(config.target, "requests_per_minute", None)
-    return Forecast(
-        calls={str(stage): count for stage, count in parts.plan.by_stage.items()} | {"total": calls},
+    return CostBound(
+        calls={str(stage): count for stage, count in components.plan.by_stage.items()} | {"total": calls},
         longest_prompt_tokens=longest,
-        baseline_prompt_tokens=prompt_bound(parts.space.baseline, rows) // BYTES_PER_TOKEN,
+        baseline_prompt_tokens=prompt_bound(components.space.baseline, rows) // BYTES_PER_TOKEN,
         answer_tokens=answer,
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,

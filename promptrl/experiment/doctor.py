@@ -7,16 +7,16 @@ from typing import Any
 from promptrl.config import LoadedConfig
 from promptrl.config.targets import OpenAITargetConfig
 from promptrl.errors import TargetError
-from promptrl.experiment.build import Parts
+from promptrl.experiment.build import Components
 from promptrl.experiment.engines import open_target
 from promptrl.llm.base import Completion, Request, Target, excerpt
 from promptrl.llm.engine.budget import Budget, prompt_token_bound
 from promptrl.llm.engine.engine import Engine
-from promptrl.llm.engine.stop import Stop
+from promptrl.llm.engine.stop import StopSignal
 
 
 @dataclass(frozen=True, slots=True)
-class Checkup:
+class Diagnosis:
     """What a target is like.
 
     Attributes:
@@ -48,7 +48,7 @@ class Checkup:
     advice: tuple[str, ...]
 
 
-def examine(loaded: LoadedConfig, parts: Parts, stop: Stop) -> Checkup:
+def examine(loaded: LoadedConfig, components: Components, stop: StopSignal) -> Diagnosis:
     """Ask the baseline prompt on the shortest train row, twice, past the cache.
 
     Raises:
@@ -57,18 +57,18 @@ def examine(loaded: LoadedConfig, parts: Parts, stop: Stop) -> Checkup:
     """
     config = loaded.config
     params = config.target.request_params
-    prompts = [parts.space.baseline.render(row.fields) for row in parts.splits.train]
+    prompts = [components.space.baseline.render(row.fields) for row in components.splits.train]
     request = Request(min(prompts, key=prompt_token_bound), params)
-    target = open_target(loaded, parts)
+    target = open_target(loaded, components)
     budget = Budget(max_calls=2, max_usd=config.budget.max_usd)
     timeout_s = config.target.timeout_s
     with Engine(
-        target, budget=budget, cache=None, max_retries=2, timeout_s=timeout_s, price=parts.price, stop=stop
+        target, budget=budget, cache=None, max_retries=2, timeout_s=timeout_s, price=components.price, stop=stop
     ) as engine:
         first, second = (_ask(engine, request) for _ in range(2))
         accepted = _sent(target, loaded, params)
-    price = parts.price
-    return Checkup(
+    price = components.price
+    return Diagnosis(
         target=target.identity,
         answer=excerpt(first.text),
         fault=first.fault,

@@ -65,7 +65,7 @@ def attribute(
             for found in pruning.edits
         ],
         "pruning": _pruned(winner, pruning),
-        "pruning_note": pruning_note(pruning.obstacle),
+        "pruning_note": pruning_note(pruning.skip_reason),
         "interactions": [
             {"first": _named(edits[pair.first]), "second": _named(edits[pair.second])}
             | {"strength": pair.strength, "low": pair.low, "high": pair.high, "answers": pair.answers}

@@ -16,13 +16,13 @@ from promptrl.config.targets import LocalTargetConfig, OpenAITargetConfig, Pytho
 from promptrl.errors import ConfigError
 from promptrl.evaluation.evaluator import Evaluator, OutcomeLog
 from promptrl.evaluation.outcome import AskKey, Outcome
-from promptrl.experiment.build import Parts, located
+from promptrl.experiment.build import Components, located
 from promptrl.llm.base import Completion, Target
 from promptrl.llm.engine.attempts import Trace
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.cache import Cache
 from promptrl.llm.engine.engine import Engine
-from promptrl.llm.engine.stop import Stop
+from promptrl.llm.engine.stop import StopSignal
 from promptrl.tasks.metrics.python import import_functions
 
 CACHE_NAME = ".cache.sqlite"
@@ -60,18 +60,18 @@ class Engines:
 
     def __init__(
         self,
-        stop: Stop | None = None,
+        stop: StopSignal | None = None,
         trace: Trace | None = None,
         waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        self.stop = stop or Stop()
+        self.stop = stop or StopSignal()
         self._trace = trace
         self._waiting = waiting
         self._opened: dict[tuple[Any, ...], Engine] = {}
         self._closing = ExitStack()
         self._lock = threading.Lock()
 
-    def open(self, loaded: LoadedConfig, parts: Parts, budget: Budget, runs_dir: Path) -> Engine:
+    def open(self, loaded: LoadedConfig, components: Components, budget: Budget, runs_dir: Path) -> Engine:
         """The engine of an experiment, with its own budget; loads the target if no experiment before did.
 
         Raises:
@@ -79,24 +79,30 @@ class Engines:
         """
         config = loaded.config
         path = Path(loaded.resolve(config.cache.path)) if config.cache.path else runs_dir / CACHE_NAME
-        key = (config.target.model_dump_json(), loaded.resolve("."), parts.code_folder, path.resolve(), config.cache)
+        key = (
+            config.target.model_dump_json(),
+            loaded.resolve("."),
+            components.code_folder,
+            path.resolve(),
+            config.cache,
+        )
         with self._lock:
             if key in self._opened:
-                _import_functions(loaded, parts)
+                _import_functions(loaded, components)
                 return self._opened[key].with_budget(budget)
             cache = None
             if config.cache.mode != "off":
                 cache = self._closing.enter_context(Cache(path, mode=config.cache.mode, max_mb=config.cache.max_mb))
-            self._opened[key] = self._closing.enter_context(self._make(loaded, parts, budget, cache))
+            self._opened[key] = self._closing.enter_context(self._make(loaded, components, budget, cache))
             return self._opened[key]
 
-    def _make(self, loaded: LoadedConfig, parts: Parts, budget: Budget, cache: Cache | None) -> Engine:
+    def _make(self, loaded: LoadedConfig, components: Components, budget: Budget, cache: Cache | None) -> Engine:
         target = loaded.config.target
         limits: tuple[int | None, int | None] = (None, None)
         if not isinstance(target, LocalTargetConfig):
             limits = (target.requests_per_minute, target.tokens_per_minute)
         return Engine(
-            open_target(loaded, parts),
+            open_target(loaded, components),
             budget=budget,
             cache=cache,
             concurrency=_concurrency(loaded),
@@ -104,7 +110,7 @@ class Engines:
             tokens_per_minute=limits[1],
             max_retries=target.max_retries,
             timeout_s=target.timeout_s,
-            price=parts.price,
+            price=components.price,
             stop=self.stop,
             waiting=self._waiting,
             trace=self._trace,
@@ -131,7 +137,7 @@ def given_or_new(engines: Engines | None) -> Iterator[Engines]:
 
 def make_evaluator(
     loaded: LoadedConfig,
-    parts: Parts,
+    components: Components,
     engine: Engine,
     budget: Budget,
     log: OutcomeLog,
@@ -142,8 +148,8 @@ def make_evaluator(
     return Evaluator(
         engine,
         budget=budget,
-        metrics=parts.metrics,
-        objective=parts.objective,
+        metrics=components.metrics,
+        objective=components.objective,
         params=loaded.config.target.request_params,
         log=log,
         known=known,
@@ -151,7 +157,7 @@ def make_evaluator(
     )
 
 
-def check_target(loaded: LoadedConfig, parts: Parts) -> None:
+def check_target(loaded: LoadedConfig, components: Components) -> None:
     """Find out whether the target can be made: keys are set, the replay file is sound, the user's functions import.
 
     Only whether a local model can be loaded is left open, for that takes as long as loading it.
@@ -160,27 +166,27 @@ def check_target(loaded: LoadedConfig, parts: Parts) -> None:
         ConfigError: It can't be made.
     """
     if isinstance(loaded.config.target, LocalTargetConfig):
-        _import_functions(loaded, parts)
+        _import_functions(loaded, components)
     else:
-        asyncio.run(open_target(loaded, parts).aclose())
+        asyncio.run(open_target(loaded, components).aclose())
 
 
-def open_target(loaded: LoadedConfig, parts: Parts) -> Target:
+def open_target(loaded: LoadedConfig, components: Components) -> Target:
     """Make the target: loads a local model, reads a replay file, imports the user's functions, of metrics too.
 
     Raises:
         ConfigError: It can't be made.
     """
-    _import_functions(loaded, parts)
+    _import_functions(loaded, components)
     try:
-        return _open_target(loaded, parts.code_folder)
+        return _open_target(loaded, components.code_folder)
     except ConfigError as error:
         raise ConfigError(located(loaded, error.problems)) from error
 
 
-def _import_functions(loaded: LoadedConfig, parts: Parts) -> None:
+def _import_functions(loaded: LoadedConfig, components: Components) -> None:
     try:
-        import_functions(parts.metrics, parts.code_folder)
+        import_functions(components.metrics, components.code_folder)
     except ConfigError as error:
         raise ConfigError(located(loaded, error.problems)) from error
 

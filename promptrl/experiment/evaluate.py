@@ -11,16 +11,16 @@ from promptrl.config import LoadedConfig
 from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
 from promptrl.evaluation.evaluator import OutcomeLog
 from promptrl.evaluation.outcome import AskKey, Outcome
-from promptrl.experiment.build import Parts, build_parts, rebuild_parts
+from promptrl.experiment.build import Components, build_components, rebuild_components
 from promptrl.experiment.engines import Engines, given_or_new, make_budget, make_evaluator, rows_per_look
-from promptrl.experiment.test_stage import meet
+from promptrl.experiment.test_stage import compare_prompts
 from promptrl.llm.base import Completion, Purpose
 from promptrl.prompts.files import prompt_from_messages, prompt_from_text
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.folder import Run
 from promptrl.runs.outcome_file import OutcomeFile
-from promptrl.runs.result import decide, describe_prompt, measured, spending, summarise
-from promptrl.runs.test_reuse import record_look
+from promptrl.runs.result import decide_verdict, describe_prompt, measured, spending, summarise
+from promptrl.runs.test_reuse import record_use
 
 SplitName = Literal["train", "validation", "test"]
 
@@ -36,20 +36,20 @@ def evaluate_run(run: Run, split: SplitName, *, engines: Engines | None = None) 
     result = run.result
     if result is None:
         raise RunLockedError(f"run {run.id} is {run.status}: it has no winner to evaluate yet")
-    loaded, parts = rebuild_parts(run)
-    if parts.data_hash != run.info.get("data_hash"):
+    loaded, components = rebuild_components(run)
+    if components.data_hash != run.info.get("data_hash"):
         raise RunLockedError(
             f"run {run.id} can't be evaluated: its data set has changed, so its splits are others "
             "(export the prompt and evaluate the file with --config)"
         )
-    _refuse_seen_rows(parts, split)
-    prompts = _compared_prompts(run, result, parts.space.baseline)
+    _refuse_seen_rows(components, split)
+    prompts = _compared_prompts(run, result, components.space.baseline)
     place = run.new_evaluation()
-    with closing(OutcomeFile(run.path / place, partial(parts.space.describe, parts.space.baseline))) as log:
-        evaluation = _evaluate(loaded, parts, prompts, split, run.path.parent, log, engines)
+    with closing(OutcomeFile(run.path / place, partial(components.space.describe, components.space.baseline))) as log:
+        evaluation = _evaluate(loaded, components, prompts, split, run.path.parent, log, engines)
     evaluation |= {"run_id": run.id, "subject": run.id, "look": None}
     if split == "test":
-        evaluation["look"] = record_look(run.path.parent, parts.splits.test, f"{run.identity} {place}")
+        evaluation["look"] = record_use(run.path.parent, components.splits.test, f"{run.identity} {place}")
     run.write_json(f"{place}/result.json", evaluation)
     return evaluation
 
@@ -69,26 +69,26 @@ def evaluate_prompt_file(
     Raises:
         UsageError: The file holds no prompt for these data, or no test rows are set apart.
     """
-    parts = build_parts(loaded)
-    _refuse_seen_rows(parts, split)
-    prompt = read_prompt(file, parts.space.baseline)
+    components = build_components(loaded)
+    _refuse_seen_rows(components, split)
+    prompt = read_prompt(file, components.space.baseline)
     if not prompt.user.placeholders:
         raise UsageError(f"{file}: the user message has no placeholder, so every row would be asked the same")
     for name in prompt.user.placeholders:
-        if name not in parts.splits.train[0].fields:
+        if name not in components.splits.train[0].fields:
             raise UsageError(f"{file}: {{{name}}} is no placeholder of the config's user message")
-    prompts = {"baseline": parts.space.baseline, "winner": prompt}
+    prompts = {"baseline": components.space.baseline, "winner": prompt}
     folder = runs_dir or Path(loaded.config.output.runs_dir)
-    evaluation = _evaluate(loaded, parts, prompts, split, folder, _NoLog(), engines)
+    evaluation = _evaluate(loaded, components, prompts, split, folder, _NoLog(), engines)
     look = None
     if split == "test":
-        look = record_look(folder, parts.splits.test, f"{file} {datetime.now(UTC).isoformat()}")
+        look = record_use(folder, components.splits.test, f"{file} {datetime.now(UTC).isoformat()}")
     return evaluation | {"run_id": None, "subject": str(file), "look": look}
 
 
-def _refuse_seen_rows(parts: Parts, split: SplitName) -> None:
+def _refuse_seen_rows(components: Components, split: SplitName) -> None:
     """With folds every row has been searched on in the end: none could judge a prompt that came of it."""
-    if parts.folds and split == "test":
+    if components.folds and split == "test":
         message = "dataset.folds sets no test rows apart: the proof of the run stands in its result"
         raise UsageError(f"{message}; new rows need a config of their own")
 
@@ -105,7 +105,7 @@ def _compared_prompts(run: Run, result: Mapping[str, Any], baseline: Prompt) -> 
 
 def _evaluate(
     loaded: LoadedConfig,
-    parts: Parts,
+    components: Components,
     prompts: Mapping[str, Prompt],
     split: SplitName,
     runs_dir: Path,
@@ -113,24 +113,24 @@ def _evaluate(
     engines: Engines | None,
 ) -> dict[str, Any]:
     config = loaded.config
-    rows = getattr(parts.splits, split)
+    rows = getattr(components.splits, split)
     budget = make_budget(loaded, max_calls=2 * len(rows) * config.gate.repeats)
     with given_or_new(engines) as opened:
-        engine = opened.open(loaded, parts, budget, runs_dir)
-        evaluator = make_evaluator(loaded, parts, engine, budget, log)
+        engine = opened.open(loaded, components, budget, runs_dir)
+        evaluator = make_evaluator(loaded, components, engine, budget, log)
         purpose: Purpose = "search" if split == "train" else split
-        met = meet(evaluator, prompts, rows, purpose, config.gate, rows_per_look(loaded))
+        paired = compare_prompts(evaluator, prompts, rows, purpose, config.gate, rows_per_look(loaded))
     is_same = prompts["winner"].prompt_id == prompts["baseline"].prompt_id
     return {
         "format": 1,
         "split": split,
         "metric": config.gate_metric,
-        "verdict": decide(met.comparison, config.gate, is_same_prompt=is_same),
+        "verdict": decide_verdict(paired.comparison, config.gate, is_same_prompt=is_same),
         **{
-            label: {**describe_prompt(prompt), split: summarise(met.outcomes[label], config.gate, config.seed)}
+            label: {**describe_prompt(prompt), split: summarise(paired.outcomes[label], config.gate, config.seed)}
             for label, prompt in prompts.items()
         },
-        "difference": measured(met),
+        "difference": measured(paired),
         **spending(budget.spent),
     }
 

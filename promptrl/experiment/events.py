@@ -22,7 +22,7 @@ class RunStarted:
         n_edits: Actions of the agent, without "stop".
         n_prompts: Distinct prompts within reach; None when they are not a finite product.
         power: What the test rows can show.
-        looks: How often the test rows have been looked at by earlier runs and evaluations.
+        test_uses: How often the test rows have been used by earlier runs and evaluations.
     """
 
     run_id: str
@@ -32,7 +32,7 @@ class RunStarted:
     n_edits: int
     n_prompts: int | None
     power: SplitPower
-    looks: int
+    test_uses: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class BestEstimated:
 
 
 @dataclass(frozen=True, slots=True)
-class FinalistsMet:
+class FinalistsCompared:
     """A round of the finals on shared validation rows is over.
 
     Attributes:
@@ -113,9 +113,9 @@ class RunFinished:
     result: Mapping[str, Any]
 
 
-Event = RunStarted | CallsMade | BestEstimated | FinalistsMet | RunFinished
+Event = RunStarted | CallsMade | BestEstimated | FinalistsCompared | RunFinished
 Observer = Callable[[Event], None]
 
 
 def ignore(event: Event) -> None:
-    """Watch nothing."""
+    """Progress nothing."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from promptrl.errors import StopRequestedError
-from promptrl.llm.engine.stop import Stop
+from promptrl.llm.engine.stop import StopSignal
 
 _LOOK_S = 0.2
 
@@ -51,7 +51,7 @@ class Turns:
             _restore(state)
 
 
-def run_together(jobs: Sequence[Callable[[], None]], turns: Turns, stop: Stop) -> None:
+def run_together(jobs: Sequence[Callable[[], None]], turns: Turns, stop: StopSignal) -> None:
     """Run jobs in threads of their own, and return when all are over.
 
     Args:

@@ -2,30 +2,30 @@
 
 from collections.abc import Callable
 
-from promptrl.experiment.build import Parts
-from promptrl.experiment.events import BestEstimated, CallsMade, FinalistsMet, Observer, RunStarted, Stage
+from promptrl.experiment.build import Components
+from promptrl.experiment.events import BestEstimated, CallsMade, FinalistsCompared, Observer, RunStarted, Stage
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.runs.folder import Run
-from promptrl.runs.test_reuse import count_looks
+from promptrl.runs.test_reuse import count_uses
 from promptrl.search.events import SearchEvent, SearchProgress
 
 _NOTE_S = 5.0
 """Of these a kill can lose: a note costs a few milliseconds, for it is on disk before the run goes on."""
 
 
-def run_started(run: Run, parts: Parts) -> RunStarted:
+def run_started(run: Run, components: Components) -> RunStarted:
     """The first event of a run."""
-    splits = parts.splits
+    splits = components.splits
     return RunStarted(
         run_id=run.id,
         path=str(run.path),
-        calls=parts.plan.by_stage,
+        calls=components.plan.by_stage,
         rows={"train": len(splits.train), "validation": len(splits.validation), "test": len(splits.test)},
-        n_edits=len(parts.space.edits),
-        n_prompts=parts.space.size(),
-        power=parts.power,
-        looks=count_looks(run.path.parent, splits.test),
+        n_edits=len(components.space.edits),
+        n_prompts=components.space.size(),
+        power=components.power,
+        test_uses=count_uses(run.path.parent, splits.test),
     )
 
 
@@ -42,7 +42,7 @@ class Timekeeper:
         self._budget = budget
         self._noted_s = -float("inf")
 
-    def look(self) -> None:
+    def note(self) -> None:
         """Write it if the last note is some seconds old."""
         elapsed_s = self._budget.elapsed_s
         if elapsed_s >= self._noted_s + _NOTE_S:
@@ -50,13 +50,13 @@ class Timekeeper:
             self._noted_s = elapsed_s
 
 
-class Watch:
+class Progress:
     """Tells observers what search and finals report, with what was spent beside it."""
 
     def __init__(
-        self, parts: Parts, budget: Budget, engine: Engine, texts: Callable[[str], str], observe: Observer
+        self, components: Components, budget: Budget, engine: Engine, texts: Callable[[str], str], observe: Observer
     ) -> None:
-        self._allowed = parts.plan.by_stage
+        self._allowed = components.plan.by_stage
         self._budget = budget
         self._engine = engine
         self._texts = texts
@@ -73,8 +73,8 @@ class Watch:
         else:
             self.calls_made("validation")
             leader = event.alive[0]
-            met = (event.leader_difference, event.rows, len(event.alive))
-            self._observe(FinalistsMet(leader, self._texts(leader), *met))
+            figures = (event.leader_difference, event.rows, len(event.alive))
+            self._observe(FinalistsCompared(leader, self._texts(leader), *figures))
 
     def calls_made(self, stage: Stage) -> None:
         """Tell how far a stage is."""

@@ -7,12 +7,12 @@ from typing import Any
 
 from promptrl import __version__
 from promptrl.config import LoadedConfig
-from promptrl.experiment.build import Parts
+from promptrl.experiment.build import Components
 
 PACKAGES = ("torch", "stable-baselines3", "sb3-contrib", "gymnasium", "numpy", "openai", "transformers")
 
 
-def describe_run(loaded: LoadedConfig, parts: Parts) -> dict[str, Any]:
+def describe_run(loaded: LoadedConfig, components: Components) -> dict[str, Any]:
     """The keys of run.json that are known before the first call."""
     config = loaded.config
     target = config.target
@@ -24,7 +24,7 @@ def describe_run(loaded: LoadedConfig, parts: Parts) -> dict[str, Any]:
         "seed": config.seed,
         "parent": None,
         "config": str(loaded.path.absolute()),
-        "data_hash": parts.data_hash,
+        "data_hash": components.data_hash,
         "git_commit": _git_commit(loaded),
         "versions": {"promptrl": __version__, "python": sys.version.split()[0], **_package_versions()},
         "target": {

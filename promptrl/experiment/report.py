@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from promptrl.errors import ConfigError, RunLockedError, TargetError, UsageError
-from promptrl.experiment.build import Parts, rebuild_parts
+from promptrl.experiment.build import Components, rebuild_components
 from promptrl.report.record import RunRecord
 from promptrl.runs.folder import Run
 
@@ -27,21 +27,21 @@ def report_run(run: Run) -> Path:
     return _write(run, gather(run))
 
 
-def write_report(run: Run, result: Mapping[str, Any], parts: Parts) -> Path:
+def write_report(run: Run, result: Mapping[str, Any], components: Components) -> Path:
     """Write the report of a run that is about to be done; its result is not in the folder yet.
 
     Returns:
         Where the page is.
     """
-    return _write(run, _record(run, result, _rows_of(parts)))
+    return _write(run, _record(run, result, _rows_of(components)))
 
 
 def tell_runs_apart(runs: Sequence[Run]) -> list[str]:
     """What the test rows that the winners of finished runs share say of them; the first against each other one."""
-    from promptrl.report.page import meeting_lines
+    from promptrl.report.page import comparison_lines
 
     finished = [run for run in runs if run.result is not None]
-    return meeting_lines([gather(run) for run in finished]) if len(finished) > 1 else []
+    return comparison_lines([gather(run) for run in finished]) if len(finished) > 1 else []
 
 
 def compare_runs(runs: Sequence[Run], place: Path) -> None:
@@ -70,16 +70,16 @@ def gather(run: Run) -> RunRecord:
     if result is None:
         raise RunLockedError(f"run {run.id} is {run.status}: there is nothing to report yet")
     try:
-        _, parts = rebuild_parts(run)
+        _, components = rebuild_components(run)
     except (ConfigError, TargetError):
         return _record(run, result, {}, [DATA_GONE])
-    if parts.data_hash != run.info.get("data_hash"):
+    if components.data_hash != run.info.get("data_hash"):
         return _record(run, result, {}, [DATA_CHANGED])
-    return _record(run, result, _rows_of(parts))
+    return _record(run, result, _rows_of(components))
 
 
-def _rows_of(parts: Parts) -> dict[str, Any]:
-    splits = parts.splits
+def _rows_of(components: Components) -> dict[str, Any]:
+    splits = components.splits
     return {row.id: row for row in (*splits.train, *splits.validation, *splits.test)}
 
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from promptrl.config import LoadedConfig
 from promptrl.evaluation.evaluator import Evaluator
-from promptrl.experiment.build import Parts
-from promptrl.experiment.progress import Watch
+from promptrl.experiment.build import Components
+from promptrl.experiment.progress import Progress
 from promptrl.runs.folder import Run
 from promptrl.search.algorithms import is_baseline
 
@@ -14,20 +14,22 @@ if TYPE_CHECKING:
     from promptrl.search.result import SearchResult
 
 
-def search_prompts(loaded: LoadedConfig, parts: Parts, run: Run, evaluator: Evaluator, watch: Watch) -> "SearchResult":
+def search_prompts(
+    loaded: LoadedConfig, components: Components, run: Run, evaluator: Evaluator, progress: Progress
+) -> "SearchResult":
     """Search on train rows: by a baseline, by an agent that plans in the surrogate, or by one on the live model."""
     algorithm = loaded.config.algorithm
     if is_baseline(algorithm.name):
         from promptrl.search.baselines import search_by
-        from promptrl.search.trials import Asker
+        from promptrl.search.trials import Trials
 
-        asker = Asker(parts.space, evaluator, parts.splits.train, on_event=watch.on_search)
-        return search_by(algorithm.name, asker, loaded.config.seed, algorithm.rows_per_prompt)
+        trials = Trials(components.space, evaluator, components.splits.train, on_event=progress.on_search)
+        return search_by(algorithm.name, trials, loaded.config.seed, algorithm.rows_per_prompt)
 
     shared: dict[str, Any] = {
-        "space": parts.space,
+        "space": components.space,
         "evaluator": evaluator,
-        "train_rows": parts.splits.train,
+        "train_rows": components.splits.train,
         "algorithm": algorithm.name,
         "policy": algorithm.policy,
         "params": algorithm.params,
@@ -35,7 +37,7 @@ def search_prompts(loaded: LoadedConfig, parts: Parts, run: Run, evaluator: Eval
         "seed": loaded.config.seed,
         "log_dir": run.path,
         "tensorboard": "tensorboard" in loaded.config.trackers,
-        "on_event": watch.on_search,
+        "on_event": progress.on_search,
     }
     found = _plan(loaded, shared) if algorithm.planning == "surrogate" else _learn_live(loaded, shared)
     if found.agent is not None:
@@ -65,6 +67,6 @@ def _learn_live(loaded: LoadedConfig, shared: dict[str, Any]) -> "SearchResult":
 
 def _starting_weights(loaded: LoadedConfig) -> Path | None:
     """The built-in policy, when it is asked for."""
-    from promptrl.search.agents.build import BUILTIN_POLICY
+    from promptrl.search.planned.search import BUILTIN_POLICY
 
     return BUILTIN_POLICY if loaded.config.warm_start == "builtin" else None

@@ -14,12 +14,12 @@ from promptrl.llm.base import Purpose
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.result import (
     JudgedFold,
-    Meeting,
-    compare,
+    PairedComparison,
+    compare_outcomes,
     paired_scores,
 )
 from promptrl.stats.paired import folds_comparison
-from promptrl.stats.sequential import SequentialComparison, Stop
+from promptrl.stats.sequential import SequentialComparison, SequentialStopReason
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.splits import Splits
 
@@ -27,15 +27,15 @@ LEAST_LOOKS = 10
 """Of a sequential gate: a target that takes all rows at once would otherwise be asked them all before the first."""
 
 
-def meet(
+def compare_prompts(
     evaluator: Evaluator,
     prompts: Mapping[str, Prompt],
     rows: Sequence[Example],
     purpose: Purpose,
     gate: GateConfig,
     look_rows: int,
-) -> Meeting:
-    """Let "winner" meet "baseline" on held-out rows: on all of them at once, or until the answer is clear.
+) -> PairedComparison:
+    """Compare "winner" with "baseline" on held-out rows: on all of them at once, or until the answer is clear.
 
     Args:
         evaluator: Answers.
@@ -46,22 +46,22 @@ def meet(
         look_rows: Rows asked between two looks of a sequential gate; fewer where that makes too few looks.
     """
     if gate.sequential:
-        return _meet_until_clear(evaluator, prompts, rows, purpose, gate, look_rows)
+        return _compare_until_clear(evaluator, prompts, rows, purpose, gate, look_rows)
     outcomes = side_by_side(evaluator, prompts, rows, purpose, gate.repeats)
-    return Meeting(outcomes, compare(outcomes["winner"], outcomes["baseline"], gate))
+    return PairedComparison(outcomes, compare_outcomes(outcomes["winner"], outcomes["baseline"], gate))
 
 
-def _meet_until_clear(
+def _compare_until_clear(
     evaluator: Evaluator,
     prompts: Mapping[str, Prompt],
     rows: Sequence[Example],
     purpose: Purpose,
     gate: GateConfig,
     look_rows: int,
-) -> Meeting:
+) -> PairedComparison:
     race = SequentialComparison(len(rows), gate.confidence, min_improvement=gate.min_improvement, margin=gate.margin)
     outcomes: dict[str, list[Outcome | None]] = {label: [] for label in prompts}
-    stop: Stop | None = None
+    stop: SequentialStopReason | None = None
     step = min(look_rows, max(1, len(rows) // LEAST_LOOKS))
     for first in range(0, len(rows), step):
         batch = side_by_side(evaluator, prompts, rows[first : first + step], purpose, gate.repeats)
@@ -71,9 +71,9 @@ def _meet_until_clear(
         stop = race.look(ours, theirs) if ours else None
         if stop:
             break
-    course = race.course(stop or "rows")
+    sequential = race.result(stop or "rows")
     spared = 2 * (len(rows) * gate.repeats - len(outcomes["winner"]))
-    return Meeting(outcomes, course.comparison if course else None, course, spared)
+    return PairedComparison(outcomes, sequential.comparison if sequential else None, sequential, spared)
 
 
 def side_by_side(
@@ -89,13 +89,13 @@ def side_by_side(
     return outcomes
 
 
-def meet_fold_by_fold(
+def validate_progressively(
     folds: Sequence[Splits],
     find_winner: Callable[[Splits, Sequence[Prompt]], Prompt],
     evaluator: Evaluator,
     baseline: Prompt,
     gate: GateConfig,
-) -> tuple[Meeting, list[JudgedFold]]:
+) -> tuple[PairedComparison, list[JudgedFold]]:
     """Search and judge, fold by fold.
 
     Args:
@@ -113,14 +113,14 @@ def meet_fold_by_fold(
     judged: list[JudgedFold] = []
     for fold in folds:
         prompts = {"baseline": baseline, "winner": find_winner(fold, earlier_winners(judged))}
-        met = side_by_side(evaluator, prompts, fold.test, "test", gate.repeats)
-        ours, theirs = paired_scores(met["winner"], met["baseline"])
+        answers = side_by_side(evaluator, prompts, fold.test, "test", gate.repeats)
+        ours, theirs = paired_scores(answers["winner"], answers["baseline"])
         difference = (sum(ours) - sum(theirs)) / len(ours) if ours else 0.0
         judged.append(JudgedFold(prompts["winner"], len(ours), difference))
-        for label, some in met.items():
+        for label, some in answers.items():
             outcomes[label] += some
     ours, theirs = paired_scores(outcomes["winner"], outcomes["baseline"])
-    return Meeting(outcomes, folds_comparison(ours, theirs, gate.confidence) if ours else None), judged
+    return PairedComparison(outcomes, folds_comparison(ours, theirs, gate.confidence) if ours else None), judged
 
 
 def earlier_winners(judged: Sequence[JudgedFold]) -> list[Prompt]:

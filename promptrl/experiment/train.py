@@ -14,22 +14,22 @@ from promptrl.config import LoadedConfig
 from promptrl.errors import BudgetExhaustedError, PromptrlError, RunLockedError, StopRequestedError, TargetError
 from promptrl.evaluation.evaluator import Evaluator
 from promptrl.evaluation.outcome import Outcome
-from promptrl.experiment.build import Parts, rebuild_parts
+from promptrl.experiment.build import Components, rebuild_components
 from promptrl.experiment.edit_effects import attribute
 from promptrl.experiment.engines import Engines, given_or_new, make_budget, make_evaluator, rows_per_look
 from promptrl.experiment.events import Observer, RunFinished, ignore
-from promptrl.experiment.progress import Timekeeper, Watch, run_started
+from promptrl.experiment.progress import Progress, Timekeeper, run_started
 from promptrl.experiment.provenance import describe_run
 from promptrl.experiment.report import write_report
 from promptrl.experiment.search_stage import search_prompts
-from promptrl.experiment.test_stage import earlier_winners, meet, meet_fold_by_fold
+from promptrl.experiment.test_stage import compare_prompts, earlier_winners, validate_progressively
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.folder import Run, RunsFolder
 from promptrl.runs.outcome_file import OutcomeFile
-from promptrl.runs.result import JudgedFold, Meeting, build_result, leaderboard_rows
-from promptrl.runs.test_reuse import record_look
+from promptrl.runs.result import JudgedFold, PairedComparison, build_result, leaderboard_rows
+from promptrl.runs.test_reuse import record_use
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.splits import Splits
 
@@ -65,7 +65,7 @@ class _Found:
 
 def train(
     loaded: LoadedConfig,
-    parts: Parts,
+    components: Components,
     *,
     runs_dir: Path | None = None,
     engines: Engines | None = None,
@@ -75,7 +75,7 @@ def train(
 
     Args:
         loaded: The config.
-        parts: Built from it.
+        components: Built from it.
         runs_dir: Where the run folder goes; None = ``output.runs_dir`` of the config.
         engines: Where the target is opened, and who may end the run; None = for this run alone.
         observe: Told what happens.
@@ -86,11 +86,11 @@ def train(
     folder = RunsFolder(runs_dir or Path(loaded.config.output.runs_dir))
     budget = make_budget(loaded)
     with given_or_new(engines) as opened:
-        engine = opened.open(loaded, parts, budget, folder.path)
+        engine = opened.open(loaded, components, budget, folder.path)
         run = folder.create(loaded.config.name)
         with run.locked(), _status_kept(run, budget), opened.stop.by_file(run.path / STOP_NAME):
-            run.start(describe_run(loaded, parts), loaded.text, loaded.resolved_yaml())
-            return _carry_out(loaded, parts, run, engine, budget, observe)
+            run.start(describe_run(loaded, components), loaded.text, loaded.resolved_yaml())
+            return _carry_out(loaded, components, run, engine, budget, observe)
 
 
 def resume(run: Run, *, engines: Engines | None = None, observe: Observer = ignore) -> TrainedRun:
@@ -105,50 +105,52 @@ def resume(run: Run, *, engines: Engines | None = None, observe: Observer = igno
     if not (run.path / "config.resolved.yaml").is_file():
         raise RunLockedError(f"run {run.id} can't be resumed: it ended before its config was written down")
     with run.locked(), given_or_new(engines) as opened:
-        loaded, parts = rebuild_parts(run)
-        if parts.data_hash != run.info.get("data_hash"):
+        loaded, components = rebuild_components(run)
+        if components.data_hash != run.info.get("data_hash"):
             raise RunLockedError(f"run {run.id} can't be resumed: its data set has changed")
         budget = make_budget(loaded, elapsed_s=run.elapsed_s)
-        engine = opened.open(loaded, parts, budget, run.path.parent)
+        engine = opened.open(loaded, components, budget, run.path.parent)
         with _status_kept(run, budget), opened.stop.by_file(run.path / STOP_NAME):
             run.update(status="running", error=None)
-            return _carry_out(loaded, parts, run, engine, budget, observe)
+            return _carry_out(loaded, components, run, engine, budget, observe)
 
 
 def _carry_out(
-    loaded: LoadedConfig, parts: Parts, run: Run, engine: Engine, budget: Budget, observe: Observer
+    loaded: LoadedConfig, components: Components, run: Run, engine: Engine, budget: Budget, observe: Observer
 ) -> TrainedRun:
-    observe(run_started(run, parts))
-    result = _optimise(loaded, parts, run, engine, budget, observe)
+    observe(run_started(run, components))
+    result = _optimise(loaded, components, run, engine, budget, observe)
     result["engine"] = asdict(engine.stats)
-    _report(run, result, parts)
+    _report(run, result, components)
     run.finish(result)
     observe(RunFinished(run.id, str(run.path), result))
     return TrainedRun(run, result)
 
 
 def _optimise(
-    loaded: LoadedConfig, parts: Parts, run: Run, engine: Engine, budget: Budget, observe: Observer
+    loaded: LoadedConfig, components: Components, run: Run, engine: Engine, budget: Budget, observe: Observer
 ) -> dict[str, Any]:
     """Search, finals, pruning, test; write the prompts down; return what result.json will hold."""
-    config, space, splits = loaded.config, parts.space, parts.splits
+    config, space, splits = loaded.config, components.space, components.splits
     began_s = time.monotonic()
     known = run.outcomes()
-    budget.reserve_share("test", parts.plan.test)
+    budget.reserve_share("test", components.plan.test)
     timekeeper = Timekeeper(run, budget)
-    with closing(OutcomeFile(run.path, partial(space.describe, space.baseline), timekeeper.look)) as log:
-        evaluator = make_evaluator(loaded, parts, engine, budget, log, known, log.unscored)
-        watch = Watch(parts, budget, engine, log.text_of, observe)
-        tested, judged = _judge_folds(loaded, parts, run, evaluator, watch, budget) if parts.folds else (None, [])
-        share, earlier = parts.of_fold(splits), earlier_winners(judged)
-        found = _find_winner(loaded, share, run, evaluator, watch, budget, earlier)
+    with closing(OutcomeFile(run.path, partial(space.describe, space.baseline), timekeeper.note)) as log:
+        evaluator = make_evaluator(loaded, components, engine, budget, log, known, log.unscored)
+        progress = Progress(components, budget, engine, log.text_of, observe)
+        tested, judged = (
+            _judge_folds(loaded, components, run, evaluator, progress, budget) if components.folds else (None, [])
+        )
+        share, earlier = components.of_fold(splits), earlier_winners(judged)
+        found = _find_winner(loaded, share, run, evaluator, progress, budget, earlier)
         prompts = {"baseline": space.baseline, "winner": found.winner}
         is_same = found.winner.prompt_id == space.baseline.prompt_id
-        if parts.folds or not is_same:
-            run.update(look=record_look(run.path.parent, splits.test, run.identity))
-        if not parts.folds and not is_same:
-            tested = meet(evaluator, prompts, splits.test, "test", config.gate, rows_per_look(loaded))
-        watch.calls_made("test")
+        if components.folds or not is_same:
+            run.update(look=record_use(run.path.parent, splits.test, run.identity))
+        if not components.folds and not is_same:
+            tested = compare_prompts(evaluator, prompts, splits.test, "test", config.gate, rows_per_look(loaded))
+        progress.calls_made("test")
     attribution = attribute(run, space, evaluator.outcomes, found.finals.winner, found.pruning, found.search.decisions)
     result = build_result(
         run_id=run.id,
@@ -173,10 +175,10 @@ def _optimise(
 
 def _find_winner(
     loaded: LoadedConfig,
-    parts: Parts,
+    components: Components,
     run: Run,
     evaluator: Evaluator,
-    watch: Watch,
+    progress: Progress,
     budget: Budget,
     earlier: Sequence[Prompt],
 ) -> "_Found":
@@ -187,56 +189,58 @@ def _find_winner(
     Raises:
         BudgetExhaustedError: The budget ended before anything could be chosen.
     """
-    from promptrl.selection.finalists import MAX_FINALISTS, choose_winner, unbelieved
+    from promptrl.selection.finalists import MAX_FINALISTS, choose_winner, without_posterior
     from promptrl.selection.pruning import calls_wanted, prune_winner
 
-    budget.reserve_share("validation", parts.plan.validation)
+    budget.reserve_share("validation", components.plan.validation)
     began_s = time.monotonic() - evaluator.asking_s
-    search = search_prompts(loaded, parts, run, evaluator, watch)
+    search = search_prompts(loaded, components, run, evaluator, progress)
     run.update(search_own_s=round(time.monotonic() - began_s - evaluator.asking_s, 3))
     if not search.candidates:
         raise BudgetExhaustedError("the budget ended before the first prompts were scored")
     first, *others = search.candidates
     believed = {candidate.prompt.prompt_id: candidate for candidate in search.candidates}
-    invited = [believed.get(p.prompt_id) or unbelieved(p, search.candidates[:MAX_FINALISTS]) for p in earlier]
+    invited = [believed.get(p.prompt_id) or without_posterior(p, search.candidates[:MAX_FINALISTS]) for p in earlier]
     candidates = [first, *invited, *others]
     likely = [candidate.prompt for candidate in candidates[:MAX_FINALISTS]]
     finals = choose_winner(
         candidates=candidates,
-        baseline=parts.space.baseline,
-        rows=parts.splits.validation,
+        baseline=components.space.baseline,
+        rows=components.splits.validation,
         evaluator=evaluator,
-        max_calls=max(parts.plan.finals, parts.plan.validation - calls_wanted(likely, parts.space)),
+        max_calls=max(components.plan.finals, components.plan.validation - calls_wanted(likely, components.space)),
         rng=np.random.default_rng(loaded.config.seed),
-        on_event=watch.on_search,
+        on_event=progress.on_search,
     )
     if not finals.leaderboard[0].rows:
         raise BudgetExhaustedError("the budget ended before the finalists could meet")
     left = evaluator.calls_left("validation")
-    pruning = prune_winner(finals.winner, parts.space, parts.splits.validation, evaluator, max_calls=left)
-    watch.calls_made("validation")
+    pruning = prune_winner(finals.winner, components.space, components.splits.validation, evaluator, max_calls=left)
+    progress.calls_made("validation")
     return _Found(search, finals, pruning)
 
 
 def _judge_folds(
-    loaded: LoadedConfig, parts: Parts, run: Run, evaluator: Evaluator, watch: Watch, budget: Budget
-) -> tuple[Meeting, list[JudgedFold]]:
+    loaded: LoadedConfig, components: Components, run: Run, evaluator: Evaluator, progress: Progress, budget: Budget
+) -> tuple[PairedComparison, list[JudgedFold]]:
     """Find a winner for each fold on the folds before it, with an equal share of the calls, and judge it there."""
 
     def find_winner(fold: Splits, earlier: Sequence[Prompt]) -> Prompt:
-        share = parts.of_fold(fold)
+        share = components.of_fold(fold)
         budget.reserve_share("search", share.plan.search)
-        found = _find_winner(loaded, share, run, evaluator, watch, budget, earlier)
+        found = _find_winner(loaded, share, run, evaluator, progress, budget, earlier)
         budget.release_share("search")
         return found.winner
 
-    return meet_fold_by_fold(parts.folds, find_winner, evaluator, parts.space.baseline, loaded.config.gate)
+    return validate_progressively(
+        components.folds, find_winner, evaluator, components.space.baseline, loaded.config.gate
+    )
 
 
-def _report(run: Run, result: Mapping[str, Any], parts: Parts) -> None:
+def _report(run: Run, result: Mapping[str, Any], components: Components) -> None:
     """Write the report; a fault in it must not lose a run that was paid for, so run.json says what it was."""
     try:
-        write_report(run, result, parts)
+        write_report(run, result, components)
     except PromptrlError:
         raise
     except Exception as error:

@@ -59,7 +59,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RankedAlgorithm:
     """What an algorithm reached.
 
     Attributes:
@@ -106,21 +106,21 @@ class Band:
     high: Floats
 
 
-def stand(runs: Sequence[BenchRun]) -> list[Standing]:
+def rank_algorithms(runs: Sequence[BenchRun]) -> list[RankedAlgorithm]:
     """One line per algorithm, the largest mean gain first."""
     known = [run.baseline_test for run in runs if run.baseline_test is not None]
     baseline = float(np.mean(known)) if known else None
     names = dict.fromkeys(run.algorithm for run in runs)
-    standings = [_stand(name, [run for run in runs if run.algorithm == name], baseline) for name in names]
-    return sorted(standings, key=lambda standing: -standing.gain.mean)
+    ranking = [_stand(name, [run for run in runs if run.algorithm == name], baseline) for name in names]
+    return sorted(ranking, key=lambda ranked: -ranked.gain.mean)
 
 
-def _stand(name: str, runs: Sequence[BenchRun], baseline: float | None) -> Standing:
+def _stand(name: str, runs: Sequence[BenchRun], baseline: float | None) -> RankedAlgorithm:
     gain = spread([run.gain for run in runs])
     timed = [1000 * run.own_s / run.search_calls for run in runs if run.own_s is not None and run.search_calls]
     if gain is None:
         raise ValueError(f"{name} has no run")
-    return Standing(
+    return RankedAlgorithm(
         algorithm=name,
         runs=len(runs),
         improved=sum(run.verdict == "improved" for run in runs),

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from promptrl.selection.pruning import MIN_CONFIRMING_ROWS, MIN_ROWS, Obstacle
+from promptrl.selection.pruning import MIN_CONFIRMING_ROWS, MIN_ROWS, SkipReason
 from promptrl.stats.main_effects import MIN_ANSWERS, MIN_EACH, MIN_UNLIKE, count_unlike
 
-_PRUNING: dict[Obstacle, str] = {
+_PRUNING: dict[SkipReason, str] = {
     "single": "Nothing was pruned: without its only edit the new prompt is yours.",
     "unasked": (
         f"Nothing was pruned: too few validation calls were left to leave out each edit on {MIN_ROWS} rows. "
@@ -57,6 +57,6 @@ def effects_note(uniform_scores: Sequence[float], missing: int) -> str | None:
     return None
 
 
-def pruning_note(obstacle: Obstacle | None) -> str | None:
+def pruning_note(obstacle: SkipReason | None) -> str | None:
     """Why the winner kept all its edits; None when it did not."""
     return None if obstacle is None else _PRUNING[obstacle]

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from promptrl.report import plots, wording
 from promptrl.report.curves import running_mean
-from promptrl.report.plots import Bar, Cell, Standing
+from promptrl.report.plots import Bar, Cell, PlottedScore
 from promptrl.report.record import RunRecord
 from promptrl.report.row_changes import Pair, flips, group_changes, paired_outcomes
 from promptrl.report.wording import Piece, printable, word_diff
@@ -100,15 +100,15 @@ def render_comparison(records: Sequence[RunRecord]) -> str:
             "improvement", _intervals(standings, "improvement", "points over the baseline")
         )
     runs = [{**_context(record), "figures": _own_figures(f"r{n}-", record)} for n, record in enumerate(records)]
-    meetings = list(_meetings(records))
-    return _environment().get_template("comparison.html").render(runs=runs, figures=figures, meetings=meetings)
+    comparisons = list(_comparisons(records))
+    return _environment().get_template("comparison.html").render(runs=runs, figures=figures, comparisons=comparisons)
 
 
 def _own_figures(prefix: str, record: RunRecord) -> dict[str, Figure]:
     return {name: _figure(name, draw, prefix) for name, (_, draw) in _figures(record).items()}
 
 
-def _meetings(records: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
+def _comparisons(records: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
     """The first run's winner against each other one's, on the test rows that both answered, with those that flipped."""
     first, *others = records
     for other in others:
@@ -120,7 +120,7 @@ def _meetings(records: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
             yield {
                 "first": first.run_id,
                 "later": other.run_id,
-                "line": _meeting_line(first.run_id, other.run_id, change, len(fixed), len(broken)),
+                "line": _comparison_line(first.run_id, other.run_id, change, len(fixed), len(broken)),
                 "fixed": [_example(first, pair) for pair in fixed[:MAX_FIXED]],
                 "broken": [_example(first, pair) for pair in broken[:MAX_FIXED]],
             }
@@ -133,12 +133,12 @@ def _is_same_row(row_id: str, first: RunRecord, other: RunRecord) -> bool:
     return first.info.get("data_hash") == other.info.get("data_hash")
 
 
-def meeting_lines(records: Sequence[RunRecord]) -> list[str]:
+def comparison_lines(records: Sequence[RunRecord]) -> list[str]:
     """What the test rows that both answered say of the first run's winner and each other one's, in sentences."""
-    return [meeting["line"] for meeting in _meetings(records)]
+    return [comparison["line"] for comparison in _comparisons(records)]
 
 
-def _meeting_line(first: str, later: str, change: Comparison, better: int, worse: int) -> str:
+def _comparison_line(first: str, later: str, change: Comparison, better: int, worse: int) -> str:
     return (
         f"On {change.rows} test rows that both answered, {later} scores {wording.points(change.difference)} points "
         f"against {first}, 95 % interval {wording.points(change.low)} to {wording.points(change.high)}; "
@@ -204,7 +204,7 @@ def _intervals(bars: Sequence[Bar], name: str, axis: str) -> Draw:
     return lambda is_narrow: plots.interval_plot(bars, is_narrow=is_narrow, name=name, axis=axis)
 
 
-def _standings(record: RunRecord, stages: Mapping[str, int]) -> Iterable[Standing]:
+def _standings(record: RunRecord, stages: Mapping[str, int]) -> Iterable[PlottedScore]:
     """Held-out scores, each in the middle of its stage."""
     place = float(stages["search"])
     for split in ("validation", "test"):
@@ -212,7 +212,7 @@ def _standings(record: RunRecord, stages: Mapping[str, int]) -> Iterable[Standin
             entry = record.result[label][split]
             if entry:
                 figures = entry["score"], entry["low"], entry["high"]
-                yield Standing(split, label == "winner", *figures, calls=place + share * stages[split])
+                yield PlottedScore(split, label == "winner", *figures, calls=place + share * stages[split])
         place += stages[split]
 
 

@@ -80,7 +80,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PlottedScore:
     """One prompt's score on one split; ``calls`` is where in the run it was taken."""
 
     split: str
@@ -142,7 +142,7 @@ def interval_plot(bars: Sequence[Bar], *, is_narrow: bool, name: str, axis: str)
     return _svg(draw, is_narrow=is_narrow, height_in=0.6 + per_bar * max(1, len(bars)), name=name)
 
 
-def curve_plot(curve: Curve, standings: Sequence[Standing], stages: Mapping[str, int], *, is_narrow: bool) -> str:
+def curve_plot(curve: Curve, standings: Sequence[PlottedScore], stages: Mapping[str, int], *, is_narrow: bool) -> str:
     """Scores of the search against calls with their band, and behind them the held-out scores with intervals."""
 
     def draw(axes: Axes) -> None:

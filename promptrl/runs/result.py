@@ -12,7 +12,7 @@ from promptrl.prompts.files import template_messages
 from promptrl.prompts.prompt import Prompt
 from promptrl.selection.finalists import Finalist
 from promptrl.stats.paired import Comparison, Verdict, mean_interval, paired_comparison, verdict
-from promptrl.stats.sequential import Course
+from promptrl.stats.sequential import SequentialResult
 
 FORMAT = 1
 
@@ -20,19 +20,19 @@ Outcomes = Sequence[Outcome | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Meeting:
+class PairedComparison:
     """Two prompts on the same held-out rows.
 
     Attributes:
         outcomes: Of "baseline" and "winner".
         comparison: Winner minus baseline; None when no row has both.
-        course: How it went when the rows were looked at as they came in, else None.
+        sequential: How it went when the rows were looked at as they came in, else None.
         calls_saved: Calls that were not needed then.
     """
 
     outcomes: Mapping[str, Outcomes]
     comparison: Comparison | None
-    course: Course | None = None
+    sequential: SequentialResult | None = None
     calls_saved: int = 0
 
 
@@ -58,7 +58,7 @@ def build_result(
     stop_reason: str,
     prompts: Mapping[str, Prompt],
     validated: Mapping[str, Outcomes],
-    tested: Meeting | None,
+    tested: PairedComparison | None,
     gate: GateConfig,
     spent: Spending,
     wall_s: float,
@@ -98,7 +98,7 @@ def build_result(
         "experiment": experiment,
         "status": "done",
         "stop_reason": stop_reason,
-        "verdict": decide(comparison, gate, is_same_prompt=is_same),
+        "verdict": decide_verdict(comparison, gate, is_same_prompt=is_same),
         **standings,
         "improvement": {
             "against": "baseline",
@@ -158,13 +158,13 @@ def paired_scores(challenger: Outcomes, reference: Outcomes) -> tuple[list[float
     return [ours[row] for row in shared], [theirs[row] for row in shared]
 
 
-def compare(challenger: Outcomes, reference: Outcomes, gate: GateConfig) -> Comparison | None:
+def compare_outcomes(challenger: Outcomes, reference: Outcomes, gate: GateConfig) -> Comparison | None:
     """Challenger minus reference, paired by row; None when no row has both."""
     ours, theirs = paired_scores(challenger, reference)
     return paired_comparison(ours, theirs, gate.confidence) if ours else None
 
 
-def decide(comparison: Comparison | None, gate: GateConfig, *, is_same_prompt: bool) -> Verdict:
+def decide_verdict(comparison: Comparison | None, gate: GateConfig, *, is_same_prompt: bool) -> Verdict:
     """The verdict of DESIGN.md, section 8; without rows to compare nothing is known."""
     if is_same_prompt:
         return "same"
@@ -173,18 +173,18 @@ def decide(comparison: Comparison | None, gate: GateConfig, *, is_same_prompt: b
     return verdict(comparison, min_improvement=gate.min_improvement, margin=gate.margin, is_baseline=False)
 
 
-def measured(meeting: Meeting | None) -> dict[str, Any] | None:
+def measured(paired: PairedComparison | None) -> dict[str, Any] | None:
     """A paired difference with its interval; None when there was nothing to measure.
 
     Where the rows were looked at as they came in, ``sequential`` says how that went.
     """
-    comparison = meeting.comparison if meeting else None
-    if meeting is None or comparison is None:
+    comparison = paired.comparison if paired else None
+    if paired is None or comparison is None:
         return None
-    course, sequential = meeting.course, None
-    if course is not None:
-        sequential = {"stop": course.stop, "looks": course.looks, "planned_rows": course.planned_rows}
-        sequential["calls_saved"] = meeting.calls_saved
+    looks, sequential = paired.sequential, None
+    if looks is not None:
+        sequential = {"stop": looks.stop, "looks": looks.looks, "planned_rows": looks.planned_rows}
+        sequential["calls_saved"] = paired.calls_saved
     return {
         "score": comparison.difference,
         "low": comparison.low,

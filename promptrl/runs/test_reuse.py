@@ -1,6 +1,6 @@
-"""Counts how often test rows have been looked at: every look makes their next verdict worth a little less.
+"""Counts how often test rows have been used: every reuse makes their next verdict worth a little less.
 
-One line per look in ``.looks.jsonl`` of the runs folder, appended and never changed; it outlives the runs. Rows are
+One line per use in ``.looks.jsonl`` of the runs folder, appended and never changed; it outlives the runs. Rows are
 known by their content, so other runs and other configs on the same test rows count too.
 """
 
@@ -14,35 +14,35 @@ from promptrl.tasks.dataset import Example, dataset_hash
 NAME = ".looks.jsonl"
 
 
-def count_looks(runs_dir: Path, rows: Iterable[Example]) -> int:
-    """How often these rows have been looked at so far."""
-    return len(_looks(runs_dir, dataset_hash(rows)))
+def count_uses(runs_dir: Path, rows: Iterable[Example]) -> int:
+    """How often these rows have been used so far."""
+    return len(_uses(runs_dir, dataset_hash(rows)))
 
 
-def record_look(runs_dir: Path, rows: Iterable[Example], subject: str) -> int:
-    """Write a look down.
+def record_use(runs_dir: Path, rows: Iterable[Example], subject: str) -> int:
+    """Write a use down.
 
     Args:
         runs_dir: The runs folder; made if need be.
         rows: The test rows.
-        subject: Who looks, such as a run's id: the same one is written down once, however often it is resumed.
+        subject: Who uses them, such as a run's id: the same one is written down once, however often it is resumed.
 
     Returns:
-        The number of this look, counted from 1.
+        The number of this use, counted from 1.
     """
     key = dataset_hash(rows)
-    looks = _looks(runs_dir, key)
-    if subject in looks:
-        return looks.index(subject) + 1
+    uses = _uses(runs_dir, key)
+    if subject in uses:
+        return uses.index(subject) + 1
     line = json.dumps({"rows": key, "subject": subject, "at": datetime.now(UTC).isoformat(timespec="seconds")})
     runs_dir.mkdir(parents=True, exist_ok=True)
     with (runs_dir / NAME).open("a", encoding="utf-8") as file:
         file.write(line + "\n")
-    return len(looks) + 1
+    return len(uses) + 1
 
 
-def _looks(runs_dir: Path, key: str) -> list[str]:
-    """Who looked at these rows, in order; a line that a killed process left torn is passed over."""
+def _uses(runs_dir: Path, key: str) -> list[str]:
+    """Who used these rows, in order; a line that a killed process left torn is passed over."""
     path = runs_dir / NAME
     if not path.is_file():
         return []

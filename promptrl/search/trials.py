@@ -32,7 +32,7 @@ class Record:
     tried: set[int] = field(default_factory=set)
 
 
-class Asker:
+class Trials:
     """Asks prompts on train rows and remembers the answers.
 
     A search works until ``is_over``: its calls are spent, another limit of the budget was hit, or someone said stop.

@@ -25,7 +25,7 @@ from promptrl.tasks.dataset import Example
 MAX_FINALISTS = 8
 MIN_ROWS = 2
 CAUTION = 1.5
-"""What the deviations of the search's beliefs are multiplied by: it is too sure of what it picked itself."""
+"""What the deviations of the search's posterior are multiplied by: it is too sure of what it picked itself."""
 NO_IDEA_SD = 0.5
 """Of a prompt that the search has no belief about."""
 PRIOR_VARIANCE, PRIOR_ROWS = 0.25, 2
@@ -131,7 +131,7 @@ def choose_winner(
         TargetError: The model can't be asked any more.
     """
     known = {c.prompt.prompt_id: c for c in reversed(candidates)}
-    own = known.pop(baseline.prompt_id, None) or unbelieved(baseline, candidates)
+    own = known.pop(baseline.prompt_id, None) or without_posterior(baseline, candidates)
     rivals = list(dict.fromkeys(c.prompt.prompt_id for c in candidates if c.prompt.prompt_id in known))
     size = _field_size(min(MAX_FINALISTS, len(rivals)), min(MIN_ROWS, len(rows)), max_calls)
     field = [known[prompt_id] for prompt_id in rivals[:size]]
@@ -146,7 +146,7 @@ def choose_winner(
     return race.result(alive)
 
 
-def unbelieved(prompt: Prompt, candidates: Sequence[Candidate]) -> Candidate:
+def without_posterior(prompt: Prompt, candidates: Sequence[Candidate]) -> Candidate:
     """A prompt that the search has no belief about, taken for as good as its candidates are, with little certainty."""
     mean = float(np.mean([candidate.mean for candidate in candidates])) if candidates else 0.0
     return Candidate(prompt, mean, NO_IDEA_SD, answers=0)
@@ -175,7 +175,7 @@ class _Race:
         empty = np.full(len(rows), np.nan)
         self.baseline = _Runner(baseline, empty.copy(), empty.copy())
         self.rivals = [_Runner(belief, empty.copy(), empty.copy()) for belief in rivals]
-        self._gains = self._believed_gains()
+        self._gains = self._posterior_gains()
         self.calls_used = 0
         self._rows = tuple(rows)
         self._rows_asked = 0
@@ -200,7 +200,7 @@ class _Race:
                 if outcome is not None:
                     runner.objectives[r], runner.scores[r] = outcome.objective, outcome.score
         self._rows_asked = last
-        self._gains = self._believed_gains()
+        self._gains = self._posterior_gains()
 
     def order(self, runner: _Runner) -> tuple[float, float]:
         """Sorts the better one first: by the gain now believed, then by length."""
@@ -236,7 +236,7 @@ class _Race:
         variance = (np.square(pairs - pairs.mean()).sum() + PRIOR_PAIR_SD**2) / len(pairs)
         return _Gap(float(pairs.mean()), float(np.sqrt(variance / len(pairs))), len(pairs))
 
-    def _believed_gains(self) -> dict[int, float]:
+    def _posterior_gains(self) -> dict[int, float]:
         """What everyone is believed to be better than the baseline by: posterior means, by identity of the runner."""
         runners = [self.baseline, *self.rivals]
         means = np.array([runner.belief.mean for runner in runners])

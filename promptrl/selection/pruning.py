@@ -36,7 +36,7 @@ LEAST_CALLS = 2 * MIN_ROWS + MIN_CONFIRMING_ROWS
 """Fewer can't prune even a winner of two edits."""
 ROUNDING = 1e-9
 
-Obstacle = Literal["single", "unasked", "unconfirmable", "needed", "refuted"]
+SkipReason = Literal["single", "unasked", "unconfirmable", "needed", "refuted"]
 """Why a winner keeps its edits: without its only one it is the baseline; too few calls to leave each out on a few rows;
 too few calls or rows to confirm that a shorter prompt scores the same; every edit is worth something, or its removal
 saves nothing; the shorter prompt scored less in the end, or may score much less.
@@ -70,7 +70,7 @@ class Pruning:
         change: Score of the pruned prompt minus the winner's, paired by row; None when nothing was pruned.
         tokens_before: About how many tokens the winner has.
         tokens_after: Likewise the pruned prompt.
-        obstacle: Why nothing was pruned; None when something was, or when the winner is the baseline.
+        skip_reason: Why nothing was pruned; None when something was, or when the winner is the baseline.
     """
 
     prompt: Prompt
@@ -78,13 +78,13 @@ class Pruning:
     change: Comparison | None
     tokens_before: float
     tokens_after: float
-    obstacle: Obstacle | None = None
+    skip_reason: SkipReason | None = None
 
 
-def unpruned(winner: Prompt, obstacle: Obstacle | None = None) -> Pruning:
+def unpruned(winner: Prompt, skip_reason: SkipReason | None = None) -> Pruning:
     """For a winner that nothing is asked about."""
     tokens = rough_tokens(winner.text)
-    return Pruning(winner, (), None, tokens, tokens, obstacle)
+    return Pruning(winner, (), None, tokens, tokens, skip_reason)
 
 
 def calls_wanted(candidates: Sequence[Prompt], space: EditSpace) -> int:
@@ -131,12 +131,12 @@ def _prune_winner(
         return unpruned(winner, "unasked")
     bench.ask(shorter)
     pruned, gone = _screened(winner, without, space, bench) if can_confirm else (winner, frozenset[int]())
-    obstacle = None if gone else _obstacle(winner, without, space, bench, can_confirm=can_confirm)
+    skip_reason = None if gone else _skip_reason(winner, without, space, bench, can_confirm=can_confirm)
     if can_confirm and not gone:
         bench.ask_more(shorter)
     worths = {edit: bench.compare(winner, prompt) for edit, prompt in without.items()}
     if gone and not bench.is_confirmed(pruned):
-        pruned, gone, obstacle = winner, frozenset(), "refuted"
+        pruned, gone, skip_reason = winner, frozenset(), "refuted"
     tokens = {edit: rough_tokens(winner.text) - rough_tokens(prompt.text) for edit, prompt in without.items()}
     edits = [
         EditInWinner(edit, worth, edit in gone, tokens[edit]) for edit, worth in worths.items() if worth is not None
@@ -147,7 +147,7 @@ def _prune_winner(
         change=bench.compare(pruned, winner) if gone else None,
         tokens_before=rough_tokens(winner.text),
         tokens_after=rough_tokens(pruned.text),
-        obstacle=obstacle,
+        skip_reason=skip_reason,
     )
 
 
@@ -176,9 +176,9 @@ def _screened(
     return _shortened(winner, idle, space, lambda p: bench.is_affordable(p) and bench.has_lost_nothing(p))
 
 
-def _obstacle(
+def _skip_reason(
     winner: Prompt, without: dict[int, Prompt], space: EditSpace, bench: "_Bench", *, can_confirm: bool
-) -> Obstacle:
+) -> SkipReason:
     """Why none of the edits that were left out is gone for good."""
     if len(space.edits_of(winner)) == 1:
         return "single"

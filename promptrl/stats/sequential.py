@@ -25,14 +25,14 @@ from promptrl.stats.betting import (
 )
 from promptrl.stats.paired import Comparison, paired_differences, verdict
 
-Stop = Literal["improved", "worse", "same", "futility", "rows"]
+SequentialStopReason = Literal["improved", "worse", "same", "futility", "rows"]
 
 FIRST_FUTILITY_SHARE = 0.25
 FUTILITY_CHANCE = 0.04
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class SequentialResult:
     """How a comparison in several looks went.
 
     Attributes:
@@ -45,7 +45,7 @@ class Course:
     comparison: Comparison
     planned_rows: int
     looks: int
-    stop: Stop
+    stop: SequentialStopReason
 
 
 class SequentialComparison:
@@ -65,9 +65,9 @@ class SequentialComparison:
         self._margin = margin
         self._differences = np.empty(0)
         self._low, self._high, self._p_value = -1.0, 1.0, 1.0
-        self._looks = 0
+        self._uses = 0
 
-    def look(self, challenger: Sequence[float], baseline: Sequence[float]) -> Stop | None:
+    def look(self, challenger: Sequence[float], baseline: Sequence[float]) -> SequentialStopReason | None:
         """Add a batch of rows and look.
 
         Args:
@@ -81,7 +81,7 @@ class SequentialComparison:
             ValueError: The lengths differ, there is no row, or a score lies outside [0, 1].
         """
         self._differences = np.append(self._differences, paired_differences(challenger, baseline))
-        self._looks += 1
+        self._uses += 1
         low, high = betting_interval(self._differences, self._confidence, self._planned)
         self._low, self._high = max(self._low, low), min(self._high, high)
         self._p_value = min(self._p_value, betting_p_value(self._differences, self._confidence, self._planned))
@@ -96,11 +96,11 @@ class SequentialComparison:
         is_futile = is_out_of_reach(wins.sum(), np.square(wins).sum(), wins.size, self._planned, self._confidence)
         return "futility" if is_futile and not self._may_be_same() else None
 
-    def course(self, stop: Stop) -> Course | None:
+    def result(self, stop: SequentialStopReason) -> SequentialResult | None:
         """What came of it; None when no row was looked at."""
-        if not self._looks:
+        if not self._uses:
             return None
-        return Course(self._comparison(), self._planned, self._looks, stop)
+        return SequentialResult(self._comparison(), self._planned, self._uses, stop)
 
     def _comparison(self) -> Comparison:
         mean = float(self._differences.mean())
@@ -150,7 +150,7 @@ def stopping_rows(
         min_improvement: The gate's.
 
     Returns:
-        stops: Shape (comparisons,), of ``Stop``.
+        stops: Shape (comparisons,), of ``SequentialStopReason``.
         rows: Shape (comparisons,): rows used.
     """
     planned = differences.shape[1]

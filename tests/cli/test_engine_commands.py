@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from promptrl.config import load_config
-from promptrl.experiment.build import build_parts
-from promptrl.experiment.cost_bound import forecast, longest_prompt, prompt_bound
+from promptrl.experiment.build import build_components
+from promptrl.experiment.cost_bound import cost_bound, longest_prompt, prompt_bound
 from promptrl.llm.base import Completion
 from promptrl.llm.engine.cache import Cache
 from tests.commandline import promptrl
@@ -60,11 +60,11 @@ def test_plan_says_it_in_words(tmp_path: Path) -> None:
 def test_the_longest_prompt_is_the_longest_of_all(tmp_path: Path) -> None:
     """By looking at every prompt of the space."""
     loaded = load_config(write_experiment(tmp_path), [])
-    parts = build_parts(loaded)
-    rows = parts.splits.test[:1]
-    found = prompt_bound(longest_prompt(parts.space, rows[0]), rows)
-    assert found == max(prompt_bound(prompt, rows) for prompt in parts.space.enumerate())
-    assert forecast(loaded, parts).longest_prompt_tokens >= found
+    components = build_components(loaded)
+    rows = components.splits.test[:1]
+    found = prompt_bound(longest_prompt(components.space, rows[0]), rows)
+    assert found == max(prompt_bound(prompt, rows) for prompt in components.space.enumerate())
+    assert cost_bound(loaded, components).longest_prompt_tokens >= found
 
 
 def test_doctor_reports_what_a_target_is_like(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from promptrl.console.doctor import show_checkup
-from promptrl.experiment.doctor import Checkup
+from promptrl.console.doctor import show_diagnosis
+from promptrl.experiment.doctor import Diagnosis
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,6 @@ def test_what_costs_nothing_has_no_unknown_price(
     price: tuple[float, float] | None, cost_usd: float | None, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A model in this process is free; of a server without a price nothing is known."""
-    checkup = Checkup("m", "4", None, "stop", (0.1, 0.1), 9, 1, True, {}, cost_usd, price, ())
-    show_checkup(checkup, as_json=False)
+    diagnosis = Diagnosis("m", "4", None, "stop", (0.1, 0.1), 9, 1, True, {}, cost_usd, price, ())
+    show_diagnosis(diagnosis, as_json=False)
     assert f"price: {told}" in capsys.readouterr().out

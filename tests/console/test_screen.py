@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from promptrl.console.screen import tell
+from promptrl.console.screen import print_markup
 
 PATH = "/" + "/".join(f"folder-{i}" for i in range(12))
 
@@ -12,7 +12,7 @@ PATH = "/" + "/".join(f"folder-{i}" for i in range(12))
 def _shown(*, is_terminal: bool) -> list[str]:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=is_terminal, width=80, color_system=None)
-    tell(f"a message of several words with a path {PATH} that goes on " + "and on " * 12, console)
+    print_markup(f"a message of several words with a path {PATH} that goes on " + "and on " * 12, console)
     return screen.getvalue().rstrip("\n").split("\n")
 
 

@@ -27,7 +27,7 @@ def bench(config: Path, *arguments: object) -> Result:
 def no_reports() -> Iterator[None]:
     """Leave out the runs' report pages, which take most of a small run's time and are tested by themselves."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("promptrl.experiment.train.write_report", lambda run, result, parts: None)
+        patch.setattr("promptrl.experiment.train.write_report", lambda run, result, components: None)
         yield
 
 
@@ -50,10 +50,10 @@ def test_every_algorithm_runs_with_every_seed_at_the_same_budget(benched: tuple[
         r["run_id"] for r in shown["runs"]
     }
     assert not list(config.parent.glob("runs/bench-toy/*/policy.zip"))
-    for standing in shown["algorithms"]:
-        gains = [run["gain"] for run in shown["runs"] if run["algorithm"] == standing["algorithm"]]
-        assert standing["gain"]["mean"] == pytest.approx(sum(gains) / 2)
-        assert standing["own_s_per_1000_calls"] >= 0
+    for ranked in shown["algorithms"]:
+        gains = [run["gain"] for run in shown["runs"] if run["algorithm"] == ranked["algorithm"]]
+        assert ranked["gain"]["mean"] == pytest.approx(sum(gains) / 2)
+        assert ranked["own_s_per_1000_calls"] >= 0
     assert shown["algorithms"][0]["gain"]["mean"] > 0.5
 
 

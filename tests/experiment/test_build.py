@@ -9,7 +9,7 @@ import pytest
 from promptrl.config import load_config
 from promptrl.errors import ConfigError
 from promptrl.experiment import build
-from promptrl.experiment.build import build_parts
+from promptrl.experiment.build import build_components
 from promptrl.experiment.call_plan import plan_calls
 from promptrl.selection.pruning import LEAST_CALLS, MIN_CONFIRMING_ROWS
 from tests.servers.toy_model import CONFIG, write_experiment
@@ -18,7 +18,7 @@ from tests.servers.toy_model import CONFIG, write_experiment
 def problems_of(config: Path, *overrides: str) -> dict[str, str]:
     """What is wrong, by key."""
     with pytest.raises(ConfigError) as caught:
-        build_parts(load_config(config, overrides))
+        build_components(load_config(config, overrides))
     return {problem.key: f"{problem.message} ({problem.hint})" for problem in caught.value.problems}
 
 
@@ -41,7 +41,7 @@ def test_data_that_can_not_be_read_does_not_make_the_prompt_wrong(tmp_path: Path
     """Where demonstrations are all that may change, the lack of them is not told as a second fault."""
     slots = CONFIG[CONFIG.index("  slots:") : CONFIG.index("edits:")]
     config = write_experiment(tmp_path, CONFIG.replace(slots, "  slots: {task: [Add.]}\n  demonstrations: {max: 2}\n"))
-    assert build_parts(load_config(config)).space.n_edits > 0
+    assert build_components(load_config(config)).space.n_edits > 0
     assert set(problems_of(config, "dataset.path=missing.csv")) == {"dataset.path"}
 
 
@@ -51,7 +51,7 @@ def test_a_replay_file_must_be_there(tmp_path: Path) -> None:
     problems = problems_of(config, "target={type: replay, path: log.jsonl}")
     assert str(tmp_path / "log.jsonl") in problems["target.path"]
     (tmp_path / "log.jsonl").write_text("")
-    assert build_parts(load_config(config, ["target={type: replay, path: log.jsonl}"])).plan.total == 900
+    assert build_components(load_config(config, ["target={type: replay, path: log.jsonl}"])).plan.total == 900
 
 
 def test_tensorboard_must_be_installed_when_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,7 +59,7 @@ def test_tensorboard_must_be_installed_when_asked_for(tmp_path: Path, monkeypatc
     config = write_experiment(tmp_path)
     monkeypatch.setattr(build, "find_spec", lambda name: None if name == "tensorboard" else find_spec(name))
     assert "promptrl[tensorboard]" in problems_of(config, "trackers=[tensorboard]")["trackers"]
-    assert build_parts(load_config(config)).plan.total == 900
+    assert build_components(load_config(config)).plan.total == 900
 
 
 @pytest.mark.parametrize(
@@ -84,14 +84,15 @@ def test_optuna_must_be_installed_for_tpe(tmp_path: Path, monkeypatch: pytest.Mo
     config = write_experiment(tmp_path)
     monkeypatch.setattr(build, "find_spec", lambda name: None if name == "optuna" else find_spec(name))
     assert "promptrl[tpe]" in problems_of(config, "algorithm.name=tpe")["algorithm.name"]
-    assert build_parts(load_config(config, ["algorithm.name=random"])).plan.total == 900
+    assert build_components(load_config(config, ["algorithm.name=random"])).plan.total == 900
 
 
 def test_runs_with_other_seeds_have_the_same_test_rows(tmp_path: Path) -> None:
     """Else a history of nights would not know what it looked at; the division has a seed of its own."""
     config = write_experiment(tmp_path)
     splits = [
-        build_parts(load_config(config, [override])).splits for override in ("seed=0", "seed=1", "dataset.split_seed=1")
+        build_components(load_config(config, [override])).splits
+        for override in ("seed=0", "seed=1", "dataset.split_seed=1")
     ]
     assert splits[0] == splits[1]
     assert splits[0].test != splits[2].test
@@ -101,7 +102,7 @@ def test_the_gate_decides_what_the_test_rows_can_show(tmp_path: Path) -> None:
     """A stricter or a sequential gate needs a larger improvement."""
     config = write_experiment(tmp_path)
     plain, strict, sequential = (
-        build_parts(load_config(config, overrides)).power.smallest_improvement
+        build_components(load_config(config, overrides)).power.smallest_improvement
         for overrides in ([], ["gate.confidence=0.99"], ["gate.sequential=true"])
     )
     assert 0 < (plain or 0) < min(strict or 0, sequential or 0)
@@ -142,7 +143,7 @@ def test_demonstrations_follow_the_edited_template(tmp_path: Path) -> None:
     """A sentence that the search drops from a ``text:`` template is in no demonstration either."""
     prompt = 'prompt: {text: "Be chatty. Add the numbers. {question}", demonstrations: {max: 2}}\nedits:'
     config = write_experiment(tmp_path, re.sub(r"prompt:.*?edits:", lambda _: prompt, CONFIG, flags=re.DOTALL))
-    built = build_parts(load_config(config))
+    built = build_components(load_config(config))
     shown = built.space.baseline
     for kind in ("add_demonstration", "drop_phrase"):
         shown = next(edit for edit in built.space.edits if edit.kind == kind).apply(shown)

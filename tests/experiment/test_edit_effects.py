@@ -16,7 +16,7 @@ from promptrl.report.notes import effects_note, pruning_note
 from promptrl.runs.folder import Run
 from promptrl.runs.outcome_file import OutcomeFile
 from promptrl.search.result import Decision
-from promptrl.selection.pruning import Obstacle, unpruned
+from promptrl.selection.pruning import SkipReason, unpruned
 from promptrl.stats.main_effects import MIN_ANSWERS, MIN_UNLIKE
 from tests.search.landscape import chosen, make_space
 
@@ -112,8 +112,8 @@ def test_edits_without_an_effect_are_counted(right: int, missing: int, words: st
     assert note is None if words is None else words in str(note)
 
 
-@pytest.mark.parametrize("obstacle", get_args(Obstacle))
-def test_every_obstacle_to_pruning_has_words(obstacle: Obstacle) -> None:
+@pytest.mark.parametrize("obstacle", get_args(SkipReason))
+def test_every_obstacle_to_pruning_has_words(obstacle: SkipReason) -> None:
     """That nothing was pruned, and why."""
     assert str(pruning_note(obstacle)).startswith("Nothing was pruned: ")
     assert pruning_note(None) is None

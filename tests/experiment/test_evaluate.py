@@ -7,7 +7,7 @@ import pytest
 
 from promptrl.config import GateConfig
 from promptrl.experiment.evaluate import read_prompt
-from promptrl.experiment.test_stage import meet
+from promptrl.experiment.test_stage import compare_prompts
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 from tests.servers.simulated_world import World, live_through
 
@@ -56,7 +56,7 @@ def test_a_gate_that_looks_as_rows_come_in_asks_fewer() -> None:
     world = World(rng, 64, 0.6, (100, 100, 400))
     night = live_through(world, GateConfig(sequential=True), rng)
     assert night.meeting is not None
-    course = night.meeting.course
+    course = night.meeting.sequential
     assert course is not None
     assert (course.stop, course.comparison.rows % 8) == ("improved", 0)
     assert course.comparison.rows == len(night.meeting.outcomes["baseline"]) < course.planned_rows == 400
@@ -68,10 +68,10 @@ def test_a_target_that_takes_all_rows_at_once_is_looked_at_all_the_same() -> Non
     world = World(rng, 64, 0.6, (100, 100, 400))
     best = int(np.argmax(world.true_scores))
     prompts = {"baseline": world.prompts[0], "winner": world.prompts[best]}
-    met = meet(world, prompts, world.test, "test", GateConfig(sequential=True), look_rows=1000)  # type: ignore[arg-type]
-    assert met.course is not None
-    assert met.course.stop == "improved"
-    assert len(met.outcomes["winner"]) < 400
+    paired = compare_prompts(world, prompts, world.test, "test", GateConfig(sequential=True), look_rows=1000)  # type: ignore[arg-type]
+    assert paired.sequential is not None
+    assert paired.sequential.stop == "improved"
+    assert len(paired.outcomes["winner"]) < 400
 
 
 @pytest.mark.parametrize("is_sequential", [False, True])
@@ -80,8 +80,8 @@ def test_repeated_answers_cost_calls_but_make_no_rows(is_sequential: bool) -> No
     world = World(np.random.default_rng(0), 2, 0.0, (1, 1, 40))
     gate = GateConfig(repeats=3, sequential=is_sequential)
     prompts = {"baseline": world.prompts[0], "winner": world.prompts[1]}
-    met = meet(world, prompts, world.test, "test", gate, look_rows=10)  # type: ignore[arg-type]
-    assert met.comparison is not None
-    assert len(met.outcomes["winner"]) == 3 * met.comparison.rows
-    assert met.calls_saved == (6 * (40 - met.comparison.rows) if is_sequential else 0)
-    assert met.comparison.rows < 40 if is_sequential else met.comparison.rows == 40
+    paired = compare_prompts(world, prompts, world.test, "test", gate, look_rows=10)  # type: ignore[arg-type]
+    assert paired.comparison is not None
+    assert len(paired.outcomes["winner"]) == 3 * paired.comparison.rows
+    assert paired.calls_saved == (6 * (40 - paired.comparison.rows) if is_sequential else 0)
+    assert paired.comparison.rows < 40 if is_sequential else paired.comparison.rows == 40

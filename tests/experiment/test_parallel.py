@@ -43,7 +43,7 @@ def comparable(runs: Path, name: str) -> dict[str, Any]:
     return result
 
 
-class Meeting:
+class PairedComparison:
     """Answers as the toy model, but nobody before so many questions are there at the same time."""
 
     def __init__(self, most: int) -> None:
@@ -76,7 +76,7 @@ def test_runs_at_the_same_time_have_the_results_of_runs_alone(tmp_path: Path) ->
 
 def test_runs_fill_the_concurrency_together(tmp_path: Path) -> None:
     """The first batch of a run is eight questions: the server does not answer before there are twelve."""
-    meeting = Meeting(12)
+    meeting = PairedComparison(12)
     with OpenAIServer(meeting.answer) as server:
         done = train(write_configs(tmp_path, server), tmp_path / "runs")
     assert done.exit_code == 0, done.stderr

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from promptrl.config import GateConfig
-from promptrl.experiment.test_stage import meet_fold_by_fold
+from promptrl.experiment.test_stage import validate_progressively
 from promptrl.prompts.prompt import Prompt
-from promptrl.runs.result import Meeting
+from promptrl.runs.result import PairedComparison
 from promptrl.stats.paired import verdict
 from promptrl.tasks.splits import Splits
 from tests.servers.simulated_world import World
 
 
-def meet(world: World, folds: int) -> tuple[Meeting, list[str]]:
+def compare(world: World, folds: int) -> tuple[PairedComparison, list[str]]:
     """The greediest search there is, the best mean on all rows seen, judged fold by fold."""
     parts = np.array_split(np.array(world.train, dtype=object), folds)
     winners: list[str] = []
@@ -26,31 +26,33 @@ def meet(world: World, folds: int) -> tuple[Meeting, list[str]]:
         winners.append(best.prompt_id)
         return best
 
-    meeting, judged = meet_fold_by_fold(splits, find_winner, world, world.prompts[0], GateConfig())  # type: ignore[arg-type]
-    return meeting, [fold.prompt.prompt_id for fold in judged]
+    paired, judged = validate_progressively(splits, find_winner, world, world.prompts[0], GateConfig())  # type: ignore[arg-type]
+    return paired, [fold.prompt.prompt_id for fold in judged]
 
 
-def improved(meeting: Meeting) -> bool:
+def improved(paired: PairedComparison) -> bool:
     """Whether it would be promoted."""
-    assert meeting.comparison is not None
-    return verdict(meeting.comparison, min_improvement=0, margin=0.02, is_baseline=False) == "improved"
+    assert paired.comparison is not None
+    return verdict(paired.comparison, min_improvement=0, margin=0.02, is_baseline=False) == "improved"
 
 
 def test_folds_are_judged_in_order_and_put_together() -> None:
     """Three of four folds, each by the winner on those before."""
     world = World(np.random.default_rng(0), 8, 0.5, (40, 1, 1))
-    meeting, winners = meet(world, 4)
-    assert meeting.comparison is not None
-    assert (meeting.comparison.rows, meeting.comparison.method, len(winners)) == (30, "folds", 3)
-    assert [o.row_id for o in meeting.outcomes["winner"] if o] == [row.id for row in world.train[10:]]
-    assert [o.prompt_id for o in meeting.outcomes["winner"] if o] == [winner for winner in winners for _ in range(10)]
-    assert {o.prompt_id for o in meeting.outcomes["baseline"] if o} == {world.prompts[0].prompt_id}
+    paired, winners = compare(world, 4)
+    assert paired.comparison is not None
+    assert (paired.comparison.rows, paired.comparison.method, len(winners)) == (30, "folds", 3)
+    assert [o.row_id for o in paired.outcomes["winner"] if o] == [row.id for row in world.train[10:]]
+    assert [o.prompt_id for o in paired.outcomes["winner"] if o] == [winner for winner in winners for _ in range(10)]
+    assert {o.prompt_id for o in paired.outcomes["baseline"] if o} == {world.prompts[0].prompt_id}
 
 
 @pytest.mark.parametrize("rows", [16, 60])
 def test_equal_prompts_are_seldom_promoted_on_few_rows(rows: int) -> None:
     """With 64 equal candidates and ten folds, where ordinary cross-validation promotes one in twelve."""
-    nights = [meet(World(np.random.default_rng(n), 64, 0.0, (rows, 1, 1)), min(10, rows // 4))[0] for n in range(120)]
+    nights = [
+        compare(World(np.random.default_rng(n), 64, 0.0, (rows, 1, 1)), min(10, rows // 4))[0] for n in range(120)
+    ]
     assert sum(map(improved, nights)) <= 0.025 * 120
 
 
@@ -59,5 +61,5 @@ def test_a_clear_gain_is_found_on_sixty_rows() -> None:
     found = 0
     for n in range(40):
         world = World(np.random.default_rng(n), 32, 0.6, (60, 1, 1))
-        found += improved(meet(world, 4)[0])
+        found += improved(compare(world, 4)[0])
     assert found > 20

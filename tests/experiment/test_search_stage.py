@@ -9,14 +9,14 @@ from typer.testing import CliRunner
 
 from promptrl.cli import app
 from promptrl.runs.folder import Run, RunsFolder
-from promptrl.search.agents.build import BUILTIN_POLICY
+from promptrl.search.planned.search import BUILTIN_POLICY
 from tests.servers.toy_model import write_experiment
 
 
 @pytest.fixture(autouse=True)
 def no_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the report pages, which take most of a small run's time."""
-    monkeypatch.setattr("promptrl.experiment.train.write_report", lambda run, result, parts: None)
+    monkeypatch.setattr("promptrl.experiment.train.write_report", lambda run, result, components: None)
 
 
 def trained(folder: Path, *overrides: str) -> Run:

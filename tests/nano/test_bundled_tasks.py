@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from promptrl.config import load_config
-from promptrl.experiment.build import Parts, build_parts
+from promptrl.experiment.build import Components, build_components
 from promptrl.llm.targets.local import LocalTarget
 from promptrl.nano.inputs import is_held_out
 from promptrl.nano.tasks import BUNDLED, DATA, bundled_text
@@ -82,12 +82,12 @@ def test_every_step_to_a_good_prompt_is_rewarded(task: str, nano: LocalTarget) -
     assert values[-1] >= values[0] + 0.55
 
 
-def parts_of(name: str) -> Parts:
+def parts_of(name: str) -> Components:
     """The parts of a bundled config."""
-    return build_parts(load_config(CONFIGS / f"{name}.yaml"))
+    return build_components(load_config(CONFIGS / f"{name}.yaml"))
 
 
-async def objectives(target: LocalTarget, parts: Parts, prompts: list[Prompt]) -> list[float]:
+async def objectives(target: LocalTarget, parts: Components, prompts: list[Prompt]) -> list[float]:
     """Mean objective of each prompt on the first train rows."""
     rows = parts.splits.train[:N_ROWS]
     params = {"temperature": 0, "max_tokens": 48}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from promptrl.report.benchmark import BenchRun, SearchPath, band, draw_bands, spread, stand
+from promptrl.report.benchmark import BenchRun, SearchPath, band, draw_bands, rank_algorithms, spread
 
 
 def bench_run(algorithm, seed=0, *, test=0.5, gain=0.2, own_s=1.0, **rest):
@@ -29,7 +29,7 @@ def path(calls, best):
 def test_the_largest_mean_gain_stands_first():
     """Means and spreads are per algorithm."""
     runs = [bench_run("a", 0, gain=0.1), bench_run("b", 0, gain=0.3), bench_run("a", 1, gain=0.2)]
-    first, second = stand(runs)
+    first, second = rank_algorithms(runs)
     assert (first.algorithm, second.algorithm, second.runs) == ("b", "a", 2)
     assert second.gain.mean == pytest.approx(0.15)
     assert second.gain.sd == pytest.approx(np.std([0.1, 0.2], ddof=1))
@@ -41,8 +41,8 @@ def test_a_winner_that_is_the_baseline_has_the_baselines_test_score():
     """It was not asked in that run, but another run of the benchmark knows it."""
     won = bench_run("a", 0, test=0.9)
     kept = bench_run("b", 0, test=None, baseline_test=None, gain=0.0, verdict="same")
-    assert stand([won, kept])[1].test.mean == 0.3
-    assert stand([kept])[0].test is None
+    assert rank_algorithms([won, kept])[1].test.mean == 0.3
+    assert rank_algorithms([kept])[0].test is None
 
 
 def test_spread_leaves_out_what_is_unknown():

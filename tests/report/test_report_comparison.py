@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from promptrl.report.page import meeting_lines, render_comparison
+from promptrl.report.page import comparison_lines, render_comparison
 from promptrl.tasks.dataset import Example
 from tests.report.finished_run import HOSTILE, Page, make_record
 
@@ -50,14 +50,14 @@ def test_rows_that_tell_two_winners_apart_are_shown() -> None:
     answers = [replace(o, score=0.0) if o.row_id in ("r0", "r1") and o.prompt_id == "b" else o for o in answers]
     other = replace(record, run_id="toy-0002", outcomes=answers)
     text = " ".join(Page(render_comparison([record, other])).text.split())
-    (line,) = meeting_lines([record, other])
+    (line,) = comparison_lines([record, other])
     assert "toy-0002 scores −2.5 points against toy-0001" in line
     assert "; 1 row better, 2 worse." in line
     assert line.replace("\u00a0", " ") in text
     assert "Rows on which toy-0001 and toy-0002 differ" in text
     assert "30? plainly wrong" in text
     foreign = {row: Example(row, {"question": "Something else"}, "1", {}) for row in record.examples}
-    assert meeting_lines([record, replace(other, examples=foreign)]) == []
+    assert comparison_lines([record, replace(other, examples=foreign)]) == []
     gone = replace(other, examples={})
-    assert len(meeting_lines([record, gone])) == 1
-    assert meeting_lines([record, replace(gone, info={"data_hash": "other"})]) == []
+    assert len(comparison_lines([record, gone])) == 1
+    assert comparison_lines([record, replace(gone, info={"data_hash": "other"})]) == []

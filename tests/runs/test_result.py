@@ -5,7 +5,7 @@ import pytest
 from promptrl.config import GateConfig
 from promptrl.evaluation.outcome import Outcome
 from promptrl.llm.base import Completion
-from promptrl.runs.result import Meeting, compare, decide, measured, scores_by_row, summarise
+from promptrl.runs.result import PairedComparison, compare_outcomes, decide_verdict, measured, scores_by_row, summarise
 
 GATE = GateConfig()
 
@@ -36,24 +36,24 @@ def test_rows_that_either_lacks_are_left_out() -> None:
     """Pairs are made by row, not by place."""
     ours = [None, *outcomes(("b", 1.0), ("c", 1.0), ("d", 1.0))]
     theirs = [*outcomes(("a", 0.0)), None, *outcomes(("d", 0.0), ("c", 1.0))]
-    comparison = compare(ours, theirs, GATE)
+    comparison = compare_outcomes(ours, theirs, GATE)
     assert comparison is not None
     assert (comparison.rows, comparison.difference) == (2, 0.5)
-    assert compare(ours, [None], GATE) is None
+    assert compare_outcomes(ours, [None], GATE) is None
 
 
 @pytest.mark.parametrize(("is_same_prompt", "verdict"), [(True, "same"), (False, "inconclusive")])
 def test_without_rows_nothing_is_known(is_same_prompt: bool, verdict: str) -> None:
     """But that a prompt is the same as itself."""
-    assert decide(None, GATE, is_same_prompt=is_same_prompt) == verdict
+    assert decide_verdict(None, GATE, is_same_prompt=is_same_prompt) == verdict
     assert measured(None) is None
-    assert measured(Meeting({}, None)) is None
+    assert measured(PairedComparison({}, None)) is None
 
 
 def test_the_confidence_of_the_gate_is_said() -> None:
     """With interval, rows and method."""
     gate = GateConfig(confidence=0.99)
     ours, theirs = outcomes(*((f"r{i}", 1.0) for i in range(20))), outcomes(*((f"r{i}", 0.0) for i in range(20)))
-    told = measured(Meeting({"winner": ours, "baseline": theirs}, compare(ours, theirs, gate)))
+    told = measured(PairedComparison({"winner": ours, "baseline": theirs}, compare_outcomes(ours, theirs, gate)))
     assert told is not None
     assert (told["confidence"], told["rows"], told["method"], told["sequential"]) == (0.99, 20, "exact", None)

@@ -5,7 +5,7 @@ import pytest
 
 from promptrl.errors import BudgetExhaustedError
 from promptrl.search.live.episodes import Episodes
-from promptrl.search.trials import Asker
+from promptrl.search.trials import Trials
 from tests.search.landscape import TableEvaluator, make_rows, make_space
 
 
@@ -28,11 +28,11 @@ class CutShort(TableEvaluator):
 def test_answers_of_a_batch_that_was_cut_short_count():
     """They are paid for; the search is over."""
     space, rows = make_space(), make_rows(10)
-    asker = Asker(space, CutShort(3), rows)
-    answers = asker.ask([(space.baseline, r) for r in range(10)])
+    trials = Trials(space, CutShort(3), rows)
+    answers = trials.ask([(space.baseline, r) for r in range(10)])
     assert np.isnan(answers).tolist() == [False] * 3 + [True] * 7
-    assert len(asker.records[space.baseline.prompt_id].objectives) == 3
-    assert (asker.is_over, asker.stop_reason) == (True, "budget")
+    assert len(trials.records[space.baseline.prompt_id].objectives) == 3
+    assert (trials.is_over, trials.stop_reason) == (True, "budget")
 
 
 def test_live_episodes_learn_from_them_too():

@@ -15,10 +15,10 @@ PROMPTS = list(SPACE.enumerate())
 BASELINE = PROMPTS[0]
 
 
-def race(values, *, max_calls=1000, rows=60, noise=0.0, candidates=None, beliefs=None, **rest):
+def race(values, *, max_calls=1000, rows=60, noise=0.0, candidates=None, posterior=None, **rest):
     """Run the finals; ``values`` gives the true objective by prompt id, 0.5 where it is silent.
 
-    The search believes nothing of anyone, except (mean, sd) in ``beliefs`` by prompt id.
+    The search believes nothing of anyone, except (mean, sd) in ``posterior`` by prompt id.
     """
 
     def value(prompt, row):
@@ -28,7 +28,7 @@ def race(values, *, max_calls=1000, rows=60, noise=0.0, candidates=None, beliefs
 
     evaluator = TableEvaluator(rest.pop("value", value), validation=max_calls)
     candidates = PROMPTS[1:9] if candidates is None else candidates
-    believed = [Candidate(p, *(beliefs or {}).get(p.prompt_id, (0.5, NO_IDEA_SD)), answers=0) for p in candidates]
+    believed = [Candidate(p, *(posterior or {}).get(p.prompt_id, (0.5, NO_IDEA_SD)), answers=0) for p in candidates]
     result = choose_winner(believed, BASELINE, make_rows(rows), evaluator, max_calls, np.random.default_rng(0), **rest)
     return result, evaluator
 
@@ -135,8 +135,8 @@ def test_belief_decides_between_equals_and_gives_way_to_answers():
     chances = {PROMPTS[2].prompt_id: 0.8, PROMPTS[3].prompt_id: 0.55}
     rivals = [PROMPTS[2], PROMPTS[3]]
     wrong = {PROMPTS[2].prompt_id: (0.5, 0.05), PROMPTS[3].prompt_id: (0.75, 0.05)}
-    few, _ = race(chances, rows=4, candidates=rivals, beliefs=wrong)
-    many, _ = race(chances, rows=600, max_calls=3000, candidates=rivals, beliefs=wrong)
+    few, _ = race(chances, rows=4, candidates=rivals, posterior=wrong)
+    many, _ = race(chances, rows=600, max_calls=3000, candidates=rivals, posterior=wrong)
     assert few.winner == PROMPTS[3]
     assert many.winner == PROMPTS[2]
 
@@ -145,7 +145,7 @@ def test_sure_belief_is_worth_what_its_rows_are():
     """What is believed afterwards lies between belief and rows, nearer to what is more precise."""
     values = {PROMPTS[2].prompt_id: 0.7}
     gains = [
-        race(values, rows=30, candidates=[PROMPTS[2]], beliefs={PROMPTS[2].prompt_id: (0.9, sd)})[0].leaderboard[0]
+        race(values, rows=30, candidates=[PROMPTS[2]], posterior={PROMPTS[2].prompt_id: (0.9, sd)})[0].leaderboard[0]
         for sd in (0.005, 0.05, 0.5)
     ]
     assert all(gain.difference == pytest.approx(0.2) for gain in gains)
@@ -155,8 +155,8 @@ def test_sure_belief_is_worth_what_its_rows_are():
 def test_belief_alone_does_not_beat_the_baseline():
     """A long prompt that the search praised and that shows no lead on the validation rows is not worth a test."""
     praised = {PROMPTS[5].prompt_id: (0.9, 0.02)}
-    level, _ = race({}, rows=10, candidates=[PROMPTS[5]], beliefs=praised)
-    ahead, _ = race({PROMPTS[5].prompt_id: 0.6}, rows=10, candidates=[PROMPTS[5]], beliefs=praised)
+    level, _ = race({}, rows=10, candidates=[PROMPTS[5]], posterior=praised)
+    ahead, _ = race({PROMPTS[5].prompt_id: 0.6}, rows=10, candidates=[PROMPTS[5]], posterior=praised)
     assert (level.winner, ahead.winner) == (BASELINE, PROMPTS[5])
 
 
@@ -182,11 +182,11 @@ def test_every_round_is_reported():
 def test_the_leader_that_is_shown_is_ahead_by_what_is_shown():
     """Also where belief holds another one, who is not ahead on these rows, for the better one."""
     events = []
-    beliefs = {PROMPTS[1].prompt_id: (0.9, 0.02)}
+    posterior = {PROMPTS[1].prompt_id: (0.9, 0.02)}
     race(
         {PROMPTS[1].prompt_id: 0.45, PROMPTS[2].prompt_id: 0.6},
         candidates=PROMPTS[1:3],
-        beliefs=beliefs,
+        posterior=posterior,
         on_event=events.append,
     )
     assert events[-1].alive[0] == PROMPTS[2].prompt_id

@@ -90,7 +90,7 @@ def test_calls_that_can_not_confirm_a_pruning_say_what_edits_are_worth() -> None
     found = prune_winner(winner, space, ROWS, evaluator, max_calls=52)
     assert found.prompt == winner
     assert {e.worth.rows for e in found.edits} == {17}
-    assert found.obstacle == "unconfirmable"
+    assert found.skip_reason == "unconfirmable"
 
 
 def test_a_small_share_of_the_calls_is_enough_to_prune() -> None:
@@ -104,7 +104,7 @@ def test_a_small_share_of_the_calls_is_enough_to_prune() -> None:
     assert found.prompt == with_edits(space, "o0_1", "o1_2")
     assert found.change is not None
     assert found.change.rows == MIN_ROWS + MIN_CONFIRMING_ROWS
-    assert found.obstacle is None
+    assert found.skip_reason is None
 
 
 def test_rows_that_the_finals_did_not_reach_confirm_a_pruning() -> None:
@@ -123,7 +123,7 @@ def test_rows_that_the_finals_did_not_reach_confirm_a_pruning() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "calls", "obstacle"),
+    ("labels", "calls", "skip_reason"),
     [
         ((), 200, None),
         (("o0_1",), 200, "single"),
@@ -132,13 +132,13 @@ def test_rows_that_the_finals_did_not_reach_confirm_a_pruning() -> None:
         (("o0_1", "o1_2"), 2 * MIN_ROWS, "needed"),
     ],
 )
-def test_it_is_said_why_nothing_was_pruned(labels: tuple[str, ...], calls: int, obstacle: str | None) -> None:
+def test_it_is_said_why_nothing_was_pruned(labels: tuple[str, ...], calls: int, skip_reason: str | None) -> None:
     """The baseline has nothing to prune, and needs no reason."""
     space = make_space()
     winner = with_edits(space, *labels)
     evaluator = raced(needs_first_and_one_of_two, space, winner, calls=calls)
     found = prune_winner(winner, space, ROWS, evaluator, max_calls=calls)
-    assert (found.prompt, found.obstacle) == (winner, obstacle)
+    assert (found.prompt, found.skip_reason) == (winner, skip_reason)
 
 
 def test_what_was_lost_only_on_later_rows_is_not_pruned() -> None:
@@ -150,7 +150,7 @@ def test_what_was_lost_only_on_later_rows_is_not_pruned() -> None:
     space = make_space()
     winner = with_edits(space, "o0_1", "o3_2")
     found = prune_winner(winner, space, ROWS, raced(matters_late, space, winner), max_calls=120)
-    assert (found.prompt, found.obstacle) == (winner, "refuted")
+    assert (found.prompt, found.skip_reason) == (winner, "refuted")
     assert {space.edits[e.edit].text: e.worth.difference for e in found.edits} == {"o0_1": 1.0, "o3_2": 0.0}
 
 

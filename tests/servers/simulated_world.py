@@ -15,10 +15,10 @@ from scipy import special
 
 from promptrl.config import GateConfig
 from promptrl.evaluation.outcome import Ask, Outcome
-from promptrl.experiment.test_stage import meet
+from promptrl.experiment.test_stage import compare_prompts
 from promptrl.llm.base import Completion, Purpose
 from promptrl.prompts.prompt import Prompt, UserTemplate
-from promptrl.runs.result import Meeting
+from promptrl.runs.result import PairedComparison
 from promptrl.search.result import Candidate
 from promptrl.selection.finalists import NO_IDEA_SD, choose_winner
 from promptrl.tasks.dataset import Example
@@ -86,7 +86,7 @@ class Night:
     true_score: float
     training: float
     validation: float
-    meeting: Meeting | None
+    meeting: PairedComparison | None
     best_raw: float
 
 
@@ -106,7 +106,7 @@ def live_through(world: World, gate: GateConfig, rng: np.random.Generator) -> Ni
     meeting = None
     if winner:
         both = {"baseline": world.prompts[0], "winner": finals.winner}
-        meeting = meet(world, both, world.test, "test", gate, look_rows=8)  # type: ignore[arg-type]
+        meeting = compare_prompts(world, both, world.test, "test", gate, look_rows=8)  # type: ignore[arg-type]
     raw = world.right[candidates][:, [int(row.id) for row in world.validation]].mean(axis=1)
     best = int(raw.argmax())
     return Night(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from promptrl.stats.paired import mcnemar_p_value, verdict
-from promptrl.stats.sequential import SequentialComparison, Stop, stopping_rows
+from promptrl.stats.sequential import SequentialComparison, SequentialStopReason, stopping_rows
 
 
 def nights(count: int, rows: int, rate: float, gain: float, seed: int = 0) -> np.ndarray:
@@ -13,7 +13,7 @@ def nights(count: int, rows: int, rate: float, gain: float, seed: int = 0) -> np
     return (draws < (rate + gain) / 2).astype(float) - (draws > 1 - (rate - gain) / 2)
 
 
-def run(differences: np.ndarray, batch: int = 1, **gate: float) -> tuple[SequentialComparison, Stop]:
+def run(differences: np.ndarray, batch: int = 1, **gate: float) -> tuple[SequentialComparison, SequentialStopReason]:
     """Feed rows until it stops."""
     race = SequentialComparison(
         len(differences),
@@ -36,21 +36,21 @@ def test_the_simulation_stops_where_the_comparison_stops(gain: float) -> None:
     stops, rows = stopping_rows(differences, 0.95)
     for night, stop, used in zip(differences, stops, rows, strict=True):
         race, stopped = run(night)
-        course = race.course(stopped)
-        assert course is not None
-        assert (stopped, course.comparison.rows) == (stop, used)
+        result = race.result(stopped)
+        assert result is not None
+        assert (stopped, result.comparison.rows) == (stop, used)
 
 
 def test_a_clear_win_stops_early_and_says_so() -> None:
     """Thirty wins of thirty need no hundred rows."""
     race, stop = run(np.ones(100), batch=4)
-    course = race.course(stop)
-    assert course is not None
+    result = race.result(stop)
+    assert result is not None
     assert stop == "improved"
-    assert course.comparison.rows <= 12
-    assert course.comparison.low > 0
-    assert (course.planned_rows, course.looks) == (100, course.comparison.rows // 4)
-    assert verdict(course.comparison, min_improvement=0, margin=0.02, is_baseline=False) == "improved"
+    assert result.comparison.rows <= 12
+    assert result.comparison.low > 0
+    assert (result.planned_rows, result.looks) == (100, result.comparison.rows // 4)
+    assert verdict(result.comparison, min_improvement=0, margin=0.02, is_baseline=False) == "improved"
 
 
 def test_a_clear_loss_stops_early_too() -> None:
@@ -61,10 +61,10 @@ def test_a_clear_loss_stops_early_too() -> None:
 def test_a_tie_is_given_up_and_reads_inconclusive() -> None:
     """Wins and losses in turn: after a quarter of the rows there is no prospect."""
     race, stop = run(np.resize([1.0, 0.0, -1.0, 0.0], 200), batch=8)
-    course = race.course(stop)
-    assert course is not None
-    assert (stop, course.comparison.rows < 120) == ("futility", True)
-    assert verdict(course.comparison, min_improvement=0, margin=0.02, is_baseline=False) == "inconclusive"
+    result = race.result(stop)
+    assert result is not None
+    assert (stop, result.comparison.rows < 120) == ("futility", True)
+    assert verdict(result.comparison, min_improvement=0, margin=0.02, is_baseline=False) == "inconclusive"
 
 
 def test_a_tie_goes_on_when_it_may_be_shown_the_same() -> None:
@@ -90,7 +90,7 @@ def test_graded_scores_are_compared_too() -> None:
 
 def test_it_never_ends_without_rows() -> None:
     """Nothing was answered: nothing is known."""
-    assert SequentialComparison(10, 0.95, min_improvement=0, margin=0.02).course("rows") is None
+    assert SequentialComparison(10, 0.95, min_improvement=0, margin=0.02).result("rows") is None
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.4])

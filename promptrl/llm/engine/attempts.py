@@ -31,7 +31,7 @@ from promptrl.llm.engine.concurrency import Limiter
 from promptrl.llm.engine.prices import Price
 from promptrl.llm.engine.rate_limit import Pace
 from promptrl.llm.engine.stats import EngineCounts
-from promptrl.llm.engine.stop import Stop
+from promptrl.llm.engine.stop import StopSignal
 
 Trace = Callable[[Mapping[str, Any]], None]
 """Takes note of an attempt; holds no secret and no text of prompt or answer."""
@@ -50,7 +50,7 @@ _OVERLOAD = frozenset({"rate_limit", "overloaded", "timeout"})
 """Faults after which fewer questions are asked at once."""
 
 
-class Asker:
+class Attempts:
     """Asks questions one by one, for one budget; to be used inside one event loop only.
 
     Args:
@@ -76,7 +76,7 @@ class Asker:
         limiter: Limiter,
         pace: Pace,
         counts: EngineCounts,
-        stop: Stop,
+        stop: StopSignal,
         max_retries: int,
         timeout_s: float,
         trace: Trace | None,

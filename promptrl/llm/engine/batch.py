@@ -11,7 +11,7 @@ from promptrl.errors import TargetError
 from promptrl.llm.base import Completion, CompletionError, Request
 from promptrl.llm.engine.background import background_loop
 from promptrl.llm.engine.budget import Budget
-from promptrl.llm.engine.stop import Stop
+from promptrl.llm.engine.stop import StopSignal
 
 Answer = Completion | CompletionError
 
@@ -91,7 +91,7 @@ class Batch:
         *,
         is_in_flight: Callable[[str], bool],
         most_missing: float,
-        stop: Stop,
+        stop: StopSignal,
         waiting: Callable[[], contextlib.AbstractContextManager[None]],
     ) -> None:
         self._requests = requests

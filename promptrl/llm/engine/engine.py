@@ -18,7 +18,7 @@ from typing import Self, cast
 
 from promptrl.errors import BudgetExhaustedError, ConfigError, Problem
 from promptrl.llm.base import Completion, CompletionError, Request, Target
-from promptrl.llm.engine.attempts import Asker, Trace
+from promptrl.llm.engine.attempts import Attempts, Trace
 from promptrl.llm.engine.background import background_loop
 from promptrl.llm.engine.batch import Answer, Batch, Flight, Keep
 from promptrl.llm.engine.budget import Budget
@@ -28,7 +28,7 @@ from promptrl.llm.engine.concurrency import Limiter
 from promptrl.llm.engine.prices import Price
 from promptrl.llm.engine.rate_limit import Pace
 from promptrl.llm.engine.stats import EngineCounts, EngineStats
-from promptrl.llm.engine.stop import Stop
+from promptrl.llm.engine.stop import StopSignal
 
 KeepOne = Callable[[int, Completion], object]
 """``Keep`` for the request with this index."""
@@ -72,7 +72,7 @@ class Engine:
         max_retries: int = 5,
         timeout_s: float = 60,
         price: Price | None = None,
-        stop: Stop | None = None,
+        stop: StopSignal | None = None,
         waiting: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
         trace: Trace | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -82,13 +82,13 @@ class Engine:
         self._cache = cache
         self._commits = Commits(cache) if cache is not None else None
         self._concurrency = concurrency
-        self._stop = stop or Stop()
+        self._stop = stop or StopSignal()
         self._waiting = waiting
         self._limiter = Limiter(concurrency, clock=clock, sleep=sleep)
         self._flights: dict[str, Flight] = {}
         self._price = price
         self._make_asker = functools.partial(
-            Asker,
+            Attempts,
             target,
             price=price,
             limiter=self._limiter,
@@ -118,7 +118,7 @@ class Engine:
             raise ConfigError([Problem("target.price", "unknown, but budget.max_usd can't be kept without it")])
         self._budget = budget
         self._counts = EngineCounts()
-        self._asker = self._make_asker(budget=budget, counts=self._counts)
+        self._attempts = self._make_asker(budget=budget, counts=self._counts)
 
     def run(self, requests: Sequence[Request]) -> list[Answer]:
         """Answer a batch, in order.
@@ -237,7 +237,7 @@ class Engine:
         if cache is None:
             return {}
         known = cache.get_many([key for key, request in questions.items() if cache.accepts(request)])
-        return {key: self._asker.priced(completion) for key, completion in known.items()}
+        return {key: self._attempts.priced(completion) for key, completion in known.items()}
 
     def _used_again(self, answer: Answer) -> Answer:
         if isinstance(answer, CompletionError):
@@ -266,7 +266,7 @@ class Engine:
                 del self._flights[key]
 
     async def _ask_and_commit(self, request: Request, flight: Flight) -> Answer:
-        answer = await self._asker.ask(request, flight, self._commit)
+        answer = await self._attempts.ask(request, flight, self._commit)
         self._counts.count_answer(answer)
         return answer
 
@@ -274,4 +274,4 @@ class Engine:
         if self._commits is not None and self._cache is not None and self._cache.accepts(request):
             await self._commits.put(flight.key, completion)
         else:
-            flight.keep(self._asker.priced(completion))
+            flight.keep(self._attempts.priced(completion))

@@ -12,7 +12,7 @@ from promptrl.errors import StopRequestedError
 _LOOK_S = 0.2
 
 
-class Stop:
+class StopSignal:
     """Told by a signal handler, watched by whoever asks a model; may be used from several threads."""
 
     def __init__(self) -> None:

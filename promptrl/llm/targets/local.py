@@ -21,7 +21,7 @@ from promptrl.llm.targets.local_checkpoint import NANO, load_checkpoint
 from promptrl.llm.targets.local_sampling import Sampling, parse_params
 
 if TYPE_CHECKING:
-    from promptrl.llm.targets.local_decoding import Answer
+    from promptrl.llm.targets.local_decoding import DecodedAnswer
 
 _GATHER_S = 0.003
 _SMALL_PARAMETERS = 50_000_000
@@ -141,7 +141,7 @@ class LocalTarget:
         return taken
 
     def _answer(self, questions: "Sequence[_Question]") -> None:
-        """Answer one batch."""
+        """DecodedAnswer one batch."""
         from promptrl.llm.targets.local_decoding import Row, decode
 
         batch: list[tuple[_Question, Row]] = []
@@ -156,7 +156,7 @@ class LocalTarget:
                 )
         started = time.perf_counter()
 
-        def hand_out(i: int, answer: "Answer") -> None:
+        def hand_out(i: int, answer: "DecodedAnswer") -> None:
             question, row = batch[i]
             question.succeed(
                 Completion(

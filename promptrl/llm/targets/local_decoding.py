@@ -35,7 +35,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DecodedAnswer:
     """What a row became: its text, its number of new tokens (without the end token), and why it ended."""
 
     text: str
@@ -91,7 +91,7 @@ class _ReservedLayer(DynamicLayer):  # type: ignore[no-untyped-call]
 
 
 @torch.inference_mode()
-def decode(checkpoint: Checkpoint, rows: Sequence[Row], on_answer: Callable[[int, Answer], None]) -> None:
+def decode(checkpoint: Checkpoint, rows: Sequence[Row], on_answer: Callable[[int, DecodedAnswer], None]) -> None:
     """Continue all rows; each answer is handed out when it is there, by the row's position.
 
     Args:
@@ -143,7 +143,7 @@ class _Stream:
         drawn = int(np.searchsorted(nucleus, self._rng.random() * nucleus[-1], side="right"))
         return int(order[min(drawn, len(nucleus) - 1)])
 
-    def extend(self, token: int) -> Answer | None:
+    def extend(self, token: int) -> DecodedAnswer | None:
         """Append a token; the whole answer if that ended it."""
         if token in self._checkpoint.end_ids:
             return self._answer("stop")
@@ -152,11 +152,11 @@ class _Stream:
             text = self._text()
             cuts = [at for at in map(text.find, self._sampling.stop) if at >= 0]
             if cuts:
-                return Answer(text[: min(cuts)].strip(), len(self._ids), "stop")
+                return DecodedAnswer(text[: min(cuts)].strip(), len(self._ids), "stop")
         return self._answer("length") if len(self._ids) == self.limit else None
 
-    def _answer(self, finish_reason: str) -> Answer:
-        return Answer(self._text().strip(), len(self._ids), finish_reason)
+    def _answer(self, finish_reason: str) -> DecodedAnswer:
+        return DecodedAnswer(self._text().strip(), len(self._ids), finish_reason)
 
     def _text(self) -> str:
         return str(self._checkpoint.tokenizer.decode(self._ids, skip_special_tokens=True))

@@ -27,9 +27,6 @@ from promptrl.search.agents.policy import (
 from promptrl.search.algorithms import DEFAULTS, IMAGINED_DEFAULTS, Algorithm
 from promptrl.search.result import Decision
 
-BUILTIN_POLICY = Path(__file__).parent / "weights" / "policy.safetensors"
-"""Trained by ``pretraining.py``; fits the actor-critic algorithms with ``policy: deepsets``."""
-
 _CLASSES: Mapping[str, tuple[type[BaseAlgorithm], type[Any]]] = {
     "maskable_ppo": (MaskablePPO, EditMaskablePolicy),
     "ppo": (PPO, EditActorCriticPolicy),
@@ -74,7 +71,7 @@ def build_agent(
     return model
 
 
-def decide(model: BaseAlgorithm, observation: np.ndarray[Any, Any]) -> Decision:
+def choose_action(model: BaseAlgorithm, observation: np.ndarray[Any, Any]) -> Decision:
     """The agent's best action, and how probable its policy holds each.
 
     Args:

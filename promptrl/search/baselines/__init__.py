@@ -1,6 +1,6 @@
 """Searches without an agent, strong of their kind: what the agent's claims are measured against.
 
-All work through the same ``Asker`` as the agents: same calls, same rows, same finalists after them.
+All work through the same ``Trials`` as the agents: same calls, same rows, same finalists after them.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,11 +11,11 @@ from promptrl.search.algorithms import BASELINES, Baseline
 from promptrl.search.baselines import direct, evolution, greedy, halving, random, tpe
 from promptrl.search.planned import local_search
 from promptrl.search.result import Candidate, SearchResult
-from promptrl.search.trials import Asker
+from promptrl.search.trials import Trials
 
 __all__ = ["BASELINES", "Baseline", "search_by"]
 
-Search = Callable[[Asker, np.random.Generator, int], list[Candidate]]
+Search = Callable[[Trials, np.random.Generator, int], list[Candidate]]
 
 _SEARCHES: Mapping[Baseline, Search] = {
     "random": random.search,
@@ -28,12 +28,12 @@ _SEARCHES: Mapping[Baseline, Search] = {
 }
 
 
-def search_by(name: Baseline, asker: Asker, seed: int, rows_per_prompt: int = 1) -> SearchResult:
-    """Search until the asker's calls are spent or nothing is left to ask.
+def search_by(name: Baseline, trials: Trials, seed: int, rows_per_prompt: int = 1) -> SearchResult:
+    """Search until the calls are spent or nothing is left to ask.
 
     Args:
         name: Which baseline.
-        asker: Asks and remembers.
+        trials: Asks and remembers.
         seed: Of everything random here.
         rows_per_prompt: Rows that a new prompt is first asked on.
 
@@ -43,5 +43,5 @@ def search_by(name: Baseline, asker: Asker, seed: int, rows_per_prompt: int = 1)
     Raises:
         TargetError: The model can't be asked any more.
     """
-    candidates = _SEARCHES[name](asker, np.random.default_rng(seed), rows_per_prompt)
-    return SearchResult(tuple(candidates), asker.stop_reason, len(asker.records), asker.calls_used, None)
+    candidates = _SEARCHES[name](trials, np.random.default_rng(seed), rows_per_prompt)
+    return SearchResult(tuple(candidates), trials.stop_reason, len(trials.records), trials.calls_used, None)

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from promptrl.prompts.prompt import Prompt
-from promptrl.search.baselines.field import Field
+from promptrl.search.baselines.population import Population
 from promptrl.search.baselines.variables import Variables
 from promptrl.search.result import Candidate
 from promptrl.search.surrogate.data import Floats
-from promptrl.search.trials import Asker
+from promptrl.search.trials import Trials
 
 BATCH = 4
 STEP = 22.0
@@ -60,38 +60,38 @@ class Policy:
                 logits -= self._step * advantage * chances
 
 
-def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
+def search(trials: Trials, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
     """Draw prompts from a policy, ask each on a row or so, and make the better ones more likely.
 
     The reward of a prompt is its shrunken mean over all its answers, corrected for its rows, so that a prompt drawn
     again counts for more; the critic is a running mean of the rewards.
 
     Args:
-        asker: Asks and remembers.
+        trials: Asks and remembers.
         rng: Draws everything random.
         rows_per_prompt: Rows for each prompt drawn.
 
     Returns:
         Candidates, best first.
     """
-    field, reserve = Field(asker, rng), int(REFINE_SHARE * asker.calls_left)
-    policy = Policy(Variables(asker.space), STEP / max(1, asker.calls_left) ** 0.5, rng)
-    field.ask_each([asker.space.baseline], rows_per_prompt)
+    population, reserve = Population(trials, rng), int(REFINE_SHARE * trials.calls_left)
+    policy = Policy(Variables(trials.space), STEP / max(1, trials.calls_left) ** 0.5, rng)
+    population.ask_each([trials.space.baseline], rows_per_prompt)
     critic: float | None = None
     idle = 0
-    while not asker.is_over and asker.calls_left > reserve and idle < MAX_IDLE:
+    while not trials.is_over and trials.calls_left > reserve and idle < MAX_IDLE:
         actions = [policy.draw() for _ in range(BATCH)]
         prompts = [policy.prompt(action) for action in actions]
-        idle = 0 if field.ask_each(list(dict.fromkeys(prompts)), rows_per_prompt) else idle + 1
-        rewards = np.array([field.mean(prompt) for prompt in prompts])
+        idle = 0 if population.ask_each(list(dict.fromkeys(prompts)), rows_per_prompt) else idle + 1
+        rewards = np.array([population.mean(prompt) for prompt in prompts])
         known = np.flatnonzero(~np.isnan(rewards))
         if len(known):
             mean = float(rewards[known].mean())
             critic = mean if critic is None else critic
             policy.reinforce([actions[i] for i in known], rewards[known] - critic)
             critic += CRITIC_RATE * (mean - critic)
-    field.refine(rows_per_prompt)
-    return field.standings()
+    population.refine(rows_per_prompt)
+    return population.ranking()
 
 
 def _softmax(logits: Floats) -> Floats:

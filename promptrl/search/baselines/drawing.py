@@ -6,19 +6,19 @@ import numpy as np
 
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
-from promptrl.search.baselines.field import Field
+from promptrl.search.baselines.population import Population
 
 TRIES_PER_PROMPT = 20
 
 
-def new_prompts(field: Field, make: Callable[[], Prompt], count: int) -> list[Prompt]:
+def new_prompts(population: Population, make: Callable[[], Prompt], count: int) -> list[Prompt]:
     """Distinct prompts that were not asked yet; fewer than ``count`` when ``make`` hardly finds any."""
     found: dict[str, Prompt] = {}
     for _ in range(count * TRIES_PER_PROMPT):
         if len(found) == count:
             break
         prompt = make()
-        if not field.has(prompt):
+        if not population.has(prompt):
             found[prompt.prompt_id] = prompt
     return list(found.values())
 

@@ -6,39 +6,39 @@ import numpy as np
 
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.baselines.drawing import new_prompts
-from promptrl.search.baselines.field import Field
+from promptrl.search.baselines.population import Population
 from promptrl.search.baselines.variables import Variables
 from promptrl.search.result import Candidate
-from promptrl.search.trials import Asker
+from promptrl.search.trials import Trials
 
 MIN_BRACKET = 4
 
 
-def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
-    """Run brackets, each as large as the calls left pay for; the last one's winner meets the next one's field.
+def search(trials: Trials, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
+    """Run brackets, each as large as the calls left pay for; the last one's winner meets the next one's population.
 
     Karnin et al. 2013 for one bracket; several as in Hyperband (Li et al. 2018), for budgets that one can't use up.
 
     Args:
-        asker: Asks and remembers.
+        trials: Asks and remembers.
         rng: Draws everything random.
         rows_per_prompt: Rows of the first round.
 
     Returns:
         Candidates, best first.
     """
-    field, variables = Field(asker, rng), Variables(asker.space)
-    alive = [asker.space.baseline]
-    while not asker.is_over:
-        size = bracket_size(asker.calls_left, rows_per_prompt, len(asker.rows))
+    population, variables = Population(trials, rng), Variables(trials.space)
+    alive = [trials.space.baseline]
+    while not trials.is_over:
+        size = bracket_size(trials.calls_left, rows_per_prompt, len(trials.rows))
         if size < MIN_BRACKET:
             break
-        fresh = new_prompts(field, lambda: variables.draw(rng), size)
+        fresh = new_prompts(population, lambda: variables.draw(rng), size)
         if not fresh:
             break
-        alive = _run_bracket(field, list(dict.fromkeys([*alive, *fresh])), rows_per_prompt)
-    field.refine(rows_per_prompt)
-    return field.standings()
+        alive = _run_bracket(population, list(dict.fromkeys([*alive, *fresh])), rows_per_prompt)
+    population.refine(rows_per_prompt)
+    return population.ranking()
 
 
 def bracket_size(calls: int, rows_per_prompt: int, n_rows: int) -> int:
@@ -51,14 +51,14 @@ def bracket_size(calls: int, rows_per_prompt: int, n_rows: int) -> int:
     return max((n for n in sizes if n * rows_per_prompt * (1 + log2(n) / 2) <= calls), default=0)
 
 
-def _run_bracket(field: Field, alive: list[Prompt], rows_per_prompt: int) -> list[Prompt]:
+def _run_bracket(population: Population, alive: list[Prompt], rows_per_prompt: int) -> list[Prompt]:
     """Halve until one is left; everyone in a round meets the same new rows."""
     rows = rows_per_prompt
-    field.ask_together(alive, rows)
-    while len(alive) > 1 and not field.asker.is_over:
-        answered = [prompt for prompt in alive if not isnan(field.mean(prompt))]
-        alive = sorted(answered, key=field.mean, reverse=True)[: ceil(len(alive) / 2)]
+    population.ask_together(alive, rows)
+    while len(alive) > 1 and not population.trials.is_over:
+        answered = [prompt for prompt in alive if not isnan(population.mean(prompt))]
+        alive = sorted(answered, key=population.mean, reverse=True)[: ceil(len(alive) / 2)]
         if len(alive) > 1:
-            field.ask_together(alive, rows)
+            population.ask_together(alive, rows)
             rows *= 2
     return alive

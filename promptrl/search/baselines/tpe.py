@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promptrl.prompts.prompt import Prompt
-from promptrl.search.baselines.field import Field
+from promptrl.search.baselines.population import Population
 from promptrl.search.baselines.variables import Variables
 from promptrl.search.result import Candidate
-from promptrl.search.trials import Asker
+from promptrl.search.trials import Trials
 
 if TYPE_CHECKING:
     import optuna
@@ -21,13 +21,13 @@ REFINE_SHARE = 0.2
 MAX_IDLE = 20
 
 
-def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
+def search(trials: Trials, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
     """Let TPE propose prompts; the value of a trial is the prompt's shrunken mean, corrected for its rows.
 
     A prompt that is proposed again is asked on new rows, and the new trial has the mean of all its answers.
 
     Args:
-        asker: Asks and remembers.
+        trials: Asks and remembers.
         rng: Draws everything random.
         rows_per_prompt: Rows for each trial.
 
@@ -36,23 +36,23 @@ def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list
     """
     import optuna
 
-    field, variables = Field(asker, rng), Variables(asker.space)
-    reserve = int(REFINE_SHARE * asker.calls_left)
-    field.ask_each([asker.space.baseline], rows_per_prompt)
+    population, variables = Population(trials, rng), Variables(trials.space)
+    reserve = int(REFINE_SHARE * trials.calls_left)
+    population.ask_each([trials.space.baseline], rows_per_prompt)
     study = _study(int(rng.integers(2**31)))
     idle = 0
-    while not asker.is_over and asker.calls_left > reserve and idle < MAX_IDLE:
-        trials = [study.ask() for _ in range(BATCH)]
-        prompts = [_proposal(trial, variables) for trial in trials]
-        idle = 0 if field.ask_each(list(dict.fromkeys(prompts)), rows_per_prompt) else idle + 1
-        for trial, prompt in zip(trials, prompts, strict=True):
-            value = field.mean(prompt)
+    while not trials.is_over and trials.calls_left > reserve and idle < MAX_IDLE:
+        proposed = [study.ask() for _ in range(BATCH)]
+        prompts = [_proposal(trial, variables) for trial in proposed]
+        idle = 0 if population.ask_each(list(dict.fromkeys(prompts)), rows_per_prompt) else idle + 1
+        for trial, prompt in zip(proposed, prompts, strict=True):
+            value = population.mean(prompt)
             if isnan(value):
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)
             else:
                 study.tell(trial, value)
-    field.refine(rows_per_prompt)
-    return field.standings()
+    population.refine(rows_per_prompt)
+    return population.ranking()
 
 
 def _study(seed: int) -> "optuna.Study":

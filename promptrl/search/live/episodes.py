@@ -72,7 +72,7 @@ class Episodes:
         reward_scale: Reward per unit of the objective.
         no_op_penalty: Taken off the reward of an invalid edit; outside the telescoping sum.
         is_exploring: Whether each episode follows its own posterior draw, or all follow the posterior mean.
-        estimates: Beliefs to go on from; None = a clean sheet.
+        estimates: Posterior to go on from; None = a clean sheet.
         seed: Of rows and draws.
     """
 
@@ -193,7 +193,7 @@ class Episodes:
     def _new(self, i: int) -> Episode:
         rng = self._streams[i]
         chosen = rng.choice(len(self.rows), self.rows_per_prompt, replace=False)
-        draw = self.estimates.draw(rng) if self.is_exploring else self.estimates.believed()
+        draw = self.estimates.draw(rng) if self.is_exploring else self.estimates.posterior_mean()
         rows = tuple(self.rows[r] for r in chosen)
         return Episode(self.space.baseline, rows, np.full(len(rows), np.nan), draw)
 

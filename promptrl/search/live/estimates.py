@@ -172,7 +172,7 @@ class Estimates:
         noise = self._half @ rng.standard_normal(self.n_features + 1)
         return Draw(self._weights + noise, int(rng.integers(2**63)))
 
-    def believed(self) -> Draw:
+    def posterior_mean(self) -> Draw:
         """The posterior mean as a draw."""
         return Draw(self._weights, None)
 

@@ -15,7 +15,7 @@ from promptrl.errors import BudgetExhaustedError
 from promptrl.evaluation.evaluator import Evaluator
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
-from promptrl.search.agents.build import build_agent, decide, make_logger, one_torch_thread
+from promptrl.search.agents.build import build_agent, choose_action, make_logger, one_torch_thread
 from promptrl.search.agents.policy import Encoder
 from promptrl.search.algorithms import Algorithm
 from promptrl.search.events import SearchEvent, SearchProgress
@@ -82,32 +82,32 @@ def search_live(
     env = PromptVecEnv(space, evaluator, train_rows, n_envs=n_envs, **rules)
     model = build_agent(algorithm, VecMonitor(env), policy=policy, params=params, seed=seed)
     model.set_logger(make_logger(log_dir, tensorboard))
-    watch = _Watch(env.episodes, on_event, should_stop)
+    progress = _Progress(env.episodes, on_event, should_stop)
     decisions: tuple[Decision, ...] = ()
     try:
         with one_torch_thread():
-            _learn(model, watch, rows_per_prompt)
-            if watch.stop_reason != "stopped":
+            _learn(model, progress, rows_per_prompt)
+            if progress.stop_reason != "stopped":
                 _, decisions = rollout_greedily(model, env.episodes)
-                _refine(env.episodes, n_envs * rows_per_prompt, np.random.default_rng(seed), watch)
+                _refine(env.episodes, n_envs * rows_per_prompt, np.random.default_rng(seed), progress)
     finally:
         model.logger.close()
-    if watch.calls_left == 0:
-        watch.stop_reason = "budget"
+    if progress.calls_left == 0:
+        progress.stop_reason = "budget"
     episodes = env.episodes
     ids = tuple(episodes.prompts)
     candidates = tuple(
         Candidate(episodes.prompts[ids[r.index]], r.mean, r.sd, r.answers) for r in episodes.estimates.ranking()
     )
-    return SearchResult(candidates, watch.stop_reason, model.num_timesteps, watch.calls_used, model, decisions)
+    return SearchResult(candidates, progress.stop_reason, model.num_timesteps, progress.calls_used, model, decisions)
 
 
-def _learn(model: BaseAlgorithm, watch: "_Watch", rows_per_prompt: int) -> None:
-    """Train until the watch says stop, or the budget does."""
+def _learn(model: BaseAlgorithm, progress: "_Progress", rows_per_prompt: int) -> None:
+    """Train until the progress says stop, or the budget does."""
     try:
-        model.learn(_step_cap(watch.calls_allowed, rows_per_prompt), callback=watch, log_interval=1)
+        model.learn(_step_cap(progress.calls_allowed, rows_per_prompt), callback=progress, log_interval=1)
     except BudgetExhaustedError:
-        watch.stop_reason = "budget"
+        progress.stop_reason = "budget"
 
 
 def rollout_greedily(model: BaseAlgorithm, episodes: Episodes) -> tuple[Prompt, tuple[Decision, ...]]:
@@ -129,7 +129,7 @@ def rollout_greedily(model: BaseAlgorithm, episodes: Episodes) -> tuple[Prompt, 
     decisions: list[Decision] = []
     is_done = False
     while not is_done:
-        decisions.append(decide(model, greedy.observe(0)))
+        decisions.append(choose_action(model, greedy.observe(0)))
         try:
             transition = greedy.step([decisions[-1].action])[0]
         except BudgetExhaustedError:
@@ -138,27 +138,27 @@ def rollout_greedily(model: BaseAlgorithm, episodes: Episodes) -> tuple[Prompt, 
     return greedy.episodes[0].prompt, tuple(decisions)
 
 
-def _refine(episodes: Episodes, batch_size: int, rng: np.random.Generator, watch: "_Watch") -> None:
+def _refine(episodes: Episodes, batch_size: int, rng: np.random.Generator, progress: "_Progress") -> None:
     """Spend what is left on the leading prompts (by mean + one deviation), on rows new to them."""
     rows_each = max(1, batch_size // REFINE_WIDTH)
     tried: set[tuple[str, str]] = set()
-    while not watch.must_stop():
+    while not progress.must_stop():
         ranking = sorted(episodes.estimates.ranking(), key=lambda r: -(r.mean + r.sd))
         ids = tuple(episodes.prompts)
         leaders = (episodes.prompts[ids[leader.index]] for leader in ranking)
         new_rows = ((prompt, _untried(episodes, prompt, tried)) for prompt in leaders)
         chosen = islice(((prompt, rows) for prompt, rows in new_rows if rows), REFINE_WIDTH)
         asks = [(prompt, rows[i]) for prompt, rows in chosen for i in rng.permutation(len(rows))[:rows_each]]
-        asks = asks[: watch.calls_left]
+        asks = asks[: progress.calls_left]
         if not asks:
             return
         tried.update((prompt.prompt_id, row.id) for prompt, row in asks)
         try:
             episodes.learn_answers(asks)
         except BudgetExhaustedError:
-            watch.stop_reason = "budget"
+            progress.stop_reason = "budget"
             return
-        watch.tell()
+        progress.emit()
 
 
 def _untried(episodes: Episodes, prompt: Prompt, tried: set[tuple[str, str]]) -> list[Example]:
@@ -174,7 +174,7 @@ def _step_cap(calls: int, rows_per_prompt: int) -> int:
     return max(1, 4 * calls // rows_per_prompt)
 
 
-class _Watch(BaseCallback):
+class _Progress(BaseCallback):
     """Reports after every batch of answers and says when training must end."""
 
     def __init__(
@@ -203,7 +203,7 @@ class _Watch(BaseCallback):
             self.stop_reason = "stopped"
         return self.stop_reason == "stopped"
 
-    def tell(self) -> None:
+    def emit(self) -> None:
         """Send one ``SearchProgress``, and note its figures for ``progress.csv``."""
         self._told = self.calls_used
         estimates = self._episodes.estimates
@@ -230,7 +230,7 @@ class _Watch(BaseCallback):
         self._returns.extend(ended)
         self._idle_steps = 0 if self.calls_used > self._told else self._idle_steps + 1
         if self.calls_used > self._told:
-            self.tell()
+            self.emit()
         if self.calls_left <= self._reserve:
             return False
         return self._idle_steps < IDLE_STEPS_PER_ENV and not self.must_stop()

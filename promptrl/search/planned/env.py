@@ -10,7 +10,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
 from promptrl.search.observation import LIMIT, N_FEATURES
-from promptrl.search.planned.imagined import Imagination, Starts, Walks
+from promptrl.search.planned.imagined import EpisodeBatch, Imagination, Starts
 from promptrl.search.surrogate.data import Bools, Indices
 
 
@@ -21,7 +21,7 @@ class ImaginedVecEnv(VecEnv):
     value divided by the spread of its effects. An invalid edit does nothing.
 
     Args:
-        imagination: Holds beliefs already.
+        imagination: Holds posterior already.
         starts: Where episodes begin.
         n_envs: Episodes side by side.
     """
@@ -43,16 +43,16 @@ class ImaginedVecEnv(VecEnv):
         return [seed] * self.num_envs
 
     def reset(self) -> VecEnvObs:
-        """Start every episode under the present beliefs."""
-        self._walks = self._begin(self.num_envs)
-        self._view = self.imagination.look(self._walks)
+        """Start every episode under the present posterior."""
+        self._episodes = self._begin(self.num_envs)
+        self._view = self.imagination.observe(self._episodes)
         return self._view.observation
 
     def resume(self) -> NDArray[np.float32]:
-        """Go on where every episode is, under draws from beliefs that have changed."""
-        self._walks.draws = self._draws(self.num_envs)
-        self._walks.scales = self.imagination.scales[self._walks.draws]
-        self._view = self.imagination.look(self._walks)
+        """Go on where every episode is, under draws from a posterior that has changed."""
+        self._episodes.draws = self._draws(self.num_envs)
+        self._episodes.scales = self.imagination.scales[self._episodes.draws]
+        self._view = self.imagination.observe(self._episodes)
         return self._view.observation
 
     def step_async(self, actions: NDArray[Any]) -> None:
@@ -61,17 +61,17 @@ class ImaginedVecEnv(VecEnv):
 
     def step_wait(self) -> VecEnvStepReturn:
         """Carry them out; ended episodes restart, their last observation is in their info."""
-        change, terminated, truncated = self.imagination.act(self._walks, self._view, self._actions)
-        rewards = (change / self._walks.scales).astype(np.float32)
+        change, terminated, truncated = self.imagination.act(self._episodes, self._view, self._actions)
+        rewards = (change / self._episodes.scales).astype(np.float32)
         dones = terminated | truncated
         ended = np.flatnonzero(dones)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         if len(ended):
-            last = self.imagination.look(self._walks.take(ended)).observation
+            last = self.imagination.observe(self._episodes.take(ended)).observation
             for at, i in enumerate(ended):
                 infos[i] = {"terminal_observation": last[at], "TimeLimit.truncated": bool(truncated[i])}
-            self._walks.replace(ended, self._begin(len(ended)))
-        self._view = self.imagination.look(self._walks)
+            self._episodes.replace(ended, self._begin(len(ended)))
+        self._view = self.imagination.observe(self._episodes)
         return self._view.observation, rewards, dones, infos
 
     def action_masks(self) -> Bools:
@@ -101,8 +101,8 @@ class ImaginedVecEnv(VecEnv):
         """None is."""
         return [False for _ in self._get_indices(indices)]
 
-    def _begin(self, n: int) -> Walks:
+    def _begin(self, n: int) -> EpisodeBatch:
         return self.imagination.begin(self.starts.draw(n, self._rng), self._draws(n))
 
     def _draws(self, n: int) -> Indices:
-        return self._rng.integers(len(self.imagination.beliefs.draws.intercept), size=n)
+        return self._rng.integers(len(self.imagination.posterior.draws.intercept), size=n)

@@ -15,7 +15,7 @@ from promptrl.search.observation import ANSWERS_SCALE, COLUMN, LIMIT, TOKEN_SCAL
 from promptrl.search.surrogate.data import Bools, Floats, Indices
 from promptrl.search.surrogate.features import Moves, States
 from promptrl.search.surrogate.model import Draws, Surrogate
-from promptrl.search.surrogate.triples import Parities
+from promptrl.search.surrogate.triples import RandomParityFeatures
 
 Choose = Callable[[NDArray[np.float32]], Indices]
 """Actions, shape (n,), for observations, shape (n, n_actions * N_FEATURES)."""
@@ -24,7 +24,7 @@ MIN_SCALE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class RolloutResult:
     """Where an imagined episode came to.
 
     Attributes:
@@ -78,7 +78,7 @@ class _Pairs:
 
 
 @dataclass(frozen=True, slots=True)
-class Beliefs:
+class Posterior:
     """What episodes imagine with: the posterior at one moment.
 
     Attributes:
@@ -96,14 +96,14 @@ class Beliefs:
     mean: Draws
     variance: Floats
     pairs: _Pairs
-    parities: Parities
+    parities: RandomParityFeatures
     asked: NDArray[np.uint64]
     answers: NDArray[np.int64]
     budget_left: float
 
 
 class Imagination:
-    """Episodes under the beliefs of one moment.
+    """Episodes under the posterior of one moment.
 
     Args:
         moves: The edits as arrays.
@@ -131,13 +131,13 @@ class Imagination:
         key = int(self._hash(np.append(features, False)[None])[0])
         self._counts[key] = self._counts.get(key, 0) + 1
 
-    def believe(
+    def update_posterior(
         self,
         surrogate: Surrogate,
         n_draws: int,
         rng: np.random.Generator,
         budget_left: float,
-        boldness: float = 1.0,
+        exploration_scale: float = 1.0,
     ) -> None:
         """Take the surrogate's present posterior, and new draws from it."""
         n = self.moves.n_features
@@ -146,36 +146,36 @@ class Imagination:
         asked = np.array(sorted(self._counts), dtype=np.uint64)
         answers = np.array([self._counts[int(key)] for key in asked], dtype=np.int64)
         pairs = _Pairs(surrogate.pairs, n)
-        draws, mean = surrogate.draw(n_draws, rng, boldness), surrogate.believed()
-        self.beliefs = Beliefs(draws, mean, variance, pairs, surrogate.parities, asked, answers, budget_left)
+        draws, mean = surrogate.draw(n_draws, rng, exploration_scale), surrogate.posterior_mean()
+        self.posterior = Posterior(draws, mean, variance, pairs, surrogate.parities, asked, answers, budget_left)
         at_baseline = self.begin(np.repeat(self._baseline[None], n_draws, axis=0), np.arange(n_draws), scaled=False)
-        effects = self.look(at_baseline, is_bare=True)
+        effects = self.observe(at_baseline, is_bare=True)
         counted = effects.valid[:, :-1].sum(axis=1)
         spread = np.sqrt(np.square(effects.change[:, :-1]).sum(axis=1) / np.maximum(1, counted))
         self.scales = np.maximum(MIN_SCALE, spread)
         self._baseline_mean = float(self._value(mean, at_baseline.states.held[:1], np.zeros(1, dtype=np.intp))[0])
 
-    def begin(self, features: Bools, draws: Indices, *, scaled: bool = True) -> "Walks":
+    def begin(self, features: Bools, draws: Indices, *, scaled: bool = True) -> "EpisodeBatch":
         """Start episodes at prompts, given their features, each under a draw, given by number."""
         scale = self.scales[draws] if scaled else np.ones(len(draws))
-        return Walks(self.moves.states(features), draws, scale, np.zeros(len(draws), dtype=np.int64))
+        return EpisodeBatch(self.moves.states(features), draws, scale, np.zeros(len(draws), dtype=np.int64))
 
-    def value(self, walks: "Walks") -> Floats:
+    def value(self, episodes: "EpisodeBatch") -> Floats:
         """What the draws say the present prompts are worth, shape (n,)."""
-        return self._value(self.beliefs.draws, walks.states.held, walks.draws)
+        return self._value(self.posterior.draws, episodes.states.held, episodes.draws)
 
-    def look(self, walks: "Walks", *, is_bare: bool = False) -> _View:
+    def observe(self, episodes: "EpisodeBatch", *, is_bare: bool = False) -> _View:
         """See what every action would change; ``is_bare`` leaves the observation empty."""
-        moves, states, draws = self.moves, walks.states, self.beliefs.draws
+        moves, states, draws = self.moves, episodes.states, self.posterior.draws
         valid, cleared, any_change = moves.valid(states), moves.cleared(states), moves.any_change(states)
-        change = self._changes(draws, walks.draws, states, cleared, any_change)
+        change = self._changes(draws, episodes.draws, states, cleared, any_change)
         change[~valid] = 0
         view = _View(valid, cleared, any_change, change, np.zeros((0, 0), dtype=np.float32))
         if not is_bare:
-            view.observation = self._observe(walks, view)
+            view.observation = self._observe(episodes, view)
         return view
 
-    def act(self, walks: "Walks", view: _View, actions: Indices) -> tuple[Floats, Bools, Bools]:
+    def act(self, episodes: "EpisodeBatch", view: _View, actions: Indices) -> tuple[Floats, Bools, Bools]:
         """Take one action per episode, in place.
 
         Returns:
@@ -186,11 +186,11 @@ class Imagination:
         takes = np.flatnonzero(view.valid[everyone, actions] & ~is_stop)
         taken = actions[takes]
         on, off = self.moves.sets[taken], view.cleared[takes, taken]
-        self.moves.apply(walks.states, takes, on, off, view.any_change[takes, taken])
-        walks.steps += ~is_stop
-        return view.change[everyone, actions], is_stop, ~is_stop & (walks.steps >= self.max_edits)
+        self.moves.apply(episodes.states, takes, on, off, view.any_change[takes, taken])
+        episodes.steps += ~is_stop
+        return view.change[everyone, actions], is_stop, ~is_stop & (episodes.steps >= self.max_edits)
 
-    def roll_out(self, choose: Choose | None, starts: Sequence[Prompt], draws: Indices) -> list[Ending]:
+    def roll_out(self, choose: Choose | None, starts: Sequence[Prompt], draws: Indices) -> list[RolloutResult]:
         """Follow a policy from each start until it stops.
 
         Args:
@@ -199,19 +199,19 @@ class Imagination:
             draws: Number of the draw of each.
 
         Returns:
-            One ending per episode, in order.
+            One result per episode, in order.
         """
-        walks = self.begin(np.stack([self.moves.features(prompt) for prompt in starts]), draws)
-        value = self.value(walks)
+        episodes = self.begin(np.stack([self.moves.features(prompt) for prompt in starts]), draws)
+        value = self.value(episodes)
         best = value.copy()
         routes: list[list[int]] = [[] for _ in starts]
         kept = [0] * len(starts)
         going = np.ones(len(starts), dtype=np.bool_)
         for _ in range(self.max_edits):
-            view = self.look(walks, is_bare=choose is None)
+            view = self.observe(episodes, is_bare=choose is None)
             actions = self._greedy(view) if choose is None else choose(view.observation)
             actions = np.where(going, actions, self.moves.space.stop)
-            change, stopped, _ = self.act(walks, view, actions)
+            change, stopped, _ = self.act(episodes, view, actions)
             value = value + change
             going &= ~stopped
             for i in np.flatnonzero(going):
@@ -221,7 +221,8 @@ class Imagination:
             if not going.any():
                 break
         return [
-            Ending(start, tuple(routes[i][: kept[i]]), float(best[i]), int(draws[i])) for i, start in enumerate(starts)
+            RolloutResult(start, tuple(routes[i][: kept[i]]), float(best[i]), int(draws[i]))
+            for i, start in enumerate(starts)
         ]
 
     def _greedy(self, view: _View) -> Indices:
@@ -232,7 +233,7 @@ class Imagination:
     def _value(self, draws: Draws, held: Bools, numbers: Indices) -> Floats:
         value = draws.intercept[numbers] + (draws.effects[numbers] * held).sum(axis=1)
         value += self._parity_terms(draws, held, numbers).sum(axis=1)
-        pairs = self.beliefs.pairs
+        pairs = self.posterior.pairs
         both = draws.pairs[numbers][:, pairs.number] * held[:, pairs.other]
         return np.asarray(value + 0.5 * (pairs.total(both) * held).sum(axis=1))
 
@@ -240,26 +241,26 @@ class Imagination:
         self, draws: Draws, numbers: Indices, states: States, cleared: Indices, any_change: NDArray[np.int8]
     ) -> Floats:
         """Change of a draw's value by every action, shape (n, n_actions)."""
-        pairs = self.beliefs.pairs
+        pairs = self.posterior.pairs
         weights = draws.pairs[numbers][:, pairs.number]
         marginal = draws.effects[numbers] + pairs.total(weights * states.held[:, pairs.other])
         change = marginal[:, self.moves.sets] - np.take_along_axis(marginal, cleared, axis=1)
         if self.moves.any_demonstration < self.moves.n_features:
             change += any_change * marginal[:, [self.moves.any_demonstration]]
         terms = self._parity_terms(draws, states.held, numbers)
-        change += self.beliefs.parities.changes(terms, states.option)[:, self.moves.sets]
+        change += self.posterior.parities.changes(terms, states.option)[:, self.moves.sets]
         return np.asarray(change)
 
     def _parity_terms(self, draws: Draws, held: Bools, numbers: Indices) -> Floats:
-        return np.asarray(draws.parities[numbers] * self.beliefs.parities.values(held))
+        return np.asarray(draws.parities[numbers] * self.posterior.parities.values(held))
 
-    def _observe(self, walks: "Walks", view: _View) -> NDArray[np.float32]:
-        beliefs, moves, held = self.beliefs, self.moves, walks.states.held
-        n, scale = len(held), walks.scales[:, None]
+    def _observe(self, episodes: "EpisodeBatch", view: _View) -> NDArray[np.float32]:
+        posterior, moves, held = self.posterior, self.moves, episodes.states.held
+        n, scale = len(held), episodes.scales[:, None]
         rows = np.repeat(self._template[None], n, axis=0)
         zero = np.zeros(n, dtype=np.intp)
-        expected = self._changes(beliefs.mean, zero, walks.states, view.cleared, view.any_change)
-        variance = beliefs.variance
+        expected = self._changes(posterior.mean, zero, episodes.states, view.cleared, view.any_change)
+        variance = posterior.variance
         on, spread = moves.sets[None, :], np.diag(variance)
         spread = spread[on] + spread[view.cleared] - 2 * variance[np.broadcast_to(on, view.cleared.shape), view.cleared]
         seen, answers = self._answers(held, view)
@@ -268,7 +269,7 @@ class Imagination:
             "effect": expected / scale,
             "effect_sd": np.sqrt(np.maximum(0.0, spread)) / scale,
             "effect_draw": view.change / scale,
-            "lookahead": self._lookahead(walks, view) / scale,
+            "lookahead": self._lookahead(episodes, view) / scale,
             "is_seen": seen,
             "answers": np.log1p(answers) / ANSWERS_SCALE,
             "token_cost": (moves.tokens[moves.sets][None, :] - moves.tokens[view.cleared]) / TOKEN_SCALE,
@@ -276,37 +277,37 @@ class Imagination:
         for name, values in columns.items():
             rows[:, :, COLUMN[name]] = np.where(view.valid, values, 0)
         rows[:, :, COLUMN["is_held"]] = held[:, moves.sets]
-        rows[:, :, COLUMN["step"]] = (walks.steps / self.max_edits)[:, None]
-        rows[:, :, COLUMN["budget_left"]] = beliefs.budget_left
-        gain = self._value(beliefs.mean, held, zero) - self._baseline_mean
+        rows[:, :, COLUMN["step"]] = (episodes.steps / self.max_edits)[:, None]
+        rows[:, :, COLUMN["budget_left"]] = posterior.budget_left
+        gain = self._value(posterior.mean, held, zero) - self._baseline_mean
         rows[:, :, COLUMN["gain"]] = gain[:, None] / scale
         return np.asarray(np.clip(rows, -LIMIT, LIMIT).reshape(n, -1), dtype=np.float32)
 
-    def _lookahead(self, walks: "Walks", view: _View) -> Floats:
+    def _lookahead(self, episodes: "EpisodeBatch", view: _View) -> Floats:
         """Change by an action and the best feature that can be set after it, shape (n, n_actions).
 
         What the first takes out is left in the second's account; triples that both complete are left out.
         """
-        pairs = self.beliefs.pairs
+        pairs = self.posterior.pairs
         setting = np.where(view.valid, view.change, -np.inf)[:, self._setter]
         setting[:, -1] = -np.inf
-        weights = self.beliefs.draws.pairs[walks.draws][:, pairs.number]
+        weights = self.posterior.draws.pairs[episodes.draws][:, pairs.number]
         follow = pairs.highest(weights + setting[:, pairs.other])
         return np.asarray(view.change + follow[:, self.moves.sets])
 
     def _answers(self, held: Bools, view: _View) -> tuple[Bools, NDArray[np.int64]]:
         """Whether each neighbour has answers, and how many, shape (n, n_actions)."""
-        beliefs, keys = self.beliefs, self._keys
-        if not len(beliefs.asked):
+        posterior, keys = self.posterior, self._keys
+        if not len(posterior.asked):
             return np.zeros_like(view.valid), np.zeros(view.valid.shape, dtype=np.int64)
         with np.errstate(over="ignore"):
             codes = self._hash(held)[:, None] + keys[self.moves.sets][None, :] - keys[view.cleared]
             if self.moves.any_demonstration < self.moves.n_features:
                 key = keys[self.moves.any_demonstration]
                 codes = codes + np.where(view.any_change > 0, key, 0) - np.where(view.any_change < 0, key, 0)
-        at = np.minimum(np.searchsorted(beliefs.asked, codes), len(beliefs.asked) - 1)
-        seen = beliefs.asked[at] == codes
-        return seen, np.where(seen, beliefs.answers[at], 0)
+        at = np.minimum(np.searchsorted(posterior.asked, codes), len(posterior.asked) - 1)
+        seen = posterior.asked[at] == codes
+        return seen, np.where(seen, posterior.answers[at], 0)
 
     def _hash(self, held: Bools) -> NDArray[np.uint64]:
         """Equal for equal prompts (Zobrist hashing with sums), shape (n,)."""
@@ -315,7 +316,7 @@ class Imagination:
 
 
 @dataclass(slots=True)
-class Walks:
+class EpisodeBatch:
     """Imagined episodes side by side.
 
     Attributes:
@@ -330,12 +331,12 @@ class Walks:
     scales: Floats
     steps: NDArray[np.int64]
 
-    def take(self, rows: Indices) -> "Walks":
+    def take(self, rows: Indices) -> "EpisodeBatch":
         """Copies of some of them."""
         states = States(self.states.held[rows], self.states.option[rows])
-        return Walks(states, self.draws[rows], self.scales[rows], self.steps[rows])
+        return EpisodeBatch(states, self.draws[rows], self.scales[rows], self.steps[rows])
 
-    def replace(self, rows: Indices, other: "Walks") -> None:
+    def replace(self, rows: Indices, other: "EpisodeBatch") -> None:
         """Put other episodes into the given rows."""
         self.states.held[rows], self.states.option[rows] = other.states.held, other.states.option
         self.draws[rows], self.scales[rows], self.steps[rows] = other.draws, other.scales, other.steps

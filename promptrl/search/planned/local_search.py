@@ -5,24 +5,24 @@ import numpy as np
 from promptrl.search.planned.planner import Planner, PlanningRules
 from promptrl.search.result import Candidate
 from promptrl.search.threads import one_blas_thread
-from promptrl.search.trials import Asker
+from promptrl.search.trials import Trials
 
 
-def search(asker: Asker, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
+def search(trials: Trials, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
     """Ask what single edits make best under draws from the surrogate, until the calls are spent."""
-    return search_by_rules(asker, PlanningRules(rows_per_prompt=rows_per_prompt), rng)
+    return search_by_rules(trials, PlanningRules(rows_per_prompt=rows_per_prompt), rng)
 
 
 @one_blas_thread()
-def search_by_rules(asker: Asker, rules: PlanningRules, rng: np.random.Generator) -> list[Candidate]:
+def search_by_rules(trials: Trials, rules: PlanningRules, rng: np.random.Generator) -> list[Candidate]:
     """The same with all rules open to choice.
 
     Args:
-        asker: Asks and remembers.
+        trials: Asks and remembers.
         rules: How the loop works.
         rng: Draws everything random.
     """
-    planner = Planner(asker, rules, None, rng)
+    planner = Planner(trials, rules, None, rng)
     spend(planner)
     return planner.conclude(None)
 
@@ -31,5 +31,5 @@ def spend(planner: Planner) -> None:
     """Ask until the calls are spent, or nothing is left to ask."""
     planner.begin()
     planner.report(env_steps=0)
-    while not planner.asker.is_over and planner.advance(None):
+    while not planner.trials.is_over and planner.advance(None):
         planner.report(env_steps=0)

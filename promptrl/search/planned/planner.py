@@ -12,14 +12,14 @@ from itertools import chain
 import numpy as np
 
 from promptrl.prompts.prompt import Prompt
-from promptrl.search.planned.imagined import Choose, Ending, Imagination, Starts
+from promptrl.search.planned.imagined import Choose, Imagination, RolloutResult, Starts
 from promptrl.search.result import Candidate
 from promptrl.search.surrogate.features import Moves
 from promptrl.search.surrogate.model import Surrogate
 from promptrl.search.surrogate.variances import Link
-from promptrl.search.trials import Asker
+from promptrl.search.trials import Trials
 
-Ask = tuple[Prompt, int]
+Trial = tuple[Prompt, int]
 
 FIRST_ASKS = 16
 BASELINE_ASKS = 2
@@ -52,7 +52,7 @@ class PlanningRules:
         with_triples: Whether the surrogate knows effects of three options together.
         with_rows: Whether the surrogate knows row difficulty.
         link: What the surrogate takes for linear.
-        boldness: What the distance of a draw from the mean is multiplied by, at the start and at the end.
+        exploration_scale: What the distance of a draw from the mean is multiplied by, at the start and at the end.
     """
 
     rows_per_prompt: int = 1
@@ -62,7 +62,7 @@ class PlanningRules:
     with_triples: bool = True
     with_rows: bool = True
     link: Link = "logit"
-    boldness: tuple[float, float] = (1.0, 0.3)
+    exploration_scale: tuple[float, float] = (1.0, 0.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +82,18 @@ class Planner:
     """The surrogate, the imagination and the asks of one search.
 
     Attributes:
-        leaders: Every prompt asked, the best posterior mean first, as of the last ``believe``.
+        leaders: Every prompt asked, the best posterior mean first, as of the last ``update_posterior``.
 
     Args:
-        asker: The door to the model.
+        trials: The door to the model.
         rules: How to work.
         max_edits: Longest imagined episode; None = one more than there are slots.
         rng: Draws everything random.
     """
 
-    def __init__(self, asker: Asker, rules: PlanningRules, max_edits: int | None, rng: np.random.Generator) -> None:
-        self.asker = asker
-        self.moves = Moves(asker.space)
+    def __init__(self, trials: Trials, rules: PlanningRules, max_edits: int | None, rng: np.random.Generator) -> None:
+        self.trials = trials
+        self.moves = Moves(trials.space)
         self._rules = rules
         self._rng = rng
         of_surrogate, of_imagination = rng.spawn(2)
@@ -102,7 +102,7 @@ class Planner:
             moves.texts,
             moves.kinds,
             moves.slot_of,
-            len(asker.rows),
+            len(trials.rows),
             rng=of_surrogate,
             with_pairs=rules.with_pairs,
             with_triples=rules.with_triples,
@@ -110,18 +110,18 @@ class Planner:
             link=rules.link,
         )
         self.imagination = Imagination(moves, of_imagination, max_edits)
-        self._row_asks = np.zeros(len(asker.rows), dtype=np.int64)
-        self.starts = Starts(moves.features(asker.space.baseline))
+        self._row_asks = np.zeros(len(trials.rows), dtype=np.int64)
+        self.starts = Starts(moves.features(trials.space.baseline))
         self.leaders: list[Candidate] = []
 
     def begin(self) -> None:
-        """Ask the baseline and some prompts drawn uniformly, and believe what they answer."""
-        drawn = [Proposal(self.asker.space.draw(self._rng), True) for _ in range(FIRST_ASKS - BASELINE_ASKS)]
-        self.ask([Proposal(self.asker.space.baseline, False)] * BASELINE_ASKS + drawn)
-        self.believe()
+        """Trial the baseline and some prompts drawn uniformly, and learn what they answer."""
+        drawn = [Proposal(self.trials.space.draw(self._rng), True) for _ in range(FIRST_ASKS - BASELINE_ASKS)]
+        self.ask([Proposal(self.trials.space.baseline, False)] * BASELINE_ASKS + drawn)
+        self.update_posterior()
 
     def advance(self, choose: Choose | None) -> bool:
-        """Ask a batch of proposals, if there is anything left to ask, and believe what it answers.
+        """Trial a batch of proposals, if there is anything left to ask, and learn what it answers.
 
         Args:
             choose: The policy that proposes; None = local search by single edits.
@@ -129,22 +129,22 @@ class Planner:
         Returns:
             Whether anything was asked.
         """
-        before = self.asker.calls_used
+        before = self.trials.calls_used
         self.ask(self.propose(choose))
-        if self.asker.calls_used == before:
+        if self.trials.calls_used == before:
             return False
-        self.believe()
+        self.update_posterior()
         return True
 
-    def believe(self) -> None:
+    def update_posterior(self) -> None:
         """Fit the surrogate and hand its posterior to the imagination."""
         self.surrogate.fit()
         self.leaders = self.ranking()
-        left = max(0, self.asker.calls_left) / max(1, self.asker.calls_allowed)
-        first, last = self._rules.boldness
-        boldness = last + left * (first - last)
-        self.imagination.believe(self.surrogate, 2 * self._batch(), self._rng, left, boldness)
-        known = [record.prompt for record in self.asker.records.values()]
+        left = max(0, self.trials.calls_left) / max(1, self.trials.calls_allowed)
+        first, last = self._rules.exploration_scale
+        exploration_scale = last + left * (first - last)
+        self.imagination.update_posterior(self.surrogate, 2 * self._batch(), self._rng, left, exploration_scale)
+        known = [record.prompt for record in self.trials.records.values()]
         if known:
             chosen = self._rng.choice(len(known), min(len(known), STARTS_KNOWN), replace=False)
             self.starts.others = np.stack([self.moves.features(known[i]) for i in chosen])
@@ -161,18 +161,20 @@ class Planner:
         leaders = [candidate.prompt for candidate in self.leaders[:LEADERS]]
         kinds = [(i % each + i // each) % STARTS_PER_DRAW for i in range(len(draws))]
         starts = [self._start(kind, leaders) for kind in kinds]
-        endings = self.imagination.roll_out(choose, starts, draws)
-        best = [max(endings[i : i + each], key=lambda e: e.value) for i in range(0, len(draws), each)]
+        results = self.imagination.roll_out(choose, starts, draws)
+        best = [max(results[i : i + each], key=lambda e: e.value) for i in range(0, len(draws), each)]
         is_uniform = self._rng.random(n) < self._rules.uniform_share
         return [
-            Proposal(self.asker.space.draw(self._rng) if is_uniform[i] else self._reached(best[i]), bool(is_uniform[i]))
+            Proposal(
+                self.trials.space.draw(self._rng) if is_uniform[i] else self._reached(best[i]), bool(is_uniform[i])
+            )
             for i in range(n)
         ]
 
     def ask(self, proposals: Sequence[Proposal]) -> None:
-        """Ask each prompt on rows new to it, those asked least by all first; the surrogate takes in the answers."""
+        """Trial each prompt on rows new to it, those asked least by all first; the surrogate takes in the answers."""
         asks, uniform = self._with_rows(proposals)
-        answers = self.asker.ask(asks, uniform)
+        answers = self.trials.ask(asks, uniform)
         for (prompt, row), answer in zip(asks, answers, strict=True):
             if not np.isnan(answer):
                 features = self.moves.features(prompt)
@@ -181,13 +183,13 @@ class Planner:
 
     def ranking(self, others: Sequence[Prompt] = ()) -> list[Candidate]:
         """Every prompt asked and the others, the best posterior mean first."""
-        prompts = {p.prompt_id: p for p in others} | {i: r.prompt for i, r in self.asker.records.items()}
+        prompts = {p.prompt_id: p for p in others} | {i: r.prompt for i, r in self.trials.records.items()}
         if not prompts:
             return []
         features = np.stack([self.moves.features(prompt) for prompt in prompts.values()])
         ids = list(prompts)
         means, sds = self.surrogate.moments(features, ids)
-        records = self.asker.records
+        records = self.trials.records
         counts = [len(records[i].objectives) if i in records else 0 for i in ids]
         return [
             Candidate(prompts[ids[i]], float(means[i]), float(sds[i]), counts[i])
@@ -198,41 +200,41 @@ class Planner:
         """Tell watchers what is believed now."""
         if not self.surrogate.n_answers:
             return
-        baseline = self.moves.features(self.asker.space.baseline)[None]
-        mean = float(self.surrogate.mean(baseline, [self.asker.space.baseline.prompt_id])[0])
-        self.asker.report(self.leaders[0], mean, env_steps)
+        baseline = self.moves.features(self.trials.space.baseline)[None]
+        mean = float(self.surrogate.mean(baseline, [self.trials.space.baseline.prompt_id])[0])
+        self.trials.report(self.leaders[0], mean, env_steps)
 
     def conclude(self, choose: Choose | None) -> list[Candidate]:
         """The candidates: every prompt asked, and what the policy makes of the posterior mean; none without answers."""
         if not self.surrogate.n_answers:
             return []
         self.surrogate.fit()
-        self.imagination.believe(self.surrogate, 1, self._rng, 0.0, boldness=0.0)
+        self.imagination.update_posterior(self.surrogate, 1, self._rng, 0.0, exploration_scale=0.0)
         leaders = [candidate.prompt for candidate in self.ranking()[:LEADERS]]
-        drawn = [self.asker.space.draw(self._rng) for _ in range(LAST_STARTS - len(leaders))]
+        drawn = [self.trials.space.draw(self._rng) for _ in range(LAST_STARTS - len(leaders))]
         starts = [*leaders, *drawn]
-        endings = self.imagination.roll_out(choose, starts, np.zeros(len(starts), dtype=np.intp))
-        return self.ranking([self._reached(ending) for ending in endings])
+        results = self.imagination.roll_out(choose, starts, np.zeros(len(starts), dtype=np.intp))
+        return self.ranking([self._reached(result) for result in results])
 
     def _batch(self) -> int:
-        wanted = max(BATCH, int(BATCH_SHARE * self.asker.calls_used), int(BATCH_PER_FEATURE * self.moves.n_features))
-        return max(1, min(wanted, self.asker.calls_left))
+        wanted = max(BATCH, int(BATCH_SHARE * self.trials.calls_used), int(BATCH_PER_FEATURE * self.moves.n_features))
+        return max(1, min(wanted, self.trials.calls_left))
 
-    def _reached(self, ending: Ending) -> Prompt:
-        return self.moves.replay(ending.start, ending.edits)
+    def _reached(self, result: RolloutResult) -> Prompt:
+        return self.moves.replay(result.start, result.edits)
 
     def _start(self, kind: int, leaders: Sequence[Prompt]) -> Prompt:
         """Where an episode begins: the baseline, a leader, or anywhere."""
         if kind == 0 or not leaders:
-            return self.asker.space.baseline
+            return self.trials.space.baseline
         if kind == 1:
             return leaders[int(self._rng.integers(len(leaders)))]
-        return self.asker.space.draw(self._rng)
+        return self.trials.space.draw(self._rng)
 
-    def _with_rows(self, proposals: Sequence[Proposal]) -> tuple[list[Ask], list[bool]]:
+    def _with_rows(self, proposals: Sequence[Proposal]) -> tuple[list[Trial], list[bool]]:
         """Pairs to ask, and which are uniform; a prompt that knows all rows makes way for the most promising one."""
         promising = [c.prompt for c in sorted(self.leaders, key=lambda c: -(c.mean + c.sd))]
-        asks: list[Ask] = []
+        asks: list[Trial] = []
         uniform: list[bool] = []
         taken: defaultdict[str, set[int]] = defaultdict(set)
         for proposal in proposals:
@@ -247,11 +249,11 @@ class Planner:
 
     def _with_free_rows(self, prompts: Sequence[Prompt], taken: defaultdict[str, set[int]]) -> tuple[Prompt, list[int]]:
         """The first of the prompts that has rows left, else one from anywhere, and its rows."""
-        drawn = (self.asker.space.draw(self._rng) for _ in range(DRAWS_FOR_FREE_ROWS))
+        drawn = (self.trials.space.draw(self._rng) for _ in range(DRAWS_FOR_FREE_ROWS))
         prompt = prompts[0]
         for prompt in chain(prompts, drawn):
             used = taken[prompt.prompt_id]
-            free = [r for r in self.asker.untried_rows(prompt) if r not in used]
+            free = [r for r in self.trials.untried_rows(prompt) if r not in used]
             if free:
                 return prompt, free
         return prompt, []

@@ -19,11 +19,11 @@ from scipy.special import expit
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from promptrl.prompts.space import EditSpace, make_slot_space
-from promptrl.search.agents.build import BUILTIN_POLICY, build_agent, one_torch_thread, save_policy
+from promptrl.search.agents.build import build_agent, one_torch_thread, save_policy
 from promptrl.search.agents.policy import Encoder
 from promptrl.search.planned.env import ImaginedVecEnv
 from promptrl.search.planned.imagined import Choose, Imagination, Starts
-from promptrl.search.planned.search import follow
+from promptrl.search.planned.search import BUILTIN_POLICY, follow
 from promptrl.search.surrogate.data import Indices
 from promptrl.search.surrogate.features import Moves
 from promptrl.search.surrogate.model import Surrogate
@@ -162,20 +162,20 @@ def _in_space(model: BaseAlgorithm, moves: Moves, surrogate: Surrogate) -> BaseA
 
 def _share(choose: Choose | None, moves: Moves, surrogate: Surrogate, rng: np.random.Generator) -> float:
     imagination = Imagination(moves, rng.spawn(1)[0])
-    imagination.believe(surrogate, 1, rng, 1.0)
+    imagination.update_posterior(surrogate, 1, rng, 1.0)
     baseline = moves.space.baseline
     first = np.zeros(1, dtype=np.intp)
     reached = imagination.roll_out(choose, [baseline], first)[0].value
     starts = [baseline, *(moves.space.draw(rng) for _ in range(4 * STARTS))]
     local = imagination.roll_out(None, starts, np.zeros(len(starts), dtype=np.intp))
     start = float(imagination.value(imagination.begin(moves.features(baseline)[None], first))[0])
-    best = max(reached, *(ending.value for ending in local))
+    best = max(reached, *(result.value for result in local))
     return (reached - start) / (best - start) if best > start else 1.0
 
 
 def _env(moves: Moves, surrogate: Surrogate, rng: np.random.Generator) -> ImaginedVecEnv:
     imagination = Imagination(moves, rng.spawn(1)[0])
-    imagination.believe(surrogate, N_ENVS, rng, float(rng.random()))
+    imagination.update_posterior(surrogate, N_ENVS, rng, float(rng.random()))
     others = np.stack([moves.features(moves.space.draw(rng)) for _ in range(STARTS)])
     return ImaginedVecEnv(imagination, Starts(moves.features(moves.space.baseline), others), N_ENVS)
 

@@ -14,7 +14,7 @@ from stable_baselines3.common.logger import Logger
 
 from promptrl.evaluation.evaluator import Evaluator
 from promptrl.prompts.space import EditSpace
-from promptrl.search.agents.build import build_agent, decide, load_policy, make_logger, one_torch_thread
+from promptrl.search.agents.build import build_agent, choose_action, load_policy, make_logger, one_torch_thread
 from promptrl.search.agents.policy import Encoder
 from promptrl.search.algorithms import Algorithm
 from promptrl.search.events import SearchEvent
@@ -24,11 +24,13 @@ from promptrl.search.planned.planner import Planner, PlanningRules
 from promptrl.search.result import Decision, SearchResult
 from promptrl.search.surrogate.data import Indices
 from promptrl.search.threads import one_blas_thread
-from promptrl.search.trials import Asker
+from promptrl.search.trials import Trials
 from promptrl.tasks.dataset import Example
 
 NEVER = 10**9
 IMAGINED_ENVS = 16
+BUILTIN_POLICY = Path(__file__).parent / "weights" / "policy.safetensors"
+"""Trained by ``pretraining.py``; fits the actor-critic algorithms with ``policy: deepsets``."""
 
 
 @one_torch_thread()
@@ -77,9 +79,9 @@ def search_planned(
         TargetError: The model can't be asked any more.
     """
     rules = rules or PlanningRules()
-    asker = Asker(space, evaluator, train_rows, on_event=on_event, should_stop=should_stop)
+    trials = Trials(space, evaluator, train_rows, on_event=on_event, should_stop=should_stop)
     rng = np.random.default_rng(seed).spawn(1)[0]  # SB3 starts the environment's own stream from the seed
-    planner = Planner(asker, rules, max_edits, rng)
+    planner = Planner(trials, rules, max_edits, rng)
     planner.begin()
     planner.report(env_steps=0)
     env = ImaginedVecEnv(planner.imagination, planner.starts, n_envs)
@@ -90,7 +92,7 @@ def search_planned(
     model.set_logger(logger)
     choose = follow(model)
     try:
-        while not asker.is_over:
+        while not trials.is_over:
             _practise(model, env, rules.imagined_steps)
             if not planner.advance(choose):
                 break
@@ -100,7 +102,7 @@ def search_planned(
     finally:
         logger.close()
     decisions = best_episode(model, planner)
-    return SearchResult(tuple(candidates), asker.stop_reason, model.num_timesteps, asker.calls_used, model, decisions)
+    return SearchResult(tuple(candidates), trials.stop_reason, model.num_timesteps, trials.calls_used, model, decisions)
 
 
 def follow(model: BaseAlgorithm) -> Choose:
@@ -115,19 +117,19 @@ def follow(model: BaseAlgorithm) -> Choose:
 def best_episode(model: BaseAlgorithm, planner: Planner) -> tuple[Decision, ...]:
     """What the agent does from the baseline, action by action, under the posterior mean: none asks the target."""
     imagination = planner.imagination
-    walks = imagination.begin(planner.starts.baseline[None], np.zeros(1, dtype=np.intp))
+    episodes = imagination.begin(planner.starts.baseline[None], np.zeros(1, dtype=np.intp))
     decisions: list[Decision] = []
     is_over = False
     while not is_over:
-        view = imagination.look(walks)
-        decisions.append(decide(model, view.observation[0]))
-        _, stopped, truncated = imagination.act(walks, view, np.array([decisions[-1].action]))
+        view = imagination.observe(episodes)
+        decisions.append(choose_action(model, view.observation[0]))
+        _, stopped, truncated = imagination.act(episodes, view, np.array([decisions[-1].action]))
         is_over = bool(stopped[0] or truncated[0])
     return tuple(decisions)
 
 
 def _practise(model: BaseAlgorithm, env: ImaginedVecEnv, steps: int) -> None:
-    """Let the agent learn under the present beliefs, in the episodes that it was in."""
+    """Let the agent learn under the present posterior, in the episodes that it was in."""
     if steps:
         model._last_obs = env.resume() if model.num_timesteps else None
         model.learn(steps, reset_num_timesteps=False, log_interval=NEVER)
@@ -138,8 +140,8 @@ def _note(logger: Logger, planner: Planner, model: BaseAlgorithm) -> None:
     surrogate = planner.surrogate
     leader = planner.leaders[0]
     figures = {
-        "search/calls_used": planner.asker.calls_used,
-        "search/prompts_seen": len(planner.asker.records),
+        "search/calls_used": planner.trials.calls_used,
+        "search/prompts_seen": len(planner.trials.records),
         "search/best_mean": leader.mean,
         "search/best_sd": leader.sd,
         "surrogate/noise": surrogate.noise,
@@ -148,4 +150,4 @@ def _note(logger: Logger, planner: Planner, model: BaseAlgorithm) -> None:
     }
     for name, value in figures.items():
         logger.record(name, value)
-    logger.dump(planner.asker.calls_used)
+    logger.dump(planner.trials.calls_used)

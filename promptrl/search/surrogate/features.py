@@ -42,7 +42,7 @@ class Moves:
     Attributes:
         space: The edits.
         n_features: Features of a prompt, the derived "any demonstration" included.
-        texts: What each feature brings in, for likeness; empty for the derived one and for moves.
+        texts: What each feature brings in, for similarity; empty for the derived one and for moves.
         kinds: Kind of the edit that sets each feature.
         slot_of: Slot number of each option feature, -1 for others, shape (n_features,).
         tokens: About how many tokens each feature adds, shape (n_features + 1,).

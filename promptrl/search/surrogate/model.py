@@ -21,7 +21,7 @@ from scipy.special import expit
 from promptrl.search.surrogate.data import Answers, Bools, Evidence, Floats, Indices
 from promptrl.search.surrogate.pairs import choose_pairs
 from promptrl.search.surrogate.prior import Prior
-from promptrl.search.surrogate.triples import PARITIES, Parities
+from promptrl.search.surrogate.triples import PARITIES, RandomParityFeatures
 from promptrl.search.surrogate.variances import TYPICAL, Link, Variances, most_probable
 from promptrl.search.surrogate.working_model import Working
 
@@ -116,7 +116,7 @@ class Surrogate:
         self.n_features = len(texts)
         self.n_rows = n_rows
         self._rng = rng
-        self.parities = Parities(slot_of, rng, PARITIES if with_triples else 0)
+        self.parities = RandomParityFeatures(slot_of, rng, PARITIES if with_triples else 0)
         typical = TYPICAL[link]
         self.variances = replace(
             typical,
@@ -207,18 +207,18 @@ class Surrogate:
         half = solve_triangular(self._root, identity, lower=True)
         return np.asarray(self.noise * half.T @ half)
 
-    def draw(self, n: int, rng: np.random.Generator, boldness: float = 1.0) -> Draws:
+    def draw(self, n: int, rng: np.random.Generator, exploration_scale: float = 1.0) -> Draws:
         """Truths from the posterior (for exploration as in Thompson 1933); misfit is left out.
 
         Args:
             n: How many.
             rng: Draws them.
-            boldness: What their distance from the mean is multiplied by.
+            exploration_scale: What their distance from the mean is multiplied by.
         """
         noise = solve_triangular(self._root, rng.standard_normal((self.n_columns, n)), lower=True, trans="T")
-        return self._as_draws(self._mean[:, None] + boldness * np.sqrt(self.noise) * noise)
+        return self._as_draws(self._mean[:, None] + exploration_scale * np.sqrt(self.noise) * noise)
 
-    def believed(self) -> Draws:
+    def posterior_mean(self) -> Draws:
         """The posterior mean as the only draw."""
         return self._as_draws(self._mean[:, None])
 

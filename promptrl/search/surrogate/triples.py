@@ -15,7 +15,7 @@ PARITIES = 64
 SLOTS_EACH = 3
 
 
-class Parities:
+class RandomParityFeatures:
     """The parities of one search.
 
     Args:

@@ -16,7 +16,7 @@ from promptrl.llm.engine.background import background_loop
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.cache import Cache
 from promptrl.llm.engine.engine import Engine
-from promptrl.llm.engine.stop import Stop
+from promptrl.llm.engine.stop import StopSignal
 from tests.servers.stub_target import FakeTime, StubTarget, ask
 
 
@@ -54,7 +54,7 @@ class Gate:
 class Asking:
     """A batch of twenty requests, two at once, under way in a thread of its own."""
 
-    def __init__(self, target: Gate, stop: Stop, cache: Cache) -> None:
+    def __init__(self, target: Gate, stop: StopSignal, cache: Cache) -> None:
         self.budget = Budget(max_calls=None)
         self.engine = Engine(target, budget=self.budget, cache=cache, concurrency=2, stop=stop)
         self.answered: list[int] = []
@@ -80,7 +80,7 @@ def test_what_is_in_flight_is_finished_and_committed(
     tmp_path: Path, wish: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two were with the server: their answers are handed out, the other eighteen are never asked."""
-    target, stop, is_noticed = Gate(), Stop(), threading.Event()
+    target, stop, is_noticed = Gate(), StopSignal(), threading.Event()
     ask_no_more = batch.Batch._ask_no_more
 
     def notice(asked: batch.Batch) -> None:
@@ -109,7 +109,7 @@ def test_what_is_in_flight_is_finished_and_committed(
 def test_a_server_that_never_answers_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the grace what is in flight is cancelled."""
     monkeypatch.setattr(batch, "GRACE_S", 0.1)
-    target, stop = Gate(), Stop()
+    target, stop = Gate(), StopSignal()
     with Cache(tmp_path / "c") as cache:
         asking = Asking(target, stop, cache)
         target.wait_for(2)
@@ -123,7 +123,7 @@ def test_a_server_that_never_answers_is_not_waited_for(tmp_path: Path, monkeypat
 def test_answers_that_wait_to_be_taken_are_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """Though whoever takes them is slower than the grace, and there is no cache."""
     monkeypatch.setattr(batch, "GRACE_S", -1.0)
-    stop, budget = Stop(), Budget(max_calls=None)
+    stop, budget = StopSignal(), Budget(max_calls=None)
     target = StubTarget(lambda text, attempt: Completion(text))
     engine = Engine(target, budget=budget, cache=None, concurrency=2, stop=stop)
     taken: list[int] = []
@@ -143,7 +143,7 @@ def test_answers_that_wait_to_be_taken_are_not_lost(monkeypatch: pytest.MonkeyPa
 
 def test_nothing_is_retried_after_the_wish_to_end(fake_time: FakeTime) -> None:
     """A request that fails then is left for the resumed run."""
-    stop = Stop()
+    stop = StopSignal()
 
     def answer(text: str, attempt: int) -> TransientError:
         stop.request(signal.SIGINT)
@@ -164,6 +164,6 @@ def test_a_file_from_before_does_not_end_anything(tmp_path: Path) -> None:
     """Whoever resumes a stopped run wants it to go on."""
     file = tmp_path / "STOP"
     file.touch()
-    with (stop := Stop()).by_file(file):
+    with (stop := StopSignal()).by_file(file):
         stop.check()
         assert not file.exists()

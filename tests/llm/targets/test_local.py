@@ -103,7 +103,7 @@ def test_old_and_new_transformers_are_asked_by_their_own_names(wrapper: type[_Wr
     sampling = parse_params({"temperature": 0, "max_tokens": 8})
     rows = [local_decoding.Row(ids, 0, sampling) for ids in checkpoint.tokenize([chat(PROBLEMS[0])])]
     network = wrapper(checkpoint.network)
-    answers: list[local_decoding.Answer] = []
+    answers: list[local_decoding.DecodedAnswer] = []
     for asked in (dataclasses.replace(checkpoint, network=network), checkpoint):
         local_decoding.decode(asked, rows, lambda _, answer: answers.append(answer))
     assert answers[0] == answers[1]

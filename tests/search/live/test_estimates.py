@@ -38,7 +38,7 @@ def simulated(n_prompts=80, rows_each=10, noise=0.2):
 def test_effects_are_recovered_in_spite_of_row_difficulty():
     """With many answers the posterior mean comes close to the truth."""
     estimates, effects = simulated()
-    found = estimates.believed().weights[:-1]
+    found = estimates.posterior_mean().weights[:-1]
     assert np.abs(found - effects).max() < 0.06
 
 
@@ -59,7 +59,7 @@ def test_pair_seen_before_adds_no_evidence():
         for _ in range(times):
             estimates.add("a" * 12, holds(1), "r", 1.0)
         estimates.fit()
-    assert np.array_equal(once.believed().weights, twice.believed().weights)
+    assert np.array_equal(once.posterior_mean().weights, twice.posterior_mean().weights)
     assert twice.ranking()[0].answers == 1
 
 
@@ -73,7 +73,7 @@ def test_own_answers_pull_a_prompt_from_the_additive_prediction():
     for _ in range(5):
         estimates.fit()
     best = estimates.ranking()[0]
-    additive = design(masks["d" * 12]) @ estimates.believed().weights
+    additive = design(masks["d" * 12]) @ estimates.posterior_mean().weights
     assert best.index == 3
     assert best.mean > 0.9
     assert best.mean > float(additive[0]) + 0.1

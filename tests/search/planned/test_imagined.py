@@ -43,7 +43,7 @@ def imagine(space, answers=60, draws=16, seed=0):
         model.add(prompt.prompt_id, moves.features(prompt), i % 10, float(rng.random() < 0.4))
         imagination.count_answer(moves.features(prompt))
     model.fit()
-    imagination.believe(model, draws, rng, 0.5)
+    imagination.update_posterior(model, draws, rng, 0.5)
     return imagination
 
 
@@ -52,16 +52,16 @@ def test_each_of_two_equal_sentences_can_be_restored():
     space = make_space(**PHRASES | {"text": "Be kind. Be quick. Be kind."})
     moves = Moves(space)
     imagination = imagine(space)
-    walks = imagination.begin(moves.features(space.baseline)[None], np.zeros(1, dtype=np.intp))
+    episodes = imagination.begin(moves.features(space.baseline)[None], np.zeros(1, dtype=np.intp))
     drop, restore = (
         next(a for a, edit in enumerate(space.edits) if edit.kind == kind and edit.text == "Be kind.")
         for kind in ("drop_phrase", "restore_phrase")
     )
-    imagination.act(walks, imagination.look(walks), np.array([drop]))
-    view = imagination.look(walks)
+    imagination.act(episodes, imagination.observe(episodes), np.array([drop]))
+    view = imagination.observe(episodes)
     assert view.valid[0, restore]
-    imagination.act(walks, view, np.array([restore]))
-    assert np.array_equal(walks.states.held[0, :-1], moves.features(space.baseline))
+    imagination.act(episodes, view, np.array([restore]))
+    assert np.array_equal(episodes.states.held[0, :-1], moves.features(space.baseline))
 
 
 @pytest.mark.parametrize("changes", [{}, PHRASES])
@@ -71,31 +71,31 @@ def test_imagined_edits_are_the_real_ones(changes):
     moves, rng = Moves(space), np.random.default_rng(0)
     imagination = imagine(space)
     prompt = space.baseline
-    walks = imagination.begin(moves.features(prompt)[None], np.zeros(1, dtype=np.intp))
+    episodes = imagination.begin(moves.features(prompt)[None], np.zeros(1, dtype=np.intp))
     for _ in range(60):
-        view = imagination.look(walks)
+        view = imagination.observe(episodes)
         real = space.mask(prompt)
         imagined = [a for a, edit in enumerate(space.edits) if edit.kind != "delete_word"]
         repeats = [a for a in imagined if space.edits[a].kind == "insert_word" and space.edits[a].is_held(prompt)]
         same = [a for a in imagined if a not in repeats]
         assert np.array_equal(view.valid[0, same], real[same])
         action = int(rng.choice(np.flatnonzero(view.valid[0, :-1])))
-        imagination.act(walks, view, np.array([action]))
+        imagination.act(episodes, view, np.array([action]))
         prompt = space.apply(prompt, action)
-        assert np.array_equal(walks.states.held[0, :-1], moves.features(prompt))
+        assert np.array_equal(episodes.states.held[0, :-1], moves.features(prompt))
 
 
 def test_rewards_telescope_to_the_change_of_the_draws_value():
     """Rewards of an episode add up to last minus first, over the spread of the draw."""
     space = make_space()
     imagination, rng = imagine(space), np.random.default_rng(1)
-    walks = imagination.begin(np.repeat(Moves(space).features(space.baseline)[None], 16, axis=0), np.arange(16))
-    first, total = imagination.value(walks), np.zeros(16)
+    episodes = imagination.begin(np.repeat(Moves(space).features(space.baseline)[None], 16, axis=0), np.arange(16))
+    first, total = imagination.value(episodes), np.zeros(16)
     for _ in range(4):
-        view = imagination.look(walks)
+        view = imagination.observe(episodes)
         actions = np.array([rng.choice(np.flatnonzero(valid)) for valid in view.valid])
-        total += imagination.act(walks, view, actions)[0]
-    assert np.allclose(imagination.value(walks) - first, total)
+        total += imagination.act(episodes, view, actions)[0]
+    assert np.allclose(imagination.value(episodes) - first, total)
 
 
 def test_observations_are_finite_bounded_and_marked():
@@ -124,22 +124,22 @@ def test_lookahead_sees_past_a_pair():
         is_good = held[1] and held[5]
         model.add(prompt.prompt_id, held, i % 10, float(is_good) if rng.random() < 0.95 else 0.5)
     model.fit()
-    imagination.believe(model, 1, rng, 0.5, boldness=0.0)
-    walks = imagination.begin(moves.features(space.baseline)[None], np.zeros(1, dtype=np.intp))
-    rows = imagination.look(walks).observation.reshape(space.n_actions, N_FEATURES)
+    imagination.update_posterior(model, 1, rng, 0.5, exploration_scale=0.0)
+    episodes = imagination.begin(moves.features(space.baseline)[None], np.zeros(1, dtype=np.intp))
+    rows = imagination.observe(episodes).observation.reshape(space.n_actions, N_FEATURES)
     ahead = rows[:, COLUMN["lookahead"]] - rows[:, COLUMN["effect_draw"]]
     assert set(np.argsort(-ahead)[:2]) == {1, 5}
 
 
 def test_local_search_ends_where_no_edit_helps():
-    """The ending is at least as good as all its neighbours under its draw."""
+    """The result is at least as good as all its neighbours under its draw."""
     space = make_space(demonstrations=(), tokens=None)
     imagination, moves = imagine(space), Moves(space)
-    for ending in imagination.roll_out(None, [space.baseline] * 16, np.arange(16)):
-        reached = moves.replay(ending.start, ending.edits)
-        walks = imagination.begin(moves.features(reached)[None], np.array([ending.draw]))
-        assert imagination.value(walks)[0] == pytest.approx(ending.value)
-        assert imagination.look(walks).change.max() <= 1e-9
+    for result in imagination.roll_out(None, [space.baseline] * 16, np.arange(16)):
+        reached = moves.replay(result.start, result.edits)
+        episodes = imagination.begin(moves.features(reached)[None], np.array([result.draw]))
+        assert imagination.value(episodes)[0] == pytest.approx(result.value)
+        assert imagination.observe(episodes).change.max() <= 1e-9
 
 
 def test_episodes_go_on_under_new_beliefs():
@@ -153,7 +153,7 @@ def test_episodes_go_on_under_new_beliefs():
     model = Surrogate(
         imagination.moves.texts, imagination.moves.kinds, imagination.moves.slot_of, 10, rng=np.random.default_rng(1)
     )
-    imagination.believe(model, 2, np.random.default_rng(1), 0.5)
+    imagination.update_posterior(model, 2, np.random.default_rng(1), 0.5)
     after = env.resume().reshape(4, space.n_actions, N_FEATURES)
     for name in ("is_held", "step"):
         assert np.array_equal(before[:, :, COLUMN[name]], after[:, :, COLUMN[name]])

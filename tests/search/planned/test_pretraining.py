@@ -5,8 +5,8 @@ import json
 import numpy as np
 import torch
 
-from promptrl.search.agents.build import BUILTIN_POLICY
 from promptrl.search.planned.pretraining import HELD_OUT, TRAINED, Family, compare, make_landscape, pretrain
+from promptrl.search.planned.search import BUILTIN_POLICY
 
 SMALL = Family(slots=(3, 3), options=(3, 3), asks=(40, 40))
 
@@ -18,7 +18,7 @@ def test_landscapes_of_a_family_keep_its_sizes():
     moves, surrogate = first
     assert family.slots[0] <= moves.n_slots <= family.slots[1]
     assert family.slots[0] * family.options[0] <= moves.n_features <= family.slots[1] * family.options[1]
-    assert np.array_equal(surrogate.believed().effects, again[1].believed().effects)
+    assert np.array_equal(surrogate.posterior_mean().effects, again[1].posterior_mean().effects)
 
 
 def test_no_family_is_both_trained_on_and_held_out():

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from promptrl.search.agents.build import BUILTIN_POLICY, build_agent, load_policy
+from promptrl.search.agents.build import build_agent, load_policy
 from promptrl.search.algorithms import ALGORITHMS
 from promptrl.search.planned.env import ImaginedVecEnv
 from promptrl.search.planned.planner import Planner, PlanningRules, Proposal
-from promptrl.search.planned.search import follow, search_planned
+from promptrl.search.planned.search import BUILTIN_POLICY, follow, search_planned
 from promptrl.search.surrogate.features import Moves
-from promptrl.search.trials import Asker
+from promptrl.search.trials import Trials
 from tests.search.landscape import TableEvaluator, chosen, factorial_value, make_rows, make_space
 
 BEST = {0: 3, 1: 3, 2: 2, 3: 2}
@@ -33,8 +33,8 @@ def search(algorithm="maskable_ppo", *, calls=300, rows=30, **rest):
 
 def planner_with_answers(calls=60):
     """A planner that believes something."""
-    asker = Asker(make_space(), TableEvaluator(noisy_value, search=calls), make_rows(30))
-    planner = Planner(asker, PlanningRules(), None, np.random.default_rng(0))
+    trials = Trials(make_space(), TableEvaluator(noisy_value, search=calls), make_rows(30))
+    planner = Planner(trials, PlanningRules(), None, np.random.default_rng(0))
     planner.begin()
     return planner
 
@@ -87,15 +87,15 @@ def test_practice_improves_a_policy_without_prior():
     agent.policy.mlp_extractor.start_from(0.0)
 
     def gain():
-        starts = [planner.asker.space.baseline] * 16
-        endings = planner.imagination.roll_out(follow(agent), starts, np.arange(16))
-        return float(np.mean([ending.value for ending in endings]))
+        starts = [planner.trials.space.baseline] * 16
+        results = planner.imagination.roll_out(follow(agent), starts, np.arange(16))
+        return float(np.mean([result.value for result in results]))
 
     before = gain()
     agent.learn(8192)
-    local = planner.imagination.roll_out(None, [planner.asker.space.baseline] * 16, np.arange(16))
+    local = planner.imagination.roll_out(None, [planner.trials.space.baseline] * 16, np.arange(16))
     assert gain() > before
-    assert gain() > float(np.mean([ending.value for ending in local])) - 0.3
+    assert gain() > float(np.mean([result.value for result in local])) - 0.3
 
 
 def test_practice_goes_on_with_its_episodes(monkeypatch):
@@ -113,7 +113,7 @@ def test_large_batches_take_fewer_rollouts_for_each_draw(asks, monkeypatch):
     """At most 64 in all, or one for each draw; at most four for one."""
     planner = planner_with_answers()
     monkeypatch.setattr(planner, "_batch", lambda: asks)
-    planner.imagination.believe(planner.surrogate, asks, np.random.default_rng(0), 0.5)
+    planner.imagination.update_posterior(planner.surrogate, asks, np.random.default_rng(0), 0.5)
     rolled = []
     roll_out = planner.imagination.roll_out
     monkeypatch.setattr(planner.imagination, "roll_out", lambda *a: (rolled.append(a[2]), roll_out(*a))[1])
@@ -137,12 +137,12 @@ def test_a_share_of_the_asks_is_drawn_uniformly():
     counts = {}
     for share in (0.0, 1.0):
         evaluator = TableEvaluator(noisy_value, search=400)
-        asker = Asker(make_space(), evaluator, make_rows(30))
-        planner = Planner(asker, PlanningRules(uniform_share=share), None, np.random.default_rng(0))
+        trials = Trials(make_space(), evaluator, make_rows(30))
+        planner = Planner(trials, PlanningRules(uniform_share=share), None, np.random.default_rng(0))
         planner.begin()
-        while not asker.is_over and planner.advance(None):
+        while not trials.is_over and planner.advance(None):
             pass
-        held = [chosen(record.prompt).get(0) == BEST[0] for record in asker.records.values() for _ in record.tried]
+        held = [chosen(record.prompt).get(0) == BEST[0] for record in trials.records.values() for _ in record.tried]
         counts[share] = float(np.mean(held))
     assert 0.15 < counts[1.0] < 0.3 < counts[0.0]
 
@@ -168,11 +168,11 @@ def test_a_prompt_that_knows_all_rows_makes_way_for_a_promising_one():
     planner = planner_with_answers(calls=200)
     best = planner.leaders[0].prompt
     planner.ask([Proposal(best, False)] * 30)
-    planner.believe()
-    assert not planner.asker.untried_rows(best)
-    known = len(planner.asker.records)
+    planner.update_posterior()
+    assert not planner.trials.untried_rows(best)
+    known = len(planner.trials.records)
     promising = max((c for c in planner.leaders if c.prompt != best), key=lambda c: c.mean + c.sd).prompt
-    before = len(planner.asker.untried_rows(promising))
+    before = len(planner.trials.untried_rows(promising))
     planner.ask([Proposal(best, False)] * 8)
-    assert len(planner.asker.untried_rows(promising)) == before - 8
-    assert len(planner.asker.records) == known
+    assert len(planner.trials.untried_rows(promising)) == before - 8
+    assert len(planner.trials.records) == known

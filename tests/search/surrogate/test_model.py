@@ -120,13 +120,13 @@ def test_intervals_cover_uniform_prompts():
 
 
 def test_draws_spread_as_the_posterior_does():
-    """Their mean and variance are those of single effects; boldness 0 is the mean itself."""
+    """Their mean and variance are those of single effects; exploration_scale 0 is the mean itself."""
     rng = np.random.default_rng(4)
     model = taught(surrogate(), landscape(rng), 200, rng)
     draws = model.draw(4000, rng).effects[:, :-1]
-    assert np.allclose(draws.mean(0), model.believed().effects[0, :-1], atol=0.1)
+    assert np.allclose(draws.mean(0), model.posterior_mean().effects[0, :-1], atol=0.1)
     assert np.allclose(draws.var(0), np.diag(model.covariance()), rtol=0.15)
-    assert np.allclose(model.draw(3, rng, boldness=0.0).effects, model.believed().effects)
+    assert np.allclose(model.draw(3, rng, exploration_scale=0.0).effects, model.posterior_mean().effects)
 
 
 def test_own_answers_pull_a_prompt():
@@ -150,7 +150,7 @@ def test_an_unasked_option_starts_near_its_like():
         model.add("good", good, row, 1.0)
         model.add("bad", bad, row, 0.0)
     model.fit()
-    effects = model.believed().effects[0]
+    effects = model.posterior_mean().effects[0]
     assert effects[1] > effects[2]
 
 
@@ -171,7 +171,7 @@ def test_a_late_success_after_many_failures_is_taken_with_calm():
         if n % 16 == 15:
             model.fit()
     assert model.mean(prompts).mean() == pytest.approx(0.3, abs=0.12)
-    assert np.abs(model.believed().intercept).max() < 5
+    assert np.abs(model.posterior_mean().intercept).max() < 5
 
 
 def test_one_absurd_answer_moves_the_others_little():

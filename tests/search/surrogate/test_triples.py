@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from promptrl.search.surrogate.triples import PARITIES, Parities
+from promptrl.search.surrogate.triples import PARITIES, RandomParityFeatures
 
 SLOT_OF = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, -1])
 
@@ -18,7 +18,7 @@ def prompts(n, rng):
 
 def test_prompts_are_as_alike_as_the_triples_that_they_share():
     """The mean product of two prompts' parities is the share of triples of slots in which they agree."""
-    parities = Parities(SLOT_OF, np.random.default_rng(0), wanted=20_000)
+    parities = RandomParityFeatures(SLOT_OF, np.random.default_rng(0), wanted=20_000)
     option, held = prompts(30, np.random.default_rng(1))
     values = parities.values(held)
     assert set(np.unique(values)) == {-1.0, 1.0}
@@ -29,7 +29,7 @@ def test_prompts_are_as_alike_as_the_triples_that_they_share():
 
 def test_changes_are_differences_of_sums():
     """Taking another option changes the weighted sum as a new look at the prompt says."""
-    parities = Parities(SLOT_OF, np.random.default_rng(0), PARITIES)
+    parities = RandomParityFeatures(SLOT_OF, np.random.default_rng(0), PARITIES)
     assert len(parities) == PARITIES
     rng = np.random.default_rng(2)
     option, held = prompts(10, rng)
@@ -47,7 +47,7 @@ def test_changes_are_differences_of_sums():
 
 def test_two_slots_have_no_triples():
     """Nothing is drawn, and nothing changes."""
-    parities = Parities(np.array([0, 0, 1, 1]), np.random.default_rng(0), PARITIES)
+    parities = RandomParityFeatures(np.array([0, 0, 1, 1]), np.random.default_rng(0), PARITIES)
     held = np.array([[True, False, True, False]])
     assert len(parities) == 0
     assert parities.values(held).shape == (1, 0)

@@ -16,10 +16,18 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from promptrl.console.screen import clean, people, print_data, tell
+from promptrl.console.screen import clean, people, print_data, print_markup
 from promptrl.console.tables import money, points, prospects, show_result
 from promptrl.errors import PromptrlError
-from promptrl.experiment.events import BestEstimated, CallsMade, Event, FinalistsMet, RunFinished, RunStarted, Stage
+from promptrl.experiment.events import (
+    BestEstimated,
+    CallsMade,
+    Event,
+    FinalistsCompared,
+    RunFinished,
+    RunStarted,
+    Stage,
+)
 from promptrl.llm.engine.stats import EngineStats
 
 PLAIN_INTERVAL_S = 10.0
@@ -56,7 +64,7 @@ class _Progress:
         self.started: RunStarted | None = None
         self.calls: dict[Stage, CallsMade] = {}
         self.last: CallsMade | None = None
-        self.best: BestEstimated | FinalistsMet | None = None
+        self.best: BestEstimated | FinalistsCompared | None = None
         self.begun_s = time.monotonic()
         self.is_over = False
 
@@ -66,7 +74,7 @@ class _Progress:
             self.begun_s = time.monotonic()
         elif isinstance(event, CallsMade):
             self.calls[event.stage] = self.last = event
-        elif isinstance(event, BestEstimated | FinalistsMet):
+        elif isinstance(event, BestEstimated | FinalistsCompared):
             self.best = event
         elif isinstance(event, RunFinished):
             self.best, self.is_over = None, True
@@ -107,7 +115,7 @@ class _Progress:
             return (
                 f"best objective {best.objective:.3f} ± {best.deviation:.3f} (estimate), baseline {best.baseline:.3f}"
             )
-        if isinstance(best, FinalistsMet):
+        if isinstance(best, FinalistsCompared):
             ahead = f"{points(best.difference)} points against the baseline on {best.rows} validation rows"
             return f"leader {ahead}, {best.left} left"
         return ""
@@ -131,9 +139,9 @@ class PlainView:
         self._progress.take(event)
         now_s = time.monotonic()
         if isinstance(event, RunStarted):
-            tell(f"{clean(event.run_id)}: {_extent(event)}")
-            for line in prospects(event.power, event.looks):
-                tell(line)
+            print_markup(f"{clean(event.run_id)}: {_extent(event)}")
+            for line in prospects(event.power, event.test_uses):
+                print_markup(line)
             self._last_line_s = now_s
         elif isinstance(event, CallsMade):
             is_new_stage = before is not None and before.stage != event.stage
@@ -142,7 +150,7 @@ class PlainView:
                 line = f"{event.stage}: {event.used:,}/{event.allowed:,} calls · {self._progress.figures()}"
                 best = self._progress.best_line()
                 name = "" if self._is_alone or self._progress.started is None else f"{self._progress.started.run_id}: "
-                tell(name + line + (f" · {best}" if best else ""))
+                print_markup(name + line + (f" · {best}" if best else ""))
         elif isinstance(event, RunFinished):
             show_result(event.result, Path(event.path), people())
 
@@ -178,7 +186,7 @@ class LiveView:
             bars.add_row(stage, bar, f"{used:,}/{allowed:,} calls")
         best = progress.best
         lines: list[RenderableType] = [Text.from_markup(f"[bold]{clean(started.run_id)}[/]  {_extent(started)}")]
-        lines += [Text.from_markup(line) for line in prospects(started.power, started.looks)]
+        lines += [Text.from_markup(line) for line in prospects(started.power, started.test_uses)]
         lines.append(bars)
         lines += [Text(line) for line in (progress.figures(), progress.best_line()) if line]
         if best is not None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.result import Candidate
-from promptrl.search.trials import PRIOR_SD, Asker
+from promptrl.search.trials import PRIOR_SD, Trials
 
 ROW_PRIOR_ANSWERS = 3.0
 PROMPT_PRIOR_ANSWERS = 4.0
@@ -17,22 +17,22 @@ LEADERS = 8
 OPTIMISM = 1.0
 
 
-class Field:
+class Population:
     """Asks prompts on rows that they share as far as possible, and ranks them by what they answered.
 
     Attributes:
-        asker: The door to the model.
+        trials: The door to the model.
         rng: Draws everything random of this search.
 
     Args:
-        asker: Likewise.
+        trials: Likewise.
         rng: Likewise; also shuffles the rows.
     """
 
-    def __init__(self, asker: Asker, rng: np.random.Generator) -> None:
-        self.asker = asker
+    def __init__(self, trials: Trials, rng: np.random.Generator) -> None:
+        self.trials = trials
         self.rng = rng
-        self._used = rng.uniform(0, 0.5, len(asker.rows))
+        self._used = rng.uniform(0, 0.5, len(trials.rows))
         self._prompts: dict[str, Prompt] = {}
         self._places: dict[str, int] = {}
         self._answers: list[tuple[int, int, float]] = []
@@ -41,7 +41,7 @@ class Field:
 
     def has(self, prompt: Prompt) -> bool:
         """Whether a prompt was asked before."""
-        return prompt.prompt_id in self.asker.records
+        return prompt.prompt_id in self.trials.records
 
     def ask_together(self, prompts: Sequence[Prompt], count: int) -> int:
         """Ask prompts on the same rows, those that most of them have not tried and that were used least so far.
@@ -54,7 +54,7 @@ class Field:
             Calls spent; 0 when there is nothing left to ask.
         """
         missing = np.zeros(len(self._used))
-        untried = {prompt: set(self.asker.untried_rows(prompt)) for prompt in prompts}
+        untried = {prompt: set(self.trials.untried_rows(prompt)) for prompt in prompts}
         for rows in untried.values():
             missing[list(rows)] += 1
         order = np.lexsort((self._used, -missing))[:count]
@@ -64,7 +64,7 @@ class Field:
         """Ask each prompt on its next untried rows, at most ``count``; returns the calls spent."""
         asks = []
         for prompt in prompts:
-            rows = self.asker.untried_rows(prompt)
+            rows = self.trials.untried_rows(prompt)
             asks += [(prompt, rows[i]) for i in np.argsort(self._used[rows])[:count]]
         return self.ask(asks)
 
@@ -73,9 +73,9 @@ class Field:
 
         Leaders are chosen by mean + deviation, as UCB does (Auer et al. 2002).
         """
-        while not self.asker.is_over:
-            hopeful = self.leaders(len(self._prompts), OPTIMISM) or [self.asker.space.baseline]
-            leaders = list(islice((prompt for prompt in hopeful if self.asker.untried_rows(prompt)), LEADERS))
+        while not self.trials.is_over:
+            hopeful = self.leaders(len(self._prompts), OPTIMISM) or [self.trials.space.baseline]
+            leaders = list(islice((prompt for prompt in hopeful if self.trials.untried_rows(prompt)), LEADERS))
             if not self.ask_each(leaders, rows_each):
                 return
 
@@ -93,21 +93,21 @@ class Field:
         place = self._places.get(prompt.prompt_id)
         return float("nan") if place is None else float(self._means[place])
 
-    def standings(self) -> list[Candidate]:
+    def ranking(self) -> list[Candidate]:
         """Everyone with answers, the best first."""
         figures = {prompt: (m, s, n) for prompt, m, s, n in self._figures()}
         return [Candidate(prompt, *figures[prompt]) for prompt in self.leaders(len(figures))]
 
     def ask(self, asks: Sequence[tuple[Prompt, int]]) -> int:
         """Ask pairs of prompt and row index, new ones all of them; returns the calls spent."""
-        before = self.asker.calls_left
-        for (prompt, r), objective in zip(asks, self.asker.ask(asks), strict=True):
+        before = self.trials.calls_left
+        for (prompt, r), objective in zip(asks, self.trials.ask(asks), strict=True):
             self._used[r] += 1
             if not np.isnan(objective):
                 self._prompts.setdefault(prompt.prompt_id, prompt)
                 place = self._places.setdefault(prompt.prompt_id, len(self._places))
                 self._answers.append((place, r, float(objective)))
-        spent = before - self.asker.calls_left
+        spent = before - self.trials.calls_left
         if spent and self._answers:
             self._fit()
             self._report()
@@ -131,8 +131,8 @@ class Field:
         best = int(np.argmax(self._means))
         prompt = next(islice(self._prompts.values(), best, None))
         leader = Candidate(prompt, float(self._means[best]), float(self._sds[best]), int(self._counts[best]))
-        baseline = self.mean(self.asker.space.baseline)
-        self.asker.report(leader, 0.0 if np.isnan(baseline) else baseline, env_steps=len(self.asker.records))
+        baseline = self.mean(self.trials.space.baseline)
+        self.trials.report(leader, 0.0 if np.isnan(baseline) else baseline, env_steps=len(self.trials.records))
 
 
 def _prompt_means(p: NDArray[np.intp], r: NDArray[np.intp], y: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:

@@ -93,7 +93,7 @@ class PromptConfig(Block):
         | None
     ) = Field(
         default=None,
-        description="Components of the system message, in order: name to options. The first option is the baseline; "
+        description="Parts of the system message, in order: name to options. The first option is the baseline; "
         '"" leaves the slot out.',
     )
     text: Text | None = Field(

@@ -115,7 +115,7 @@ def _predictions(held: BoolArray, row_ids: npt.NDArray[np.str_], values: FloatAr
     """What each edit and the row add to each score, by a ridge regression on the other folds.
 
     Returns:
-        Components of the prediction by edit, shape (n_answers, n_edits), and by row, shape (n_answers,).
+        Parts of the prediction by edit, shape (n_answers, n_edits), and by row, shape (n_answers,).
     """
     rows = np.unique(row_ids, return_inverse=True)[1]
     design = np.hstack([held.astype(np.float64), np.eye(rows.max() + 1)[rows]])

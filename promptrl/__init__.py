@@ -1,3 +1,8 @@
 """promptrl: make a prompt measurably better by reinforcement learning, with proof."""
 
-__version__ = "0.1.0"
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("promptrl")
+except PackageNotFoundError:  # run from a tree that is not installed
+    __version__ = "0.0.0+unknown"

@@ -14,6 +14,11 @@ def promptrl(*arguments: object, typed: str = "") -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments], input=typed)
 
 
+def changing(*overrides: str) -> list[str]:
+    """The options that change keys of a config; ``key.path=value`` each."""
+    return [part for override in overrides for part in ("-s", override)]
+
+
 def only_result(folder: Path) -> dict[str, Any]:
     """The result.json of the folder's first run."""
     return json.loads((folder / "runs" / "toy-0001" / "result.json").read_text())

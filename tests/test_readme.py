@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from typer.testing import CliRunner
 
-from promptrl.cli import app
 from promptrl.config import load_config
+from tests.commandline import promptrl
 
 README = Path(__file__).parents[1] / "README.md"
 TEXT = README.read_text(encoding="utf-8")
@@ -44,7 +43,7 @@ def test_every_target_of_the_table_loads(tmp_path: Path, target: str) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_of_the_readme_exists(command: str) -> None:
     """Nothing is advertised that is not there."""
-    assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
+    assert promptrl(command, "--help").exit_code == 0
 
 
 def test_the_readme_was_understood() -> None:

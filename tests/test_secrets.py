@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from promptrl.cli import app
+from tests import commandline
 from tests.servers import toy_model
 from tests.servers.openai_server import Chat, Fault, OpenAIServer
 from tests.servers.toy_model import CONFIG, write_experiment
@@ -72,7 +71,7 @@ def test_the_key_is_nowhere(name: str, tmp_path: Path) -> None:
     with OpenAIServer(echoing, FAULTS[name]) as server:
         write_config(tmp_path, server)
         done = promptrl(tmp_path, "train", "toy.yaml", "--json", "--debug-log", "debug.jsonl")
-        shown = CliRunner().invoke(app, ["runs", "show", "latest", "--runs-dir", str(tmp_path / "runs")])
+        shown = commandline.promptrl("runs", "show", "latest", "--runs-dir", tmp_path / "runs")
     assert done.returncode == (0 if len(FAULTS[name]) < 50 else 4), done.stderr
     said = done.stdout + done.stderr + shown.stdout + shown.stderr
     assert not [secret for secret in SECRETS if secret in said]

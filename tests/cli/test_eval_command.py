@@ -1,7 +1,6 @@
 """``eval``: runs and prompt files on held-out rows, and the verdict as an exit code."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -29,18 +28,6 @@ def test_eval_scores_other_splits(trained: Path, split: str) -> None:
     """Every split can be asked for."""
     done = promptrl("eval", "toy-0001", "--split", split, "--runs-dir", trained / "runs", "--json")
     assert json.loads(done.stdout)["winner"][split]["score"] == 1.0
-
-
-@pytest.fixture
-def own_run(trained: Path, tmp_path: Path) -> Path:
-    """A copy of the finished run and of all that it needs, to be damaged."""
-    for name in ("toy.yaml", "sums.csv"):
-        shutil.copy(trained / name, tmp_path)
-    run = tmp_path / "runs/toy-0001"
-    shutil.copytree(trained / "runs/toy-0001", run)
-    resolved = run / "config.resolved.yaml"
-    resolved.write_text(resolved.read_text().replace(str(trained), str(tmp_path)))
-    return run
 
 
 def test_eval_counts_the_looks_at_the_test_rows(own_run: Path) -> None:

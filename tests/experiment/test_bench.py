@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from promptrl.cli import app
 from promptrl.experiment.bench import PATH_NAME
 from promptrl.runs.folder import RunsFolder
+from tests.commandline import promptrl
 from tests.servers.toy_model import write_experiment
 
 SMALL = ("-s", "budget.max_calls=300")
@@ -19,8 +19,7 @@ SMALL = ("-s", "budget.max_calls=300")
 
 def bench(config: Path, *arguments: object) -> Result:
     """``promptrl bench`` on a config, with its runs beside it."""
-    given = ["bench", config, "--runs-dir", config.parent / "runs", *SMALL, *arguments]
-    return CliRunner().invoke(app, [str(argument) for argument in given])
+    return promptrl("bench", config, "--runs-dir", config.parent / "runs", *SMALL, *arguments)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from promptrl.cli import app
+from tests.commandline import promptrl
 from tests.servers.openai_server import Chat, OpenAIServer
 
 CONFIG = """\
@@ -39,7 +38,7 @@ def answer(messages: Chat, params: dict[str, Any]) -> str:
 
 def call(*arguments: str) -> str:
     """Run a command."""
-    done = CliRunner().invoke(app, arguments)
+    done = promptrl(*arguments)
     assert done.exit_code == 0, done.output
     return done.stdout
 
@@ -84,7 +83,7 @@ def test_a_column_that_a_message_names_must_be_there(tmp_path: Path) -> None:
     """Also when it is not the last message that names it."""
     (tmp_path / "sums.csv").write_text("x,b,sum\n1,2,3\n", encoding="utf-8")
     (tmp_path / "talk.yaml").write_text(CONFIG % "http://127.0.0.1:9/v1", encoding="utf-8")
-    done = CliRunner().invoke(app, ["validate", str(tmp_path / "talk.yaml")])
+    done = promptrl("validate", tmp_path / "talk.yaml")
     assert done.exit_code == 2
     assert "prompt.user" in done.stderr
     assert "{a}" in done.stderr or '"a"' in done.stderr

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from promptrl.cli import app
 from promptrl.runs.folder import RunsFolder
+from tests.commandline import promptrl
 from tests.servers.toy_model import CONFIG, write_experiment
 
 LOGGING_MODEL = '''\
@@ -107,7 +106,7 @@ def test_a_run_cut_off_anywhere_resumes_to_the_same_result_and_pays_nothing_twic
     runs = RunsFolder(folder / "runs")
     run = runs.find("toy-0001")
     assert run.status == "interrupted"
-    listed = CliRunner().invoke(app, ["runs", "list", "--runs-dir", str(folder / "runs")])
+    listed = promptrl("runs", "list", "--runs-dir", folder / "runs")
     assert "interrupted" in listed.stdout
     kept = len(run.outcomes())
     assert die_at - batch <= kept <= asked(folder)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from promptrl.cli import app
+from tests.commandline import promptrl
 from tests.servers import toy_model
 from tests.servers.openai_server import Fault, OpenAIServer
 from tests.servers.toy_model import CONFIG, write_experiment
@@ -31,7 +31,7 @@ def write_configs(folder: Path, server: OpenAIServer) -> list[Path]:
 
 def train(configs: list[Path], runs: Path, *options: str) -> Result:
     """Train as the command line does."""
-    return CliRunner().invoke(app, ["train", *map(str, configs), "--runs-dir", str(runs), *options])
+    return promptrl("train", *configs, "--runs-dir", runs, *options)
 
 
 def comparable(runs: Path, name: str) -> dict[str, Any]:

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from promptrl.cli import app
+from tests.commandline import changing, promptrl
 from tests.servers.nano_server import serve
 
 CONFIG = """\
@@ -30,8 +29,7 @@ def train(folder: Path, name: str, *changes: str) -> dict[str, Any]:
     """Train with a runs folder, and so a cache, of its own."""
     config = folder / "both.yaml"
     config.write_text(CONFIG)
-    overrides = [part for change in changes for part in ("-s", change)]
-    done = CliRunner().invoke(app, ["train", str(config), "--runs-dir", str(folder / name), *overrides])
+    done = promptrl("train", config, "--runs-dir", folder / name, *changing(*changes))
     assert done.exit_code == 0, done.stderr
     result: dict[str, Any] = json.loads((folder / name / "both-ways-0001/result.json").read_text())
     return result

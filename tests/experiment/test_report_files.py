@@ -13,26 +13,10 @@ from tests.commandline import promptrl
 from tests.servers.toy_model import write_experiment
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run."""
-    folder = tmp_path_factory.mktemp("trained")
-    done = promptrl("train", write_experiment(folder), "--runs-dir", folder / "runs")
-    assert done.exit_code == 0, done.stderr
-    assert "report.html" in done.stderr
-    return folder / "runs/toy-0001"
-
-
 @pytest.fixture
-def own_run(trained: Path, tmp_path: Path) -> Path:
-    """A copy of the run and its data, to be damaged."""
-    for name in ("toy.yaml", "sums.csv"):
-        shutil.copy(trained.parents[1] / name, tmp_path)
-    run = tmp_path / "runs/toy-0001"
-    shutil.copytree(trained, run)
-    resolved = run / "config.resolved.yaml"
-    resolved.write_text(resolved.read_text().replace(str(trained.parents[1]), str(tmp_path)))
-    return run
+def finished(trained: Path) -> Path:
+    """The folder of the finished run."""
+    return trained / "runs/toy-0001"
 
 
 def read(run: Path, name: str) -> Any:
@@ -40,22 +24,22 @@ def read(run: Path, name: str) -> Any:
     return json.loads((run / name).read_text())
 
 
-def test_a_run_ends_with_its_report(trained: Path) -> None:
+def test_a_run_ends_with_its_report(finished: Path) -> None:
     """Page, summary and figures lie in its folder; the page shows questions and both answers."""
-    page = (trained / "report.html").read_text()
+    page = (finished / "report.html").read_text()
     assert "The new prompt is better" in page
     assert "a fine question" in page
-    assert (trained / "summary.md").read_text().startswith("# toy-0001: improved")
-    assert {path.name for path in (trained / "plots").iterdir()} >= {"curve.svg", "winner.svg"}
+    assert (finished / "summary.md").read_text().startswith("# toy-0001: improved")
+    assert {path.name for path in (finished / "plots").iterdir()} >= {"curve.svg", "winner.svg"}
 
 
-def test_the_look_at_the_test_rows_is_kept(trained: Path) -> None:
+def test_the_look_at_the_test_rows_is_kept(finished: Path) -> None:
     """Beside the run, for the result of the same answers must not depend on earlier runs."""
-    assert read(trained, "run.json")["look"] == 1
-    assert "look" not in read(trained, "result.json")
+    assert read(finished, "run.json")["look"] == 1
+    assert "look" not in read(finished, "result.json")
 
 
-def test_runs_compare_says_what_shared_rows_tell(trained: Path, own_run: Path) -> None:
+def test_runs_compare_says_what_shared_rows_tell(own_run: Path) -> None:
     """The winner against itself; a run that is not done is passed over."""
     shutil.copytree(own_run, own_run.with_name("toy-0002"))
     done = promptrl("runs", "compare", "toy-0001", "toy-0002", "--runs-dir", own_run.parent)
@@ -68,24 +52,24 @@ def test_runs_compare_says_what_shared_rows_tell(trained: Path, own_run: Path) -
     assert "both answered" not in alone.stdout
 
 
-def test_each_edit_of_the_winner_has_its_worth(trained: Path) -> None:
+def test_each_edit_of_the_winner_has_its_worth(finished: Path) -> None:
     """ "Add the numbers." is what the toy can't do without, and scripts find that in result.json too."""
-    found = {edit["text"]: edit for edit in read(trained, "attribution.json")["winner"]}
+    found = {edit["text"]: edit for edit in read(finished, "attribution.json")["winner"]}
     assert found["Add the numbers."]["low"] > 0
-    assert read(trained, "result.json")["winner_effects"] == list(found.values())
+    assert read(finished, "result.json")["winner_effects"] == list(found.values())
 
 
-def test_the_winner_holds_nothing_that_was_pruned(trained: Path) -> None:
+def test_the_winner_holds_nothing_that_was_pruned(finished: Path) -> None:
     """The prompt that was tested is the prompt that is kept."""
-    result = read(trained, "result.json")
+    result = read(finished, "result.json")
     gone = [edit["text"] for edit in result["winner_effects"] if edit["is_pruned"]]
     assert not [text for text in gone if text in result["winner"]["text"]]
-    assert (trained / "best_prompt.txt").read_text() == result["winner"]["text"] + "\n"
+    assert (finished / "best_prompt.txt").read_text() == result["winner"]["text"] + "\n"
 
 
-def test_report_writes_the_same_page_again(trained: Path, own_run: Path) -> None:
+def test_report_writes_the_same_page_again(finished: Path, own_run: Path) -> None:
     """Everything it says is in the run folder and the data set."""
-    before = (own_run / "report.html").read_text().replace(str(trained.parents[1]), str(own_run.parents[1]))
+    before = (own_run / "report.html").read_text().replace(str(finished.parents[1]), str(own_run.parents[1]))
     (own_run / "report.html").unlink()
     done = promptrl("report", "latest", "--runs-dir", own_run.parent)
     assert done.exit_code == 0, done.stderr

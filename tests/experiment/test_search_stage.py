@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 from safetensors.numpy import load_file
-from typer.testing import CliRunner
 
-from promptrl.cli import app
 from promptrl.runs.folder import Run, RunsFolder
 from promptrl.search.planned.search import BUILTIN_POLICY
+from tests.commandline import changing, promptrl
 from tests.servers.toy_model import write_experiment
 
 
@@ -22,8 +21,8 @@ def no_reports(monkeypatch: pytest.MonkeyPatch) -> None:
 def trained(folder: Path, *overrides: str) -> Run:
     """The run of a toy experiment with some keys changed."""
     config = write_experiment(folder)
-    options = [part for override in ("budget.max_calls=300", *overrides) for part in ("-s", override)]
-    done = CliRunner().invoke(app, ["train", str(config), "--runs-dir", str(folder / "runs"), *options])
+    options = changing("budget.max_calls=300", *overrides)
+    done = promptrl("train", config, "--runs-dir", folder / "runs", *options)
     assert done.exit_code == 0, done.stderr
     return RunsFolder(folder / "runs").all()[0]
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from promptrl.cli import app
 from promptrl.llm.engine import attempts
+from tests.commandline import changing, promptrl
 from tests.servers import toy_model
 from tests.servers.openai_server import Fault, OpenAIServer
 from tests.servers.toy_model import write_experiment
@@ -46,8 +45,7 @@ def train(folder: Path, server: OpenAIServer, seed: int) -> dict[str, Any]:
         f"budget.max_calls={MAX_CALLS}",
         f"budget.max_tokens={MAX_TOKENS}",
     )
-    options = [part for override in overrides for part in ("-s", override)]
-    done = CliRunner().invoke(app, ["train", str(folder / "toy.yaml"), "--runs-dir", str(folder / "runs"), *options])
+    done = promptrl("train", folder / "toy.yaml", "--runs-dir", folder / "runs", *changing(*overrides))
     assert done.exit_code == 0, done.stderr
     result: dict[str, Any] = json.loads((folder / "runs/toy-0001/result.json").read_text())
     assert result["calls"]["paid"] == len(server.requests)

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from promptrl.config import GateConfig
 from promptrl.runs.result import decide_verdict
 from promptrl.stats.alpha_spending import SpendingAccount
 from promptrl.stats.betting_deadline import deadline_interval, has_reached_goal
+from promptrl.stats.gate import Gate
 from promptrl.stats.paired import paired_comparison, verdict
 from promptrl.stats.sequential import stopping_rows
 from tests.servers.simulated_world import Night, World, live_through
@@ -184,7 +184,7 @@ def print_optimism(runs: int) -> None:
     print("world        gate        training     validation   test, all     test, promoted  gain, all    best raw mean")
     for world_name, spread in (("equal", 0.0), ("some better", 0.25)):
         for is_sequential in (False, True):
-            gate = GateConfig(sequential=is_sequential)
+            gate = Gate(is_sequential=is_sequential)
             nights = [one_run(number, spread, gate) for number in range(runs)]
             tested = [(world, night) for world, night in nights if night.meeting]
             promoted = [pair for pair in tested if is_promoted(pair[1], gate)]
@@ -242,14 +242,14 @@ def few_rows_verdicts(world: World) -> tuple[bool, bool, bool, float]:
     )
 
 
-def one_run(number: int, spread: float, gate: GateConfig) -> tuple[World, Night]:
+def one_run(number: int, spread: float, gate: Gate) -> tuple[World, Night]:
     """A world with a split of its own, and what the program makes of it."""
     rng = np.random.default_rng(number)
     world = World(rng, 64, spread, (100, 100, 150))
     return world, live_through(world, gate, rng)
 
 
-def is_promoted(night: Night, gate: GateConfig) -> bool:
+def is_promoted(night: Night, gate: Gate) -> bool:
     """Whether the verdict is "improved"."""
     return (
         night.meeting is not None and decide_verdict(night.meeting.comparison, gate, is_same_prompt=False) == "improved"

@@ -21,7 +21,7 @@ def run(config: Path, runs_dir: Path, algorithm: str, seed: int, overrides: list
     loaded = load_config(
         config, [f"algorithm.name={algorithm}", f"seed={seed}", f"dataset.split_seed={seed}", *overrides]
     )
-    return dict(train(loaded, build_components(loaded), runs_dir=runs_dir).result)
+    return dict(train(build_components(loaded), runs_dir=runs_dir).result)
 
 
 def line(name: str, values: list[float], unit: str) -> str:

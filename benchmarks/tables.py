@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from promptrl.config import LoadedConfig, load_config
+from promptrl.config import load_config
 from promptrl.experiment.build import Components, build_components
 from promptrl.llm.base import Completion
 from promptrl.llm.targets.local import LocalTarget
@@ -68,13 +68,11 @@ def choose_rows(parts: Components, n: int) -> tuple[Example, ...]:
     return tuple(rows[i] for i in order[:n])
 
 
-def ask(
-    loaded: LoadedConfig, parts: Components, model: str, prompts: Sequence[Prompt], rows: Sequence[Example]
-) -> Table:
+def ask(parts: Components, model: str, prompts: Sequence[Prompt], rows: Sequence[Example]) -> Table:
     """Ask every prompt on every row."""
     names = ["objective", *(metric.name for metric in parts.metrics)]
     scores = {name: np.zeros((len(prompts), len(rows))) for name in names}
-    params = loaded.config.target.request_params
+    params = parts.config.target.request_params
 
     async def ask_all() -> None:
         target = LocalTarget(model)
@@ -214,13 +212,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None)
     parser.add_argument("--table", type=Path, default=None)
     arguments = parser.parse_args()
-    loaded = load_config(arguments.config)
-    parts = build_components(loaded)
+    parts = build_components(load_config(arguments.config))
     if arguments.table:
         table = load(arguments.table, parts)
     else:
         prompts, rows = choose_prompts(parts, arguments.sample), choose_rows(parts, arguments.rows)
-        table = ask(loaded, parts, arguments.model, prompts, rows)
+        table = ask(parts, arguments.model, prompts, rows)
     if arguments.out:
         save(table, arguments.out)
     for column in table.scores:

@@ -41,9 +41,7 @@ def validate(
     """Check configs and their data without calling a model; every error at once."""
     from promptrl import console
 
-    for_each_config(
-        configs, overrides, lambda path, loaded, components: console.show_plan(path, components, as_json=as_json)
-    )
+    for_each_config(configs, overrides, lambda path, components: console.show_plan(path, components, as_json=as_json))
 
 
 def schema(as_json: AsJson = False) -> None:

@@ -26,7 +26,7 @@ def plan(
     for_each_config(
         configs,
         overrides,
-        lambda path, loaded, components: console.show_cost_bound(path, cost_bound(loaded, components), as_json=as_json),
+        lambda path, components: console.show_cost_bound(path, cost_bound(components), as_json=as_json),
     )
 
 
@@ -42,8 +42,7 @@ def doctor(
     from promptrl.experiment.build import build_components
     from promptrl.experiment.doctor import examine
 
-    loaded = load_config(config, overrides or [])
-    components = build_components(loaded)
+    components = build_components(load_config(config, overrides or []))
     with signals_as_errors() as stop:
-        diagnosis = examine(loaded, components, stop)
+        diagnosis = examine(components, stop)
     console.show_diagnosis(diagnosis, as_json=as_json)

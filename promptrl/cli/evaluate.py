@@ -51,6 +51,7 @@ def evaluate(
     from promptrl.cli.signals import signals_as_errors
     from promptrl.config import load_config
     from promptrl.errors import UsageError
+    from promptrl.experiment.build import build_components
     from promptrl.experiment.engines import Engines
     from promptrl.experiment.evaluate import evaluate_prompt_file, evaluate_run
 
@@ -59,8 +60,8 @@ def evaluate(
         if config is not None:
             if not Path(subject).is_file():
                 raise UsageError(f"no prompt file {subject}: --config scores a prompt file, a run goes without it")
-            loaded = load_config(config, overrides or [])
-            result = evaluate_prompt_file(loaded, Path(subject), split, runs_dir=runs_dir, engines=engines)
+            components = build_components(load_config(config, overrides or []))
+            result = evaluate_prompt_file(components, Path(subject), split, runs_dir=runs_dir, engines=engines)
         elif overrides:
             raise UsageError("-s needs --config: a run is evaluated with the config it was trained with")
         else:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from promptrl.config import LoadedConfig
     from promptrl.experiment.build import Components
     from promptrl.llm.engine.trace import TraceFile
 
@@ -59,7 +58,7 @@ def tracing(debug_log: Path | None) -> "Iterator[TraceFile | None]":
 def for_each_config(
     configs: Sequence[Path],
     overrides: Sequence[str] | None,
-    show: "Callable[[Path, LoadedConfig, Components], None]",
+    show: "Callable[[Path, Components], None]",
 ) -> None:
     """Read each config and its data, and show something of it.
 
@@ -73,8 +72,7 @@ def for_each_config(
     problems: list[Problem] = []
     for path in configs:
         try:
-            loaded = load_config(path, list(overrides or []))
-            show(path, loaded, build_components(loaded))
+            show(path, build_components(load_config(path, list(overrides or []))))
         except ConfigError as error:
             problems += error.problems
     if problems:

@@ -18,7 +18,6 @@ from promptrl.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from promptrl.config import LoadedConfig
     from promptrl.experiment.build import Components
     from promptrl.experiment.engines import Engines
 
@@ -64,8 +63,8 @@ def train(
     ):
         gate = parse_gate(fail_on or [])
         jobs = [
-            _job(loaded, components, runs_dir, gate, engines, as_json=as_json, is_alone=len(configs) == 1, codes=codes)
-            for loaded, components in _load_all(configs, overrides or [])
+            _job(components, runs_dir, gate, engines, as_json=as_json, is_alone=len(configs) == 1, codes=codes)
+            for components in _load_all(configs, overrides or [])
         ]
         if len(jobs) == 1:
             jobs[0]()
@@ -76,30 +75,28 @@ def train(
         raise typer.Exit(worst)
 
 
-def _load_all(configs: Sequence[Path], overrides: Sequence[str]) -> "list[tuple[LoadedConfig, Components]]":
-    """Every config with its components; all problems of all of them are told at once."""
+def _load_all(configs: Sequence[Path], overrides: Sequence[str]) -> "list[Components]":
+    """The components of every config; all problems of all of them are told at once."""
     from promptrl.config import load_config
     from promptrl.errors import ConfigError, Problem
     from promptrl.experiment.build import build_components
     from promptrl.experiment.engines import check_target
 
     problems: list[Problem] = []
-    loaded_all = []
+    built = []
     for path in configs:
         try:
-            loaded = load_config(path, overrides)
-            components = build_components(loaded)
-            check_target(loaded, components)
-            loaded_all.append((loaded, components))
+            components = build_components(load_config(path, overrides))
+            check_target(components)
+            built.append(components)
         except ConfigError as error:
             problems += error.problems
     if problems:
         raise ConfigError(problems)
-    return loaded_all
+    return built
 
 
 def _job(
-    loaded: "LoadedConfig",
     components: "Components",
     runs_dir: Path | None,
     gate: frozenset[str],
@@ -118,7 +115,7 @@ def _job(
     def work() -> None:
         try:
             with console.training_view(as_json=as_json, is_alone=is_alone) as view:
-                trained = train_one(loaded, components, runs_dir=runs_dir, engines=engines, observe=view.observe)
+                trained = train_one(components, runs_dir=runs_dir, engines=engines, observe=view.observe)
         except PromptrlError as error:
             if is_alone:
                 raise

@@ -4,13 +4,13 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from promptrl.config import LoadedConfig, load_config
+from promptrl.config import ExperimentConfig, load_config
 from promptrl.errors import ConfigError, Problem, UsageError
 from promptrl.experiment.build import Components, build_components
 from promptrl.experiment.engines import CACHE_NAME, Engines, check_target
@@ -48,12 +48,6 @@ class Bench:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    loaded: LoadedConfig
-    components: Components
-
-
 def run_bench(
     path: Path,
     algorithms: Sequence[str],
@@ -88,7 +82,7 @@ def run_bench(
     done = []
     for job in jobs:
         run = _finished(job, folder, engines)
-        done.append(_describe(run, job.loaded))
+        done.append(_describe(run, job.config))
         on_run(done[-1])
     bench = Bench(folder.path, tuple(done), tuple(rank_algorithms(done)))
     _write(bench)
@@ -97,7 +91,7 @@ def run_bench(
 
 def _plan(
     path: Path, algorithms: Sequence[str], seeds: int, overrides: Sequence[str], runs_dir: Path | None
-) -> list[_Job]:
+) -> list[Components]:
     """One job per seed and algorithm, seed by seed, so that what is done at any time can be compared."""
     if not algorithms or seeds < 1:
         raise UsageError("a benchmark needs at least one algorithm and one seed")
@@ -110,7 +104,7 @@ def _plan(
         for name in algorithms:
             changes = [*overrides, *shared, *_select(name, own.algorithm.name)]
             loaded = load_config(path, [*changes, f"name={name}-s{seed:02d}", f"seed={seed}"])
-            jobs.append(_Job(loaded, components[name]))
+            jobs.append(replace(components[name], loaded=loaded))
     return jobs
 
 
@@ -126,7 +120,7 @@ def _build_all(path: Path, algorithms: Sequence[str], overrides: Sequence[str], 
         try:
             loaded = load_config(path, [*overrides, *_select(name, own)])
             components[name] = build_components(loaded)
-            check_target(loaded, components[name])
+            check_target(components[name])
         except ConfigError as error:
             problems.update(dict.fromkeys(error.problems))
     if problems:
@@ -153,7 +147,7 @@ def _import_searches(algorithms: Iterable[str]) -> None:
         import optuna  # noqa: F401
 
 
-def _finished(job: _Job, folder: RunsFolder, engines: Engines) -> Run:
+def _finished(job: Components, folder: RunsFolder, engines: Engines) -> Run:
     """The job's run: as it was finished before, resumed, or trained now."""
     earlier = _find(job, folder)
     if earlier is not None and earlier.status == "done":
@@ -161,14 +155,14 @@ def _finished(job: _Job, folder: RunsFolder, engines: Engines) -> Run:
     recorder = _PathRecorder()
     if earlier is not None:
         return resume(earlier, engines=engines, observe=recorder.observe).run
-    return train(job.loaded, job.components, runs_dir=folder.path, engines=engines, observe=recorder.observe).run
+    return train(job, runs_dir=folder.path, engines=engines, observe=recorder.observe).run
 
 
-def _find(job: _Job, folder: RunsFolder) -> Run | None:
+def _find(job: Components, folder: RunsFolder) -> Run | None:
     """The newest run of the same config on the same data; one that has not got as far as its config doesn't count."""
     for run in folder.all():
         config = run.path / "config.resolved.yaml"
-        is_same_data = run.info.get("data_hash") == job.components.data_hash
+        is_same_data = run.info.get("data_hash") == job.data_hash
         if is_same_data and config.is_file() and config.read_text(encoding="utf-8") == job.loaded.resolved_yaml():
             return run
     return None
@@ -197,7 +191,7 @@ class _PathRecorder:
             self._rows = []
 
 
-def _describe(run: Run, loaded: LoadedConfig) -> BenchRun:
+def _describe(run: Run, config: ExperimentConfig) -> BenchRun:
     result = run.result or {}
     measured = result["improvement"]["test"]
 
@@ -206,8 +200,8 @@ def _describe(run: Run, loaded: LoadedConfig) -> BenchRun:
         return None if entry is None else float(entry["score"])
 
     return BenchRun(
-        algorithm=loaded.config.algorithm.name,
-        seed=loaded.config.seed,
+        algorithm=config.algorithm.name,
+        seed=config.seed,
         run_id=run.id,
         validation=score("winner", "validation"),
         test=score("winner", "test"),

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Self, TypeVar
 
-from promptrl.config import AlgorithmConfig, LoadedConfig, load_config
+from promptrl.config import AlgorithmConfig, ExperimentConfig, GateConfig, LoadedConfig, load_config
 from promptrl.config.targets import OpenAITargetConfig, ReplayTargetConfig
 from promptrl.errors import ConfigError, Problem
 from promptrl.experiment.call_plan import CallPlan, plan_calls
@@ -20,6 +20,7 @@ from promptrl.prompts.prompt import Demonstration, UserTemplate
 from promptrl.prompts.space import EditSpace, build_edit_space
 from promptrl.runs.folder import Run
 from promptrl.search.algorithms import BUILTIN_ALGORITHMS, check_params, is_baseline
+from promptrl.stats.gate import Gate
 from promptrl.stats.power import SplitPower, split_power
 from promptrl.tasks.dataset import Example, accepted_answers, build_examples, dataset_hash, load_rows
 from promptrl.tasks.metrics import Metric, build_metric
@@ -34,12 +35,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """What a run is made of, short of the model itself.
+    """What a run is made of, short of the model itself: the config, and what was built from it.
 
     ``folds`` are what it is proven on, one after the other, when no test rows are set apart (the test rows of
     ``splits`` are then theirs together, and the winner has seen them); ``code_folder`` is where the user's modules are.
     """
 
+    loaded: LoadedConfig
     space: EditSpace
     splits: Splits
     metrics: tuple[Metric, ...]
@@ -47,9 +49,15 @@ class Components:
     price: Price | None
     plan: CallPlan
     power: SplitPower
+    gate: Gate
     data_hash: str
     code_folder: Path
     folds: tuple[Splits, ...] = ()
+
+    @property
+    def config(self) -> ExperimentConfig:
+        """The values of the config."""
+        return self.loaded.config
 
     def of_fold(self, fold: Splits) -> Self:
         """The same for the search that a fold judges: its rows, and its share of the calls."""
@@ -62,15 +70,15 @@ class Components:
         )
 
 
-def rebuild_components(run: Run) -> tuple[LoadedConfig, Components]:
-    """The config of an earlier run, and its components built anew.
+def rebuild_components(run: Run) -> Components:
+    """The components of an earlier run, built anew from its config.
 
     Raises:
         ConfigError: The config no longer fits, or the data is gone.
     """
     loaded = load_config(run.path / "config.resolved.yaml")
     origin = run.info.get("config")
-    return loaded, build_components(loaded, code_folder=Path(origin).parent if origin else None)
+    return build_components(loaded, code_folder=Path(origin).parent if origin else None)
 
 
 def build_components(loaded: LoadedConfig, code_folder: Path | None = None) -> Components:
@@ -108,16 +116,28 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None) -> C
     plan = attempt(lambda: plan_calls(config.budget.max_calls, *sizes, most_edits=len(slots)))
     if problems or objective is None or space is None or metrics is None or plan is None:
         raise ConfigError(located(loaded, problems))
-    gate = config.gate
+    gate = _gate(config.gate)
     power = split_power(
         len(splits.test),
         gate.confidence,
         min_improvement=gate.min_improvement,
         margin=gate.margin,
-        is_sequential=gate.sequential or len(divisions) > 1,
+        is_sequential=gate.is_sequential or len(divisions) > 1,
     )
-    folder = code_folder or loaded.folder
-    return Components(space, splits, metrics, objective, price, plan, power, dataset_hash(rows), folder, divisions[:-1])
+    return Components(
+        loaded=loaded,
+        space=space,
+        splits=splits,
+        metrics=metrics,
+        objective=objective,
+        price=price,
+        plan=plan,
+        power=power,
+        gate=gate,
+        data_hash=dataset_hash(rows),
+        code_folder=code_folder or loaded.folder,
+        folds=divisions[:-1],
+    )
 
 
 def located(loaded: LoadedConfig, problems: Iterable[Problem]) -> list[Problem]:
@@ -253,6 +273,16 @@ def _objective(loaded: LoadedConfig) -> Objective:
         weights={metric.name: metric.weight for metric in qualities},
         costs=tuple((m.type, m.weight, m.params["per"]) for m in reward.metrics if m not in qualities),
         gate_metric=loaded.config.gate_metric,
+    )
+
+
+def _gate(gate: GateConfig) -> Gate:
+    return Gate(
+        confidence=gate.confidence,
+        min_improvement=gate.min_improvement,
+        margin=gate.margin,
+        repeats=gate.repeats,
+        is_sequential=gate.sequential,
     )
 
 

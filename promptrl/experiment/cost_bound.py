@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptrl.config import LoadedConfig
 from promptrl.config.targets import LocalTargetConfig, ReplayTargetConfig
 from promptrl.experiment.build import Components
 from promptrl.llm.engine.budget import completion_token_bound, prompt_token_bound
@@ -43,9 +42,9 @@ class CostBound:
     minutes_at_limit: float | None
 
 
-def cost_bound(loaded: LoadedConfig, components: Components) -> CostBound:
-    """Bound what a run of this config can cost."""
-    config, calls = loaded.config, components.plan.total
+def cost_bound(components: Components) -> CostBound:
+    """Bound what a run can cost."""
+    config, calls = components.config, components.plan.total
     splits = components.splits
     rows = (*splits.train, *splits.validation, *splits.test)
     longest = prompt_bound(longest_prompt(components.space, rows[0]), rows)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from promptrl.config import LoadedConfig
+from promptrl.config import ExperimentConfig
 from promptrl.config.targets import OpenAITargetConfig
 from promptrl.errors import TargetError
 from promptrl.experiment.build import Components
@@ -48,25 +48,25 @@ class Diagnosis:
     advice: tuple[str, ...]
 
 
-def examine(loaded: LoadedConfig, components: Components, stop: StopSignal) -> Diagnosis:
+def examine(components: Components, stop: StopSignal) -> Diagnosis:
     """Ask the baseline prompt on the shortest train row, twice, past the cache.
 
     Raises:
         TargetError: It gives no answer.
         ConfigError: It can't be made.
     """
-    config = loaded.config
+    config = components.config
     params = config.target.request_params
     prompts = [components.space.baseline.render(row.fields) for row in components.splits.train]
     request = Request(min(prompts, key=prompt_token_bound), params)
-    target = open_target(loaded, components)
+    target = open_target(components)
     budget = Budget(max_calls=2, max_usd=config.budget.max_usd)
     timeout_s = config.target.timeout_s
     with Engine(
         target, budget=budget, cache=None, max_retries=2, timeout_s=timeout_s, price=components.price, stop=stop
     ) as engine:
         first, second = (_ask(engine, request) for _ in range(2))
-        accepted = _sent(target, loaded, params)
+        accepted = _sent(target, config, params)
     price = components.price
     return Diagnosis(
         target=target.identity,
@@ -80,7 +80,7 @@ def examine(loaded: LoadedConfig, components: Components, stop: StopSignal) -> D
         accepted=accepted,
         cost_usd=first.cost_usd,
         price=(price.input_usd_per_million, price.output_usd_per_million) if price else None,
-        advice=tuple(_advice(first, second, loaded)),
+        advice=tuple(_advice(first, second, config)),
     )
 
 
@@ -91,9 +91,9 @@ def _ask(engine: Engine, request: Request) -> Completion:
     return answer
 
 
-def _sent(target: Target, loaded: LoadedConfig, params: Mapping[str, Any]) -> Mapping[str, Any]:
+def _sent(target: Target, config: ExperimentConfig, params: Mapping[str, Any]) -> Mapping[str, Any]:
     """The parameters by the names under which they are sent by now."""
-    if isinstance(loaded.config.target, OpenAITargetConfig):
+    if isinstance(config.target, OpenAITargetConfig):
         from promptrl.llm.targets.openai import OpenAITarget
 
         if isinstance(target, OpenAITarget):
@@ -101,15 +101,15 @@ def _sent(target: Target, loaded: LoadedConfig, params: Mapping[str, Any]) -> Ma
     return params
 
 
-def _advice(first: Completion, second: Completion, loaded: LoadedConfig) -> list[str]:
+def _advice(first: Completion, second: Completion, config: ExperimentConfig) -> list[str]:
     advice = []
-    params = loaded.config.target.request_params
+    params = config.target.request_params
     if first.fault == "only_thoughts" or first.finish_reason == "length":
         advice.append("the answer was cut off: raise target.params.max_tokens")
     if first.text != second.text and params.get("temperature") == 0:
         advice.append("the same question had two answers at temperature 0: scores will be noisier")
     if first.prompt_tokens is None:
         advice.append("the server reports no tokens: budgets in tokens or dollars charge the most an attempt can cost")
-    if first.cost_usd is None and isinstance(loaded.config.target, OpenAITargetConfig):
+    if first.cost_usd is None and isinstance(config.target, OpenAITargetConfig):
         advice.append("the cost is unknown: give target.price to see it and to limit it")
     return advice

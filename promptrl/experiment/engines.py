@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
-from promptrl.config import LoadedConfig
+from promptrl.config import ExperimentConfig, LoadedConfig
 from promptrl.config.targets import LocalTargetConfig, OpenAITargetConfig, PythonTargetConfig, ReplayTargetConfig
 from promptrl.errors import ConfigError
 from promptrl.evaluation.evaluator import Evaluator, OutcomeLog
@@ -28,15 +28,15 @@ from promptrl.tasks.metrics.python import import_functions
 CACHE_NAME = ".cache.sqlite"
 
 
-def make_budget(loaded: LoadedConfig, max_calls: int | None = None, elapsed_s: float = 0.0) -> Budget:
+def make_budget(config: ExperimentConfig, max_calls: int | None = None, elapsed_s: float = 0.0) -> Budget:
     """The limits of the config.
 
     Args:
-        loaded: The config.
+        config: The config.
         max_calls: Another limit, for an evaluation, which needs no search.
         elapsed_s: Seconds that a resumed run has taken before.
     """
-    limits = loaded.config.budget
+    limits = config.budget
     return Budget(
         max_calls=limits.max_calls if max_calls is None else max_calls,
         max_tokens=limits.max_tokens,
@@ -71,13 +71,13 @@ class Engines:
         self._closing = ExitStack()
         self._lock = threading.Lock()
 
-    def open(self, loaded: LoadedConfig, components: Components, budget: Budget, runs_dir: Path) -> Engine:
+    def open(self, components: Components, budget: Budget, runs_dir: Path) -> Engine:
         """The engine of an experiment, with its own budget; loads the target if no experiment before did.
 
         Raises:
             ConfigError: Target or cache can't be opened.
         """
-        config = loaded.config
+        config, loaded = components.config, components.loaded
         path = Path(loaded.resolve(config.cache.path)) if config.cache.path else runs_dir / CACHE_NAME
         key = (
             config.target.model_dump_json(),
@@ -88,24 +88,24 @@ class Engines:
         )
         with self._lock:
             if key in self._opened:
-                _import_functions(loaded, components)
+                _import_functions(components)
                 return self._opened[key].with_budget(budget)
             cache = None
             if config.cache.mode != "off":
                 cache = self._closing.enter_context(Cache(path, mode=config.cache.mode, max_mb=config.cache.max_mb))
-            self._opened[key] = self._closing.enter_context(self._make(loaded, components, budget, cache))
+            self._opened[key] = self._closing.enter_context(self._make(components, budget, cache))
             return self._opened[key]
 
-    def _make(self, loaded: LoadedConfig, components: Components, budget: Budget, cache: Cache | None) -> Engine:
-        target = loaded.config.target
+    def _make(self, components: Components, budget: Budget, cache: Cache | None) -> Engine:
+        target = components.config.target
         limits: tuple[int | None, int | None] = (None, None)
         if not isinstance(target, LocalTargetConfig):
             limits = (target.requests_per_minute, target.tokens_per_minute)
         return Engine(
-            open_target(loaded, components),
+            open_target(components),
             budget=budget,
             cache=cache,
-            concurrency=_concurrency(loaded),
+            concurrency=_concurrency(components.config),
             requests_per_minute=limits[0],
             tokens_per_minute=limits[1],
             max_retries=target.max_retries,
@@ -136,7 +136,6 @@ def given_or_new(engines: Engines | None) -> Iterator[Engines]:
 
 
 def make_evaluator(
-    loaded: LoadedConfig,
     components: Components,
     engine: Engine,
     budget: Budget,
@@ -150,14 +149,14 @@ def make_evaluator(
         budget=budget,
         metrics=components.metrics,
         objective=components.objective,
-        params=loaded.config.target.request_params,
+        params=components.config.target.request_params,
         log=log,
         known=known,
         unscored=unscored,
     )
 
 
-def check_target(loaded: LoadedConfig, components: Components) -> None:
+def check_target(components: Components) -> None:
     """Find out whether the target can be made: keys are set, the replay file is sound, the user's functions import.
 
     Only whether a local model can be loaded is left open, for that takes as long as loading it.
@@ -165,30 +164,30 @@ def check_target(loaded: LoadedConfig, components: Components) -> None:
     Raises:
         ConfigError: It can't be made.
     """
-    if isinstance(loaded.config.target, LocalTargetConfig):
-        _import_functions(loaded, components)
+    if isinstance(components.config.target, LocalTargetConfig):
+        _import_functions(components)
     else:
-        asyncio.run(open_target(loaded, components).aclose())
+        asyncio.run(open_target(components).aclose())
 
 
-def open_target(loaded: LoadedConfig, components: Components) -> Target:
+def open_target(components: Components) -> Target:
     """Make the target: loads a local model, reads a replay file, imports the user's functions, of metrics too.
 
     Raises:
         ConfigError: It can't be made.
     """
-    _import_functions(loaded, components)
+    _import_functions(components)
     try:
-        return _open_target(loaded, components.code_folder)
+        return _open_target(components.loaded, components.code_folder)
     except ConfigError as error:
-        raise ConfigError(located(loaded, error.problems)) from error
+        raise ConfigError(located(components.loaded, error.problems)) from error
 
 
-def _import_functions(loaded: LoadedConfig, components: Components) -> None:
+def _import_functions(components: Components) -> None:
     try:
         import_functions(components.metrics, components.code_folder)
     except ConfigError as error:
-        raise ConfigError(located(loaded, error.problems)) from error
+        raise ConfigError(located(components.loaded, error.problems)) from error
 
 
 def _open_target(loaded: LoadedConfig, code_folder: Path) -> Target:
@@ -219,12 +218,12 @@ def _open_target(loaded: LoadedConfig, code_folder: Path) -> Target:
             return PythonTarget(target.function, folder=code_folder)
 
 
-def rows_per_look(loaded: LoadedConfig) -> int:
+def rows_per_look(config: ExperimentConfig) -> int:
     """Rows that two prompts can be asked on at once: what a sequential gate asks between two looks."""
-    return max(1, _concurrency(loaded) // 2)
+    return max(1, _concurrency(config) // 2)
 
 
-def _concurrency(loaded: LoadedConfig) -> int:
+def _concurrency(config: ExperimentConfig) -> int:
     """Calls in flight at most; a model in this process has one batch waiting while it generates another."""
-    target = loaded.config.target
+    target = config.target
     return 2 * target.batch_size if isinstance(target, LocalTargetConfig) else target.concurrency

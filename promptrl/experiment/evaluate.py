@@ -7,11 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from promptrl.config import LoadedConfig
 from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
 from promptrl.evaluation.evaluator import OutcomeLog
 from promptrl.evaluation.outcome import AskKey, Outcome
-from promptrl.experiment.build import Components, build_components, rebuild_components
+from promptrl.experiment.build import Components, rebuild_components
 from promptrl.experiment.engines import Engines, given_or_new, make_budget, make_evaluator, rows_per_look
 from promptrl.experiment.test_stage import compare_prompts
 from promptrl.llm.base import Completion, Purpose
@@ -36,7 +35,7 @@ def evaluate_run(run: Run, split: SplitName, *, engines: Engines | None = None) 
     result = run.result
     if result is None:
         raise RunLockedError(f"run {run.id} is {run.status}: it has no winner to evaluate yet")
-    loaded, components = rebuild_components(run)
+    components = rebuild_components(run)
     if components.data_hash != run.info.get("data_hash"):
         raise RunLockedError(
             f"run {run.id} can't be evaluated: its data set has changed, so its splits are others "
@@ -46,7 +45,7 @@ def evaluate_run(run: Run, split: SplitName, *, engines: Engines | None = None) 
     prompts = _compared_prompts(run, result, components.space.baseline)
     place = run.new_evaluation()
     with closing(OutcomeFile(run.path / place, partial(components.space.describe, components.space.baseline))) as log:
-        evaluation = _evaluate(loaded, components, prompts, split, run.path.parent, log, engines)
+        evaluation = _evaluate(components, prompts, split, run.path.parent, log, engines)
     evaluation |= {"run_id": run.id, "subject": run.id, "look": None}
     if split == "test":
         evaluation["look"] = record_use(run.path.parent, components.splits.test, f"{run.identity} {place}")
@@ -55,12 +54,12 @@ def evaluate_run(run: Run, split: SplitName, *, engines: Engines | None = None) 
 
 
 def evaluate_prompt_file(
-    loaded: LoadedConfig, file: Path, split: SplitName, *, runs_dir: Path | None, engines: Engines | None = None
+    components: Components, file: Path, split: SplitName, *, runs_dir: Path | None, engines: Engines | None = None
 ) -> dict[str, Any]:
     """Score the prompt in a file beside the config's baseline on one split; only the cache and the look are written.
 
     Args:
-        loaded: The config.
+        components: Built from the config.
         file: The prompt.
         split: The rows.
         runs_dir: Where the cache is; None = ``output.runs_dir`` of the config.
@@ -69,7 +68,6 @@ def evaluate_prompt_file(
     Raises:
         UsageError: The file holds no prompt for these data, or no test rows are set apart.
     """
-    components = build_components(loaded)
     _refuse_seen_rows(components, split)
     prompt = read_prompt(file, components.space.baseline)
     if not prompt.user.placeholders:
@@ -78,8 +76,8 @@ def evaluate_prompt_file(
         if name not in components.splits.train[0].fields:
             raise UsageError(f"{file}: {{{name}}} is no placeholder of the config's user message")
     prompts = {"baseline": components.space.baseline, "winner": prompt}
-    folder = runs_dir or Path(loaded.config.output.runs_dir)
-    evaluation = _evaluate(loaded, components, prompts, split, folder, _NoLog(), engines)
+    folder = runs_dir or Path(components.config.output.runs_dir)
+    evaluation = _evaluate(components, prompts, split, folder, _NoLog(), engines)
     look = None
     if split == "test":
         look = record_use(folder, components.splits.test, f"{file} {datetime.now(UTC).isoformat()}")
@@ -104,7 +102,6 @@ def _compared_prompts(run: Run, result: Mapping[str, Any], baseline: Prompt) -> 
 
 
 def _evaluate(
-    loaded: LoadedConfig,
     components: Components,
     prompts: Mapping[str, Prompt],
     split: SplitName,
@@ -112,22 +109,22 @@ def _evaluate(
     log: OutcomeLog,
     engines: Engines | None,
 ) -> dict[str, Any]:
-    config = loaded.config
+    config = components.config
     rows = getattr(components.splits, split)
-    budget = make_budget(loaded, max_calls=2 * len(rows) * config.gate.repeats)
+    budget = make_budget(config, max_calls=2 * len(rows) * components.gate.repeats)
     with given_or_new(engines) as opened:
-        engine = opened.open(loaded, components, budget, runs_dir)
-        evaluator = make_evaluator(loaded, components, engine, budget, log)
+        engine = opened.open(components, budget, runs_dir)
+        evaluator = make_evaluator(components, engine, budget, log)
         purpose: Purpose = "search" if split == "train" else split
-        paired = compare_prompts(evaluator, prompts, rows, purpose, config.gate, rows_per_look(loaded))
+        paired = compare_prompts(evaluator, prompts, rows, purpose, components.gate, rows_per_look(config))
     is_same = prompts["winner"].prompt_id == prompts["baseline"].prompt_id
     return {
         "format": 1,
         "split": split,
         "metric": config.gate_metric,
-        "verdict": decide_verdict(paired.comparison, config.gate, is_same_prompt=is_same),
+        "verdict": decide_verdict(paired.comparison, components.gate, is_same_prompt=is_same),
         **{
-            label: {**describe_prompt(prompt), split: summarise(paired.outcomes[label], config.gate, config.seed)}
+            label: {**describe_prompt(prompt), split: summarise(paired.outcomes[label], components.gate, config.seed)}
             for label, prompt in prompts.items()
         },
         "difference": measured(paired),

@@ -3,18 +3,18 @@
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from promptrl import __version__
-from promptrl.config import LoadedConfig
 from promptrl.experiment.build import Components
 
 PACKAGES = ("torch", "stable-baselines3", "sb3-contrib", "gymnasium", "numpy", "openai", "transformers")
 
 
-def describe_run(loaded: LoadedConfig, components: Components) -> dict[str, Any]:
+def describe_run(components: Components) -> dict[str, Any]:
     """The keys of run.json that are known before the first call."""
-    config = loaded.config
+    config = components.config
     target = config.target
     model = getattr(target, "model", None) or getattr(target, "function", None) or target.type
     return {
@@ -23,9 +23,9 @@ def describe_run(loaded: LoadedConfig, components: Components) -> dict[str, Any]
         "error": None,
         "seed": config.seed,
         "parent": None,
-        "config": str(loaded.path.absolute()),
+        "config": str(components.loaded.path.absolute()),
         "data_hash": components.data_hash,
-        "git_commit": _git_commit(loaded),
+        "git_commit": _git_commit(components.loaded.folder),
         "versions": {"promptrl": __version__, "python": sys.version.split()[0], **_package_versions()},
         "target": {
             "type": target.type,
@@ -47,9 +47,9 @@ def _package_versions() -> dict[str, str]:
     return versions
 
 
-def _git_commit(loaded: LoadedConfig) -> str | None:
+def _git_commit(folder: Path) -> str | None:
     """The commit of the checkout that holds the config, if it lies in one."""
-    command = ["git", "-C", str(loaded.folder), "rev-parse", "HEAD"]
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired):

@@ -70,7 +70,7 @@ def gather(run: Run) -> RunRecord:
     if result is None:
         raise RunLockedError(f"run {run.id} is {run.status}: there is nothing to report yet")
     try:
-        _, components = rebuild_components(run)
+        components = rebuild_components(run)
     except (ConfigError, TargetError):
         return _record(run, result, {}, [DATA_GONE])
     if components.data_hash != run.info.get("data_hash"):

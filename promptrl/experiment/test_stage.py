@@ -7,7 +7,6 @@ prompt.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from promptrl.config import GateConfig
 from promptrl.evaluation.evaluator import Evaluator
 from promptrl.evaluation.outcome import Outcome
 from promptrl.llm.base import Purpose
@@ -18,6 +17,7 @@ from promptrl.runs.result import (
     compare_outcomes,
     paired_scores,
 )
+from promptrl.stats.gate import Gate
 from promptrl.stats.paired import folds_comparison
 from promptrl.stats.sequential import SequentialComparison, SequentialStopReason
 from promptrl.tasks.dataset import Example
@@ -32,7 +32,7 @@ def compare_prompts(
     prompts: Mapping[str, Prompt],
     rows: Sequence[Example],
     purpose: Purpose,
-    gate: GateConfig,
+    gate: Gate,
     look_rows: int,
 ) -> PairedComparison:
     """Compare "winner" with "baseline" on held-out rows: on all of them at once, or until the answer is clear.
@@ -45,7 +45,7 @@ def compare_prompts(
         gate: When a difference counts.
         look_rows: Rows asked between two looks of a sequential gate; fewer where that makes too few looks.
     """
-    if gate.sequential:
+    if gate.is_sequential:
         return _compare_until_clear(evaluator, prompts, rows, purpose, gate, look_rows)
     outcomes = side_by_side(evaluator, prompts, rows, purpose, gate.repeats)
     return PairedComparison(outcomes, compare_outcomes(outcomes["winner"], outcomes["baseline"], gate))
@@ -56,7 +56,7 @@ def _compare_until_clear(
     prompts: Mapping[str, Prompt],
     rows: Sequence[Example],
     purpose: Purpose,
-    gate: GateConfig,
+    gate: Gate,
     look_rows: int,
 ) -> PairedComparison:
     race = SequentialComparison(len(rows), gate.confidence, min_improvement=gate.min_improvement, margin=gate.margin)
@@ -94,7 +94,7 @@ def validate_progressively(
     find_winner: Callable[[Splits, Sequence[Prompt]], Prompt],
     evaluator: Evaluator,
     baseline: Prompt,
-    gate: GateConfig,
+    gate: Gate,
 ) -> tuple[PairedComparison, list[JudgedFold]]:
     """Search and judge, fold by fold.
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass, fields
 from math import isnan
 from typing import Any
 
-from promptrl.config import GateConfig
 from promptrl.evaluation.outcome import Outcome
 from promptrl.llm.engine.budget import Spending
 from promptrl.prompts.files import template_messages
 from promptrl.prompts.prompt import Prompt
 from promptrl.selection.finalists import Finalist
+from promptrl.stats.gate import Gate
 from promptrl.stats.paired import Comparison, Verdict, mean_interval, paired_comparison, verdict
 from promptrl.stats.sequential import SequentialResult
 
@@ -59,7 +59,7 @@ def build_result(
     prompts: Mapping[str, Prompt],
     validated: Mapping[str, Outcomes],
     tested: PairedComparison | None,
-    gate: GateConfig,
+    gate: Gate,
     spent: Spending,
     wall_s: float,
     seed: int,
@@ -120,7 +120,7 @@ def _fold_entry(fold: JudgedFold) -> dict[str, Any]:
     return {"prompt_id": fold.prompt.prompt_id, "rows": fold.rows, "difference": fold.difference}
 
 
-def summarise(outcomes: Outcomes, gate: GateConfig, seed: int) -> dict[str, Any] | None:
+def summarise(outcomes: Outcomes, gate: Gate, seed: int) -> dict[str, Any] | None:
     """One split's entry: mean score with interval, rows, mean objective; None when nothing was asked."""
     scores = scores_by_row(outcomes)
     if not scores:
@@ -158,13 +158,13 @@ def paired_scores(challenger: Outcomes, reference: Outcomes) -> tuple[list[float
     return [ours[row] for row in shared], [theirs[row] for row in shared]
 
 
-def compare_outcomes(challenger: Outcomes, reference: Outcomes, gate: GateConfig) -> Comparison | None:
+def compare_outcomes(challenger: Outcomes, reference: Outcomes, gate: Gate) -> Comparison | None:
     """Challenger minus reference, paired by row; None when no row has both."""
     ours, theirs = paired_scores(challenger, reference)
     return paired_comparison(ours, theirs, gate.confidence) if ours else None
 
 
-def decide_verdict(comparison: Comparison | None, gate: GateConfig, *, is_same_prompt: bool) -> Verdict:
+def decide_verdict(comparison: Comparison | None, gate: Gate, *, is_same_prompt: bool) -> Verdict:
     """The verdict of DESIGN.md, section 8; without rows to compare nothing is known."""
     if is_same_prompt:
         return "same"

@@ -59,12 +59,11 @@ def test_plan_says_it_in_words(tmp_path: Path) -> None:
 
 def test_the_longest_prompt_is_the_longest_of_all(tmp_path: Path) -> None:
     """By looking at every prompt of the space."""
-    loaded = load_config(write_experiment(tmp_path), [])
-    components = build_components(loaded)
+    components = build_components(load_config(write_experiment(tmp_path)))
     rows = components.splits.test[:1]
     found = prompt_bound(longest_prompt(components.space, rows[0]), rows)
     assert found == max(prompt_bound(prompt, rows) for prompt in components.space.enumerate())
-    assert cost_bound(loaded, components).longest_prompt_tokens >= found
+    assert cost_bound(components).longest_prompt_tokens >= found
 
 
 def test_doctor_reports_what_a_target_is_like(tmp_path: Path) -> None:

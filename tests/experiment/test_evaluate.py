@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from promptrl.config import GateConfig
 from promptrl.experiment.evaluate import read_prompt
 from promptrl.experiment.test_stage import compare_prompts
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
+from promptrl.stats.gate import Gate
 from tests.servers.simulated_world import World, live_through
 
 BASELINE = Prompt((), (), UserTemplate("{x}"))
@@ -37,7 +37,7 @@ def test_the_reported_test_score_is_the_true_one_on_average(spread: float) -> No
     errors: dict[str, list[float]] = {"test": [], "validation": [], "training": []}
     for number in range(60):
         rng = np.random.default_rng(number)
-        night = live_through(World(rng, 64, spread, (100, 100, 150)), GateConfig(), rng)
+        night = live_through(World(rng, 64, spread, (100, 100, 150)), Gate(), rng)
         if night.meeting is not None:
             scores = [outcome.score for outcome in night.meeting.outcomes["winner"] if outcome]
             errors["test"].append(float(np.mean(scores)) - night.true_score)
@@ -54,7 +54,7 @@ def test_a_gate_that_looks_as_rows_come_in_asks_fewer() -> None:
     """A better prompt is proven before all rows are asked; the batches are those asked for."""
     rng = np.random.default_rng(4)
     world = World(rng, 64, 0.6, (100, 100, 400))
-    night = live_through(world, GateConfig(sequential=True), rng)
+    night = live_through(world, Gate(is_sequential=True), rng)
     assert night.meeting is not None
     course = night.meeting.sequential
     assert course is not None
@@ -68,7 +68,7 @@ def test_a_target_that_takes_all_rows_at_once_is_looked_at_all_the_same() -> Non
     world = World(rng, 64, 0.6, (100, 100, 400))
     best = int(np.argmax(world.true_scores))
     prompts = {"baseline": world.prompts[0], "winner": world.prompts[best]}
-    paired = compare_prompts(world, prompts, world.test, "test", GateConfig(sequential=True), look_rows=1000)  # type: ignore[arg-type]
+    paired = compare_prompts(world, prompts, world.test, "test", Gate(is_sequential=True), look_rows=1000)  # type: ignore[arg-type]
     assert paired.sequential is not None
     assert paired.sequential.stop == "improved"
     assert len(paired.outcomes["winner"]) < 400
@@ -78,7 +78,7 @@ def test_a_target_that_takes_all_rows_at_once_is_looked_at_all_the_same() -> Non
 def test_repeated_answers_cost_calls_but_make_no_rows(is_sequential: bool) -> None:
     """Three answers to each of 40 rows are 40 rows."""
     world = World(np.random.default_rng(0), 2, 0.0, (1, 1, 40))
-    gate = GateConfig(repeats=3, sequential=is_sequential)
+    gate = Gate(repeats=3, is_sequential=is_sequential)
     prompts = {"baseline": world.prompts[0], "winner": world.prompts[1]}
     paired = compare_prompts(world, prompts, world.test, "test", gate, look_rows=10)  # type: ignore[arg-type]
     assert paired.comparison is not None

@@ -2,12 +2,12 @@
 
 import pytest
 
-from promptrl.config import GateConfig
 from promptrl.evaluation.outcome import Outcome
 from promptrl.llm.base import Completion
 from promptrl.runs.result import PairedComparison, compare_outcomes, decide_verdict, measured, scores_by_row, summarise
+from promptrl.stats.gate import Gate
 
-GATE = GateConfig()
+GATE = Gate()
 
 
 def outcomes(*answers: tuple[str, float], prompt: str = "p") -> list[Outcome]:
@@ -52,7 +52,7 @@ def test_without_rows_nothing_is_known(is_same_prompt: bool, verdict: str) -> No
 
 def test_the_confidence_of_the_gate_is_said() -> None:
     """With interval, rows and method."""
-    gate = GateConfig(confidence=0.99)
+    gate = Gate(confidence=0.99)
     ours, theirs = outcomes(*((f"r{i}", 1.0) for i in range(20))), outcomes(*((f"r{i}", 0.0) for i in range(20)))
     told = measured(PairedComparison({"winner": ours, "baseline": theirs}, compare_outcomes(ours, theirs, gate)))
     assert told is not None

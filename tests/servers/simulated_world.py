@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from promptrl.config import GateConfig
 from promptrl.evaluation.outcome import Ask, Outcome
 from promptrl.experiment.test_stage import compare_prompts
 from promptrl.llm.base import Completion, Purpose
@@ -21,6 +20,7 @@ from promptrl.prompts.prompt import Prompt, UserTemplate
 from promptrl.runs.result import PairedComparison
 from promptrl.search.result import Candidate
 from promptrl.selection.finalists import NO_IDEA_SD, choose_winner
+from promptrl.stats.gate import Gate
 from promptrl.tasks.dataset import Example
 
 LUCK_SD = 0.6
@@ -90,7 +90,7 @@ class Night:
     best_raw: float
 
 
-def live_through(world: World, gate: GateConfig, rng: np.random.Generator) -> Night:
+def live_through(world: World, gate: Gate, rng: np.random.Generator) -> Night:
     """Search by halving on train rows, then the finals and the test of the program itself."""
     means = _search(world, rng)
     candidates = sorted(means, key=lambda number: -means[number])[:FINALISTS]

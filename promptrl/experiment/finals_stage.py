@@ -1,0 +1,94 @@
+"""Finds the winner: a search on train rows, then finals and pruning on validation rows."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from promptrl.errors import BudgetExhaustedError
+from promptrl.experiment.search_stage import search_prompts
+from promptrl.experiment.session import RunSession
+from promptrl.prompts.prompt import Prompt
+
+if TYPE_CHECKING:
+    from promptrl.search.result import Candidate, SearchResult
+    from promptrl.selection.finalists import FinalistsResult
+    from promptrl.selection.pruning import Pruning
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search and its finals came to; the winner is what pruning left of the finals' own."""
+
+    search: "SearchResult"
+    finals: "FinalistsResult"
+    pruning: "Pruning"
+
+    @property
+    def winner(self) -> Prompt:
+        """The prompt that the run proves."""
+        return self.pruning.prompt
+
+
+def find_winner(session: RunSession, earlier: Sequence[Prompt] = ()) -> Found:
+    """Search on train rows; finals and pruning on validation rows, whose calls are reserved first.
+
+    Args:
+        session: The run.
+        earlier: Winners of earlier folds, which take part in the finals.
+
+    Raises:
+        BudgetExhaustedError: The budget ended before anything could be chosen.
+    """
+    from promptrl.selection.pruning import prune_winner
+
+    components, evaluator = session.components, session.evaluator
+    session.budget.reserve_share("validation", components.plan.validation)
+    search = _search(session)
+    finals = _hold_finals(session, _candidates(search, earlier))
+    left = evaluator.calls_left("validation")
+    pruning = prune_winner(finals.winner, components.space, components.splits.validation, evaluator, max_calls=left)
+    session.progress.calls_made("validation")
+    return Found(search, finals, pruning)
+
+
+def _search(session: RunSession) -> "SearchResult":
+    """Search, and write down how long it computed."""
+    began_s = time.monotonic() - session.evaluator.asking_s
+    search = search_prompts(session)
+    session.run.update(search_own_s=round(time.monotonic() - began_s - session.evaluator.asking_s, 3))
+    if not search.candidates:
+        raise BudgetExhaustedError("the budget ended before the first prompts were scored")
+    return search
+
+
+def _candidates(search: "SearchResult", earlier: Sequence[Prompt]) -> "list[Candidate]":
+    """The search's own, with the winners of earlier folds behind the first."""
+    from promptrl.selection.finalists import MAX_FINALISTS, without_posterior
+
+    first, *others = search.candidates
+    known = {candidate.prompt.prompt_id: candidate for candidate in search.candidates}
+    invited = [known.get(p.prompt_id) or without_posterior(p, search.candidates[:MAX_FINALISTS]) for p in earlier]
+    return [first, *invited, *others]
+
+
+def _hold_finals(session: RunSession, candidates: "Sequence[Candidate]") -> "FinalistsResult":
+    from promptrl.selection.finalists import MAX_FINALISTS, choose_winner
+    from promptrl.selection.pruning import calls_wanted
+
+    components, plan = session.components, session.components.plan
+    likely = [candidate.prompt for candidate in candidates[:MAX_FINALISTS]]
+    finals = choose_winner(
+        candidates=candidates,
+        baseline=components.space.baseline,
+        rows=components.splits.validation,
+        evaluator=session.evaluator,
+        max_calls=max(plan.finals, plan.validation - calls_wanted(likely, components.space)),
+        rng=np.random.default_rng(session.config.seed),
+        on_event=session.progress.on_search,
+    )
+    if not finals.leaderboard[0].rows:
+        raise BudgetExhaustedError("the budget ended before the finalists could meet")
+    return finals

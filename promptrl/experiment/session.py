@@ -1,0 +1,98 @@
+"""One run at work: everything that carries it out, in one value."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+
+from promptrl.config import ExperimentConfig
+from promptrl.errors import PromptrlError, StopRequestedError, TargetError
+from promptrl.evaluation.evaluator import Evaluator
+from promptrl.evaluation.outcome import Outcome
+from promptrl.experiment.build import Components
+from promptrl.experiment.engines import make_evaluator
+from promptrl.experiment.events import Observer
+from promptrl.experiment.progress import Progress, Timekeeper
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.engine import Engine
+from promptrl.prompts.prompt import Prompt
+from promptrl.runs.folder import Run
+from promptrl.runs.outcome_file import OutcomeFile
+from promptrl.tasks.dataset import Example
+from promptrl.tasks.splits import Splits
+
+
+@dataclass(frozen=True, slots=True)
+class RunSession:
+    """What the stages of one run work with.
+
+    Attributes:
+        components: The config and what was built from it; for a fold its rows and its share of the calls.
+        run: The folder.
+        budget: What may be spent.
+        evaluator: Answers prompts on rows, and remembers the outcomes.
+        progress: Tells observers how far the run is.
+    """
+
+    components: Components
+    run: Run
+    budget: Budget
+    evaluator: Evaluator
+    progress: Progress
+
+    @property
+    def config(self) -> ExperimentConfig:
+        """The values of the config."""
+        return self.components.config
+
+    def of_fold(self, fold: Splits) -> "RunSession":
+        """The same run, for the search that a fold judges."""
+        return replace(self, components=self.components.of_fold(fold))
+
+    def outcomes_of(self, prompt: Prompt, rows: Iterable[Example]) -> list[Outcome]:
+        """What a prompt answered on some rows."""
+        ids = {row.id for row in rows}
+        return [o for o in self.evaluator.outcomes if o.prompt_id == prompt.prompt_id and o.row_id in ids]
+
+
+@contextmanager
+def open_session(
+    components: Components, run: Run, engine: Engine, budget: Budget, observe: Observer
+) -> Iterator[RunSession]:
+    """Work on a run while inside; what it knows from before an interruption is taken up.
+
+    Args:
+        components: What the run is made of.
+        run: Its folder, locked by this process.
+        engine: Where answers come from.
+        budget: The engine's budget.
+        observe: Told what happens.
+    """
+    space, known = components.space, run.outcomes()
+    with closing(OutcomeFile(run.path, partial(space.describe, space.baseline), Timekeeper(run, budget).note)) as log:
+        evaluator = make_evaluator(components, engine, budget, log, known, log.unscored)
+        yield RunSession(components, run, budget, evaluator, Progress(components, budget, engine, log.text_of, observe))
+
+
+@contextmanager
+def status_kept(run: Run, budget: Budget) -> Iterator[None]:
+    """Write into run.json how a run ended that did not finish and how long it took; note how it goes on, if it can."""
+
+    def end(**changes: object) -> None:
+        run.update(elapsed_s=round(budget.elapsed_s, 3), **changes)
+
+    way_on = f"promptrl resume {run.path} carries it on."
+    try:
+        yield
+    except (StopRequestedError, KeyboardInterrupt) as error:
+        end(status="interrupted")
+        error.add_note(way_on)
+        raise
+    except PromptrlError as error:
+        end(status="failed", error=str(error))
+        if isinstance(error, TargetError):
+            error.add_note(way_on)
+        raise
+    except BaseException as error:
+        end(status="failed", error=f"bug: {type(error).__name__}")
+        raise

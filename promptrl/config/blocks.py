@@ -59,13 +59,13 @@ class Block(BaseModel):
         return self
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
     """Take ``1e6`` for a whole number: YAML has no other short way to write a million."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, Strict(), BeforeValidator(_whole)]
-Count = Annotated[int, Strict(), Field(ge=1), BeforeValidator(_whole)]
+Whole = Annotated[int, Strict(), BeforeValidator(whole)]
+Count = Annotated[int, Strict(), Field(ge=1), BeforeValidator(whole)]
 Number = Annotated[float, Strict()]
 Switch = Annotated[bool, Strict()]
 Text = Annotated[str, Field(min_length=1)]

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from promptrl.config.blocks import Block, Count, Expect, Issue, Number, PathText, Switch, Whole, show
 from promptrl.config.datasets import DatasetConfig
-from promptrl.config.metrics import MetricBlock, MetricConfig, QualityConfig, RegexConfig
+from promptrl.config.metrics import CostConfig, MetricBlock, MetricConfig, QualityConfig
 from promptrl.config.prompts import EditsConfig, PromptConfig, TurnConfig
 from promptrl.config.targets import TargetConfig
 from promptrl.config.templates import placeholders
@@ -36,6 +36,11 @@ class RewardConfig(Block):
     def qualities(self) -> tuple[QualityConfig, ...]:
         """The metrics that are scores."""
         return tuple(metric for metric in self.metrics if isinstance(metric, QualityConfig))
+
+    @property
+    def costs(self) -> tuple[CostConfig, ...]:
+        """Those that are costs."""
+        return tuple(metric for metric in self.metrics if isinstance(metric, CostConfig))
 
     def issues(self) -> Iterator[Issue]:
         """Names must differ, and something must count."""
@@ -221,7 +226,7 @@ def cross_issues(
         yield Issue(("gate", "sequential"), "can't stand beside dataset.folds: folds are judged one after the other")
     if reward and dataset and dataset.reference is None:
         for metric in reward.qualities:
-            if metric.needs_reference or (isinstance(metric, RegexConfig) and metric.group):
+            if metric.metric.needs_reference:
                 message = f"is missing, but the metric {show(metric.name)} compares with it"
                 yield Issue(("dataset", "reference"), message, "name the column of the known good answers")
                 break

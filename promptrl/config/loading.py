@@ -12,6 +12,7 @@ from promptrl.config.blocks import SECRET, Issue, hide_secrets, show
 from promptrl.config.datasets import DatasetConfig
 from promptrl.config.experiment import ExperimentConfig, GateConfig, RewardConfig, cross_issues
 from promptrl.config.messages import translate
+from promptrl.config.metrics import json_file_settings
 from promptrl.config.overrides import OVERRIDE_FILE, apply_override
 from promptrl.config.prompts import PromptConfig
 from promptrl.config.source import Source, SourceError, dump, parse
@@ -28,7 +29,7 @@ class LoadedConfig:
     """A valid config and where it came from.
 
     Attributes:
-        config: The values; files named by ``prompt.text``, ``edits.tokens`` and ``schema`` are read in, other paths
+        config: The values; files named by ``prompt.text``, ``edits.tokens`` and metrics are read in, other paths
             stand as written (``resolve`` makes them absolute).
         path: The file, as it was given.
         text: The file's content, without overrides.
@@ -165,7 +166,7 @@ def _take_out_secrets(data: dict[str, Any]) -> list[Issue]:
 
 
 def _read_named_files(data: dict[str, Any], config_path: Path) -> list[Issue]:
-    """Replace the files that ``prompt.text``, ``edits.tokens`` and ``schema`` name by their content."""
+    """Replace the files that ``prompt.text``, ``edits.tokens`` and metrics name by their content."""
     issues: list[Issue] = []
 
     def read_in(block: Any, key: str, path: Keys, understand: Any) -> None:
@@ -188,7 +189,8 @@ def _read_named_files(data: dict[str, Any], config_path: Path) -> list[Issue]:
     reward = data.get("reward")
     metrics = reward.get("metrics") if isinstance(reward, dict) else None
     for position, metric in enumerate(metrics if isinstance(metrics, list) else ()):
-        read_in(metric, "schema", ("reward", "metrics", str(position), "schema"), json.loads)
+        for key in json_file_settings(metric.get("type") if isinstance(metric, dict) else None):
+            read_in(metric, key, ("reward", "metrics", str(position), key), json.loads)
     return issues
 
 

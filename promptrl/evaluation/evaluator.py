@@ -5,13 +5,16 @@ again is free and a resumed run (handed its own outcomes) pays for nothing twice
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from contextlib import closing
+from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from promptrl.errors import BudgetExhaustedError, TargetError
-from promptrl.evaluation.outcome import Ask, AskKey, Outcome
+from promptrl.evaluation.outcome import AnswerKey, Ask, AskKey, Outcome
+from promptrl.evaluation.scoring import Graded, Scoring
 from promptrl.llm.base import Completion, CompletionError, Purpose, Request
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
@@ -22,12 +25,14 @@ from promptrl.tasks.objective import Objective
 MAX_MISSING_SHARE = 0.05
 MAX_MISSING_CALLS = 2
 """So many lost calls never stop a run: one of the first nine would be more than 5 %."""
+JUDGED_BATCH = 64
+"""Answers scored together when a metric asks models, so that its questions are under way at one time."""
 
 
 class OutcomeLog(Protocol):
     """Keeps answers and outcomes on disk."""
 
-    def keep(self, key: AskKey, completion: Completion) -> None:
+    def keep(self, key: AnswerKey, completion: Completion) -> None:
         """Write down an answer that nothing else keeps until it is scored; called in the engine's event loop."""
 
     def record(self, outcomes: Sequence[tuple[Prompt, Outcome]]) -> None:
@@ -44,8 +49,10 @@ class Evaluator:
         objective: How metrics and costs become one number.
         params: Sampling parameters sent with every request.
         log: Where new outcomes are written before they are returned.
+        code_folder: Where the modules of the user's metrics are looked for first.
         known: Outcomes of this very run from before an interruption.
-        unscored: Answers of this very run from before an interruption that have not become outcomes.
+        unscored: Answers of this very run from before an interruption, of the target and to metrics' questions, that
+            have not become outcomes.
 
     Attributes:
         asking_s: Seconds spent so far on getting and scoring answers.
@@ -60,21 +67,28 @@ class Evaluator:
         objective: Objective,
         params: Mapping[str, Any],
         log: OutcomeLog,
+        code_folder: Path | None = None,
         known: Iterable[Outcome] = (),
-        unscored: Mapping[AskKey, Completion] = MappingProxyType({}),
+        unscored: Mapping[AnswerKey, Completion] = MappingProxyType({}),
     ) -> None:
         self._engine = engine
         self._budget = budget
-        self._metrics = tuple(metrics)
         self._objective = objective
         self._params = dict(params)
         self._log = log
         self._resumable = {(o.prompt_id, o.row_id, o.repeat): o for o in known}
-        self._unscored = {key: completion for key, completion in unscored.items() if key not in self._resumable}
-        answers = [*(outcome.completion for outcome in self._resumable.values()), *self._unscored.values()]
-        budget.carry_over(answer for answer in answers if not answer.is_cached)
+        waiting = {key: answer for key, answer in unscored.items() if key[0] not in self._resumable}
+        self._unscored = {key: answer for (key, question), answer in waiting.items() if not question}
+        self._scoring = Scoring(
+            metrics, engine=engine, budget=budget, keep=log.keep, code_folder=code_folder, known=waiting
+        )
+        self._batch_size = JUDGED_BATCH if self._scoring.asks_models else 1
+        outcomes = self._resumable.values()
+        paid = [*(answer for o in outcomes for answer in (o.completion, *o.judged)), *waiting.values()]
+        budget.carry_over(answer for answer in paid if not answer.is_cached)
         self._outcomes: dict[AskKey, Outcome] = {}
         self._missing = 0
+        self._lost: CompletionError | None = None
         self.asking_s = 0.0
 
     @property
@@ -125,42 +139,111 @@ class Evaluator:
 
     def _ask(self, new: Mapping[AskKey, Ask], purpose: Purpose, uniform: Set[AskKey]) -> None:
         """Ask what no earlier part of this run has answered; log each answer before it is used."""
-        for key in [key for key in new if key in self._unscored]:
-            self._resumable[key] = self._score(key, new[key], purpose, self._unscored.pop(key), uniform)
+        self._lost = None
         answered = {key: self._resumable[key] for key in new if key in self._resumable}
-        self._budget.take_calls(purpose, len(answered))
-        self._budget.count_cached(sum(outcome.completion.is_cached for outcome in answered.values()))
-        jobs = [(key, ask) for key, ask in new.items() if key not in answered]
-        requests = [
-            Request(prompt.render(example.fields), self._params, key[2], purpose) for key, (prompt, example) in jobs
-        ]
-        lost: CompletionError | None = None
+        self._take_again(answered.values(), purpose)
+        unscored = {key: self._unscored.pop(key) for key in new if key in self._unscored}
+        self._budget.take_calls(purpose, len(unscored))
+        self._budget.count_cached(sum(completion.is_cached for completion in unscored.values()))
+        score = partial(self._score, asks=new, purpose=purpose, uniform=uniform, into=answered)
+        keys = [key for key in new if key not in answered and key not in unscored]
         try:
-            stream = self._engine.stream(requests, lambda index, answer: self._log.keep(jobs[index][0], answer))
-            with closing(stream) as answers:
-                for index, answer in answers:
-                    key, ask = jobs[index]
-                    if isinstance(answer, CompletionError):
-                        lost = answer
-                        self._missing += 1
-                        continue
-                    answered[key] = self._score(key, ask, purpose, answer, uniform)
+            score(unscored)
+            self._ask_target(keys, new, purpose, score)
         finally:
             self._outcomes.update((key, answered[key]) for key in new if key in answered)
-        asked = len(self._outcomes) + self._missing
-        if lost is not None and self._missing > max(MAX_MISSING_CALLS, MAX_MISSING_SHARE * asked):
-            failed = f"{self._missing} of {asked} calls failed after their retries"
-            raise TargetError(f"{failed}; the last one: {lost.kind}: {lost.message}")
+        self._check_missing()
 
-    def _score(self, key: AskKey, ask: Ask, purpose: Purpose, completion: Completion, uniform: Set[AskKey]) -> Outcome:
-        """The outcome, recorded."""
-        prompt, example = ask
-        graded = {metric.name: metric.score(example, completion) for metric in self._metrics}
-        scores = {name: grade.value for name, grade in graded.items()}
-        gate = graded[self._objective.gate_metric]
-        outcome = Outcome(
-            prompt_id=prompt.prompt_id,
-            row_id=example.id,
+    def _check_missing(self) -> None:
+        asked = len(self._outcomes) + self._missing
+        if self._lost is not None and self._missing > max(MAX_MISSING_CALLS, MAX_MISSING_SHARE * asked):
+            failed = f"{self._missing} of {asked} calls failed after their retries"
+            raise TargetError(f"{failed}; the last one: {self._lost.kind}: {self._lost.message}")
+
+    def _take_again(self, outcomes: Collection[Outcome], purpose: Purpose) -> None:
+        """Count the calls of outcomes from before an interruption as if they were made now."""
+        self._budget.take_calls(purpose, len(outcomes))
+        self._budget.take_calls("judge", sum(len(outcome.judged) for outcome in outcomes))
+        answers = [answer for outcome in outcomes for answer in (outcome.completion, *outcome.judged)]
+        self._budget.count_cached(sum(answer.is_cached for answer in answers))
+
+    def _ask_target(
+        self,
+        keys: Sequence[AskKey],
+        asks: Mapping[AskKey, Ask],
+        purpose: Purpose,
+        score: Callable[[Mapping[AskKey, Completion]], None],
+    ) -> None:
+        """Ask the target and score what arrives: at once, or many answers together where that takes questions."""
+        rendered = (asks[key][0].render(asks[key][1].fields) for key in keys)
+        requests = [
+            Request(messages, self._params, key[2], purpose) for key, messages in zip(keys, rendered, strict=True)
+        ]
+        arrived: dict[AskKey, Completion] = {}
+        stream = self._engine.stream(requests, lambda index, answer: self._log.keep((keys[index], ""), answer))
+        try:
+            with closing(stream) as answers:
+                for index, answer in answers:
+                    if isinstance(answer, CompletionError):
+                        self._lose(answer)
+                        continue
+                    arrived[keys[index]] = answer
+                    if len(arrived) >= self._batch_size:
+                        batch, arrived = arrived, {}
+                        score(batch)
+        except BudgetExhaustedError:
+            score(arrived)
+            raise
+        score(arrived)
+
+    def _score(
+        self,
+        completions: Mapping[AskKey, Completion],
+        *,
+        asks: Mapping[AskKey, Ask],
+        purpose: Purpose,
+        uniform: Set[AskKey],
+        into: dict[AskKey, Outcome],
+    ) -> None:
+        """Turn answers into outcomes and record them.
+
+        One whose score is missing gives its calls back and is kept, with what models said of it, for another try.
+        """
+        if not completions:
+            return
+        scored: dict[AskKey, Outcome] = {}
+        try:
+            graded = self._scoring.score({key: (asks[key][1], answer) for key, answer in completions.items()})
+            for key, grades in graded.items():
+                if isinstance(grades, CompletionError):
+                    self._lose(grades)
+                else:
+                    scored[key] = self._outcome(key, completions[key], grades, purpose, uniform)
+            self._log.record([(asks[key][0], outcome) for key, outcome in scored.items()])
+            into.update(scored)
+        finally:
+            left = {key: completion for key, completion in completions.items() if key not in scored}
+            self._unscored.update(left)
+            self._budget.return_calls(purpose, len(left))
+
+    def _lose(self, error: CompletionError) -> None:
+        self._missing += 1
+        self._lost = error
+
+    def _outcome(
+        self,
+        key: AskKey,
+        completion: Completion,
+        graded: Graded,
+        purpose: Purpose,
+        uniform: Set[AskKey],
+    ) -> Outcome:
+        """What came of an answer."""
+        scores = {name: score.value for name, score in graded.scores.items()}
+        gate = graded.scores[self._objective.gate_metric]
+        return Outcome(
+            prompt_id=key[0],
+            row_id=key[1],
             repeat=key[2],
             purpose=purpose,
             completion=completion,
@@ -169,9 +252,9 @@ class Evaluator:
             score=gate.value,
             reason=completion.fault or gate.reason,
             uniform=key in uniform,
+            reasons={name: score.reason for name, score in graded.scores.items() if score.reason},
+            judged=graded.judged,
         )
-        self._log.record([(prompt, outcome)])
-        return outcome
 
     @staticmethod
     def _keys(asks: Sequence[Ask], repeat: int) -> list[AskKey]:

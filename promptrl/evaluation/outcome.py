@@ -1,7 +1,7 @@
 """What one prompt did on one example."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from promptrl.llm.base import Completion, Purpose
 from promptrl.prompts.prompt import Prompt
@@ -9,8 +9,11 @@ from promptrl.tasks.dataset import Example
 
 Ask = tuple[Prompt, Example]
 
-
 AskKey = tuple[str, str, int]
+"""Prompt, row and repeat."""
+
+AnswerKey = tuple[AskKey, str]
+"""For what an answer was given, and the question: empty for the target's own, else what a metric asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class Outcome:
         score: The gate metric's value in [0, 1]: what verdicts speak of.
         reason: Why the gate metric gave less than 1, when it can say so.
         uniform: Whether the prompt was drawn uniformly from the edit space, not chosen.
+        reasons: Why a metric gave less than 1, by name, for each that can say so.
+        judged: What models answered to the questions of metrics; paid for like the completion.
     """
 
     prompt_id: str
@@ -40,3 +45,5 @@ class Outcome:
     score: float
     reason: str = ""
     uniform: bool = False
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    judged: tuple[Completion, ...] = ()

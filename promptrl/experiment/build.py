@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from promptrl.config import AlgorithmConfig, ExperimentConfig, GateConfig, LoadedConfig, load_config
+from promptrl.config.metrics import QualityConfig
 from promptrl.config.targets import OpenAITargetConfig, ReplayTargetConfig
 from promptrl.errors import ConfigError, Problem
 from promptrl.experiment.call_plan import CallPlan, plan_calls
@@ -253,10 +254,10 @@ def _metrics(loaded: LoadedConfig, rows: tuple[Example, ...]) -> tuple[Metric, .
     problems: list[Problem] = []
     metrics: list[Metric] = []
     for position, metric in enumerate(loaded.config.reward.metrics):
-        if metric not in loaded.config.reward.qualities:
+        if not isinstance(metric, QualityConfig):
             continue
         try:
-            metrics.append(build_metric(metric.type, name=metric.name, params=metric.params, examples=rows))
+            metrics.append(build_metric(metric.metric, name=metric.name, examples=rows))
         except ConfigError as error:
             prefix = f"reward.metrics.{position}"
             problems += [replace(p, key=f"{prefix}.{p.key}" if p.key else prefix) for p in error.problems]
@@ -271,7 +272,7 @@ def _objective(loaded: LoadedConfig) -> Objective:
     return Objective(
         combine=reward.combine,
         weights={metric.name: metric.weight for metric in qualities},
-        costs=tuple((m.type, m.weight, m.params["per"]) for m in reward.metrics if m not in qualities),
+        costs=tuple((cost.type, cost.weight, cost.per) for cost in reward.costs),
         gate_metric=loaded.config.gate_metric,
     )
 

@@ -5,17 +5,17 @@ This is where a local model is loaded, a replay file read and the user's own fun
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from promptrl.config import ExperimentConfig, LoadedConfig
 from promptrl.config.targets import LocalTargetConfig, OpenAITargetConfig, PythonTargetConfig, ReplayTargetConfig
 from promptrl.errors import ConfigError
 from promptrl.evaluation.evaluator import Evaluator, OutcomeLog
-from promptrl.evaluation.outcome import AskKey, Outcome
+from promptrl.evaluation.outcome import AnswerKey, Outcome
 from promptrl.experiment.build import Components, located
 from promptrl.llm.base import Completion, Target
 from promptrl.llm.engine.attempts import Trace
@@ -23,7 +23,7 @@ from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.cache import Cache
 from promptrl.llm.engine.engine import Engine
 from promptrl.llm.engine.stop import StopSignal
-from promptrl.tasks.metrics.python import import_functions
+from promptrl.tasks.metrics.base import MetricContext, Question
 
 CACHE_NAME = ".cache.sqlite"
 
@@ -88,7 +88,7 @@ class Engines:
         )
         with self._lock:
             if key in self._opened:
-                _import_functions(components)
+                _open_metrics(components)
                 return self._opened[key].with_budget(budget)
             cache = None
             if config.cache.mode != "off":
@@ -141,7 +141,7 @@ def make_evaluator(
     budget: Budget,
     log: OutcomeLog,
     known: Iterable[Outcome] = (),
-    unscored: Mapping[AskKey, Completion] = MappingProxyType({}),
+    unscored: Mapping[AnswerKey, Completion] = MappingProxyType({}),
 ) -> Evaluator:
     """The evaluator of a run or an evaluation; ``known`` and ``unscored`` are from before an interruption."""
     return Evaluator(
@@ -150,6 +150,7 @@ def make_evaluator(
         metrics=components.metrics,
         objective=components.objective,
         params=components.config.target.request_params,
+        code_folder=components.code_folder,
         log=log,
         known=known,
         unscored=unscored,
@@ -165,7 +166,7 @@ def check_target(components: Components) -> None:
         ConfigError: It can't be made.
     """
     if isinstance(components.config.target, LocalTargetConfig):
-        _import_functions(components)
+        _open_metrics(components)
     else:
         asyncio.run(open_target(components).aclose())
 
@@ -176,18 +177,24 @@ def open_target(components: Components) -> Target:
     Raises:
         ConfigError: It can't be made.
     """
-    _import_functions(components)
+    _open_metrics(components)
     try:
         return _open_target(components.loaded, components.code_folder)
     except ConfigError as error:
         raise ConfigError(located(components.loaded, error.problems)) from error
 
 
-def _import_functions(components: Components) -> None:
+def _open_metrics(components: Components) -> None:
+    """Open the metrics as the evaluator will, so that code of the user's that is missing is found before a run."""
     try:
-        import_functions(components.metrics, components.code_folder)
+        for metric in components.metrics:
+            metric.open(MetricContext(components.code_folder, ask=_refuse))
     except ConfigError as error:
         raise ConfigError(located(components.loaded, error.problems)) from error
+
+
+def _refuse(questions: Sequence[Question]) -> NoReturn:
+    raise RuntimeError(f"{len(questions)} questions, but a metric asks only while it scores")
 
 
 def _open_target(loaded: LoadedConfig, code_folder: Path) -> Target:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
 from promptrl.evaluation.evaluator import OutcomeLog
-from promptrl.evaluation.outcome import AskKey, Outcome
+from promptrl.evaluation.outcome import AnswerKey, Outcome
 from promptrl.experiment.build import Components, rebuild_components
 from promptrl.experiment.engines import Engines, given_or_new, make_budget, make_evaluator, rows_per_look
 from promptrl.experiment.test_stage import compare_prompts
@@ -155,7 +155,7 @@ def read_prompt(file: Path, baseline: Prompt) -> Prompt:
 class _NoLog:
     """Keeps nothing: an evaluation's answers are in the cache."""
 
-    def keep(self, key: AskKey, completion: Completion) -> None:
+    def keep(self, key: AnswerKey, completion: Completion) -> None:
         """Forget."""
 
     def record(self, outcomes: Sequence[tuple[Prompt, Outcome]]) -> None:

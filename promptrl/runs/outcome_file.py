@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from promptrl.evaluation.outcome import AskKey, Outcome
+from promptrl.evaluation.outcome import AnswerKey, AskKey, Outcome
 from promptrl.llm.base import Completion
 from promptrl.prompts.prompt import Prompt
 
@@ -22,7 +22,7 @@ class OutcomeFile:
         on_record: Called after outcomes were written.
 
     Attributes:
-        unscored: Answers that an earlier process kept and did not score.
+        unscored: Answers that an earlier process kept and that did not become outcomes.
     """
 
     def __init__(
@@ -38,19 +38,21 @@ class OutcomeFile:
         self._answers: TextIO | None = None
         for path in (outcomes, prompts, self._answers_path):
             _cut_torn_line(path)
-        self.unscored: Mapping[AskKey, Completion] = _read_unscored(self._answers_path, outcomes)
-        self._waiting = set(self.unscored)
+        self.unscored: Mapping[AnswerKey, Completion] = _read_unscored(self._answers_path, outcomes)
+        self._waiting = {key for key, _ in self.unscored}
         self._texts = {str(row["prompt_id"]): Prompt.from_json(row).text for row in read_lines(prompts)}
         self._outcomes: TextIO = outcomes.open("a", encoding="utf-8", errors="backslashreplace")
         self._prompts: TextIO = prompts.open("a", encoding="utf-8", errors="backslashreplace")
 
-    def keep(self, key: AskKey, completion: Completion) -> None:
+    def keep(self, key: AnswerKey, completion: Completion) -> None:
         """Append and hand to the operating system; called in the engine's event loop."""
         if self._answers is None:
             self._answers = self._answers_path.open("a", encoding="utf-8", errors="backslashreplace")
-        self._waiting.add(key)
-        prompt_id, row_id, repeat = key
+        (prompt_id, row_id, repeat), question = key
+        self._waiting.add(key[0])
         row = {"prompt_id": prompt_id, "row_id": row_id, "repeat": repeat, "completion": asdict(completion)}
+        if question:
+            row["question"] = question
         self._answers.write(json.dumps(row, ensure_ascii=False) + "\n")
         self._answers.flush()
 
@@ -106,13 +108,11 @@ def _cut_torn_line(path: Path) -> None:
             file.truncate(whole)
 
 
-def _read_unscored(answers: Path, outcomes: Path) -> dict[AskKey, Completion]:
+def _read_unscored(answers: Path, outcomes: Path) -> dict[AnswerKey, Completion]:
     """Of the answers kept those without an outcome."""
-    kept = {_ask_key(row): Completion(**row["completion"]) for row in read_lines(answers)}
-    if kept:
-        for row in read_lines(outcomes):
-            kept.pop(_ask_key(row), None)
-    return kept
+    kept = {(_ask_key(row), row.get("question", "")): Completion(**row["completion"]) for row in read_lines(answers)}
+    scored = {_ask_key(row) for row in read_lines(outcomes)} if kept else set()
+    return {key: completion for key, completion in kept.items() if key[0] not in scored}
 
 
 def _ask_key(row: Mapping[str, Any]) -> AskKey:
@@ -120,11 +120,14 @@ def _ask_key(row: Mapping[str, Any]) -> AskKey:
 
 
 def _outcome_to_json(outcome: Outcome) -> dict[str, Any]:
-    row = asdict(outcome)
-    completion = row.pop("completion")
-    return {**row, "scores": dict(outcome.scores), "completion": completion}
+    """A line of ``outcomes.jsonl``; reasons and judges' answers only where there are any."""
+    row = asdict(replace(outcome, scores=dict(outcome.scores), reasons=dict(outcome.reasons)))
+    reasons, judged, completion = (row.pop(key) for key in ("reasons", "judged", "completion"))
+    extra = ({"reasons": reasons} if reasons else {}) | ({"judged": judged} if judged else {})
+    return {**row, "completion": completion} | extra
 
 
 def outcome_from_json(row: Mapping[str, Any]) -> Outcome:
     """The outcome of a line of ``outcomes.jsonl``."""
-    return Outcome(**{**row, "completion": Completion(**row["completion"])})
+    judged = tuple(Completion(**answer) for answer in row.get("judged", ()))
+    return Outcome(**{**row, "completion": Completion(**row["completion"]), "judged": judged})

@@ -7,11 +7,10 @@ from typing import Literal
 
 from promptrl.errors import ConfigError, Problem, suggest
 from promptrl.llm.base import Completion
+from promptrl.tasks.costs import COSTS
 
 Cost = tuple[str, float, float]
 """Name, weight (below 0) and the amount that makes one unit."""
-
-COSTS = ("prompt_tokens", "completion_tokens", "latency", "usd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +81,10 @@ class Objective:
 
 
 def _amount(cost: str, completion: Completion) -> float:
-    amount = {
-        "prompt_tokens": completion.prompt_tokens,
-        "completion_tokens": completion.completion_tokens,
-        "latency": completion.latency_s,
-        "usd": completion.cost_usd,
-    }[cost]
+    amount = COSTS[cost].amount(completion)
     if amount is not None:
         return amount
     if completion.fault:
         return 0.0
-    hint = "say target.price" if cost == "usd" else "take the cost out of reward.metrics"
-    raise ConfigError([Problem("reward.metrics", f"the target does not report {cost}, so it can't be a cost", hint)])
+    message = f"the target does not report {cost}, so it can't be a cost"
+    raise ConfigError([Problem("reward.metrics", message, COSTS[cost].remedy)])

@@ -8,13 +8,14 @@ import pytest
 
 from promptrl.errors import BudgetExhaustedError, TargetError
 from promptrl.evaluation.evaluator import Evaluator
-from promptrl.evaluation.outcome import AskKey, Outcome
+from promptrl.evaluation.outcome import AnswerKey, Outcome
 from promptrl.llm.base import Completion, TransientError
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt, UserTemplate
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics import build_metric
+from promptrl.tasks.metrics.text import ExactMatch
 from promptrl.tasks.objective import Objective
 from tests.servers.stub_target import StubTarget
 
@@ -27,9 +28,9 @@ class Notes:
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
-        self.answers: dict[AskKey, Completion] = {}
+        self.answers: dict[AnswerKey, Completion] = {}
 
-    def keep(self, key: AskKey, completion: Completion) -> None:
+    def keep(self, key: AnswerKey, completion: Completion) -> None:
         """Keep it."""
         self.answers[key] = completion
 
@@ -44,7 +45,7 @@ def evaluating(target: StubTarget, max_calls: int = 1000, **earlier: Any) -> Ite
     budget = Budget(max_calls=max_calls)
     notes = Notes()
     with Engine(target, budget=budget, cache=None, max_retries=0) as engine:
-        metric = build_metric("exact_match", name="exact_match", params={}, examples=ROWS)
+        metric = build_metric(ExactMatch(), name="exact_match", examples=ROWS)
         objective = Objective("weighted", {"exact_match": 1.0}, (), "exact_match")
         parts: dict[str, Any] = {"metrics": [metric], "objective": objective, "params": {}, "log": notes}
         yield Evaluator(engine, budget=budget, **parts, **earlier), notes, budget

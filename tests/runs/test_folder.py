@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -164,21 +165,35 @@ def test_answers_are_kept_until_they_are_scored(tmp_path: Path) -> None:
     log = OutcomeFile(run.path, lambda prompt: [])
     answers = {row: outcome(row, text).completion for row, text in (("a", "1"), ("b", "\ud800\n"), ("c", "3"))}
     for row in "ab":
-        log.keep((PROMPT.prompt_id, row, 0), answers[row])
+        log.keep(((PROMPT.prompt_id, row, 0), ""), answers[row])
+        log.keep(((PROMPT.prompt_id, row, 0), "is it good?"), answers["c"])
     log.record([(PROMPT, outcome("a"))])
     log.close()
     with (run.path / ".answers.jsonl").open("a") as file:
         file.write('{"prompt_id": "torn')
     log = OutcomeFile(run.path, lambda prompt: [])
-    assert log.unscored == {(PROMPT.prompt_id, "b", 0): answers["b"]}
-    log.keep((PROMPT.prompt_id, "c", 0), answers["c"])
+    key = (PROMPT.prompt_id, "b", 0)
+    assert log.unscored == {(key, ""): answers["b"], (key, "is it good?"): answers["c"]}
+    log.keep(((PROMPT.prompt_id, "c", 0), ""), answers["c"])
     log.record([(PROMPT, outcome("c"))])
     log.close()
     log = OutcomeFile(run.path, lambda prompt: [])
-    assert list(log.unscored) == [(PROMPT.prompt_id, "b", 0)]
+    assert list(log.unscored) == [(key, ""), (key, "is it good?")]
     log.record([(PROMPT, outcome("b"))])
     log.close()
     assert not (run.path / ".answers.jsonl").exists()
+
+
+def test_reasons_and_judges_answers_are_kept_with_the_outcome(tmp_path: Path) -> None:
+    """Those of every metric; an outcome without any has no key for them."""
+    run = started(RunsFolder(tmp_path))
+    judged = replace(outcome("a"), reasons={"choice": "no label"}, judged=(Completion("poor", 20, 1),))
+    log = OutcomeFile(run.path, lambda prompt: [])
+    log.record([(PROMPT, judged), (PROMPT, outcome("b"))])
+    log.close()
+    assert run.outcomes() == [judged, outcome("b")]
+    first, second = (json.loads(line) for line in (run.path / "outcomes.jsonl").read_text().splitlines())
+    assert first.keys() - second.keys() == {"reasons", "judged"}
 
 
 def test_run_json_that_is_torn_does_not_break_the_list(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptrl.errors import ConfigError
-from promptrl.llm.base import Completion
 from promptrl.tasks.dataset import Example
-from promptrl.tasks.metrics import Score, build_metric
+from promptrl.tasks.metrics import METRICS, Score
+from tests.tasks.scored import scored
 
 ORDER = {"item": "Chair", "count": 2, "paid": True}
 SCHEMA = {
@@ -29,7 +29,7 @@ JSON_VALUES = st.recursive(
 def graded(kind: str, text: str, reference: Any = None, **params: Any) -> Score:
     """Score one answer."""
     example = Example("r", {}, reference, {})
-    return build_metric(kind, name=kind, params=params, examples=[example]).score(example, Completion(text))
+    return scored(METRICS[kind](**params), text, [example])
 
 
 def schema_problem(schema: Any) -> str:

@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from promptrl.config.metrics import QualityConfig
+from promptrl.config.metrics import QUALITIES
 from promptrl.errors import ConfigError, Problem
 from promptrl.llm.base import Completion
 from promptrl.tasks.dataset import Example
-from promptrl.tasks.metrics import METRICS, Metric, Score, build_metric, import_functions
+from promptrl.tasks.metrics import METRICS, Metric, Score, build_metric
+from promptrl.tasks.metrics.python import PythonMetric
+from promptrl.tasks.metrics.text import Choice
+from tests.tasks.scored import alone, scored
 
 PARAMS: dict[str, dict[str, Any]] = {
     "regex": {"pattern": "."},
@@ -28,7 +32,8 @@ def example_for(kind: str) -> Example:
 
 def build(kind: str, params: dict[str, Any] | None = None, reference: Any = "x") -> Metric:
     """A metric on one row."""
-    return build_metric(kind, name="m", params=params or {}, examples=[Example("row", {}, reference, {})])
+    definition = METRICS[kind](**(params or {}))
+    return build_metric(definition, name="m", examples=[Example("row", {}, reference, {})])
 
 
 def problem_of(kind: str, params: dict[str, Any] | None = None, reference: Any = "x") -> Problem:
@@ -42,35 +47,23 @@ def problem_of(kind: str, params: dict[str, Any] | None = None, reference: Any =
 @pytest.mark.parametrize("kind", METRICS)
 def test_a_faulty_completion_scores_0_with_its_fault(kind: str) -> None:
     """For every type, even one that would have liked the text."""
-    example = example_for(kind)
-    metric = build_metric(kind, name="mine", params=PARAMS.get(kind, {}), examples=[example])
-    assert metric.name == "mine"
-    assert metric.score(example, Completion("x", fault="content_filter")) == Score(0.0, "content_filter")
+    definition = METRICS[kind](**PARAMS.get(kind, {}))
+    fault = Completion("x", fault="content_filter")
+    assert scored(definition, fault, [example_for(kind)]) == Score(0.0, "content_filter")
 
 
-@pytest.mark.parametrize("block", QualityConfig.__subclasses__(), ids=lambda block: block.__name__)
-def test_every_metric_of_the_config_can_be_built_with_its_parameters(block: type[QualityConfig]) -> None:
-    """Names and defaults of parameters are the same in both places."""
-    kind = block.model_fields["type"].annotation.__args__[0]  # type: ignore[union-attr]
-    config = block(type=kind, **PARAMS.get(kind, {}))
-    metric = build_metric(kind, name=config.name, params=config.params, examples=[example_for(kind)])
-    assert metric.name == kind
-    assert block.needs_reference == METRICS[kind].needs_reference
+@pytest.mark.parametrize("kind", METRICS)
+def test_a_block_of_the_config_gives_its_definition(kind: str) -> None:
+    """With the settings that were given and the defaults of the others; the name is the type unless given."""
+    given = PARAMS.get(kind, {})
+    block = QUALITIES[kind].model_validate({"type": kind, **given})
+    assert block.metric == METRICS[kind](**given)
+    assert build_metric(block.metric, name=block.name, examples=[example_for(kind)]).name == kind
 
 
-def test_an_unknown_type_names_the_nearest() -> None:
-    """As for any name."""
-    problem = problem_of("exact_mach")
-    assert (problem.key, problem.hint) == ("type", "did you mean exact_match")
-
-
-def test_unknown_parameters_are_refused() -> None:
-    """Also "after" where nothing is cut."""
-    assert "does not take these parameters: aftr" in problem_of("f1", {"aftr": "x"}).message
-    assert "does not take" in problem_of("json_valid", {"after": "x"}).message
-
-
-@pytest.mark.parametrize("kind", [kind for kind, rule in METRICS.items() if rule.needs_reference])
+@pytest.mark.parametrize(
+    "kind", [kind for kind, rule in METRICS.items() if rule(**PARAMS.get(kind, {})).needs_reference]
+)
 def test_a_comparison_needs_references(kind: str) -> None:
     """The way out is named."""
     problem = problem_of(kind, PARAMS.get(kind), reference=None)
@@ -81,14 +74,14 @@ def test_references_that_do_not_fit_are_counted() -> None:
     """The first is quoted."""
     examples = [Example(str(i), {}, answer, {}) for i, answer in enumerate(["yes", "no", "perhaps", "who knows"])]
     with pytest.raises(ConfigError, match=r"'perhaps' is none of the choices no, yes \(and 1 rows more\)"):
-        build_metric("choice", name="m", params={"choices": ("yes", "no")}, examples=examples)
+        build_metric(Choice(choices=("yes", "no")), name="m", examples=examples)
 
 
 def test_a_choice_among_hundreds_is_none() -> None:
     """Free text as reference is a mistake in the config."""
     examples = [Example(str(i), {}, f"answer {i}", {}) for i in range(300)]
     with pytest.raises(ConfigError, match="300 different labels"):
-        build_metric("choice", name="m", params={}, examples=examples)
+        build_metric(Choice(), name="m", examples=examples)
 
 
 @pytest.mark.parametrize(
@@ -137,10 +130,7 @@ NUMBER = 3
     def score(self, folder: Path, function: str, text: str) -> Score:
         """Import and call."""
         example = example_for("python")
-        params = {"function": f"my_metric:{function}"}
-        metric = build_metric("python", name="m", params=params, examples=[example])
-        import_functions([metric], folder)
-        return metric.score(example, Completion(text))
+        return scored(PythonMetric(function=f"my_metric:{function}"), text, [example], folder)
 
     def test_its_number_is_the_score(self, folder: Path) -> None:
         """As it is."""
@@ -166,10 +156,11 @@ NUMBER = 3
             self.score(folder, function, "x")
 
     @pytest.mark.parametrize("function", ["missing", "NUMBER"])
-    def test_what_is_no_function_is_refused_when_imported(self, function: str, folder: Path) -> None:
+    def test_what_is_no_function_is_refused_when_opened(self, function: str, folder: Path) -> None:
         """That is before a call is paid for."""
+        metric = build("python", {"function": f"my_metric:{function}"})
         with pytest.raises(ConfigError, match=r"^reward\.metrics: my_metric"):
-            self.score(folder, function, "x")
+            metric.open(alone(folder))
 
     def test_building_runs_no_code(self, folder: Path) -> None:
         """Checking a config is safe with any config."""
@@ -178,6 +169,7 @@ NUMBER = 3
         assert "my_metric" not in sys.modules
 
     @pytest.mark.parametrize("function", ["len", "a:b:c", ":x", "x:"])
-    def test_the_form_of_the_name_is_checked_when_built(self, function: str) -> None:
-        """The key at fault is named."""
-        assert problem_of("python", {"function": function}).key == "function"
+    def test_the_form_of_the_name_is_checked_by_the_config(self, function: str) -> None:
+        """Before anything is imported."""
+        with pytest.raises(ValidationError, match="function"):
+            QUALITIES["python"].model_validate({"type": "python", "function": function})

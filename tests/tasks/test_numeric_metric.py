@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptrl.errors import ConfigError
-from promptrl.llm.base import Completion
 from promptrl.tasks.dataset import Example
-from promptrl.tasks.metrics import Score, build_metric
-from promptrl.tasks.metrics.numeric import Number, find_numbers
+from promptrl.tasks.metrics import Score
+from promptrl.tasks.metrics.numeric import Number, NumericMatch, find_numbers
+from tests.tasks.scored import scored
 
 
 def graded(text: str, reference: Any, **params: Any) -> Score:
     """Score one answer."""
     example = Example("r", {}, reference, {})
-    return build_metric("numeric_match", name="n", params=params, examples=[example]).score(example, Completion(text))
+    return scored(NumericMatch(**params), text, [example])
 
 
 @pytest.mark.parametrize(

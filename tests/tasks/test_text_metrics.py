@@ -6,16 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptrl.llm.base import Completion
 from promptrl.tasks.dataset import Example
-from promptrl.tasks.metrics import Score, build_metric
+from promptrl.tasks.metrics import METRICS, Score
+from tests.tasks.scored import scored
 
 
 def graded(kind: str, text: str, reference: Any, also: tuple[Any, ...] = (), **params: Any) -> Score:
     """Score one answer; ``also`` are references of other rows."""
     examples = [Example(str(i), {}, answer, {}) for i, answer in enumerate((reference, *also))]
-    metric = build_metric(kind, name=kind, params=params, examples=examples)
-    return metric.score(examples[0], Completion(text))
+    return scored(METRICS[kind](**params), text, examples)
 
 
 def value(kind: str, text: str, reference: Any, also: tuple[Any, ...] = (), **params: Any) -> float:

@@ -30,8 +30,8 @@ _TEMPLATE_TOKENS_PER_MESSAGE = 8
 """Role names and separators that a chat template adds around a message."""
 _HOLD_BACK_FACTOR = 1.25
 """Answers on the final prompts may be longer than the mean answer so far."""
-_TURNS: Mapping[Purpose, int] = {"validation": 1, "test": 2}
-"""Which share is used after which; all other purposes come first."""
+_TURNS: Mapping[Purpose, int] = {"validation": 1, "test": 2, "judge": 2}
+"""Which share is used after which; all other purposes come first. An answer that nobody judges was paid for nothing."""
 _MOST_HELD_TIME = (0.5, 0.25, 0.0)
 """Part of all minutes that may be held back, by turn: slow answers must not take all time from those who come first."""
 

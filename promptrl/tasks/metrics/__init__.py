@@ -1,7 +1,6 @@
-"""Scores of completions in [0, 1]: one rule per type of metric."""
+"""Scores of completions in [0, 1]: one definition per type of metric."""
 
-from promptrl.tasks.metrics.base import Metric, Score
-from promptrl.tasks.metrics.python import import_functions
+from promptrl.tasks.metrics.base import Metric, MetricDefinition, Score
 from promptrl.tasks.metrics.registry import METRICS, build_metric
 
-__all__ = ["METRICS", "Metric", "Score", "build_metric", "import_functions"]
+__all__ = ["METRICS", "Metric", "MetricDefinition", "Score", "build_metric"]

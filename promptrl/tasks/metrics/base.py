@@ -1,12 +1,16 @@
 """What a metric is, and what all of them share: faults score 0, and ``after`` cuts the answer out of the completion."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, Protocol, Self
 
 from promptrl.errors import ConfigError, Problem
-from promptrl.llm.base import Completion
+from promptrl.llm.base import Completion, CompletionError, Messages
+from promptrl.settings import Definition, Setting, Text
 from promptrl.tasks.dataset import Example
+
+IgnoreCase = Annotated[bool, Setting("Upper and lower case are the same.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,41 +26,137 @@ class Score:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Something that a metric asks a model about one of the pairs that it scores.
+
+    Attributes:
+        position: Of the pair in the batch.
+        messages: What is asked.
+        params: Sampling parameters by the OpenAI names.
+        repeat: Which of several answers to the same question (0, 1, ...).
+    """
+
+    position: int
+    messages: Messages
+    params: Mapping[str, Any] = field(default_factory=dict)
+    repeat: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MetricContext:
+    """What a metric may use.
+
+    Attributes:
+        code_folder: Where the user's modules are looked for first.
+        ask: Answers questions about the batch that is being scored, in order: through the engine, its cache and the
+            share of the budget that is set aside for judging. A call that failed for good is a ``CompletionError``.
+    """
+
+    code_folder: Path | None
+    ask: Callable[[Sequence[Question]], Sequence[Completion | CompletionError]]
+
+
+Pair = tuple[Example, Completion]
+
+
+class Scorer(Protocol):
+    """A metric that is open."""
+
+    def score_many(self, batch: Sequence[Pair]) -> Sequence[Score | CompletionError]:
+        """Score each completion, in order.
+
+        A bad completion is data and scores 0; nothing that a model writes raises. An error in place of a score says
+        that a model the metric asked gave no answer: the outcome is missing, which is never a score of 0.
+        """
+
+
 class Metric(Protocol):
-    """Scores completions."""
+    """Scores completions, once it is open."""
 
     @property
     def name(self) -> str:
         """As the config calls it; unique in a run."""
 
-    def score(self, example: Example, completion: Completion) -> Score:
-        """Score one completion. A bad completion is data and scores 0; nothing that a model writes raises."""
+    @property
+    def calls_per_answer(self) -> int:
+        """Most questions asked to score one completion: the call plan sets them aside; 0 for most metrics."""
+
+    def open(self, context: MetricContext) -> Scorer:
+        """Make it ready: here the user's code is imported.
+
+        Raises:
+            ConfigError: It can't be opened.
+        """
 
 
-class Rule:
-    """How one type of metric grades a text. The fields of a subclass are its parameters in YAML."""
+class MetricDefinition(Definition):
+    """One type of metric: its settings, what it needs of the data, and the metric it makes."""
 
     __slots__ = ()
 
-    needs_reference: ClassVar[bool] = False
-    takes_after: ClassVar[bool] = False
+    @property
+    def needs_reference(self) -> bool:
+        """Whether it compares with the known good answer."""
+        return False
 
-    @classmethod
-    def build(cls, params: Mapping[str, Any], references: tuple[Any, ...]) -> Self:
-        """Make the rule from its parameters and from all references of the data.
+    def fitted(self, references: tuple[Any, ...]) -> Self:
+        """The definition for these data, with what it takes from them.
 
         Raises:
-            ConfigError: A parameter is wrong; keys are relative to the metric.
+            ConfigError: It can't be used on them; keys are relative to the metric.
         """
-        return cls(**params)
+        return self
 
     def refusal(self, reference: Any) -> str:
         """Why this reference can't be scored against, naming what was expected; empty when it can."""
         return ""
 
+    def metric(self, name: str) -> Metric:
+        """The metric under its name in the config."""
+        raise NotImplementedError
+
+
+class Rule(MetricDefinition):
+    """A metric that grades a text by itself."""
+
+    __slots__ = ()
+
+    def answer_in(self, text: str) -> str:
+        """The part of a completion that is graded."""
+        return text
+
+    def opened(self, code_folder: Path | None) -> Self:
+        """The rule with the user's code imported, if it has any; modules in that folder go first.
+
+        Raises:
+            ConfigError: It can't be imported.
+        """
+        return self
+
     def grade(self, text: str, example: Example) -> Score:
         """Score the text."""
         raise NotImplementedError
+
+    def metric(self, name: str) -> "RuleMetric":
+        """The rule under its name."""
+        return RuleMetric(name, self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRule(Rule):
+    """A rule that compares the answer in a completion with the reference."""
+
+    after: Annotated[Text | None, Setting("Only the text after its last occurrence counts; null: all of it.")] = None
+
+    @property
+    def needs_reference(self) -> bool:
+        """Always."""
+        return True
+
+    def answer_in(self, text: str) -> str:
+        """What follows the last occurrence of ``after``; when it does not occur, all."""
+        return text.rpartition(self.after)[2] if self.after else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +166,26 @@ class RuleMetric:
     Attributes:
         name: As the config calls it.
         rule: What grades.
-        after: Only what follows its last occurrence is graded; when it does not occur, or is None, all is.
+        calls_per_answer: A rule asks nobody.
     """
 
     name: str
     rule: Rule
-    after: str | None = None
+    calls_per_answer: int = 0
+
+    def open(self, context: MetricContext) -> "RuleMetric":
+        """The metric with the user's code imported; raises as ``Rule.opened``."""
+        return replace(self, rule=self.rule.opened(context.code_folder))
+
+    def score_many(self, batch: Sequence[Pair]) -> list[Score]:
+        """Score each by itself."""
+        return [self.score(example, completion) for example, completion in batch]
 
     def score(self, example: Example, completion: Completion) -> Score:
         """Grade the answer in the completion; a completion with a fault scores 0."""
         if completion.fault:
             return Score(0.0, completion.fault)
-        text = completion.text
-        return self.rule.grade(text.rpartition(self.after)[2] if self.after else text, example)
+        return self.rule.grade(self.rule.answer_in(completion.text), example)
 
 
 def right_or_wrong(is_right: bool, reason: str) -> Score:

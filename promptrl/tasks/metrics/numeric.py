@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+from promptrl.settings import Setting
 from promptrl.tasks.dataset import Example, accepted_answers
-from promptrl.tasks.metrics.base import Rule, Score, excerpt, right_or_wrong
+from promptrl.tasks.metrics.base import AnswerRule, Score, excerpt, right_or_wrong
 
 MAX_DIGITS = 400
 """Longer numbers are skipped: exact arithmetic on hostile text must stay cheap."""
@@ -104,18 +105,18 @@ def _value(match: re.Match[str]) -> Fraction | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NumericMatch(Rule):
-    """1 when the number in the text is that of the reference, or of one of them when it is a list.
+class NumericMatch(AnswerRule):
+    """The number in the completion is the reference.
 
-    A percentage matches a plain number in either reading: 25 % is 25 and 0.25. Units are not compared.
+    Or one of them when it is a list. A percentage matches a plain number in either reading: 25 % is 25 and 0.25. Units
+    are not compared.
     """
 
-    needs_reference: ClassVar[bool] = True
-    takes_after: ClassVar[bool] = True
+    summary: ClassVar[str] = "1 when the number in the completion is the reference."
 
-    position: Literal["last", "first", "only"] = "last"
-    tolerance: float = 0.0
-    relative_tolerance: float = 0.0
+    position: Annotated[Literal["last", "first", "only"], Setting("Which number of the completion counts.")] = "last"
+    tolerance: Annotated[float, Setting("Largest difference that still counts as right.", ge=0)] = 0.0
+    relative_tolerance: Annotated[float, Setting("Likewise, as a share of the reference.", ge=0)] = 0.0
 
     def refusal(self, reference: Any) -> str:
         """The reference must hold a number; of several the one at ``position`` counts."""

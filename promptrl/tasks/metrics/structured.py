@@ -3,11 +3,12 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, ClassVar, Literal, Self
 
+from promptrl.settings import Setting, Text
 from promptrl.tasks.dataset import Example
-from promptrl.tasks.metrics.base import Rule, Score, excerpt, parameter_error
+from promptrl.tasks.metrics.base import IgnoreCase, Rule, Score, excerpt, parameter_error
 from promptrl.tasks.metrics.text import normalise_words
 
 MAX_JSON_CHARACTERS = 200_000
@@ -96,7 +97,12 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonValid(Rule):
-    """1 when the whole completion is JSON, or a code fence with JSON; words around it are no JSON."""
+    """The completion is JSON.
+
+    The whole of it, or a code fence with JSON; words around it are no JSON.
+    """
+
+    summary: ClassVar[str] = "1 when the completion is JSON."
 
     def grade(self, text: str, example: Example) -> Score:
         """Parse the text."""
@@ -109,33 +115,44 @@ class JsonValid(Rule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonSchema(Rule):
-    """1 when the whole completion is JSON (or a code fence with it) that fits the schema."""
+    """The completion is JSON that fits a schema.
 
-    validator: Any
+    The whole of it, or a code fence with JSON.
+    """
 
-    @classmethod
-    def build(cls, params: Mapping[str, Any], references: tuple[Any, ...]) -> Self:
+    summary: ClassVar[str] = "1 when the completion is JSON that fits the schema."
+
+    schema: Annotated[
+        dict[str, Any],
+        Setting(
+            "The JSON schema, or the path of a file that holds it.",
+            expected="a JSON schema, or the path of a .json file that holds one",
+            is_json_file=True,
+        ),
+    ]
+    validator: Any = field(default=None, repr=False, compare=False)
+
+    def fitted(self, references: tuple[Any, ...]) -> Self:
         """Check the schema, and that it refers to nothing outside itself: validating must not use the network."""
         import jsonschema
         from referencing import Registry, Resource
         from referencing.exceptions import Unresolvable
         from referencing.jsonschema import DRAFT202012
 
-        schema = params["schema"]
-        validator_class = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+        validator_class = jsonschema.validators.validator_for(self.schema, default=jsonschema.Draft202012Validator)
         try:
-            validator_class.check_schema(schema)
+            validator_class.check_schema(self.schema)
         except jsonschema.SchemaError as error:
             raise parameter_error("schema", f"is no JSON schema: {error.message}") from error
-        resource = Resource.from_contents(schema, default_specification=DRAFT202012)
+        resource = Resource.from_contents(self.schema, default_specification=DRAFT202012)
         resolver = Registry().with_resource("", resource).resolver()
-        for reference in _schema_references(schema):
+        for reference in _schema_references(self.schema):
             try:
                 resolver.lookup(reference)
             except Unresolvable as error:
                 message = f"refers to {reference!r}, which is not in the schema"
                 raise parameter_error("schema", message) from error
-        return cls(validator=validator_class(schema, registry=Registry()))
+        return replace(self, validator=validator_class(self.schema, registry=Registry()))
 
     def grade(self, text: str, example: Example) -> Score:
         """Parse and validate; the reason names the most telling fault."""
@@ -164,18 +181,25 @@ def _schema_references(schema: Any) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonFields(Rule):
-    """Share of the reference's fields that the JSON object in the completion has right.
+    """Share of the fields of a JSON answer that are right.
 
     The object may stand in a code fence or between words; the last one counts. Fields are compared by JSON type and
     value (5 is 5.0 but not "5"); in texts spacing and, if told so, case do not matter. With ``extra: penalize`` keys
     nobody asked for count like wrong fields.
     """
 
-    needs_reference: ClassVar[bool] = True
+    summary: ClassVar[str] = "Share of the reference's fields that the JSON answer has right."
 
-    fields: tuple[str, ...] | None = None
-    ignore_case: bool = True
-    extra: Literal["ignore", "penalize"] = "ignore"
+    fields: Annotated[
+        tuple[Text, ...] | None, Setting("Fields that count; null: all those of the reference.", min_length=1)
+    ] = None
+    ignore_case: IgnoreCase = True
+    extra: Annotated[Literal["ignore", "penalize"], Setting("What to do with fields nobody asked for.")] = "ignore"
+
+    @property
+    def needs_reference(self) -> bool:
+        """Always."""
+        return True
 
     def refusal(self, reference: Any) -> str:
         """The reference must be an object, or text that holds one, with the fields that count."""

@@ -3,13 +3,25 @@
 import re
 import string
 import unicodedata
+import warnings
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar, Self
 
+from promptrl.errors import Problem
+from promptrl.settings import Setting, Text
 from promptrl.tasks.dataset import Example, accepted_answers
-from promptrl.tasks.metrics.base import Rule, Score, excerpt, parameter_error, right_or_wrong
+from promptrl.tasks.metrics.base import (
+    AnswerRule,
+    IgnoreCase,
+    Rule,
+    Score,
+    excerpt,
+    parameter_error,
+    right_or_wrong,
+)
 
 MAX_LABELS = 200
 
@@ -51,14 +63,16 @@ def _is_outer_punctuation(character: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExactMatch(Rule):
-    """1 when the text is the reference, or one of them when it is a list."""
+class ExactMatch(AnswerRule):
+    """The completion is the reference.
 
-    needs_reference: ClassVar[bool] = True
-    takes_after: ClassVar[bool] = True
+    Or one of them when it is a list.
+    """
 
-    ignore_case: bool = True
-    ignore_punctuation: bool = True
+    summary: ClassVar[str] = "1 when the completion is the reference."
+
+    ignore_case: IgnoreCase = True
+    ignore_punctuation: Annotated[bool, Setting("Punctuation does not count.")] = True
 
     def grade(self, text: str, example: Example) -> Score:
         """Compare word by word."""
@@ -71,40 +85,46 @@ class ExactMatch(Rule):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice(Rule):
-    """1 when the text names the right label and no other.
+class Choice(AnswerRule):
+    """The completion names the right label and no other.
 
     Labels are found as whole words anywhere in the text, the longest first, so that "not spam" is not "spam" and a
     label inside a longer word does not count. A label of one letter is found in a sentence only in its own case ("a" is
     an article). Two different labels are ambiguous: 0.
     """
 
-    needs_reference: ClassVar[bool] = True
-    takes_after: ClassVar[bool] = True
+    summary: ClassVar[str] = "1 when the completion names the right label and no other."
 
-    choices: tuple[str, ...]
-    ignore_case: bool = True
-    patterns: tuple[tuple[str, re.Pattern[str]], ...] = ()
+    choices: Annotated[
+        tuple[Text, ...] | None, Setting("The labels; null takes those that occur in the data.", min_length=2)
+    ] = None
+    ignore_case: IgnoreCase = True
 
-    @classmethod
-    def build(cls, params: Mapping[str, Any], references: tuple[Any, ...]) -> Self:
+    def problems(self) -> Iterator[Problem]:
+        """Labels must differ."""
+        seen: set[str] = set()
+        for position, label in enumerate(self.choices or ()):
+            folded = label.strip().casefold() if self.ignore_case else label.strip()
+            if folded in seen:
+                yield Problem(f"choices.{position}", f'the label "{label}" is there twice')
+            seen.add(folded)
+
+    def fitted(self, references: tuple[Any, ...]) -> Self:
         """Take the labels from the data when the config names none."""
-        ignore_case = params.get("ignore_case", True)
-        given = params.get("choices")
+        given = self.choices
         labels = given or sorted({answer.strip() for reference in references for answer in accepted_answers(reference)})
-        folded = {normalise_words(label, ignore_case=ignore_case): label.strip() for label in reversed(labels)}
+        folded = {normalise_words(label, ignore_case=self.ignore_case): label.strip() for label in reversed(labels)}
         if len(folded) > MAX_LABELS:
             message = f"is missing, and the data have {len(folded)} different labels"
             raise parameter_error("choices", message, "name the labels, or use exact_match")
-        longest_first = sorted(folded.values(), key=lambda label: (-len(label), label))
-        patterns = tuple((label, _label_pattern(label, ignore_case=ignore_case)) for label in longest_first)
-        return cls(choices=tuple(folded.values()), ignore_case=ignore_case, patterns=patterns)
+        return replace(self, choices=tuple(folded.values()))
 
     def refusal(self, reference: Any) -> str:
         """The right label must be among the labels."""
-        labels = {self._canonical(label) for label in self.choices}
+        choices = self.choices or ()
+        labels = {self._canonical(label) for label in choices}
         unknown = [answer for answer in accepted_answers(reference) if self._canonical(answer) not in labels]
-        return f"{excerpt(unknown[0])} is none of the choices {', '.join(self.choices[:8])}" if unknown else ""
+        return f"{excerpt(unknown[0])} is none of the choices {', '.join(choices[:8])}" if unknown else ""
 
     def grade(self, text: str, example: Example) -> Score:
         """Find the labels in the text."""
@@ -119,12 +139,13 @@ class Choice(Rule):
 
     def _labels_in(self, text: str) -> list[str]:
         bare = normalise_words(text, ignore_case=self.ignore_case, ignore_punctuation=True)
-        for label in self.choices:
+        choices = self.choices or ()
+        for label in choices:
             if bare == normalise_words(label, ignore_case=self.ignore_case, ignore_punctuation=True):
                 return [label]
         found = []
         rest = _MARKDOWN_UNDERSCORES.sub(" ", unicodedata.normalize("NFKC", text))
-        for label, pattern in self.patterns:
+        for label, pattern in _label_patterns(choices, ignore_case=self.ignore_case):
             rest, count = pattern.subn("\0", rest)
             if count:
                 found.append(label)
@@ -132,6 +153,13 @@ class Choice(Rule):
 
     def _canonical(self, label: str) -> str:
         return normalise_words(label, ignore_case=self.ignore_case)
+
+
+@lru_cache(maxsize=64)
+def _label_patterns(labels: tuple[str, ...], *, ignore_case: bool) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Each label and its pattern, the longest first."""
+    longest_first = sorted(labels, key=lambda label: (-len(label), label))
+    return tuple((label, _label_pattern(label, ignore_case=ignore_case)) for label in longest_first)
 
 
 def _label_pattern(label: str, *, ignore_case: bool) -> re.Pattern[str]:
@@ -148,13 +176,15 @@ def _label_pattern(label: str, *, ignore_case: bool) -> re.Pattern[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contains(Rule):
-    """1 when the reference, or one of them, occurs in the text; spacing does not matter."""
+class Contains(AnswerRule):
+    """The reference occurs in the completion.
 
-    needs_reference: ClassVar[bool] = True
-    takes_after: ClassVar[bool] = True
+    Or one of them when it is a list; spacing does not matter.
+    """
 
-    ignore_case: bool = True
+    summary: ClassVar[str] = "1 when the reference occurs in the completion."
+
+    ignore_case: IgnoreCase = True
 
     def grade(self, text: str, example: Example) -> Score:
         """Look for the reference."""
@@ -166,31 +196,35 @@ class Contains(Rule):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Regex(Rule):
-    """1 when the pattern is found; with a group, when the group's text in the first match is the reference."""
+    """A pattern matches the completion.
 
-    pattern: re.Pattern[str]
-    group: int = 0
-    ignore_case: bool = False
+    With a group, the group's text in the first match must be the reference.
+    """
 
-    @classmethod
-    def build(cls, params: Mapping[str, Any], references: tuple[Any, ...]) -> Self:
-        """Compile the pattern."""
-        ignore_case, group = params.get("ignore_case", False), params.get("group", 0)
+    summary: ClassVar[str] = "1 when the pattern is found (and its group is the reference)."
+
+    pattern: Annotated[str, Setting("A Python regular expression, searched in the completion.", min_length=1)]
+    group: Annotated[int, Setting("Group to compare with the reference; 0: a match is enough.", ge=0)] = 0
+    ignore_case: IgnoreCase = False
+
+    @property
+    def needs_reference(self) -> bool:
+        """Only a group is compared with it."""
+        return self.group > 0
+
+    def problems(self) -> Iterator[Problem]:
+        """The pattern must compile and have the group."""
         try:
-            pattern = re.compile(params["pattern"], re.IGNORECASE if ignore_case else 0)
+            groups = _compiled(self.pattern).groups
         except (re.error, RecursionError, OverflowError) as error:
-            raise parameter_error("pattern", f"is not a regular expression: {error}") from error
-        if not 0 <= group <= pattern.groups:
-            raise parameter_error("group", f"got {group}, but the pattern has {pattern.groups} groups")
-        return cls(pattern=pattern, group=group, ignore_case=ignore_case)
-
-    def refusal(self, reference: Any) -> str:
-        """A group needs something to be compared with."""
-        return "a group is compared with the reference, but there is none" if self.group and reference is None else ""
+            yield Problem("pattern", f"is not a regular expression: {error}")
+            return
+        if self.group > groups:
+            yield Problem("group", f"got {self.group}, but the pattern has {groups} groups")
 
     def grade(self, text: str, example: Example) -> Score:
         """Search the text."""
-        match = self.pattern.search(text)
+        match = _compiled(self.pattern, re.IGNORECASE if self.ignore_case else 0).search(text)
         if match is None:
             return Score(0.0, f"no match in {excerpt(text)}")
         if self.group == 0:
@@ -202,15 +236,23 @@ class Regex(Rule):
         return right_or_wrong(is_right, f"got {excerpt(got)}, expected {excerpt(answers[0])}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class F1(Rule):
-    """Harmonic mean of precision and recall over words, as SQuAD counts it (Rajpurkar et al., 2016).
+@lru_cache(maxsize=64)
+def _compiled(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    """The pattern, without Python's warnings about its style."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return re.compile(pattern, flags)
 
-    Case, punctuation and articles do not count; of several references the best one does.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class F1(AnswerRule):
+    """Overlap of words with the reference.
+
+    The harmonic mean of precision and recall over words, as SQuAD counts it (Rajpurkar et al., 2016). Case,
+    punctuation and articles do not count; of several references the best one does.
     """
 
-    needs_reference: ClassVar[bool] = True
-    takes_after: ClassVar[bool] = True
+    summary: ClassVar[str] = "Overlap of words with the reference (F1)."
 
     def grade(self, text: str, example: Example) -> Score:
         """Count the words in common."""
@@ -232,10 +274,15 @@ def _f1(words: list[str], expected: list[str]) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DistinctN(Rule):
-    """Distinct word n-grams / all word n-grams (Li et al., 2016); 0 for a text of fewer than n words."""
+class Distinct(Rule):
+    """Variety of the completion's words.
 
-    n: int = 2
+    Distinct word n-grams / all word n-grams (Li et al., 2016); 0 for a text of fewer than n words.
+    """
+
+    summary: ClassVar[str] = "Share of the completion's word n-grams that are distinct."
+
+    n: Annotated[int, Setting("Words in an n-gram.", ge=1, le=10)] = 2
 
     def grade(self, text: str, example: Example) -> Score:
         """Count the n-grams."""

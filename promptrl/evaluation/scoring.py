@@ -1,0 +1,130 @@
+"""Scores batches of answers with every metric, and puts the questions of those that ask models to the engine.
+
+What a model says of an answer belongs to that answer: it is counted under the purpose "judge", kept on disk until the
+outcome is, and handed on with it, so that a resumed run asks nothing twice and knows what it has paid for.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from promptrl.evaluation.outcome import AnswerKey, AskKey
+from promptrl.llm.base import Completion, CompletionError, Request
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.engine import Engine
+from promptrl.tasks.metrics import Metric, Score
+from promptrl.tasks.metrics.base import MetricContext, Pair, Question
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """The scores of one answer by name of metric, and what models said when they were asked about it."""
+
+    scores: Mapping[str, Score]
+    judged: tuple[Completion, ...]
+
+
+class Scoring:
+    """All metrics of a run, open.
+
+    Args:
+        metrics: To be opened.
+        engine: Answers their questions.
+        budget: The engine's budget.
+        keep: Puts an answer that the cache does not take on disk.
+        code_folder: Where the modules of the user's metrics are looked for first.
+        known: Answers to questions about answers that have no outcome yet.
+
+    Attributes:
+        asks_models: Whether any metric does, so that answers are better scored many at a time.
+
+    Raises:
+        ConfigError: A metric can't be opened.
+    """
+
+    def __init__(
+        self,
+        metrics: Sequence[Metric],
+        *,
+        engine: Engine,
+        budget: Budget,
+        keep: Callable[[AnswerKey, Completion], object],
+        code_folder: Path | None,
+        known: Mapping[AnswerKey, Completion],
+    ) -> None:
+        self._engine = engine
+        self._budget = budget
+        self._keep = keep
+        self._known = dict(known)
+        self._said: dict[AskKey, dict[str, Completion]] = {}
+        self.asks_models = any(metric.calls_per_answer for metric in metrics)
+        self._scorers = {
+            metric.name: metric.open(MetricContext(code_folder, partial(self._ask, metric.name))) for metric in metrics
+        }
+
+    def score(self, batch: Mapping[AskKey, Pair]) -> dict[AskKey, Graded | CompletionError]:
+        """Score answers; an error where a question about an answer had none: its calls are given back.
+
+        Raises:
+            TargetError: As for ``Engine.stream``; what was said is kept, and its calls are given back.
+            BudgetExhaustedError: Likewise.
+        """
+        self._said = {key: {} for key in batch}
+        graded: dict[AskKey, Graded | CompletionError] = {}
+        try:
+            scores = {name: scorer.score_many(list(batch.values())) for name, scorer in self._scorers.items()}
+            for position, key in enumerate(batch):
+                graded[key] = self._graded(key, {name: given[position] for name, given in scores.items()})
+        finally:
+            for key in batch:
+                if not isinstance(graded.get(key), Graded):
+                    self._give_back(key)
+        return graded
+
+    def _graded(self, key: AskKey, scores: Mapping[str, Score | CompletionError]) -> Graded | CompletionError:
+        good = {name: score for name, score in scores.items() if isinstance(score, Score)}
+        lost = next((score for score in scores.values() if isinstance(score, CompletionError)), None)
+        return lost or Graded(good, tuple(self._said[key].values()))
+
+    def _give_back(self, key: AskKey) -> None:
+        """Keep what was said for another try, which counts its calls anew."""
+        said = self._said[key]
+        self._budget.return_calls("judge", len(said))
+        self._known.update({(key, question): answer for question, answer in said.items()})
+
+    def _ask(self, metric: str, questions: Sequence[Question]) -> list[Completion | CompletionError]:
+        """Answer the questions of a metric about the batch that is being scored."""
+        keys = list(self._said)
+        asked = [(keys[question.position], _question_id(metric, question)) for question in questions]
+        answers: dict[int, Completion | CompletionError] = {}
+        for index, key in enumerate(asked):
+            if (known := self._known.pop(key, None)) is not None:
+                answers[index] = known
+                self._budget.take_calls("judge", 1)
+                self._budget.count_cached(known.is_cached)
+        new = [index for index in range(len(asked)) if index not in answers]
+        requests = [
+            Request(questions[index].messages, questions[index].params, questions[index].repeat, "judge")
+            for index in new
+        ]
+        try:
+            stream = self._engine.stream(requests, lambda at, answer: self._keep(asked[new[at]], answer))
+            with closing(stream) as found:
+                for at, answer in found:
+                    answers[new[at]] = answer
+        finally:
+            for index, answer in answers.items():
+                of, question_id = asked[index]
+                if isinstance(answer, Completion):
+                    self._said[of][question_id] = answer
+        return [answers[index] for index in range(len(asked))]
+
+
+def _question_id(metric: str, question: Question) -> str:
+    """The same for the same question of the same metric, in every process."""
+    content = [metric, [asdict(message) for message in question.messages], dict(question.params), question.repeat]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

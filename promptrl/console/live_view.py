@@ -37,7 +37,7 @@ STAGES: tuple[Stage, ...] = ("search", "validation", "test")
 
 
 class View(Protocol):
-    """Someone who watches."""
+    """Someone who watches one training and shows it: on a screen, in a log, or as JSON lines."""
 
     def observe(self, event: Event) -> None:
         """Take note of an event."""
@@ -50,7 +50,7 @@ class JsonView:
         self._run_id = ""
 
     def observe(self, event: Event) -> None:
-        """Print the event."""
+        """Print the event on one line, with ``event`` (its class in snake case) and ``run_id`` first."""
         if isinstance(event, RunStarted):
             self._run_id = event.run_id
         kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()

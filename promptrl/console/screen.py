@@ -40,7 +40,7 @@ def clean(text: object) -> str:
 
 
 def show_message(text: str) -> None:
-    """Say something to people."""
+    """Print one message on stderr; control characters and markup in it are made harmless."""
     print_markup(clean(text))
 
 

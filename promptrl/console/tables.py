@@ -119,7 +119,7 @@ def show_result(result: Mapping[str, Any], place: Path, console: Console) -> Non
 
 
 def show_evaluation(result: Mapping[str, Any], *, as_json: bool) -> None:
-    """What ``eval`` found."""
+    """Print what ``eval`` found: both scores, the paired difference, the verdict, and how often the rows were used."""
     if as_json:
         print_data(result, as_json=True)
         return
@@ -187,7 +187,7 @@ def prospects(power: "SplitPower", test_uses: int = 0) -> Iterator[str]:
 
 
 def show_runs(summaries: "Sequence[RunSummary]", *, as_json: bool) -> None:
-    """A list of runs."""
+    """Print one line a run, in the order given; with ``as_json`` a list of objects."""
     if as_json:
         print_data([asdict(summary) for summary in summaries], as_json=True)
         return
@@ -229,7 +229,7 @@ def show_comparison(summaries: "Sequence[RunSummary]", comparisons: Sequence[str
 
 
 def show_run(run: "Run", *, as_json: bool) -> None:
-    """One run in full."""
+    """Print a run's verdict, prompts, leaderboard and effects; of an unfinished one what run.json knows."""
     result = run.result
     if as_json:
         print_data({"run": run.info | {"status": run.status}, "result": result}, as_json=True)

@@ -39,7 +39,7 @@ class Bench:
     ranking: tuple[RankedAlgorithm, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """What ``--json`` prints."""
+        """What ``bench --json`` prints: ``format``, ``folder``, ``algorithms`` (best first) and ``runs``."""
         return {
             "format": 1,
             "folder": str(self.folder),

@@ -118,4 +118,4 @@ Observer = Callable[[Event], None]
 
 
 def ignore(event: Event) -> None:
-    """Progress nothing."""
+    """The observer of a run that nobody watches."""

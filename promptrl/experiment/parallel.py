@@ -28,7 +28,7 @@ class Turns:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Have the turn inside."""
+        """Hold the turn while inside: no other experiment of this process computes."""
         with self._turn:
             self._mine.is_taken = True
             try:

@@ -14,7 +14,7 @@ Purpose = Literal["search", "validation", "test", "judge", "proposer"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One chat message."""
+    """One chat message, as every target takes it; ``content`` is sent as it is, braces and all."""
 
     role: Role
     content: str
@@ -108,7 +108,7 @@ class Target(Protocol):
         """
 
     async def aclose(self) -> None:
-        """Free connections and threads."""
+        """Free connections and threads; called once, after the last ``complete`` has ended."""
 
 
 @runtime_checkable

@@ -60,7 +60,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One training conversation."""
+    """One training conversation: an instruction (perhaps empty) and turns, of which the assistant's are learned."""
 
     system: str
     turns: tuple[Turn, ...]

@@ -152,7 +152,7 @@ class Nano(nn.Module):
 
 
 def normalise(x: Tensor, weight: Tensor) -> Tensor:
-    """Apply RMSNorm."""
+    """Divide by the root mean square of the last axis and multiply by ``weight`` (RMSNorm, epsilon 1e-5)."""
     return F.rms_norm(x, (x.shape[-1],), weight, 1e-5)
 
 

@@ -43,7 +43,7 @@ def train_tokenizer(documents: int = 30_000, vocabulary: int = 2200, seed: int =
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path, positions: int) -> None:
-    """Write tokenizer.json and tokenizer_config.json."""
+    """Write tokenizer.json and tokenizer_config.json as ``AutoTokenizer`` reads them, chat template included."""
     tokenizer.save(str(folder / "tokenizer.json"))
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",

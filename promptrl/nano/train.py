@@ -36,7 +36,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Read the command line, ``sys.argv`` unless arguments are given; wrong ones end the process with code 2."""
     parser = argparse.ArgumentParser(description="Train nano on its own corpus.")
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights and the checkpoints")
     parser.add_argument("--init", type=Path, help="start from the weights in this folder instead of from scratch")

@@ -49,7 +49,7 @@ class RunSummary:
 
 
 class Run:
-    """One run folder."""
+    """One run folder; opening it reads nothing and locks nothing."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -121,7 +121,7 @@ class Run:
         return f"{self.id} {self.info.get('started', '')}"
 
     def update(self, **changes: object) -> None:
-        """Change keys of run.json."""
+        """Set keys of run.json and keep the others; the file is replaced at once."""
         self.write_json("run.json", {**self.info, **changes})
 
     def finish(self, result: Mapping[str, Any]) -> None:

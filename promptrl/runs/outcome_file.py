@@ -78,7 +78,7 @@ class OutcomeFile:
         return self._texts[prompt_id]
 
     def close(self) -> None:
-        """Close all files."""
+        """Close all files; remove ``.answers.jsonl`` when every answer in it has been scored."""
         for file in (self._outcomes, self._prompts, self._answers):
             if file is not None:
                 file.close()

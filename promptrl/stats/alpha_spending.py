@@ -54,7 +54,7 @@ class SpendingAccount:
         return replace(self, tests=self.tests + 1, returned=returned)
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """The account as ``from_json`` reads it: ``level``, ``tests`` so far, and what was ``returned``."""
         return {"level": self.level, "tests": self.tests, "returned": self.returned}
 
     @classmethod

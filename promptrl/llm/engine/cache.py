@@ -179,7 +179,7 @@ class Cache:
             raise error
 
     def stats(self) -> CacheStats:
-        """Count and measure."""
+        """How many answers there are, how many bytes they take, and when the oldest was kept (Unix time)."""
         with self._lock:
             answers, oldest = self._connection.execute("SELECT count(*), min(created) FROM answers").fetchone()
             return CacheStats(self.path, answers, self._used_bytes(), oldest)

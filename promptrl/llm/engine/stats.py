@@ -88,7 +88,7 @@ class EngineCounts:
             self._latencies.append(answer.latency_s)
 
     def snapshot(self, *, concurrency: int) -> EngineStats:
-        """The counters now."""
+        """The counters of this moment, taken together; ``concurrency`` is what the limiter allows now."""
         with self._lock:
             p50, p95 = _percentiles(self._latencies)
             return EngineStats(

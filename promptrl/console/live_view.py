@@ -29,6 +29,7 @@ from promptrl.experiment.events import (
     Stage,
 )
 from promptrl.llm.engine.stats import EngineStats
+from promptrl.report.numbers import duration
 
 PLAIN_INTERVAL_S = 10.0
 SLOW_S = 0.1
@@ -98,7 +99,7 @@ class _Progress:
         last = self.last
         if last is None:
             return ""
-        left = "" if self.left_s is None else f" · about {_duration(self.left_s)} left"
+        left = "" if self.left_s is None else f" · about {duration(int(self.left_s))} left"
         cached = f" · {last.cached:,} cached" if last.cached else ""
         faults = f" · {_faults(last.engine)}" if last.engine.retried or last.engine.failed else ""
         p95_s = last.engine.latency_p95_s or 0.0
@@ -242,9 +243,3 @@ def _faults(engine: EngineStats) -> str:
     """What went wrong with the target and what was done about it."""
     failed = "".join(f", {count} missing ({kind})" for kind, count in engine.failed.items())
     return f"{engine.retried:,} retried{failed}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,7 +1,6 @@
 """The two outputs: text for people on stderr, data on stdout. Hostile text is made harmless here."""
 
 import json
-import re
 import sys
 from itertools import accumulate
 from textwrap import wrap
@@ -13,10 +12,9 @@ from rich.markup import escape
 from rich.text import Text
 
 from promptrl.errors import ConfigError, PromptrlError
+from promptrl.safe_text import printable
 
 PIPED_WIDTH = 80
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def people() -> Console:
@@ -29,14 +27,9 @@ def readers() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
-def strip_controls(text: object) -> str:
-    """Text without control characters: a completion may hold terminal commands."""
-    return _CONTROL.sub("\ufffd", str(text))
-
-
 def clean(text: object) -> str:
     """Harmless text with markup escaped, for printing between markup of ours."""
-    return escape(strip_controls(text))
+    return escape(printable(text))
 
 
 def show_message(text: str) -> None:

@@ -14,7 +14,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from promptrl.console.screen import clean, people, print_data, print_markup, readers, strip_controls
+from promptrl.console.screen import clean, people, print_data, print_markup, readers
+from promptrl.report import numbers
+from promptrl.safe_text import printable
 
 if TYPE_CHECKING:
     from promptrl.config import SchemaRow
@@ -42,12 +44,12 @@ def table(*columns: str, right: Iterable[str] = ()) -> Table:
 
 def percent(value: float | None) -> str:
     """A score in [0, 1] as a percentage with one digit."""
-    return "–" if value is None else f"{100 * value:.1f} %"
+    return numbers.plain(numbers.percent(value))
 
 
 def points(value: float) -> str:
     """A difference of two scores, signed, in percentage points."""
-    return f"{100 * value:+.1f}"
+    return numbers.plain(numbers.points(value))
 
 
 def interval(entry: Mapping[str, Any] | None) -> str:
@@ -59,9 +61,7 @@ def interval(entry: Mapping[str, Any] | None) -> str:
 
 def money(usd: float | None) -> str:
     """What it cost in dollars, as far as that is known."""
-    if usd is None:
-        return "cost unknown"
-    return "no cost" if usd == 0 else f"${usd:.4f}" if usd < 1 else f"${usd:.2f}"
+    return "cost unknown" if usd is None else numbers.money(usd)
 
 
 def prompt_diff(before: str, after: str) -> Text:
@@ -77,7 +77,7 @@ def prompt_diff(before: str, after: str) -> Text:
 
 
 def _clean_lines(text: str) -> list[str]:
-    return strip_controls(text).splitlines()
+    return printable(text).splitlines()
 
 
 def show_result(result: Mapping[str, Any], place: Path, console: Console) -> None:
@@ -251,7 +251,7 @@ def show_run(run: "Run", *, as_json: bool) -> None:
         against = "(baseline)" if row["is_baseline"] else "–"
         if row["difference"] is not None and not row["is_baseline"]:
             against = f"{points(row['difference'])} ± {100 * row['sd']:.1f}"
-        board.add_row(str(place), percent(row["score"]), str(row["rows"]), against, Text(strip_controls(text)))
+        board.add_row(str(place), percent(row["score"]), str(row["rows"]), against, Text(printable(text)))
     console.print(board)
 
 
@@ -333,4 +333,4 @@ def show_schema(rows: "Sequence[SchemaRow]") -> None:
         default = row.default if row.default in ("", "required") else f"default {row.default}"
         kind = "; ".join(part for part in (row.type, default) if part)
         console.print(f"[bold]{clean(row.key)}[/]  [dim]{clean(kind)}[/]")
-        console.print(Padding(Text(strip_controls(row.description)), (0, 0, 0, 4)))
+        console.print(Padding(Text(printable(row.description)), (0, 0, 0, 4)))

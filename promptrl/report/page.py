@@ -13,12 +13,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from promptrl.report import plots, wording
+from promptrl.report import numbers, plots, wording
 from promptrl.report.curves import running_mean
 from promptrl.report.plots import Bar, Cell, PlottedScore
 from promptrl.report.record import RunRecord
 from promptrl.report.row_changes import Pair, flips, group_changes, paired_outcomes
-from promptrl.report.wording import Piece, printable, word_diff
+from promptrl.report.wording import Piece, word_diff
+from promptrl.safe_text import printable
 from promptrl.stats.paired import Comparison, paired_comparison
 
 MAX_FIXED, MAX_BROKEN = 6, 12
@@ -94,14 +95,12 @@ def render_comparison(records: Sequence[RunRecord]) -> str:
         for r in records
         if (m := r.result["improvement"]["test"])
     ]
-    figures = {}
+    drawn = {}
     if standings:
-        figures["improvement"] = _figure(
-            "improvement", _intervals(standings, "improvement", "points over the baseline")
-        )
+        drawn["improvement"] = _figure("improvement", _intervals(standings, "improvement", "points over the baseline"))
     runs = [{**_context(record), "figures": _own_figures(f"r{n}-", record)} for n, record in enumerate(records)]
     comparisons = list(_comparisons(records))
-    return _environment().get_template("comparison.html").render(runs=runs, figures=figures, comparisons=comparisons)
+    return _environment().get_template("comparison.html").render(runs=runs, figures=drawn, comparisons=comparisons)
 
 
 def _own_figures(prefix: str, record: RunRecord) -> dict[str, Figure]:
@@ -140,8 +139,8 @@ def comparison_lines(records: Sequence[RunRecord]) -> list[str]:
 
 def _comparison_line(first: str, later: str, change: Comparison, better: int, worse: int) -> str:
     return (
-        f"On {change.rows} test rows that both answered, {later} scores {wording.points(change.difference)} points "
-        f"against {first}, 95 % interval {wording.points(change.low)} to {wording.points(change.high)}; "
+        f"On {change.rows} test rows that both answered, {later} scores {numbers.points(change.difference)} points "
+        f"against {first}, 95 % interval {numbers.points(change.low)} to {numbers.points(change.high)}; "
         f"{better} row{'' if better == 1 else 's'} better, {worse} worse."
     )
 
@@ -155,8 +154,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    names = ("percent", "points", "between", "p_value", "money", "duration", "headline", "evidence", "printable")
-    made.filters.update({name: getattr(wording, name) for name in names})
+    for filter_ in (
+        *(numbers.percent, numbers.points, numbers.between, numbers.money, numbers.duration),
+        *(wording.headline, wording.evidence, printable),
+    ):
+        made.filters[filter_.__name__] = filter_
     made.filters["cell"] = _markdown_cell
     return made
 

@@ -1,4 +1,4 @@
-"""How a report says things: figures, verdicts, differences of texts; hostile text made harmless to read."""
+"""How a report says things: verdicts, evidence, differences of texts."""
 
 import difflib
 import re
@@ -6,13 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from promptrl.report.numbers import between, p_value, percent, points
+
 Change = Literal["same", "gone", "new"]
 
 MAX_CHANCE_WORDS = 2
-
-_CONTROLS = dict.fromkeys((*range(9), 11, 12, *range(14, 32), *range(127, 160)), "�") | {13: None}
-_CONTROLS |= dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
-"""Control characters, and marks that turn the direction of the text around them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,59 +19,6 @@ class Piece:
 
     change: Change
     text: str
-
-
-def printable(text: object, limit: int | None = None, *, keep_end: bool = False) -> str:
-    """A text without control characters, shortened to about ``limit`` characters.
-
-    Args:
-        text: Anything.
-        limit: None for all of it.
-        keep_end: Leave out the middle: an answer is often at the end.
-    """
-    clean = str(text).translate(_CONTROLS).encode("utf-8", "replace").decode("utf-8")
-    if limit is None or len(clean) <= limit:
-        return clean
-    left_out = f"… ({len(clean) - limit:,} characters more)"
-    if keep_end:
-        return f"{clean[: limit // 2].rstrip()} {left_out} …{clean[-(limit - limit // 2) :].lstrip()}"
-    return f"{clean[:limit].rstrip()}{left_out}"
-
-
-def percent(share: float | None) -> str:
-    """A score in [0, 1] as a percentage."""
-    return "–" if share is None else f"{100 * share:.1f}\u00a0%"
-
-
-def points(difference: float) -> str:
-    """A difference of scores in percentage points, signed."""
-    return f"{100 * difference:+.1f}".replace("-", "−")
-
-
-def between(entry: Mapping[str, Any], *, is_signed: bool = False) -> str:
-    """An interval of scores in percent, or of differences in points."""
-    if is_signed:
-        return f"{points(entry['low'])} to {points(entry['high'])}"
-    return f"{100 * entry['low']:.1f} to {100 * entry['high']:.1f}"
-
-
-def p_value(value: float) -> str:
-    """A p-value to two digits."""
-    return "<\u00a00.0001" if value < 0.0001 else f"=\u00a0{value:.2g}"
-
-
-def money(usd: float | None) -> str:
-    """Dollars as far as they are known."""
-    if usd is None:
-        return "unknown"
-    return "no cost" if usd == 0 else f"${usd:.4f}" if usd < 1 else f"${usd:,.2f}"
-
-
-def duration(seconds: float) -> str:
-    """A time span in its largest two units."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def headline(result: Mapping[str, Any]) -> str:

@@ -1,0 +1,33 @@
+"""Text from models, data sets and servers made harmless to show: a completion may hold terminal commands.
+
+Every part that shows such text to people uses this one table.
+"""
+
+_TO_REPLACE = (*range(9), 11, 12, *range(14, 32), *range(127, 160), *range(0xD800, 0xE000))
+"""What a terminal acts on (C0 but tab and line feed, DEL, C1), and halves of surrogate pairs, which no file takes."""
+_TO_DROP = (
+    *(0x0D, 0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)),
+    *(0x200B, *range(0x2060, 0x2065), 0xFEFF, *range(0xE0000, 0xE0080)),
+)
+"""What moves or turns the text around it, and what is invisible and can hide text.
+
+Zero-width joiners (U+200C, U+200D) stay: scripts and emoji need them.
+"""
+_TABLE = dict.fromkeys(_TO_REPLACE, "\ufffd") | dict.fromkeys(_TO_DROP)
+
+
+def printable(text: object, limit: int | None = None, *, keep_end: bool = False) -> str:
+    """A text without control characters, shortened to about ``limit`` characters; tabs and line feeds stay.
+
+    Args:
+        text: Anything.
+        limit: None for all of it.
+        keep_end: Leave out the middle: an answer is often at the end.
+    """
+    clean = str(text).translate(_TABLE)
+    if limit is None or len(clean) <= limit:
+        return clean
+    left_out = f"… ({len(clean) - limit:,} characters more)"
+    if keep_end:
+        return f"{clean[: limit // 2].rstrip()} {left_out} …{clean[-(limit - limit // 2) :].lstrip()}"
+    return f"{clean[:limit].rstrip()}{left_out}"

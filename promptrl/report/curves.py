@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from promptrl.evaluation.outcome import Outcome
+from promptrl.stats.paired import wilson_interval
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -49,7 +49,5 @@ def running_mean(outcomes: Sequence[Outcome], confidence: float = 0.9) -> Curve 
     sums = np.concatenate([[0.0], np.cumsum(scores)])
     ends = np.unique(np.linspace(window, len(scores), MAX_POINTS).astype(int))
     mean = (sums[ends] - sums[ends - window]) / window
-    z2 = float(stats.norm.ppf((1 + confidence) / 2)) ** 2
-    centre = (mean + z2 / (2 * window)) / (1 + z2 / window)
-    half = np.sqrt(z2 * (mean * (1 - mean) / window + z2 / (4 * window**2))) / (1 + z2 / window)
-    return Curve(places[ends - 1], mean, np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1), window)
+    low, high = wilson_interval(mean, window, confidence)
+    return Curve(places[ends - 1], mean, low, high, window)

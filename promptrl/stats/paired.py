@@ -81,7 +81,7 @@ def mean_interval(scores: Sequence[float], confidence: float = 0.95, seed: int =
         ValueError: There is no row, or a score lies outside [0, 1].
     """
     values = _checked(scores)
-    low, high = _wilson(float(values.sum()), values.size, confidence)
+    low, high = map(float, wilson_interval(values.sum() / values.size, values.size, confidence))
     if not _is_binary(values):
         low, high = _bootstrap(values, confidence, seed) or (low, high)
     return Interval(float(values.mean()), low, high, values.size)
@@ -208,13 +208,22 @@ def _tango_upper(wins: float, losses: float, rows: int, confidence: float) -> fl
     return float(optimize.brentq(excess, start, 1.0, xtol=ROUNDING))
 
 
-def _wilson(successes: float, rows: int, confidence: float) -> tuple[float, float]:
-    """Wilson's interval (1927) for successes out of rows; shares of a success are allowed."""
+def wilson_interval(means: npt.ArrayLike, rows: int, confidence: float = 0.95) -> tuple[FloatArray, FloatArray]:
+    """Wilson's score interval (1927) for the mean of 0s and 1s; for graded scores, which scipy's refuses, too wide.
+
+    Args:
+        means: In [0, 1], of any shape.
+        rows: How many scores each of them is the mean of.
+        confidence: Coverage aimed at, in (0, 1).
+
+    Returns:
+        low, high: Of the shape of ``means``.
+    """
+    share = np.asarray(means, dtype=np.float64)
     z2 = z_value(confidence) ** 2
-    share = successes / rows
     centre = (share + z2 / (2 * rows)) / (1 + z2 / rows)
-    half = math.sqrt(z2 * (share * (1 - share) / rows + z2 / (4 * rows**2))) / (1 + z2 / rows)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    half = np.sqrt(z2 * (share * (1 - share) / rows + z2 / (4 * rows**2))) / (1 + z2 / rows)
+    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
 
 
 def _bootstrap(values: FloatArray, confidence: float, seed: int) -> tuple[float, float] | None:

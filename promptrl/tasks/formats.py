@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from promptrl.tasks.strict_json import NotJsonError, read_json
+
 Row = dict[str, Any]
 
 LIST_KEYS = ("data", "examples", "rows")
@@ -91,22 +93,14 @@ SUFFIXES: Mapping[str, str] = {
 
 
 def _parse_json_text(text: str) -> Any:
-    def refuse_constant(name: str) -> Any:
-        raise DataFileError((None, f"{name} is not JSON"))
-
     try:
-        return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=refuse_constant)
+        return read_json(text)
+    except NotJsonError as error:
+        raise DataFileError((None, str(error))) from error
     except json.JSONDecodeError as error:
         raise DataFileError((error.lineno, f"is not JSON: {error.msg} at column {error.colno}")) from error
     except (ValueError, RecursionError) as error:
         raise DataFileError((None, f"is not JSON: {error}")) from error
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> Row:
-    row = dict(pairs)
-    if len(row) < len(pairs):
-        raise DataFileError((None, f"the key {_first_duplicate([key for key, _ in pairs])!r} is there twice"))
-    return row
 
 
 def _first_duplicate(names: Iterable[Any]) -> Any:

@@ -1,6 +1,5 @@
 """Rules about JSON answers: json_valid, json_schema, json_fields."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,16 +9,13 @@ from promptrl.settings import Setting, Text
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics.base import IgnoreCase, Rule, Score, excerpt, parameter_error
 from promptrl.tasks.metrics.text import normalise_words
+from promptrl.tasks.strict_json import NotJsonError, read_json, read_json_at
 
 MAX_JSON_CHARACTERS = 200_000
 MAX_ATTEMPTS = 1_000
 
 _FENCE = re.compile(r"```[\w+-]*[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL)
 _ONE_FENCE = re.compile(r"\s*```[\w+-]*[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL)
-
-
-class NotJsonError(ValueError):
-    """A text is not the JSON that was expected; the message says why."""
 
 
 def parse_json(text: str) -> Any:
@@ -56,7 +52,7 @@ def _decode(text: str) -> Any:
     if len(text) > MAX_JSON_CHARACTERS:
         raise NotJsonError(f"longer than {MAX_JSON_CHARACTERS} characters")
     try:
-        return _DECODER.decode(text)
+        return read_json(text)
     except NotJsonError:
         raise
     except (ValueError, RecursionError) as error:
@@ -71,7 +67,7 @@ def _last_object(text: str) -> dict[str, Any]:
         if position < 0:
             break
         try:
-            found, end = _DECODER.raw_decode(text, position)
+            found, end = read_json_at(text, position)
         except (ValueError, RecursionError) as error:
             reason = str(error) if isinstance(error, NotJsonError) else reason
             end = position + 1
@@ -79,20 +75,6 @@ def _last_object(text: str) -> dict[str, Any]:
     if found is None:
         raise NotJsonError(reason)
     return found
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        raise NotJsonError("a key is there twice")
-    return value
-
-
-def _refuse_constant(name: str) -> Any:
-    raise NotJsonError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

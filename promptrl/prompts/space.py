@@ -105,16 +105,6 @@ class EditSpace:
             raise ValueError("this space has no known size, so its prompts can't be enumerated")
         return self._variants(self.baseline, self._factors)
 
-    def sample(self, rng: np.random.Generator, n_edits: int) -> Prompt:
-        """The baseline after ``n_edits`` random valid edits; a later one may undo an earlier one."""
-        prompt = self.baseline
-        for _ in range(n_edits):
-            valid = np.flatnonzero(self.mask(prompt)[:-1])
-            if not valid.size:
-                break
-            prompt = self.edits[int(rng.choice(valid))].apply(prompt)
-        return prompt
-
     def draw(self, rng: np.random.Generator) -> Prompt:
         """A prompt with each of its parts set at random, independently of the others."""
         prompt = self.baseline

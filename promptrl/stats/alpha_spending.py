@@ -5,6 +5,8 @@ err. The chance of even one false promotion stays within ``level`` when the nigh
 bound, so it holds for new test rows and for the same ones looked at again). What a night spent on a promotion comes
 back to the next: either that promotion was right, and its share was not needed, or the one error is made already
 ("online fallback", Tian & Ramdas 2021, Statistical Methods in Medical Research 30:976-993).
+
+Nothing calls it yet: it is for promotions every night, whose champion keeps such an account beside it.
 """
 
 from collections.abc import Mapping

@@ -75,11 +75,12 @@ def smallest_detectable(
 ) -> float | None:
     """Smallest true improvement that a paired test on so many rows finds with the given power.
 
-    Inverts ``rows_to_detect``; from ``discordant_rate`` up every row that the prompts answer differently is a win.
+    Connor (1987), Biometrics 43:207-211, for McNemar's test; the exact test needs a few rows more. From
+    ``discordant_rate`` up every row that the prompts answer differently is a win.
 
     Args:
         rows: Rows of the test split.
-        z: Standard score from which on the test rejects, as ``statistics.z_value`` gives it.
+        z: Standard score from which on the test rejects, as ``z_value`` gives it.
         discordant_rate: Share of rows on which exactly one of the two prompts is right, in (0, 1].
         power: Chance of finding it.
 
@@ -93,19 +94,6 @@ def smallest_detectable(
     if rows < -math.log2(2 * stats.norm.sf(z)) + 1 or surplus(1.0) > 0:
         return None
     return float(optimize.brentq(surplus, 1e-9, 1.0))
-
-
-def rows_to_detect(improvement: float, discordant_rate: float, z: float, power: float = ASSUMED_POWER) -> int:
-    """Rows on which a paired test finds a true improvement with the given power.
-
-    Connor (1987), Biometrics 43:207-211, for McNemar's test; the exact test needs a few rows more.
-
-    Raises:
-        ValueError: The improvement is not in (0, discordant_rate].
-    """
-    if not 0 < improvement <= discordant_rate <= 1:
-        raise ValueError(f"an improvement of {improvement} is impossible with a discordant rate of {discordant_rate}")
-    return math.ceil(_connor_rows(improvement, discordant_rate, z, power))
 
 
 def rows_to_show_same(
@@ -125,6 +113,7 @@ def rows_to_show_same(
 
 
 def _connor_rows(improvement: float, discordant_rate: float, z: float, power: float) -> float:
+    """Rows on which the test finds an improvement in (0, discordant_rate]."""
     level = z * math.sqrt(discordant_rate)
     miss = float(stats.norm.ppf(power)) * math.sqrt(discordant_rate - improvement**2)
     return ((level + miss) / improvement) ** 2

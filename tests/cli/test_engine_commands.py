@@ -15,6 +15,7 @@ from promptrl.experiment.cost_bound import cost_bound, longest_prompt, prompt_bo
 from promptrl.llm.base import Completion
 from promptrl.llm.engine.cache import Cache
 from tests.commandline import promptrl
+from tests.llm.engine.storing import store
 from tests.servers import toy_model
 from tests.servers.openai_server import Fault, OpenAIServer
 from tests.servers.toy_model import CONFIG, write_experiment
@@ -106,7 +107,7 @@ def test_doctor_fails_with_the_exit_code_of_a_run(tmp_path: Path, fault: Fault) 
 def runs(tmp_path: Path) -> Path:
     """A runs folder with a cache of two answers."""
     with Cache(tmp_path / "runs/.cache.sqlite") as cache:
-        cache.put_many({"a": Completion("first\ud800"), "b": Completion("second", 3, 4)})
+        store(cache, {"a": Completion("first\ud800"), "b": Completion("second", 3, 4)})
     return tmp_path / "runs"
 
 
@@ -153,7 +154,7 @@ def test_a_command_leaves_a_file_alone_that_is_no_cache(tmp_path: Path, command:
 def test_a_damaged_cache_is_a_usage_error(runs: Path) -> None:
     """For the commands about it; a run sets it aside."""
     with Cache(runs / ".cache.sqlite") as cache:
-        cache.put_many({str(n): Completion("x" * 1000) for n in range(100)})
+        store(cache, {str(n): Completion("x" * 1000) for n in range(100)})
     content = bytearray((runs / ".cache.sqlite").read_bytes())
     content[4096:] = b"\xff" * (len(content) - 4096)
     (runs / ".cache.sqlite").write_bytes(content)

@@ -13,7 +13,7 @@ from promptrl.llm.base import Message
 from promptrl.prompts.edits.base import EDIT_KINDS
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
-from tests.prompts.ticket_space import SYSTEM_TEXT, USER_TEXT, WORDS, candidates, make_space
+from tests.prompts.ticket_space import SYSTEM_TEXT, USER_TEXT, WORDS, candidates, make_space, wander
 
 SOURCES: tuple[Mapping[str, Any], ...] = (
     {},
@@ -41,7 +41,7 @@ def walks(draw: st.DrawFn, *, reorder: bool | None = None) -> tuple[EditSpace, P
     """A space and a prompt that random edits reach in it."""
     space = draw(spaces(reorder=reorder))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    return space, space.sample(rng, draw(st.integers(0, 12)))
+    return space, wander(space, rng, draw(st.integers(0, 12)))
 
 
 @given(walks())
@@ -173,7 +173,7 @@ def test_enumeration_gives_each_prompt_once(changes: dict[str, Any], size: int) 
 def test_edits_stay_inside_the_enumeration(seed: int) -> None:
     """Every prompt that edits reach is one of the enumerated ones."""
     space = make_space(demonstrations=candidates(3), max_demonstrations=2, tokens=["a"])
-    assert space.sample(np.random.default_rng(seed), 20) in set(space.enumerate())
+    assert wander(space, np.random.default_rng(seed), 20) in set(space.enumerate())
 
 
 @pytest.mark.parametrize(
@@ -195,13 +195,13 @@ def test_a_space_without_a_known_size_is_not_enumerated(changes: dict[str, Any])
 def test_equal_seeds_sample_equal_prompts() -> None:
     """Sampling draws from the generator alone."""
     space = make_space(bank=True)
-    assert space.sample(np.random.default_rng(7), 9) == space.sample(np.random.default_rng(7), 9)
+    assert wander(space, np.random.default_rng(7), 9) == wander(space, np.random.default_rng(7), 9)
 
 
 def test_sampling_stops_where_no_edit_is_valid() -> None:
     """A space whose only edit is spent by one step still returns."""
     space = make_space(slots=None, text="Only this.", tokens=None)
-    assert space.sample(np.random.default_rng(0), 3).system_text in ("", "Only this.")
+    assert wander(space, np.random.default_rng(0), 3).system_text in ("", "Only this.")
 
 
 def test_actions_outside_the_space_are_an_error() -> None:
@@ -215,7 +215,7 @@ def test_actions_outside_the_space_are_an_error() -> None:
 def test_masks_of_many_prompts_are_their_masks() -> None:
     """One row per prompt."""
     space = make_space(bank=True)
-    prompts = [space.sample(np.random.default_rng(seed), seed) for seed in range(5)]
+    prompts = [wander(space, np.random.default_rng(seed), seed) for seed in range(5)]
     assert space.masks(prompts).tolist() == [space.mask(prompt).tolist() for prompt in prompts]
 
 
@@ -282,7 +282,7 @@ def test_the_mask_of_a_thousand_edits_is_cheap() -> None:
         max_demonstrations=4,
         tokens=[f"w{at}" for at in range(900)],
     )
-    prompts = [space.sample(np.random.default_rng(seed), 8) for seed in range(64)]
+    prompts = [wander(space, np.random.default_rng(seed), 8) for seed in range(64)]
     durations = []
     for _ in range(5):
         start = time.perf_counter()

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from promptrl.prompts.prompt import Demonstration
+import numpy as np
+
+from promptrl.prompts.prompt import Demonstration, Prompt
 from promptrl.prompts.space import EditSpace, build_edit_space
 
 SLOTS = {
@@ -39,3 +41,14 @@ def make_space(**changes: Any) -> EditSpace:
         "tokens": None,
     }
     return build_edit_space(**(arguments | changes))
+
+
+def wander(space: EditSpace, rng: np.random.Generator, n_edits: int) -> Prompt:
+    """The baseline after ``n_edits`` random valid edits; a later one may undo an earlier one."""
+    prompt = space.baseline
+    for _ in range(n_edits):
+        valid = np.flatnonzero(space.mask(prompt)[:-1])
+        if not valid.size:
+            break
+        prompt = space.edits[int(rng.choice(valid))].apply(prompt)
+    return prompt

@@ -167,17 +167,6 @@ class Cache:
         else:
             on_done(sqlite3.ProgrammingError("the cache is closed"))
 
-    def put_many(self, completions: Mapping[str, Completion]) -> None:
-        """Store answers and return when they are committed.
-
-        Raises:
-            sqlite3.Error: They can't be.
-        """
-        outcome: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
-        self.put_soon(completions, outcome.put)
-        if (error := outcome.get()) is not None:
-            raise error
-
     def stats(self) -> CacheStats:
         """How many answers there are, how many bytes they take, and when the oldest was kept (Unix time)."""
         with self._lock:

@@ -13,6 +13,7 @@ import pytest
 from promptrl.errors import ConfigError, TargetError
 from promptrl.llm.base import Completion, Message, Request
 from promptrl.llm.engine.cache import Cache, cache_key, is_deterministic
+from tests.llm.engine.storing import store
 from tests.servers.stub_target import ask
 
 FULL = Completion("héllo\ud800", 3, 4, 0.5, 0.001, "stop", "content_filter")
@@ -27,7 +28,7 @@ def cache(tmp_path: Path) -> Iterator[Cache]:
 
 def test_an_answer_comes_back_whole_and_marked_as_cached(cache: Cache) -> None:
     """Every field survives, also text that is not valid Unicode."""
-    cache.put_many({"a": FULL})
+    store(cache, {"a": FULL})
     (found,) = cache.get_many(["a", "b"]).values()
     assert found.is_cached
     assert (found.text, found.prompt_tokens, found.cost_usd, found.fault) == ("héllo\ud800", 3, 0.001, "content_filter")
@@ -35,12 +36,12 @@ def test_an_answer_comes_back_whole_and_marked_as_cached(cache: Cache) -> None:
 
 
 def test_an_answer_survives_the_process(tmp_path: Path) -> None:
-    """What put_many returned for is in the file, although the process is killed."""
+    """What was stored is in the file, although the process is killed."""
     path = tmp_path / "cache.sqlite"
     code = (
         "import os, sys, pathlib; from promptrl.llm.base import Completion; "
-        "from promptrl.llm.engine.cache import Cache; "
-        "Cache(pathlib.Path(sys.argv[1])).put_many({'a': Completion('kept')}); os.kill(os.getpid(), 9)"
+        "from promptrl.llm.engine.cache import Cache; from tests.llm.engine.storing import store; "
+        "store(Cache(pathlib.Path(sys.argv[1])), {'a': Completion('kept')}); os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == -9
     with Cache(path) as cache:
@@ -49,14 +50,14 @@ def test_an_answer_survives_the_process(tmp_path: Path) -> None:
 
 def test_the_first_answer_stays(cache: Cache) -> None:
     """Two processes that ask the same thing end with one answer."""
-    cache.put_many({"a": Completion("first")})
-    cache.put_many({"a": Completion("second")})
+    store(cache, {"a": Completion("first")})
+    store(cache, {"a": Completion("second")})
     assert cache.get_many(["a"])["a"].text == "first"
 
 
 def test_thousands_of_keys_are_read_at_once(cache: Cache) -> None:
     """More than SQLite allows in one statement."""
-    cache.put_many({str(n): Completion(str(n)) for n in range(2500)})
+    store(cache, {str(n): Completion(str(n)) for n in range(2500)})
     found = cache.get_many([str(n) for n in range(3000)])
     assert len(found) == 2500
     assert found["2499"].text == "2499"
@@ -67,8 +68,9 @@ def test_two_processes_write_one_file(tmp_path: Path) -> None:
     path = tmp_path / "cache.sqlite"
     code = (
         "import sys, pathlib; from promptrl.llm.engine.cache import Cache; from promptrl.llm.base import Completion\n"
+        "from tests.llm.engine.storing import store\n"
         "with Cache(pathlib.Path(sys.argv[1])) as cache:\n"
-        "    for n in range(100): cache.put_many({sys.argv[2] + str(n): Completion('x')})"
+        "    for n in range(100): store(cache, {sys.argv[2] + str(n): Completion('x')})"
     )
     processes = [subprocess.Popen([sys.executable, "-c", code, str(path), name]) for name in "ab"]
     assert [process.wait(60) for process in processes] == [0, 0]
@@ -83,7 +85,7 @@ def test_threads_share_one_cache(cache: Cache) -> None:
     def work(name: str) -> None:
         try:
             for n in range(50):
-                cache.put_many({f"{name}{n}": Completion(name)})
+                store(cache, {f"{name}{n}": Completion(name)})
                 assert cache.get_many([f"{name}{n}"])[f"{name}{n}"].text == name
         except BaseException as error:
             errors.append(error)
@@ -103,7 +105,7 @@ def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path, content: bytes)
     path = tmp_path / "cache.sqlite"
     path.write_bytes(content)
     with pytest.warns(UserWarning, match=r"cache\.sqlite\.bad-1"), Cache(path) as cache:
-        cache.put_many({"a": FULL})
+        store(cache, {"a": FULL})
     assert (tmp_path / "cache.sqlite.bad-1").read_bytes() == content
     with Cache(path) as cache:
         assert "a" in cache.get_many(["a"])
@@ -118,7 +120,7 @@ def test_a_database_of_someone_else_is_set_aside(tmp_path: Path) -> None:
     connection.commit()
     connection.close()
     with pytest.warns(UserWarning, match="not a promptrl cache"), Cache(path) as cache:
-        cache.put_many({"a": FULL})
+        store(cache, {"a": FULL})
     other = sqlite3.connect(tmp_path / "cache.sqlite.bad-2")
     assert other.execute("SELECT count(*) FROM answers").fetchone() == (0,)
     other.close()
@@ -128,14 +130,14 @@ def test_damage_found_while_reading_is_not_fatal(tmp_path: Path) -> None:
     """Answers that can't be read are asked again."""
     path = tmp_path / "cache.sqlite"
     with Cache(path) as cache:
-        cache.put_many({str(n): Completion("x" * 1000) for n in range(100)})
+        store(cache, {str(n): Completion("x" * 1000) for n in range(100)})
     content = bytearray(path.read_bytes())
     content[8192:] = b"\xff" * (len(content) - 8192)
     path.write_bytes(content)
     with Cache(path) as cache:
         with pytest.warns(UserWarning, match="bad-1"):
             assert cache.get_many([str(n) for n in range(100)]) == {}
-        cache.put_many({"a": FULL})
+        store(cache, {"a": FULL})
         assert "a" in cache.get_many(["a"])
 
 
@@ -150,7 +152,7 @@ def test_the_oldest_answers_go_when_the_file_is_full(tmp_path: Path) -> None:
     """Size stays near the limit and the newest answer stays."""
     with Cache(tmp_path / "cache.sqlite", max_mb=0.5) as cache:
         for n in range(40):
-            cache.put_many({f"{n}-{k}": Completion("x" * 1000) for k in range(25)})
+            store(cache, {f"{n}-{k}": Completion("x" * 1000) for k in range(25)})
         assert cache.stats().size_bytes < 600_000
         assert list(cache.get_many(["0-0", "39-24"])) == ["39-24"]
 
@@ -159,17 +161,17 @@ def test_an_answer_that_is_used_outlives_older_ones(tmp_path: Path) -> None:
     """What goes is what was not used for longest."""
     now = 0.0
     with Cache(tmp_path / "cache.sqlite", max_mb=0.5, clock=lambda: now) as cache:
-        cache.put_many({f"old-{k}": Completion("x" * 1000) for k in range(50)})
+        store(cache, {f"old-{k}": Completion("x" * 1000) for k in range(50)})
         for hour in range(20):
             now = 7200.0 * (1 + hour)
             assert cache.get_many(["old-0"])
-            cache.put_many({f"{hour}-{k}": Completion("x" * 1000) for k in range(50)})
+            store(cache, {f"{hour}-{k}": Completion("x" * 1000) for k in range(50)})
         assert list(cache.get_many(["old-0", "old-1"])) == ["old-0"]
 
 
 def test_an_export_holds_every_answer(cache: Cache) -> None:
     """With its key, its time and all that is known of it."""
-    cache.put_many({"a": FULL, "b": Completion("two")})
+    store(cache, {"a": FULL, "b": Completion("two")})
     rows = list(cache.export())
     assert [row["key"] for row in rows] == ["a", "b"]
     assert (rows[0]["text"], rows[0]["fault"]) == (FULL.text, FULL.fault)
@@ -179,7 +181,7 @@ def test_an_export_holds_every_answer(cache: Cache) -> None:
 def test_stats_and_clear_count_answers(cache: Cache) -> None:
     """Clear says how many went."""
     assert (cache.stats().answers, cache.stats().oldest) == (0, None)
-    cache.put_many({"a": FULL, "b": FULL})
+    store(cache, {"a": FULL, "b": FULL})
     assert cache.stats().answers == 2
     assert cache.stats().oldest is not None
     assert cache.clear() == 2
@@ -243,7 +245,7 @@ def test_mode_all_accepts_sampled_answers(tmp_path: Path) -> None:
 def test_an_answer_that_nobody_waits_for_is_stored_all_the_same(cache: Cache) -> None:
     """And the answers after it are stored too."""
     cache.put_soon({"a": FULL}, lambda error: None)
-    cache.put_many({"b": FULL})
+    store(cache, {"b": FULL})
     assert set(cache.get_many(["a", "b"])) == {"a", "b"}
 
 
@@ -251,7 +253,7 @@ def test_a_file_that_can_not_be_read_stops_the_run_with_exit_4(tmp_path: Path) -
     """Whoever resumes later finds it as it was."""
     path = tmp_path / "cache.sqlite"
     with Cache(path) as cache:
-        cache.put_many({"a": FULL})
+        store(cache, {"a": FULL})
         with sqlite3.connect(path) as other:
             other.execute("ALTER TABLE answers RENAME TO moved")
         other.close()
@@ -265,4 +267,4 @@ def test_a_closed_cache_refuses_answers(tmp_path: Path) -> None:
     with Cache(tmp_path / "c") as cache:
         cache.close()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
-        cache.put_many({"a": FULL})
+        store(cache, {"a": FULL})

@@ -6,22 +6,25 @@ An arm is written ``NAME`` or ``NAME:key=value,key=value``; the keys go to the s
 with the share of the calls that ``plan_calls`` leaves them and let the finalists meet on validation rows with the rest.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from time import process_time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
 
 from benchmarks.peers import PEERS, peer
-from benchmarks.worlds import Arm, ArmResult, World, WorldEvaluator
+from benchmarks.worlds import Arm, ArmResult, World
 from promptrl.experiment.call_plan import plan_calls
-from promptrl.search.result import Candidate
-from promptrl.search.trials import Trials
+from promptrl.search.context import SearchContext
+from promptrl.search.result import SearchResult
 from promptrl.selection.finalists import choose_winner
+
+if TYPE_CHECKING:
+    from promptrl.search.planned.planner import PlanningRules
 
 ABLATIONS = (
     "planned",
@@ -42,7 +45,7 @@ the shipped policy, practice, each algorithm; then the agent itself, posterior d
 choice of asks (without: all uniform), pairs (triples make up for them in part), triples, both, row effects, one row a
 prompt."""
 
-Search = Callable[[World, WorldEvaluator, int], Sequence[Candidate]]
+Search = Callable[[SearchContext], SearchResult]
 
 
 def find_arm(spec: str) -> Arm:
@@ -71,12 +74,12 @@ def with_finals(search: Search) -> Arm:
         plan = plan_calls(max_calls, len(world.validation), test_rows=0)
         evaluator = world.evaluator(max_calls, plan.validation)
         began = process_time()
-        candidates = search(world, evaluator, seed)
+        found = search(SearchContext(world.space, world.train, evaluator, seed))
         finals = choose_winner(
-            candidates,
+            found.candidates,
             world.space.baseline,
             world.validation,
-            evaluator,  # type: ignore[arg-type]  # has all that is used of an Evaluator
+            evaluator,
             plan.validation,
             np.random.default_rng(seed),
         )
@@ -86,55 +89,44 @@ def with_finals(search: Search) -> Arm:
     return arm
 
 
-def _live(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int) -> Sequence[Candidate]:
-    from promptrl.search.live.search import search_live
+def _live(settings: Mapping[str, Any], context: SearchContext) -> SearchResult:
+    from promptrl.search.live.search import LiveSettings, search_live
 
-    result = search_live(space=world.space, evaluator=evaluator, train_rows=world.train, seed=seed, **params)  # type: ignore[arg-type]
-    return result.candidates
-
-
-def _planned(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int) -> Sequence[Candidate]:
-    from promptrl.search.planned.search import search_planned
-
-    rules, others = _rules_and_others(params)
-    result = search_planned(
-        space=world.space,
-        evaluator=evaluator,  # type: ignore[arg-type]  # as above
-        train_rows=world.train,
-        rules=rules,
-        seed=seed,
-        **others,
-    )
-    return result.candidates
+    return search_live(context, LiveSettings(**settings))
 
 
-def _thompson(params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int) -> Sequence[Candidate]:
-    from promptrl.search.planned.local_search import search_by_rules
-
-    rules, others = _rules_and_others(params)
-    trials = Trials(world.space, evaluator, world.train)  # type: ignore[arg-type]  # as above
-    return search_by_rules(trials, rules, np.random.default_rng(seed), **others)
-
-
-def _rules_and_others(params: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Settings of the planning loop itself, and the rest."""
+def _planned(settings: Mapping[str, Any], context: SearchContext) -> SearchResult:
     from promptrl.search.planned.planner import PlanningRules
-    from promptrl.search.planned.search import BUILTIN_POLICY
+    from promptrl.search.planned.search import BUILTIN_POLICY, PlannedSettings, search_planned
 
     names = {field.name for field in fields(PlanningRules)}
-    rules = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items() if k in names}
-    others = {k: v for k, v in params.items() if k not in names}
+    others = {name: value for name, value in settings.items() if name not in names}
     if "weights" in others:
         others["weights"] = BUILTIN_POLICY if others["weights"] == "builtin" else Path(others["weights"])
-    return PlanningRules(**rules), others
+    rules = _rules({name: value for name, value in settings.items() if name in names})
+    return search_planned(context, PlannedSettings(rules=rules, **others))
 
 
-def _baseline(
-    name: str, params: Mapping[str, Any], world: World, evaluator: WorldEvaluator, seed: int
-) -> Sequence[Candidate]:
-    from promptrl.search.baselines import search_by
+def _thompson(settings: Mapping[str, Any], context: SearchContext) -> SearchResult:
+    from promptrl.search.planned.local_search import search_locally
 
-    return search_by(name, Trials(world.space, evaluator, world.train), seed, **params).candidates  # type: ignore[arg-type]
+    return search_locally(context, _rules(settings))
 
 
-_OURS: Mapping[str, Callable[..., Sequence[Candidate]]] = {"live": _live, "planned": _planned, "thompson": _thompson}
+def _rules(settings: Mapping[str, Any]) -> "PlanningRules":
+    from promptrl.search.planned.planner import PlanningRules
+
+    return PlanningRules(**{name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()})
+
+
+def _baseline(name: str, settings: Mapping[str, Any], context: SearchContext) -> SearchResult:
+    from promptrl.search.baselines import BaselineSettings, search_by
+
+    return search_by(name, context, BaselineSettings(**settings))
+
+
+_OURS: Mapping[str, Callable[[Mapping[str, Any], SearchContext], SearchResult]] = {
+    "live": _live,
+    "planned": _planned,
+    "thompson": _thompson,
+}

@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.catalogue import make_world
 from benchmarks.worlds import World
 from promptrl.prompts.prompt import Prompt
+from promptrl.search.context import SearchContext
 from promptrl.search.planned.local_search import spend
 from promptrl.search.planned.planner import Planner, PlanningRules
 from promptrl.search.threads import one_blas_thread
@@ -45,7 +46,7 @@ class Check:
 @one_blas_thread()
 def search(world: World, calls: int, seed: int) -> Planner:
     """A finished search that spent all its calls on train rows."""
-    trials = Trials(world.space, world.evaluator(calls), world.train)  # type: ignore[arg-type]  # as in arms.py
+    trials = Trials(SearchContext(world.space, world.train, world.evaluator(calls)))
     planner = Planner(trials, PlanningRules(), None, np.random.default_rng(seed))
     spend(planner)
     return planner

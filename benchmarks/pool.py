@@ -15,7 +15,8 @@ from math import prod
 
 import numpy as np
 
-from benchmarks.worlds import World, WorldEvaluator
+from benchmarks.table_evaluator import TableEvaluator
+from benchmarks.worlds import World
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.baselines.variables import Variables
 from promptrl.tasks.dataset import Example
@@ -44,7 +45,7 @@ class Pool:
         self.sizes = tuple(len(variable.actions) for variable in self._variables.all)
         rows = (*world.train, *world.validation)
         self.rows: tuple[Example, ...] = tuple(rows[i] for i in rng.permutation(len(rows)))
-        self.evaluator: WorldEvaluator = world.evaluator(max_calls)
+        self.evaluator: TableEvaluator = world.evaluator(max_calls)
         self._prompts: dict[Code, Prompt] = {}
 
     @property

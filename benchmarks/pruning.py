@@ -12,16 +12,15 @@ pruned.
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from benchmarks import kept
+from benchmarks.table_evaluator import TableEvaluator
 from benchmarks.tables import Table
-from promptrl.evaluation.outcome import Outcome
-from promptrl.llm.base import Completion
-from promptrl.prompts.prompt import Prompt
+from promptrl.evaluation.outcome import Ask
 from promptrl.prompts.space import EditSpace
 from promptrl.selection.pruning import Pruning, leave_one_outs, prune_winner
 from promptrl.tasks.dataset import Example
@@ -30,32 +29,6 @@ FINALISTS = 8
 SHARE_OF_GAIN = 0.5
 
 FloatArray = npt.NDArray[np.float64]
-
-
-class TableEvaluator:
-    """Answers from a table; the id of a row is its column."""
-
-    def __init__(self, lines: dict[str, int], scores: FloatArray) -> None:
-        self._lines = lines
-        self._scores = scores
-        self._known: dict[tuple[str, str], Outcome] = {}
-
-    @property
-    def outcomes(self) -> tuple[Outcome, ...]:
-        """In the order in which they were first asked."""
-        return tuple(self._known.values())
-
-    def would_cost(self, asks: Sequence[tuple[Prompt, Example]]) -> int:
-        """Pairs not asked yet."""
-        return len({(prompt.prompt_id, row.id) for prompt, row in asks} - self._known.keys())
-
-    def evaluate(self, asks: Sequence[tuple[Prompt, Example]], purpose: str = "validation") -> list[Outcome]:
-        """One outcome per pair."""
-        for prompt, row in asks:
-            score = float(self._scores[self._lines[prompt.prompt_id], int(row.id)])
-            outcome = Outcome(prompt.prompt_id, row.id, 0, purpose, Completion(""), {}, score, score)
-            self._known.setdefault((prompt.prompt_id, row.id), outcome)
-        return [self._known[prompt.prompt_id, row.id] for prompt, row in asks]
 
 
 def simulate(space: EditSpace, table: Table, scores: FloatArray, winners: int, calls: int, n_met: int) -> str:
@@ -73,9 +46,12 @@ def simulate(space: EditSpace, table: Table, scores: FloatArray, winners: int, c
         validation, test = order[: len(rows) // 2], order[len(rows) // 2 :]
         finalists = rng.choice(good, min(FINALISTS, len(good)), replace=False)
         winner = table.prompts[finalists[np.argmax(scores[np.ix_(finalists, validation)].mean(1))]]
-        evaluator = TableEvaluator(lines, scores)
+        evaluator = TableEvaluator(
+            lambda asks: scores[[lines[p.prompt_id] for p, _ in asks], [int(r.id) for _, r in asks]]
+        )
         offered = [rows[at] for at in validation]
-        evaluator.evaluate([(prompt, row) for prompt in (winner, space.baseline) for row in offered[:n_met]])
+        met = [(prompt, row) for prompt in (winner, space.baseline) for row in offered[:n_met]]
+        evaluator.evaluate(met, "validation")
         pruning = prune_winner(winner, space, offered, evaluator, max_calls=calls)
         without = leave_one_outs(winner, space)
         for edit in pruning.edits:
@@ -94,6 +70,11 @@ def simulate(space: EditSpace, table: Table, scores: FloatArray, winners: int, c
         f"(pruned ones {100 * np.mean([c for _, c in pruned] or [0]):+.2f}, worst {100 * changes.min():+.1f})  "
         f"worth covered {np.mean(worths) if worths else float('nan'):.1%} of {len(worths)}  {dict(obstacles)}"
     )
+
+
+def _look_up(scores: FloatArray, lines: Mapping[str, int], asks: Sequence[Ask]) -> FloatArray:
+    """What pairs score; the id of a row is its column."""
+    return scores[[lines[prompt.prompt_id] for prompt, _ in asks], [int(row.id) for _, row in asks]]
 
 
 def main() -> None:

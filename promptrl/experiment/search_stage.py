@@ -1,43 +1,60 @@
 """Starts the search that a config asks for, and keeps what its agent learned."""
 
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from promptrl.config import ExperimentConfig
 from promptrl.experiment.session import RunSession
 from promptrl.search.algorithms import is_baseline
+from promptrl.search.context import SearchContext
+from promptrl.search.events import Figures, SearchEvent
 
 if TYPE_CHECKING:
+    from stable_baselines3.common.logger import KVWriter
+
     from promptrl.search.result import SearchResult
+
+
+class FiguresFile:
+    """Writes the figures of a search into ``progress.csv``, and for TensorBoard if wanted; opened by the first ones.
+
+    Args:
+        folder: Where the files go.
+        tensorboard: Whether to write TensorBoard events too; needs the package.
+    """
+
+    def __init__(self, folder: Path, tensorboard: bool) -> None:
+        self._folder = folder
+        self._tensorboard = tensorboard
+        self._writers: list[KVWriter] = []
+
+    def observe(self, event: SearchEvent) -> None:
+        """Write figures down; nothing else."""
+        if isinstance(event, Figures):
+            self._writers = self._writers or self._open()
+            for writer in self._writers:
+                writer.write(dict(event.values), dict.fromkeys(event.values, ()), event.step)
+
+    def close(self) -> None:
+        """Close the files."""
+        for writer in self._writers:
+            writer.close()
+
+    def _open(self) -> "list[KVWriter]":
+        from stable_baselines3.common.logger import CSVOutputFormat, TensorBoardOutputFormat
+
+        writers: list[KVWriter] = [CSVOutputFormat(str(self._folder / "progress.csv"))]
+        return [*writers, TensorBoardOutputFormat(str(self._folder))] if self._tensorboard else writers
 
 
 def search_prompts(session: RunSession) -> "SearchResult":
     """Search on train rows: by a baseline, by an agent that plans in the surrogate, or by one on the live model."""
     config, components, run = session.config, session.components, session.run
-    algorithm = config.algorithm
-    if is_baseline(algorithm.name):
-        from promptrl.search.baselines import search_by
-        from promptrl.search.trials import Trials
-
-        trials = Trials(
-            components.space, session.evaluator, components.splits.train, on_event=session.progress.on_search
-        )
-        return search_by(algorithm.name, trials, config.seed, algorithm.rows_per_prompt)
-
-    shared: dict[str, Any] = {
-        "space": components.space,
-        "evaluator": session.evaluator,
-        "train_rows": components.splits.train,
-        "algorithm": algorithm.name,
-        "policy": algorithm.policy,
-        "params": algorithm.params,
-        "max_edits": algorithm.max_edits,
-        "seed": config.seed,
-        "log_dir": run.path,
-        "tensorboard": "tensorboard" in config.trackers,
-        "on_event": session.progress.on_search,
-    }
-    found = _plan(config, shared) if algorithm.planning == "surrogate" else _learn_live(config, shared)
+    with closing(FiguresFile(run.path, "tensorboard" in config.trackers)) as figures:
+        observers = (session.progress.on_search, figures.observe)
+        rows = components.splits.train
+        found = _search(config, SearchContext(components.space, rows, session.evaluator, config.seed, observers))
     if found.agent is not None:
         from promptrl.search.agents.build import save_policy
 
@@ -46,25 +63,42 @@ def search_prompts(session: RunSession) -> "SearchResult":
     return found
 
 
-def _plan(config: ExperimentConfig, shared: dict[str, Any]) -> "SearchResult":
+def _search(config: ExperimentConfig, context: SearchContext) -> "SearchResult":
+    algorithm = config.algorithm
+    if is_baseline(algorithm.name):
+        from promptrl.search.baselines import BaselineSettings, search_by
+
+        return search_by(algorithm.name, context, BaselineSettings(algorithm.rows_per_prompt))
+    return _plan(config, context) if algorithm.planning == "surrogate" else _learn_live(config, context)
+
+
+def _plan(config: ExperimentConfig, context: SearchContext) -> "SearchResult":
     from promptrl.search.planned.planner import PlanningRules
-    from promptrl.search.planned.search import IMAGINED_ENVS, search_planned
+    from promptrl.search.planned.search import BUILTIN_POLICY, IMAGINED_ENVS, PlannedSettings, search_planned
 
     algorithm = config.algorithm
-    rules = PlanningRules(rows_per_prompt=algorithm.rows_per_prompt, imagined_steps=algorithm.imagined_steps)
-    n_envs = algorithm.n_envs or IMAGINED_ENVS
-    return search_planned(**shared, rules=rules, n_envs=n_envs, weights=_starting_weights(config))
+    settings = PlannedSettings(
+        algorithm=algorithm.name,
+        policy=algorithm.policy,
+        params=algorithm.params,
+        rules=PlanningRules(rows_per_prompt=algorithm.rows_per_prompt, imagined_steps=algorithm.imagined_steps),
+        max_edits=algorithm.max_edits,
+        n_envs=algorithm.n_envs or IMAGINED_ENVS,
+        weights=BUILTIN_POLICY if config.warm_start == "builtin" else None,
+    )
+    return search_planned(context, settings)
 
 
-def _learn_live(config: ExperimentConfig, shared: dict[str, Any]) -> "SearchResult":
-    from promptrl.search.live.search import LIVE_ENVS, search_live
+def _learn_live(config: ExperimentConfig, context: SearchContext) -> "SearchResult":
+    from promptrl.search.live.search import LIVE_ENVS, LiveSettings, search_live
 
     algorithm = config.algorithm
-    return search_live(**shared, rows_per_prompt=algorithm.rows_per_prompt, n_envs=algorithm.n_envs or LIVE_ENVS)
-
-
-def _starting_weights(config: ExperimentConfig) -> Path | None:
-    """The built-in policy, when it is asked for."""
-    from promptrl.search.planned.search import BUILTIN_POLICY
-
-    return BUILTIN_POLICY if config.warm_start == "builtin" else None
+    settings = LiveSettings(
+        algorithm=algorithm.name,
+        policy=algorithm.policy,
+        params=algorithm.params,
+        rows_per_prompt=algorithm.rows_per_prompt,
+        max_edits=algorithm.max_edits,
+        n_envs=algorithm.n_envs or LIVE_ENVS,
+    )
+    return search_live(context, settings)

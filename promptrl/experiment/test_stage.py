@@ -7,7 +7,7 @@ prompt.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from promptrl.evaluation.evaluator import Evaluator
+from promptrl.evaluation.interface import Evaluate
 from promptrl.evaluation.outcome import Outcome
 from promptrl.llm.base import Purpose
 from promptrl.prompts.prompt import Prompt
@@ -28,7 +28,7 @@ LEAST_LOOKS = 10
 
 
 def compare_prompts(
-    evaluator: Evaluator,
+    evaluator: Evaluate,
     prompts: Mapping[str, Prompt],
     rows: Sequence[Example],
     purpose: Purpose,
@@ -52,7 +52,7 @@ def compare_prompts(
 
 
 def _compare_until_clear(
-    evaluator: Evaluator,
+    evaluator: Evaluate,
     prompts: Mapping[str, Prompt],
     rows: Sequence[Example],
     purpose: Purpose,
@@ -77,7 +77,7 @@ def _compare_until_clear(
 
 
 def side_by_side(
-    evaluator: Evaluator, prompts: Mapping[str, Prompt], rows: Sequence[Example], purpose: Purpose, repeats: int = 1
+    evaluator: Evaluate, prompts: Mapping[str, Prompt], rows: Sequence[Example], purpose: Purpose, repeats: int = 1
 ) -> dict[str, list[Outcome | None]]:
     """Outcomes of several prompts on the same rows, all of them ``repeats`` times; each time is one batch."""
     asks = [(prompt, row) for prompt in prompts.values() for row in rows]
@@ -92,7 +92,7 @@ def side_by_side(
 def validate_progressively(
     folds: Sequence[Splits],
     find_winner: Callable[[Splits, Sequence[Prompt]], Prompt],
-    evaluator: Evaluator,
+    evaluator: Evaluate,
     baseline: Prompt,
     gate: Gate,
 ) -> tuple[PairedComparison, list[JudgedFold]]:

@@ -1,5 +1,6 @@
 """What the search tells whoever watches it; frozen values, no behaviour."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -55,4 +56,17 @@ class FinalistsProgress:
     leader_difference: float
 
 
-SearchEvent = SearchProgress | FinalistsProgress
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the inside of a search looks like, to be logged: SB3's own figures and the surrogate's.
+
+    Attributes:
+        step: What they are plotted over: calls used where the search plans, environment steps on the live model.
+        values: By name, such as ``rollout/ep_rew_mean`` or ``surrogate/noise``.
+    """
+
+    step: int
+    values: Mapping[str, float]
+
+
+SearchEvent = SearchProgress | FinalistsProgress | Figures

@@ -1,18 +1,15 @@
 """The door of a search to the model: asks within the search's calls, keeps what was answered, reports progress."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from promptrl.errors import BudgetExhaustedError
-from promptrl.evaluation.evaluator import Evaluator
 from promptrl.prompts.prompt import Prompt
-from promptrl.prompts.space import EditSpace
-from promptrl.search.events import SearchEvent, SearchProgress
-from promptrl.search.result import Candidate, StopReason
-from promptrl.tasks.dataset import Example
+from promptrl.search.context import SearchContext, evaluate_batch
+from promptrl.search.events import SearchProgress
+from promptrl.search.result import Candidate, SearchResult, StopReason
 
 PRIOR_SD = 0.5
 
@@ -44,35 +41,21 @@ class Trials:
         records: By prompt id, in the order of first answers.
 
     Args:
-        space: Likewise.
-        evaluator: Answers; its "search" share is spent.
-        rows: Likewise.
-        on_event: Told after every batch of answers.
-        should_stop: Asked before every batch; True ends the search with what it has.
+        context: Of the search.
     """
 
-    def __init__(
-        self,
-        space: EditSpace,
-        evaluator: Evaluator,
-        rows: Sequence[Example],
-        *,
-        on_event: Callable[[SearchEvent], None] = lambda event: None,
-        should_stop: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self.space = space
-        self.rows = tuple(rows)
-        self.calls_allowed = evaluator.calls_left("search")
+    def __init__(self, context: SearchContext) -> None:
+        self.space = context.space
+        self.rows = tuple(context.rows)
+        self.calls_allowed = context.evaluator.calls_left("search")
         self.records: dict[str, Record] = {}
-        self._evaluator = evaluator
-        self._on_event = on_event
-        self._should_stop = should_stop
+        self._context = context
         self._stop_reason: StopReason | None = None
 
     @property
     def calls_left(self) -> int:
         """Calls that the search may still spend."""
-        return self._evaluator.calls_left("search")
+        return self._context.evaluator.calls_left("search")
 
     @property
     def calls_used(self) -> int:
@@ -87,7 +70,7 @@ class Trials:
     @property
     def is_over(self) -> bool:
         """Whether nothing may be asked any more."""
-        if self._stop_reason is None and self._should_stop():
+        if self._stop_reason is None and self._context.should_stop():
             self._stop_reason = "stopped"
         return self._stop_reason is not None or self.calls_left <= 0
 
@@ -104,13 +87,11 @@ class Trials:
             The objective per pair, NaN where there is no answer.
         """
         affordable = [] if self.is_over else self._affordable(asks)
-        try:
-            outcomes = self._evaluator.evaluate([(p, self.rows[r]) for p, r in affordable], uniform=uniform)
-        except BudgetExhaustedError:
+        batch = evaluate_batch(self._context.evaluator, [(p, self.rows[r]) for p, r in affordable], uniform)
+        if batch.cut_short:
             self._stop_reason = "budget"
-            affordable = [(p, r) for p, r in affordable if not self._evaluator.would_cost([(p, self.rows[r])])]
-            outcomes = self._evaluator.evaluate([(p, self.rows[r]) for p, r in affordable])
-        for (prompt, r), outcome in zip(affordable, outcomes, strict=True):
+        for at, outcome in batch.outcomes.items():
+            prompt, r = affordable[at]
             self.records.setdefault(prompt.prompt_id, Record(prompt)).tried.add(r)
             if outcome is not None:
                 self.records[prompt.prompt_id].objectives.setdefault(r, outcome.objective)
@@ -135,7 +116,7 @@ class Trials:
             baseline_mean: Expected objective of the baseline.
             env_steps: Edits tried so far.
         """
-        self._on_event(
+        self._context.emit(
             SearchProgress(
                 calls_used=self.calls_used,
                 calls_allowed=self.calls_allowed,
@@ -149,6 +130,14 @@ class Trials:
                 mean_return=float("nan"),
             )
         )
+
+    def result(self, candidates: Sequence[Candidate]) -> SearchResult:
+        """What a search without an agent hands on; its steps are the prompts that it asked.
+
+        Args:
+            candidates: Best first.
+        """
+        return SearchResult(tuple(candidates), self.stop_reason, len(self.records), self.calls_used, None)
 
     def _affordable(self, asks: Sequence[tuple[Prompt, int]]) -> list[tuple[Prompt, int]]:
         """The longest start of the list that the calls left pay for."""

@@ -15,7 +15,7 @@ from math import ceil, log2
 import numpy as np
 from numpy.typing import NDArray
 
-from promptrl.evaluation.evaluator import Evaluator
+from promptrl.evaluation.interface import Evaluate
 from promptrl.prompts.edits.base import rough_tokens
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.events import FinalistsProgress, SearchEvent
@@ -105,7 +105,7 @@ def choose_winner(
     candidates: Sequence[Candidate],
     baseline: Prompt,
     rows: Sequence[Example],
-    evaluator: Evaluator,
+    evaluator: Evaluate,
     max_calls: int,
     rng: np.random.Generator,
     on_event: Callable[[SearchEvent], None] = lambda event: None,
@@ -169,7 +169,7 @@ class _Race:
         baseline: Candidate,
         rivals: Sequence[Candidate],
         rows: Sequence[Example],
-        evaluator: Evaluator,
+        evaluator: Evaluate,
         max_calls: int,
     ) -> None:
         empty = np.full(len(rows), np.nan)

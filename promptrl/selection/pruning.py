@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from promptrl.errors import BudgetExhaustedError
-from promptrl.evaluation.evaluator import Evaluator
+from promptrl.evaluation.interface import Evaluate
 from promptrl.evaluation.outcome import Outcome
 from promptrl.prompts.edits.base import rough_tokens
 from promptrl.prompts.prompt import Prompt
@@ -94,7 +94,7 @@ def calls_wanted(candidates: Sequence[Prompt], space: EditSpace) -> int:
 
 
 def prune_winner(
-    winner: Prompt, space: EditSpace, rows: Sequence[Example], evaluator: Evaluator, *, max_calls: int
+    winner: Prompt, space: EditSpace, rows: Sequence[Example], evaluator: Evaluate, *, max_calls: int
 ) -> Pruning:
     """Leave out each edit of the winner once, then prune those that do nothing.
 
@@ -119,7 +119,7 @@ def prune_winner(
 
 
 def _prune_winner(
-    winner: Prompt, space: EditSpace, rows: Sequence[Example], evaluator: Evaluator, max_calls: int
+    winner: Prompt, space: EditSpace, rows: Sequence[Example], evaluator: Evaluate, max_calls: int
 ) -> Pruning:
     without = leave_one_outs(winner, space)
     if not without:
@@ -205,7 +205,7 @@ class _Bench:
     """The rows on which the winner is tried with less, and the calls spent there."""
 
     def __init__(
-        self, winner: Prompt, baseline: Prompt, rows: Sequence[Example], evaluator: Evaluator, max_calls: int
+        self, winner: Prompt, baseline: Prompt, rows: Sequence[Example], evaluator: Evaluate, max_calls: int
     ) -> None:
         self._winner = winner
         self._evaluator = evaluator

@@ -58,6 +58,13 @@ def test_planning_none_learns_on_the_target(tmp_path: Path) -> None:
     assert not any(outcome.uniform for outcome in run.outcomes())
 
 
+def test_tensorboard_events_lie_in_the_run_when_wanted(tmp_path: Path) -> None:
+    """Beside progress.csv, from the same figures."""
+    run = trained(tmp_path, "algorithm.imagined_steps=0", "trackers=[tensorboard]")
+    assert list(run.path.glob("events.out.tfevents*"))
+    assert (run.path / "progress.csv").is_file()
+
+
 def test_a_baseline_leaves_no_policy(tmp_path: Path) -> None:
     """There is no agent to keep."""
     run = trained(tmp_path, "algorithm.name=thompson")

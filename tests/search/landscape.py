@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from promptrl.errors import BudgetExhaustedError
-from promptrl.evaluation.outcome import Outcome
-from promptrl.llm.base import Completion
+from benchmarks.table_evaluator import TableEvaluator
+from promptrl.evaluation.interface import Evaluate
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace, make_slot_space
+from promptrl.search.context import SearchContext
+from promptrl.search.events import SearchEvent
 from promptrl.tasks.dataset import Example
 
 Value = Callable[[Prompt, Example], float | None]
@@ -19,6 +20,20 @@ def make_space(options: Sequence[int] = (4, 4, 3, 3)) -> EditSpace:
     """
     slots = {f"s{i}": ["", *(f"o{i}_{k}" for k in range(1, n))] for i, n in enumerate(options)}
     return make_slot_space(slots, "{question}")
+
+
+def make_context(
+    evaluator: Evaluate,
+    *,
+    space: EditSpace | None = None,
+    rows: int = 30,
+    seed: int = 0,
+    observe: Callable[[SearchEvent], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> SearchContext:
+    """What a search works with, on the default space unless another is given."""
+    observers = (observe,) if observe else ()
+    return SearchContext(space or make_space(), make_rows(rows), evaluator, seed, observers, should_stop)
 
 
 def make_rows(count: int, prefix: str = "r") -> list[Example]:
@@ -37,51 +52,8 @@ def factorial_value(prompt: Prompt, row: Example) -> float:
     return (right + 1) / 5 - 0.1 * (int(row.id[1:]) % 2)
 
 
-class TableEvaluator:
-    """Answers from a function; counts calls as the real evaluator does; None is a missing answer."""
-
-    def __init__(self, value: Value = factorial_value, *, search: int = 10_000, validation: int = 10_000) -> None:
-        self._value = value
-        self._left = {"search": search, "validation": validation}
-        self._known: dict[tuple[str, str], Outcome | None] = {}
-        self.batches: list[int] = []
-
-    def calls_left(self, purpose: str) -> int:
-        """Calls left in a share."""
-        return self._left[purpose]
-
-    def would_cost(self, asks: Sequence[tuple[Prompt, Example]]) -> int:
-        """Pairs not asked yet."""
-        return len({(prompt.prompt_id, row.id) for prompt, row in asks} - self._known.keys())
-
-    def evaluate(
-        self,
-        asks: Sequence[tuple[Prompt, Example]],
-        purpose: str = "search",
-        repeat: int = 0,
-        uniform: Sequence[bool] = (),
-    ) -> list[Outcome | None]:
-        """One outcome per pair."""
-        cost = self.would_cost(asks)
-        if cost > self._left[purpose]:
-            raise BudgetExhaustedError("no call left")
-        self._left[purpose] -= cost
-        self.batches.append(len(asks))
-        for prompt, row in asks:
-            self._known.setdefault((prompt.prompt_id, row.id), self._outcome(prompt, row, purpose))
-        return [self._known[prompt.prompt_id, row.id] for prompt, row in asks]
-
-    def _outcome(self, prompt: Prompt, row: Example, purpose: str) -> Outcome | None:
-        value = self._value(prompt, row)
-        if value is None:
-            return None
-        return Outcome(
-            prompt_id=prompt.prompt_id,
-            row_id=row.id,
-            repeat=0,
-            purpose=purpose,
-            completion=Completion(text=""),
-            scores={},
-            objective=value,
-            score=value,
-        )
+def table_evaluator(
+    value: Value = factorial_value, *, search: int = 10_000, validation: int = 10_000
+) -> TableEvaluator:
+    """An evaluator that answers from a function, with so many calls for each purpose; None is a missing answer."""
+    return TableEvaluator(lambda asks: [value(*ask) for ask in asks], search + validation, validation)

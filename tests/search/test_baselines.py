@@ -5,14 +5,14 @@ import pytest
 
 from promptrl.prompts.prompt import Demonstration
 from promptrl.prompts.space import EditSpace, build_edit_space
-from promptrl.search.baselines import BASELINES, search_by
+from promptrl.search.baselines import BASELINES, BaselineSettings, search_by
 from promptrl.search.baselines.direct import FLOOR, Policy
 from promptrl.search.baselines.halving import bracket_size
 from promptrl.search.baselines.population import Population
 from promptrl.search.baselines.variables import Variables
 from promptrl.search.events import SearchProgress
 from promptrl.search.trials import Trials
-from tests.search.landscape import TableEvaluator, chosen, factorial_value, make_rows, make_space
+from tests.search.landscape import chosen, factorial_value, make_context, make_space, table_evaluator
 
 BEST = {0: 3, 1: 3, 2: 2, 3: 2}
 
@@ -46,10 +46,10 @@ def rich_value(prompt, row):
 
 
 def search(name, *, calls=300, value=noisy_value, rows=30, space=None, seed=1, rows_per_prompt=2, **rest):
-    """A search and the trials it used."""
-    evaluator = TableEvaluator(value, search=calls)
-    trials = Trials(space or make_space(), evaluator, make_rows(rows), **rest)
-    return search_by(name, trials, seed, rows_per_prompt), trials
+    """A search and the evaluator it used."""
+    evaluator = table_evaluator(value, search=calls)
+    context = make_context(evaluator, space=space, rows=rows, seed=seed, **rest)
+    return search_by(name, context, BaselineSettings(rows_per_prompt)), evaluator
 
 
 @pytest.mark.parametrize("name", BASELINES)
@@ -66,8 +66,8 @@ def test_each_baseline_beats_the_prompt_it_started_from(name):
 def test_each_baseline_spends_its_calls_and_not_one_more(name, calls):
     """Every call is spent, and the last report counts it."""
     events = []
-    result, trials = search(name, calls=calls, on_event=events.append)
-    assert (result.calls_used, trials.calls_left, result.stop_reason) == (calls, 0, "budget")
+    result, evaluator = search(name, calls=calls, observe=events.append)
+    assert (result.calls_used, evaluator.calls_left("search"), result.stop_reason) == (calls, 0, "budget")
     assert all(isinstance(event, SearchProgress) for event in events)
     assert [event.calls_used for event in events] == sorted(event.calls_used for event in events)
     assert events[-1].calls_used == calls
@@ -101,9 +101,9 @@ def test_each_baseline_works_with_phrases_demonstrations_and_words(name, reorder
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_small_space_ends_the_search_by_itself(name):
     """Four prompts on five rows: everything is asked once, and the search says that it is done."""
-    result, trials = search(name, calls=500, rows=5, space=make_space((2, 2)))
+    result, evaluator = search(name, calls=500, rows=5, space=make_space((2, 2)))
     assert result.stop_reason == "converged"
-    assert trials.calls_used == 20
+    assert (result.calls_used, evaluator.calls) == (20, 20)
     assert [candidate.answers for candidate in result.candidates] == [5] * 4
 
 
@@ -139,7 +139,9 @@ def test_standings_do_not_blame_a_prompt_for_hard_rows():
     """Two equal prompts, one asked on the hard row, one on the easy one: a third on both tells the rows apart."""
     space = make_space((4, 4))
     easy, hard, both = (space.apply(space.baseline, action) for action in (1, 2, 3))
-    trials = Trials(space, TableEvaluator(lambda prompt, row: 0.9 if row.id == "r0" else 0.1), make_rows(2))
+    trials = Trials(
+        make_context(table_evaluator(lambda prompt, row: 0.9 if row.id == "r0" else 0.1), space=space, rows=2)
+    )
     population = Population(trials, np.random.default_rng(0))
     others = [space.apply(both, action) for action in (5, 6, 7)]
     population.ask([(easy, 0), (hard, 1), *((prompt, row) for prompt in (both, *others) for row in (0, 1))])
@@ -151,7 +153,7 @@ def test_prompts_asked_together_share_their_rows():
     """A newcomer and a prompt with answers get the same rows, new to both."""
     space = make_space((4, 4))
     old, new = space.baseline, space.apply(space.baseline, 1)
-    trials = Trials(space, TableEvaluator(), make_rows(6))
+    trials = Trials(make_context(table_evaluator(), space=space, rows=6))
     population = Population(trials, np.random.default_rng(0))
     population.ask([(old, 0), (old, 1)])
     assert population.ask_together([old, new], 3) == 6

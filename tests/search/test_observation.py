@@ -5,7 +5,7 @@ import pytest
 
 from promptrl.search.live.episodes import Episodes
 from promptrl.search.observation import COLUMN, FEATURES, LIMIT, N_FEATURES
-from tests.search.landscape import TableEvaluator, make_rows, make_space
+from tests.search.landscape import make_rows, make_space, table_evaluator
 
 
 def table(episodes, i=0):
@@ -16,7 +16,7 @@ def table(episodes, i=0):
 @pytest.fixture
 def episodes():
     """Four episodes after one step, so that some edits have answers."""
-    episodes = Episodes(make_space(), TableEvaluator(search=100), make_rows(10), n_envs=4, rows_per_prompt=2, seed=1)
+    episodes = Episodes(make_space(), table_evaluator(search=100), make_rows(10), n_envs=4, rows_per_prompt=2, seed=1)
     episodes.step([1, 3, 3, 13])
     return episodes
 
@@ -89,8 +89,8 @@ def test_progress_columns_follow_steps_and_calls(episodes):
 def test_explorers_disagree_and_exploiters_follow_the_mean():
     """Each exploring episode has its own draw; without exploration the draw is the mean."""
     space, rows = make_space(), make_rows(10)
-    exploring = Episodes(space, TableEvaluator(), rows, n_envs=2, seed=1)
-    greedy = Episodes(space, TableEvaluator(), rows, n_envs=1, is_exploring=False)
+    exploring = Episodes(space, table_evaluator(), rows, n_envs=2, seed=1)
+    greedy = Episodes(space, table_evaluator(), rows, n_envs=1, is_exploring=False)
     draws = [table(exploring, i)[:, COLUMN["effect_draw"]] for i in (0, 1)]
     assert not np.allclose(draws[0], draws[1])
     assert np.allclose(table(greedy)[:, COLUMN["effect_draw"]], table(greedy)[:, COLUMN["effect"]])
@@ -98,5 +98,5 @@ def test_explorers_disagree_and_exploiters_follow_the_mean():
 
 def test_draw_stays_the_same_within_an_episode():
     """Looking twice at the same state gives the same observation."""
-    episodes = Episodes(make_space(), TableEvaluator(), make_rows(10), n_envs=1, seed=4)
+    episodes = Episodes(make_space(), table_evaluator(), make_rows(10), n_envs=1, seed=4)
     assert np.array_equal(episodes.observe(0), episodes.observe(0))

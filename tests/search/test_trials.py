@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 
+from benchmarks.table_evaluator import TableEvaluator
 from promptrl.errors import BudgetExhaustedError
 from promptrl.search.live.episodes import Episodes
 from promptrl.search.trials import Trials
-from tests.search.landscape import TableEvaluator, make_rows, make_space
+from tests.search.landscape import factorial_value, make_context, make_rows, make_space
 
 
 class CutShort(TableEvaluator):
     """Answers some pairs, then no more: as when the dollars or the minutes end."""
 
     def __init__(self, answers: int) -> None:
-        super().__init__()
+        super().__init__(lambda asks: [factorial_value(*ask) for ask in asks])
         self._answers = answers
 
     def evaluate(self, asks, purpose="search", repeat=0, uniform=()):
@@ -27,8 +28,8 @@ class CutShort(TableEvaluator):
 
 def test_answers_of_a_batch_that_was_cut_short_count():
     """They are paid for; the search is over."""
-    space, rows = make_space(), make_rows(10)
-    trials = Trials(space, CutShort(3), rows)
+    space = make_space()
+    trials = Trials(make_context(CutShort(3), space=space, rows=10))
     answers = trials.ask([(space.baseline, r) for r in range(10)])
     assert np.isnan(answers).tolist() == [False] * 3 + [True] * 7
     assert len(trials.records[space.baseline.prompt_id].objectives) == 3

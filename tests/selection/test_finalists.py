@@ -8,7 +8,7 @@ import pytest
 from promptrl.search.events import FinalistsProgress
 from promptrl.search.result import Candidate
 from promptrl.selection.finalists import NO_IDEA_SD, choose_winner
-from tests.search.landscape import TableEvaluator, make_rows, make_space
+from tests.search.landscape import make_rows, make_space, table_evaluator
 
 SPACE = make_space((4, 4))
 PROMPTS = list(SPACE.enumerate())
@@ -26,7 +26,7 @@ def race(values, *, max_calls=1000, rows=60, noise=0.0, candidates=None, posteri
         coin = np.random.default_rng([int(prompt.prompt_id, 16), int(row.id[1:])])
         return float(coin.random() < chance) if noise else chance
 
-    evaluator = TableEvaluator(rest.pop("value", value), validation=max_calls)
+    evaluator = table_evaluator(rest.pop("value", value), validation=max_calls)
     candidates = PROMPTS[1:9] if candidates is None else candidates
     believed = [Candidate(p, *(posterior or {}).get(p.prompt_id, (0.5, NO_IDEA_SD)), answers=0) for p in candidates]
     result = choose_winner(believed, BASELINE, make_rows(rows), evaluator, max_calls, np.random.default_rng(0), **rest)

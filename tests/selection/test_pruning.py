@@ -2,7 +2,7 @@
 
 import pytest
 
-from promptrl.evaluation.outcome import Outcome
+from benchmarks.table_evaluator import TableEvaluator
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.selection.pruning import (
@@ -14,18 +14,9 @@ from promptrl.selection.pruning import (
     prune_winner,
 )
 from promptrl.tasks.dataset import Example
-from tests.search.landscape import TableEvaluator, chosen, make_rows, make_space
+from tests.search.landscape import chosen, make_rows, make_space, table_evaluator
 
 ROWS = make_rows(80)
-
-
-class LoggingEvaluator(TableEvaluator):
-    """Remembers its outcomes as the real one does."""
-
-    @property
-    def outcomes(self) -> tuple[Outcome, ...]:
-        """In the order in which they were first asked."""
-        return tuple(outcome for outcome in self._known.values() if outcome is not None)
 
 
 def with_edits(space: EditSpace, *labels: str) -> Prompt:
@@ -42,9 +33,9 @@ def needs_first_and_one_of_two(prompt: Prompt, row: Example) -> float:
     return float(held.get(0) == 1 and bool(held.get(1) or held.get(2)))
 
 
-def raced(value: object, space: EditSpace, winner: Prompt, calls: int = 10_000) -> LoggingEvaluator:
+def raced(value: object, space: EditSpace, winner: Prompt, calls: int = 10_000) -> TableEvaluator:
     """An evaluator after finals in which winner and baseline answered all rows, with so many calls left."""
-    evaluator = LoggingEvaluator(value, validation=calls + 2 * len(ROWS))
+    evaluator = table_evaluator(value, validation=calls + 2 * len(ROWS))
     evaluator.evaluate([(prompt, row) for prompt in (winner, space.baseline) for row in ROWS], purpose="validation")
     return evaluator
 
@@ -111,7 +102,7 @@ def test_rows_that_the_finals_did_not_reach_confirm_a_pruning() -> None:
     """The winner is asked there too; what edits are worth is measured where it has answered."""
     space = make_space()
     winner = with_edits(space, "o0_1", "o1_2", "o3_2")
-    evaluator = LoggingEvaluator(needs_first_and_one_of_two, validation=500)
+    evaluator = table_evaluator(needs_first_and_one_of_two, validation=500)
     met = [(prompt, row) for prompt in (winner, space.baseline) for row in ROWS[:30]]
     evaluator.evaluate(met, purpose="validation")
     found = prune_winner(winner, space, ROWS, evaluator, max_calls=80)

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from promptrl.evaluation.outcome import Ask, Outcome
+from benchmarks.table_evaluator import TableEvaluator
+from promptrl.evaluation.outcome import Ask
 from promptrl.experiment.test_stage import compare_prompts
-from promptrl.llm.base import Completion, Purpose
 from promptrl.prompts.prompt import Prompt, UserTemplate
 from promptrl.runs.result import PairedComparison
 from promptrl.search.result import Candidate
@@ -54,19 +54,9 @@ class World:
         """Its place among the prompts."""
         return self._numbers[prompt.prompt_id]
 
-    def would_cost(self, asks: Sequence[Ask]) -> int:
-        """As the evaluator of a run: here every ask is a call."""
-        return len(asks)
-
-    def evaluate(
-        self, asks: Sequence[Ask], purpose: Purpose = "search", repeat: int = 0, uniform: Sequence[bool] = ()
-    ) -> list[Outcome]:
-        """As the evaluator of a run."""
-        return [self._outcome(prompt, row, purpose, repeat) for prompt, row in asks]
-
-    def _outcome(self, prompt: Prompt, row: Example, purpose: Purpose, repeat: int) -> Outcome:
-        score = float(self.right[self.number(prompt), int(row.id)])
-        return Outcome(prompt.prompt_id, row.id, repeat, purpose, Completion(""), {}, score, score)
+    def objectives(self, asks: Sequence[Ask]) -> npt.NDArray[np.float64]:
+        """Whether each answer is right: 1 or 0."""
+        return self.right[[self.number(prompt) for prompt, _ in asks], [int(row.id) for _, row in asks]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +82,13 @@ class Night:
 
 def live_through(world: World, gate: Gate, rng: np.random.Generator) -> Night:
     """Search by halving on train rows, then the finals and the test of the program itself."""
-    means = _search(world, rng)
+    means, evaluator = _search(world, rng), TableEvaluator(world.objectives)
     candidates = sorted(means, key=lambda number: -means[number])[:FINALISTS]
     finals = choose_winner(
         [Candidate(world.prompts[i], means[i], NO_IDEA_SD, answers=0) for i in candidates],
         world.prompts[0],
         world.validation,
-        world,  # type: ignore[arg-type]
+        evaluator,
         (FINALISTS + 1) * len(world.validation) // 2,
         rng,
     )
@@ -106,7 +96,7 @@ def live_through(world: World, gate: Gate, rng: np.random.Generator) -> Night:
     meeting = None
     if winner:
         both = {"baseline": world.prompts[0], "winner": finals.winner}
-        meeting = compare_prompts(world, both, world.test, "test", gate, look_rows=8)  # type: ignore[arg-type]
+        meeting = compare_prompts(evaluator, both, world.test, "test", gate, look_rows=8)
     raw = world.right[candidates][:, [int(row.id) for row in world.validation]].mean(axis=1)
     best = int(raw.argmax())
     return Night(

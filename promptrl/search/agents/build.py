@@ -1,6 +1,6 @@
 """Builds SB3 agents, the only place that does; keeps and restores their weights as plain tensors."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from sb3_contrib import QRDQN, MaskablePPO
 from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.logger import CSVOutputFormat, KVWriter, Logger, TensorBoardOutputFormat
+from stable_baselines3.common.logger import KVWriter, Logger
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -24,7 +24,8 @@ from promptrl.search.agents.policy import (
     EditQRDQNPolicy,
     Encoder,
 )
-from promptrl.search.algorithms import DEFAULTS, IMAGINED_DEFAULTS, Algorithm
+from promptrl.search.algorithms import DEFAULTS, IMAGINED_DEFAULTS
+from promptrl.search.events import Figures
 from promptrl.search.result import Decision
 
 _CLASSES: Mapping[str, tuple[type[BaseAlgorithm], type[Any]]] = {
@@ -37,7 +38,7 @@ _CLASSES: Mapping[str, tuple[type[BaseAlgorithm], type[Any]]] = {
 
 
 def build_agent(
-    name: Algorithm,
+    name: str,
     env: VecEnv,
     *,
     policy: Encoder = "deepsets",
@@ -67,7 +68,7 @@ def build_agent(
     if is_imagined and name in ("dqn", "qrdqn"):
         network["prior"] = IMAGINED_Q_PRIOR
     model = algorithm(policy_class, env, policy_kwargs=network, seed=seed, device="cpu", verbose=0, **settings)
-    model.set_logger(make_logger(None))
+    model.set_logger(make_logger())
     return model
 
 
@@ -116,17 +117,25 @@ def _fitting_batch_size(wanted: int, rollout: int) -> int:
     return max((size for size in range(2, wanted + 1) if rollout % size == 0), default=rollout)
 
 
-def make_logger(log_dir: Path | None, tensorboard: bool = False) -> Logger:
-    """An SB3 logger.
+def make_logger(emit: Callable[[Figures], None] | None = None) -> Logger:
+    """An SB3 logger that writes no files and prints nothing.
 
     Args:
-        log_dir: Where ``progress.csv`` goes; None = nothing is logged.
-        tensorboard: Also write TensorBoard events there; needs the package.
+        emit: Told what SB3 dumps, one event each time; None = nobody is.
     """
-    if log_dir is None:
-        return Logger(folder=None, output_formats=[])
-    log_dir.mkdir(parents=True, exist_ok=True)
-    formats: list[KVWriter] = [CSVOutputFormat(str(log_dir / "progress.csv"))]
-    if tensorboard:
-        formats.append(TensorBoardOutputFormat(str(log_dir)))
-    return Logger(folder=str(log_dir), output_formats=formats)
+    return Logger(folder=None, output_formats=[_FiguresWriter(emit)] if emit else [])
+
+
+class _FiguresWriter(KVWriter):
+    """Forwards each dump of an SB3 logger as one event."""
+
+    def __init__(self, emit: Callable[[Figures], None]) -> None:
+        self._emit = emit
+
+    def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
+        """Emit the numbers among the values; all that SB3's algorithms log are."""
+        values = {key: value.item() if isinstance(value, np.generic) else value for key, value in key_values.items()}
+        self._emit(Figures(step, {key: value for key, value in values.items() if isinstance(value, int | float)}))
+
+    def close(self) -> None:
+        """Nothing to close."""

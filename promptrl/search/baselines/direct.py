@@ -6,8 +6,10 @@ import numpy as np
 
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.baselines.population import Population
+from promptrl.search.baselines.settings import BaselineSettings
 from promptrl.search.baselines.variables import Variables
-from promptrl.search.result import Candidate
+from promptrl.search.context import SearchContext
+from promptrl.search.result import SearchResult
 from promptrl.search.surrogate.data import Floats
 from promptrl.search.trials import Trials
 
@@ -60,29 +62,26 @@ class Policy:
                 logits -= self._step * advantage * chances
 
 
-def search(trials: Trials, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
+def search(context: SearchContext, settings: BaselineSettings) -> SearchResult:
     """Draw prompts from a policy, ask each on a row or so, and make the better ones more likely.
 
     The reward of a prompt is its shrunken mean over all its answers, corrected for its rows, so that a prompt drawn
     again counts for more; the critic is a running mean of the rewards.
 
     Args:
-        trials: Asks and remembers.
-        rng: Draws everything random.
-        rows_per_prompt: Rows for each prompt drawn.
-
-    Returns:
-        Candidates, best first.
+        context: What to search.
+        settings: Its ``rows_per_prompt`` are the rows for each prompt drawn.
     """
+    trials, rng = Trials(context), np.random.default_rng(context.seed)
     population, reserve = Population(trials, rng), int(REFINE_SHARE * trials.calls_left)
     policy = Policy(Variables(trials.space), STEP / max(1, trials.calls_left) ** 0.5, rng)
-    population.ask_each([trials.space.baseline], rows_per_prompt)
+    population.ask_each([trials.space.baseline], settings.rows_per_prompt)
     critic: float | None = None
     idle = 0
     while not trials.is_over and trials.calls_left > reserve and idle < MAX_IDLE:
         actions = [policy.draw() for _ in range(BATCH)]
         prompts = [policy.prompt(action) for action in actions]
-        idle = 0 if population.ask_each(list(dict.fromkeys(prompts)), rows_per_prompt) else idle + 1
+        idle = 0 if population.ask_each(list(dict.fromkeys(prompts)), settings.rows_per_prompt) else idle + 1
         rewards = np.array([population.mean(prompt) for prompt in prompts])
         known = np.flatnonzero(~np.isnan(rewards))
         if len(known):
@@ -90,8 +89,8 @@ def search(trials: Trials, rng: np.random.Generator, rows_per_prompt: int) -> li
             critic = mean if critic is None else critic
             policy.reinforce([actions[i] for i in known], rewards[known] - critic)
             critic += CRITIC_RATE * (mean - critic)
-    population.refine(rows_per_prompt)
-    return population.ranking()
+    population.refine(settings.rows_per_prompt)
+    return trials.result(population.ranking())
 
 
 def _softmax(logits: Floats) -> Floats:

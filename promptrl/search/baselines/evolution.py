@@ -7,8 +7,10 @@ import numpy as np
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.baselines.drawing import crossed, edited, new_prompts
 from promptrl.search.baselines.population import Population
+from promptrl.search.baselines.settings import BaselineSettings
 from promptrl.search.baselines.variables import Variables
-from promptrl.search.result import Candidate
+from promptrl.search.context import SearchContext
+from promptrl.search.result import SearchResult
 from promptrl.search.trials import Trials
 
 FOUNDERS = 12
@@ -21,34 +23,31 @@ CROSSOVER_CHANCE = 0.7
 REFINE_SHARE = 0.2
 
 
-def search(trials: Trials, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
+def search(context: SearchContext, settings: BaselineSettings) -> SearchResult:
     """Breed from the prompts that stand best; the leaders get new rows together with their children.
 
     Steady state as in GENITOR (Whitley 1989): there are no generations to wait for, everyone asked stays eligible.
     Noise is met by shrunken means and by asking parents again rather than by many rows a child.
 
     Args:
-        trials: Asks and remembers.
-        rng: Draws everything random.
-        rows_per_prompt: Rows for a child.
-
-    Returns:
-        Candidates, best first.
+        context: What to search.
+        settings: Its ``rows_per_prompt`` are the rows for a child.
     """
+    trials, rng = Trials(context), np.random.default_rng(context.seed)
     population, variables = Population(trials, rng), Variables(trials.space)
     reserve = int(REFINE_SHARE * trials.calls_left)
-    count = max(1, min(FOUNDERS, int(FOUNDERS_SHARE * trials.calls_left) // rows_per_prompt))
+    count = max(1, min(FOUNDERS, int(FOUNDERS_SHARE * trials.calls_left) // settings.rows_per_prompt))
     founders = new_prompts(population, lambda: variables.draw(rng), count)
-    population.ask_together([trials.space.baseline, *founders], rows_per_prompt)
+    population.ask_together([trials.space.baseline, *founders], settings.rows_per_prompt)
     while not trials.is_over and trials.calls_left > reserve:
         leaders = population.leaders(POPULATION)
         if not leaders:
             break
         children = new_prompts(population, partial(_child, population, leaders), CHILDREN)
-        if not population.ask_together([*leaders[:ELDERS], *children], rows_per_prompt) and not children:
+        if not population.ask_together([*leaders[:ELDERS], *children], settings.rows_per_prompt) and not children:
             break
-    population.refine(rows_per_prompt)
-    return population.ranking()
+    population.refine(settings.rows_per_prompt)
+    return trials.result(population.ranking())
 
 
 def _child(population: Population, parents: list[Prompt]) -> Prompt:

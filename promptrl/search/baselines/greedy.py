@@ -7,7 +7,9 @@ import numpy as np
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.baselines.drawing import edited, new_prompts
 from promptrl.search.baselines.population import Population
-from promptrl.search.result import Candidate
+from promptrl.search.baselines.settings import BaselineSettings
+from promptrl.search.context import SearchContext
+from promptrl.search.result import SearchResult
 from promptrl.search.trials import Trials
 
 CANDIDATES = 6
@@ -16,7 +18,7 @@ MAX_EDITS = 4
 REFINE_SHARE = 0.2
 
 
-def search(trials: Trials, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
+def search(context: SearchContext, settings: BaselineSettings) -> SearchResult:
     """Climb from the baseline: each step scores candidates one edit away from the prompt that stands best.
 
     Against GrIPS, which accepts by one comparison on a fixed set of rows: candidates, the best prompt and its first
@@ -24,16 +26,13 @@ def search(trials: Trials, rng: np.random.Generator, rows_per_prompt: int) -> li
     back. As long as the best prompt stays, candidates are two, three and four edits away, then one again.
 
     Args:
-        trials: Asks and remembers.
-        rng: Draws everything random.
-        rows_per_prompt: Rows of a step.
-
-    Returns:
-        Candidates, best first.
+        context: What to search.
+        settings: Its ``rows_per_prompt`` are the rows of a step.
     """
+    trials, rng = Trials(context), np.random.default_rng(context.seed)
     population = Population(trials, rng)
     reserve = int(REFINE_SHARE * trials.calls_left)
-    population.ask_each([trials.space.baseline], rows_per_prompt)
+    population.ask_each([trials.space.baseline], settings.rows_per_prompt)
     best, stayed = trials.space.baseline, 0
     while not trials.is_over and trials.calls_left > reserve:
         leaders = population.leaders(1 + RIVALS) or [best]
@@ -42,9 +41,9 @@ def search(trials: Trials, rng: np.random.Generator, rows_per_prompt: int) -> li
         near = _neighbours(population, best, 1 + stayed % MAX_EDITS)
         if not near:
             break
-        population.ask_together([*leaders, *near], rows_per_prompt)
-    population.refine(rows_per_prompt)
-    return population.ranking()
+        population.ask_together([*leaders, *near], settings.rows_per_prompt)
+    population.refine(settings.rows_per_prompt)
+    return trials.result(population.ranking())
 
 
 def _neighbours(population: Population, prompt: Prompt, n_edits: int) -> list[Prompt]:

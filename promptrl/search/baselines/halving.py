@@ -7,38 +7,37 @@ import numpy as np
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.baselines.drawing import new_prompts
 from promptrl.search.baselines.population import Population
+from promptrl.search.baselines.settings import BaselineSettings
 from promptrl.search.baselines.variables import Variables
-from promptrl.search.result import Candidate
+from promptrl.search.context import SearchContext
+from promptrl.search.result import SearchResult
 from promptrl.search.trials import Trials
 
 MIN_BRACKET = 4
 
 
-def search(trials: Trials, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
+def search(context: SearchContext, settings: BaselineSettings) -> SearchResult:
     """Run brackets, each as large as the calls left pay for; the last one's winner meets the next one's population.
 
     Karnin et al. 2013 for one bracket; several as in Hyperband (Li et al. 2018), for budgets that one can't use up.
 
     Args:
-        trials: Asks and remembers.
-        rng: Draws everything random.
-        rows_per_prompt: Rows of the first round.
-
-    Returns:
-        Candidates, best first.
+        context: What to search.
+        settings: Its ``rows_per_prompt`` are the rows of the first round.
     """
+    trials, rng = Trials(context), np.random.default_rng(context.seed)
     population, variables = Population(trials, rng), Variables(trials.space)
     alive = [trials.space.baseline]
     while not trials.is_over:
-        size = bracket_size(trials.calls_left, rows_per_prompt, len(trials.rows))
+        size = bracket_size(trials.calls_left, settings.rows_per_prompt, len(trials.rows))
         if size < MIN_BRACKET:
             break
         fresh = new_prompts(population, lambda: variables.draw(rng), size)
         if not fresh:
             break
-        alive = _run_bracket(population, list(dict.fromkeys([*alive, *fresh])), rows_per_prompt)
-    population.refine(rows_per_prompt)
-    return population.ranking()
+        alive = _run_bracket(population, list(dict.fromkeys([*alive, *fresh])), settings.rows_per_prompt)
+    population.refine(settings.rows_per_prompt)
+    return trials.result(population.ranking())
 
 
 def bracket_size(calls: int, rows_per_prompt: int, n_rows: int) -> int:

@@ -4,31 +4,30 @@ import numpy as np
 
 from promptrl.search.baselines.drawing import new_prompts
 from promptrl.search.baselines.population import Population
+from promptrl.search.baselines.settings import BaselineSettings
 from promptrl.search.baselines.variables import Variables
-from promptrl.search.result import Candidate
+from promptrl.search.context import SearchContext
+from promptrl.search.result import SearchResult
 from promptrl.search.trials import Trials
 
 REFINE_SHARE = 0.4
 BATCH = 8
 
 
-def search(trials: Trials, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
+def search(context: SearchContext, settings: BaselineSettings) -> SearchResult:
     """Draw prompts and ask each on a few rows; spend the last two fifths of the calls on the leaders.
 
     Args:
-        trials: Asks and remembers.
-        rng: Draws everything random.
-        rows_per_prompt: Rows for a new prompt.
-
-    Returns:
-        Candidates, best first.
+        context: What to search.
+        settings: Its ``rows_per_prompt`` are the rows for a new prompt.
     """
+    trials, rng = Trials(context), np.random.default_rng(context.seed)
     population, variables = Population(trials, rng), Variables(trials.space)
     reserve = int(REFINE_SHARE * trials.calls_left)
-    population.ask_each([trials.space.baseline], rows_per_prompt)
+    population.ask_each([trials.space.baseline], settings.rows_per_prompt)
     while not trials.is_over and trials.calls_left > reserve:
         prompts = new_prompts(population, lambda: variables.draw(rng), BATCH)
-        if not population.ask_each(prompts, rows_per_prompt):
+        if not population.ask_each(prompts, settings.rows_per_prompt):
             break
-    population.refine(rows_per_prompt)
-    return population.ranking()
+    population.refine(settings.rows_per_prompt)
+    return trials.result(population.ranking())

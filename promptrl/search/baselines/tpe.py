@@ -8,8 +8,10 @@ import numpy as np
 
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.baselines.population import Population
+from promptrl.search.baselines.settings import BaselineSettings
 from promptrl.search.baselines.variables import Variables
-from promptrl.search.result import Candidate
+from promptrl.search.context import SearchContext
+from promptrl.search.result import SearchResult
 from promptrl.search.trials import Trials
 
 if TYPE_CHECKING:
@@ -21,38 +23,35 @@ REFINE_SHARE = 0.2
 MAX_IDLE = 20
 
 
-def search(trials: Trials, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
+def search(context: SearchContext, settings: BaselineSettings) -> SearchResult:
     """Let TPE propose prompts; the value of a trial is the prompt's shrunken mean, corrected for its rows.
 
     A prompt that is proposed again is asked on new rows, and the new trial has the mean of all its answers.
 
     Args:
-        trials: Asks and remembers.
-        rng: Draws everything random.
-        rows_per_prompt: Rows for each trial.
-
-    Returns:
-        Candidates, best first.
+        context: What to search.
+        settings: Its ``rows_per_prompt`` are the rows for each trial.
     """
     import optuna
 
+    trials, rng = Trials(context), np.random.default_rng(context.seed)
     population, variables = Population(trials, rng), Variables(trials.space)
     reserve = int(REFINE_SHARE * trials.calls_left)
-    population.ask_each([trials.space.baseline], rows_per_prompt)
+    population.ask_each([trials.space.baseline], settings.rows_per_prompt)
     study = _study(int(rng.integers(2**31)))
     idle = 0
     while not trials.is_over and trials.calls_left > reserve and idle < MAX_IDLE:
         proposed = [study.ask() for _ in range(BATCH)]
         prompts = [_proposal(trial, variables) for trial in proposed]
-        idle = 0 if population.ask_each(list(dict.fromkeys(prompts)), rows_per_prompt) else idle + 1
+        idle = 0 if population.ask_each(list(dict.fromkeys(prompts)), settings.rows_per_prompt) else idle + 1
         for trial, prompt in zip(proposed, prompts, strict=True):
             value = population.mean(prompt)
             if isnan(value):
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)
             else:
                 study.tell(trial, value)
-    population.refine(rows_per_prompt)
-    return population.ranking()
+    population.refine(settings.rows_per_prompt)
+    return trials.result(population.ranking())
 
 
 def _study(seed: int) -> "optuna.Study":

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
-from promptrl.evaluation.evaluator import Evaluator
+from promptrl.evaluation.interface import Evaluate
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.search.live.episodes import Episodes
@@ -58,7 +58,7 @@ class PromptEnv(gym.Env[Any, Any]):
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - Gymnasium declares it so
 
-    def __init__(self, space: EditSpace, evaluator: Evaluator, rows: Sequence[Example], **rules: Any) -> None:
+    def __init__(self, space: EditSpace, evaluator: Evaluate, rows: Sequence[Example], **rules: Any) -> None:
         self.episodes = Episodes(space, evaluator, rows, n_envs=1, **rules)
         self.observation_space, self.action_space = _spaces(self.episodes)
 
@@ -105,7 +105,7 @@ class PromptVecEnv(VecEnv):
     """
 
     def __init__(
-        self, space: EditSpace, evaluator: Evaluator, rows: Sequence[Example], *, n_envs: int, **rules: Any
+        self, space: EditSpace, evaluator: Evaluate, rows: Sequence[Example], *, n_envs: int, **rules: Any
     ) -> None:
         self.episodes = Episodes(space, evaluator, rows, n_envs=n_envs, **rules)
         self.render_mode = None

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from promptrl.errors import BudgetExhaustedError
-from promptrl.evaluation.evaluator import Evaluator
-from promptrl.evaluation.outcome import Outcome
+from promptrl.evaluation.interface import Evaluate
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
+from promptrl.search.context import evaluate_batch
 from promptrl.search.live.estimates import Draw, Estimates
 from promptrl.search.live.observer import Observer
 from promptrl.search.observation import REWARD_SCALE, edit_slots
@@ -79,7 +78,7 @@ class Episodes:
     def __init__(
         self,
         space: EditSpace,
-        evaluator: Evaluator,
+        evaluator: Evaluate,
         rows: Sequence[Example],
         *,
         n_envs: int = 1,
@@ -174,21 +173,16 @@ class Episodes:
         Raises:
             BudgetExhaustedError: A limit was hit; what was answered before it counts.
         """
-        try:
-            outcomes = self.evaluator.evaluate(asks, purpose="search")
-        except BudgetExhaustedError:
-            answered = [ask for ask in asks if self.evaluator.would_cost([ask]) == 0]
-            self._take_in(answered, self.evaluator.evaluate(answered, purpose="search"))
-            raise
-        self._take_in(asks, outcomes)
-        return [np.nan if outcome is None else outcome.objective for outcome in outcomes]
-
-    def _take_in(self, asks: Sequence[tuple[Prompt, Example]], outcomes: Sequence[Outcome | None]) -> None:
-        for (prompt, example), outcome in zip(asks, outcomes, strict=True):
+        batch = evaluate_batch(self.evaluator, asks)
+        for at, outcome in batch.outcomes.items():
             if outcome is not None:
+                prompt, example = asks[at]
                 self.prompts.setdefault(prompt.prompt_id, prompt)
                 self.estimates.add(prompt.prompt_id, self.space.holds(prompt), example.id, outcome.objective)
         self.estimates.fit()
+        if batch.cut_short:
+            raise batch.cut_short
+        return [np.nan if outcome is None else outcome.objective for outcome in batch.outcomes.values()]
 
     def _new(self, i: int) -> Episode:
         rng = self._streams[i]

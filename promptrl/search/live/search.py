@@ -1,9 +1,9 @@
 """Search without planning: an SB3 agent learns on the live model, every step a real evaluation."""
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,11 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecMonitor
 
 from promptrl.errors import BudgetExhaustedError
-from promptrl.evaluation.evaluator import Evaluator
 from promptrl.prompts.prompt import Prompt
-from promptrl.prompts.space import EditSpace
 from promptrl.search.agents.build import build_agent, choose_action, make_logger, one_torch_thread
 from promptrl.search.agents.policy import Encoder
-from promptrl.search.algorithms import Algorithm
-from promptrl.search.events import SearchEvent, SearchProgress
+from promptrl.search.context import SearchContext
+from promptrl.search.events import SearchProgress
 from promptrl.search.live.env import PromptVecEnv
 from promptrl.search.live.episodes import Episodes
 from promptrl.search.result import Candidate, Decision, SearchResult, StopReason
@@ -32,32 +30,11 @@ MIN_BATCHES = 10
 RETURNS_KEPT = 100
 
 
-def search_live(
-    *,
-    space: EditSpace,
-    evaluator: Evaluator,
-    train_rows: Sequence[Example],
-    algorithm: Algorithm = "maskable_ppo",
-    policy: Encoder = "deepsets",
-    params: Mapping[str, Any] | None = None,
-    rows_per_prompt: int = 1,
-    max_edits: int | None = None,
-    n_envs: int = LIVE_ENVS,
-    seed: int = 0,
-    log_dir: Path | None = None,
-    tensorboard: bool = False,
-    on_event: Callable[[SearchEvent], None] = lambda event: None,
-    should_stop: Callable[[], bool] = lambda: False,
-) -> SearchResult:
-    """Train an agent on the live model until the search's calls are spent or nothing new is asked.
+@dataclass(frozen=True, slots=True)
+class LiveSettings:
+    """How an agent learns on the live model.
 
-    The last fifth of the calls goes to the agent's greedy rollout and to the leading prompts, on rows they have
-    not answered.
-
-    Args:
-        space: The edits.
-        evaluator: Answers; its "search" share is spent.
-        train_rows: Rows that rewards come from.
+    Attributes:
         algorithm: Which SB3 algorithm.
         policy: How the network lets edits see each other.
         params: SB3's hyperparameters by their own names, over our defaults.
@@ -65,11 +42,25 @@ def search_live(
         max_edits: Longest episode; None = one more than there are slots.
         n_envs: Environments side by side: a step of all is one batch of calls. Fewer when the calls would not pay
             for ten such batches.
-        seed: Of everything random here.
-        log_dir: Where SB3's ``progress.csv`` goes.
-        tensorboard: Also write TensorBoard events there.
-        on_event: Told after every batch of answers.
-        should_stop: Asked after every step; True ends the search with what it has.
+    """
+
+    algorithm: str = "maskable_ppo"
+    policy: Encoder = "deepsets"
+    params: Mapping[str, Any] = field(default_factory=dict)
+    rows_per_prompt: int = 1
+    max_edits: int | None = None
+    n_envs: int = LIVE_ENVS
+
+
+def search_live(context: SearchContext, settings: LiveSettings) -> SearchResult:
+    """Train an agent on the live model until the search's calls are spent or nothing new is asked.
+
+    The last fifth of the calls goes to the agent's greedy rollout and to the leading prompts, on rows they have
+    not answered.
+
+    Args:
+        context: What to search.
+        settings: How.
 
     Returns:
         The candidates, best first, and the trained agent.
@@ -77,29 +68,43 @@ def search_live(
     Raises:
         TargetError: The model can't be asked any more.
     """
-    n_envs = max(1, min(n_envs, evaluator.calls_left("search") // (MIN_BATCHES * rows_per_prompt)))
-    rules: dict[str, Any] = {"rows_per_prompt": rows_per_prompt, "max_edits": max_edits, "seed": seed}
-    env = PromptVecEnv(space, evaluator, train_rows, n_envs=n_envs, **rules)
-    model = build_agent(algorithm, VecMonitor(env), policy=policy, params=params, seed=seed)
-    model.set_logger(make_logger(log_dir, tensorboard))
-    progress = _Progress(env.episodes, on_event, should_stop)
+    rows_each = settings.rows_per_prompt
+    n_envs = max(1, min(settings.n_envs, context.evaluator.calls_left("search") // (MIN_BATCHES * rows_each)))
+    env = _make_env(context, settings, n_envs)
+    model = build_agent(
+        settings.algorithm, VecMonitor(env), policy=settings.policy, params=settings.params, seed=context.seed
+    )
+    model.set_logger(make_logger(context.emit))
+    progress = _Progress(env.episodes, context)
     decisions: tuple[Decision, ...] = ()
-    try:
-        with one_torch_thread():
-            _learn(model, progress, rows_per_prompt)
-            if progress.stop_reason != "stopped":
-                _, decisions = rollout_greedily(model, env.episodes)
-                _refine(env.episodes, n_envs * rows_per_prompt, np.random.default_rng(seed), progress)
-    finally:
-        model.logger.close()
+    with one_torch_thread():
+        _learn(model, progress, rows_each)
+        if progress.stop_reason != "stopped":
+            _, decisions = rollout_greedily(model, env.episodes)
+            _refine(env.episodes, n_envs * rows_each, np.random.default_rng(context.seed), progress)
     if progress.calls_left == 0:
         progress.stop_reason = "budget"
-    episodes = env.episodes
-    ids = tuple(episodes.prompts)
-    candidates = tuple(
-        Candidate(episodes.prompts[ids[r.index]], r.mean, r.sd, r.answers) for r in episodes.estimates.ranking()
-    )
+    candidates = tuple(_candidates(env.episodes))
     return SearchResult(candidates, progress.stop_reason, model.num_timesteps, progress.calls_used, model, decisions)
+
+
+def _make_env(context: SearchContext, settings: LiveSettings, n_envs: int) -> PromptVecEnv:
+    return PromptVecEnv(
+        context.space,
+        context.evaluator,
+        context.rows,
+        n_envs=n_envs,
+        rows_per_prompt=settings.rows_per_prompt,
+        max_edits=settings.max_edits,
+        seed=context.seed,
+    )
+
+
+def _candidates(episodes: Episodes) -> Iterator[Candidate]:
+    """Every prompt asked, the best first."""
+    ids = tuple(episodes.prompts)
+    for ranked in episodes.estimates.ranking():
+        yield Candidate(episodes.prompts[ids[ranked.index]], ranked.mean, ranked.sd, ranked.answers)
 
 
 def _learn(model: BaseAlgorithm, progress: "_Progress", rows_per_prompt: int) -> None:
@@ -177,15 +182,12 @@ def _step_cap(calls: int, rows_per_prompt: int) -> int:
 class _Progress(BaseCallback):
     """Reports after every batch of answers and says when training must end."""
 
-    def __init__(
-        self, episodes: Episodes, on_event: Callable[[SearchEvent], None], should_stop: Callable[[], bool]
-    ) -> None:
+    def __init__(self, episodes: Episodes, context: SearchContext) -> None:
         super().__init__()
         self.calls_allowed = episodes.evaluator.calls_left("search")
         self.stop_reason: StopReason = "converged"
         self._episodes = episodes
-        self._on_event = on_event
-        self._should_stop = should_stop
+        self._context = context
         self._reserve = int(REFINE_SHARE * self.calls_allowed)
         self._told = self._idle_steps = self._ended = 0
         self._returns: deque[float] = deque(maxlen=RETURNS_KEPT)
@@ -199,12 +201,12 @@ class _Progress(BaseCallback):
         return self.calls_allowed - self.calls_left
 
     def must_stop(self) -> bool:
-        if self._should_stop():
+        if self._context.should_stop():
             self.stop_reason = "stopped"
         return self.stop_reason == "stopped"
 
     def emit(self) -> None:
-        """Send one ``SearchProgress``, and note its figures for ``progress.csv``."""
+        """Send one ``SearchProgress``, and have its figures logged with SB3's."""
         self._told = self.calls_used
         estimates = self._episodes.estimates
         best = estimates.ranking()[0] if len(estimates) else None
@@ -222,7 +224,7 @@ class _Progress(BaseCallback):
         )
         for name in ("calls_used", "prompts_seen", "best_mean", "best_sd", "baseline_mean"):
             self.logger.record(f"search/{name}", getattr(progress, name))
-        self._on_event(progress)
+        self._context.emit(progress)
 
     def _on_step(self) -> bool:
         ended = [info["episode"]["r"] for info in self.locals["infos"] if "episode" in info]

@@ -2,29 +2,25 @@
 
 import numpy as np
 
+from promptrl.search.context import SearchContext
 from promptrl.search.planned.planner import Planner, PlanningRules
-from promptrl.search.result import Candidate
+from promptrl.search.result import SearchResult
 from promptrl.search.threads import one_blas_thread
 from promptrl.search.trials import Trials
 
 
-def search(trials: Trials, rng: np.random.Generator, rows_per_prompt: int) -> list[Candidate]:
-    """Ask what single edits make best under draws from the surrogate, until the calls are spent."""
-    return search_by_rules(trials, PlanningRules(rows_per_prompt=rows_per_prompt), rng)
-
-
 @one_blas_thread()
-def search_by_rules(trials: Trials, rules: PlanningRules, rng: np.random.Generator) -> list[Candidate]:
-    """The same with all rules open to choice.
+def search_locally(context: SearchContext, settings: PlanningRules) -> SearchResult:
+    """Ask what single edits make best under draws from the surrogate, until the calls are spent.
 
     Args:
-        trials: Asks and remembers.
-        rules: How the loop works.
-        rng: Draws everything random.
+        context: What to search.
+        settings: How the loop works.
     """
-    planner = Planner(trials, rules, None, rng)
+    trials = Trials(context)
+    planner = Planner(trials, settings, None, np.random.default_rng(context.seed))
     spend(planner)
-    return planner.conclude(None)
+    return trials.result(planner.conclude(None))
 
 
 def spend(planner: Planner) -> None:

@@ -4,20 +4,19 @@ Each round fits the surrogate, lets the agent practise on draws from it, rolls t
 (posterior sampling, Thompson 1933) and asks the prompts it ends at on a row or two each.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.vec_env import VecMonitor
 
-from promptrl.evaluation.evaluator import Evaluator
-from promptrl.prompts.space import EditSpace
 from promptrl.search.agents.build import build_agent, choose_action, load_policy, make_logger, one_torch_thread
 from promptrl.search.agents.policy import Encoder
-from promptrl.search.algorithms import Algorithm
-from promptrl.search.events import SearchEvent
+from promptrl.search.context import SearchContext
 from promptrl.search.planned.env import ImaginedVecEnv
 from promptrl.search.planned.imagined import Choose
 from promptrl.search.planned.planner import Planner, PlanningRules
@@ -25,7 +24,6 @@ from promptrl.search.result import Decision, SearchResult
 from promptrl.search.surrogate.data import Indices
 from promptrl.search.threads import one_blas_thread
 from promptrl.search.trials import Trials
-from promptrl.tasks.dataset import Example
 
 NEVER = 10**9
 IMAGINED_ENVS = 16
@@ -33,44 +31,37 @@ BUILTIN_POLICY = Path(__file__).parent / "weights" / "policy.safetensors"
 """Trained by ``pretraining.py``; fits the actor-critic algorithms with ``policy: deepsets``."""
 
 
-@one_torch_thread()
-@one_blas_thread()
-def search_planned(
-    *,
-    space: EditSpace,
-    evaluator: Evaluator,
-    train_rows: Sequence[Example],
-    algorithm: Algorithm = "maskable_ppo",
-    policy: Encoder = "deepsets",
-    params: Mapping[str, Any] | None = None,
-    rules: PlanningRules | None = None,
-    max_edits: int | None = None,
-    n_envs: int = IMAGINED_ENVS,
-    seed: int = 0,
-    weights: Path | None = None,
-    log_dir: Path | None = None,
-    tensorboard: bool = False,
-    on_event: Callable[[SearchEvent], None] = lambda event: None,
-    should_stop: Callable[[], bool] = lambda: False,
-) -> SearchResult:
-    """Search with an SB3 agent that plans in the surrogate.
+@dataclass(frozen=True, slots=True)
+class PlannedSettings:
+    """How an agent plans in the surrogate.
 
-    Args:
-        space: The edits.
-        evaluator: Answers; its "search" share is spent.
-        train_rows: Rows that prompts are asked on.
+    Attributes:
         algorithm: Which SB3 algorithm.
         policy: How the network lets edits see each other.
         params: SB3's hyperparameters by their own names, over our defaults.
         rules: How the loop works.
         max_edits: Longest episode; None = one more than there are slots.
         n_envs: Imagined episodes side by side while the agent learns.
-        seed: Of everything random here.
         weights: A trained policy (safetensors) to start from.
-        log_dir: Where ``progress.csv`` goes.
-        tensorboard: Also write TensorBoard events there.
-        on_event: Told after every batch of answers.
-        should_stop: Asked before every batch; True ends the search with what it has.
+    """
+
+    algorithm: str = "maskable_ppo"
+    policy: Encoder = "deepsets"
+    params: Mapping[str, Any] = field(default_factory=dict)
+    rules: PlanningRules = field(default_factory=PlanningRules)
+    max_edits: int | None = None
+    n_envs: int = IMAGINED_ENVS
+    weights: Path | None = None
+
+
+@one_torch_thread()
+@one_blas_thread()
+def search_planned(context: SearchContext, settings: PlannedSettings) -> SearchResult:
+    """Search with an SB3 agent that plans in the surrogate.
+
+    Args:
+        context: What to search.
+        settings: How.
 
     Returns:
         The candidates, best first, and the agent.
@@ -78,31 +69,39 @@ def search_planned(
     Raises:
         TargetError: The model can't be asked any more.
     """
-    rules = rules or PlanningRules()
-    trials = Trials(space, evaluator, train_rows, on_event=on_event, should_stop=should_stop)
-    rng = np.random.default_rng(seed).spawn(1)[0]  # SB3 starts the environment's own stream from the seed
-    planner = Planner(trials, rules, max_edits, rng)
+    trials = Trials(context)
+    rng = np.random.default_rng(context.seed).spawn(1)[0]  # SB3 starts the environment's own stream from the seed
+    planner = Planner(trials, settings.rules, settings.max_edits, rng)
     planner.begin()
     planner.report(env_steps=0)
-    env = ImaginedVecEnv(planner.imagination, planner.starts, n_envs)
-    model = build_agent(algorithm, env, policy=policy, params=params, seed=seed, is_imagined=True)
-    if weights is not None:
-        load_policy(model, weights)
-    logger = make_logger(log_dir, tensorboard)
-    model.set_logger(logger)
+    env = ImaginedVecEnv(planner.imagination, planner.starts, settings.n_envs)
+    model = _build(settings, env, context)
     choose = follow(model)
-    try:
-        while not trials.is_over:
-            _practise(model, env, rules.imagined_steps)
-            if not planner.advance(choose):
-                break
-            planner.report(model.num_timesteps)
-            _note(logger, planner, model)
-        candidates = planner.conclude(choose)
-    finally:
-        logger.close()
+    while not trials.is_over:
+        _practise(model, env, settings.rules.imagined_steps)
+        if not planner.advance(choose):
+            break
+        planner.report(model.num_timesteps)
+        _log(planner, model)
+    candidates = planner.conclude(choose)
     decisions = best_episode(model, planner)
     return SearchResult(tuple(candidates), trials.stop_reason, model.num_timesteps, trials.calls_used, model, decisions)
+
+
+def _build(settings: PlannedSettings, env: ImaginedVecEnv, context: SearchContext) -> BaseAlgorithm:
+    """The agent, with the weights it starts from; its figures become events."""
+    model = build_agent(
+        settings.algorithm,
+        VecMonitor(env),
+        policy=settings.policy,
+        params=settings.params,
+        seed=context.seed,
+        is_imagined=True,
+    )
+    if settings.weights is not None:
+        load_policy(model, settings.weights)
+    model.set_logger(make_logger(context.emit))
+    return model
 
 
 def follow(model: BaseAlgorithm) -> Choose:
@@ -129,14 +128,22 @@ def best_episode(model: BaseAlgorithm, planner: Planner) -> tuple[Decision, ...]
 
 
 def _practise(model: BaseAlgorithm, env: ImaginedVecEnv, steps: int) -> None:
-    """Let the agent learn under the present posterior, in the episodes that it was in."""
-    if steps:
-        model._last_obs = env.resume() if model.num_timesteps else None
-        model.learn(steps, reset_num_timesteps=False, log_interval=NEVER)
+    """Let the agent learn under the present posterior, in the episodes that it was in; note how it did as SB3 does."""
+    if not steps:
+        return
+    began_s, before = time.monotonic(), model.num_timesteps
+    model._last_obs = env.resume() if model.num_timesteps else None
+    model.learn(steps, reset_num_timesteps=False, log_interval=NEVER)
+    episodes = list(model.ep_info_buffer or ())
+    if episodes:
+        model.logger.record("rollout/ep_rew_mean", float(np.mean([episode["r"] for episode in episodes])))
+        model.logger.record("rollout/ep_len_mean", float(np.mean([episode["l"] for episode in episodes])))
+    model.logger.record("time/fps", int((model.num_timesteps - before) / max(time.monotonic() - began_s, 1e-9)))
+    model.logger.record("time/total_timesteps", model.num_timesteps)
 
 
-def _note(logger: Logger, planner: Planner, model: BaseAlgorithm) -> None:
-    """One line of ``progress.csv``."""
+def _log(planner: Planner, model: BaseAlgorithm) -> None:
+    """Log a round: the search, the surrogate, the agent's episodes, and what SB3 has noted of its training."""
     surrogate = planner.surrogate
     leader = planner.leaders[0]
     figures = {
@@ -149,5 +156,5 @@ def _note(logger: Logger, planner: Planner, model: BaseAlgorithm) -> None:
         "time/imagined_steps": model.num_timesteps,
     }
     for name, value in figures.items():
-        logger.record(name, value)
-    logger.dump(planner.trials.calls_used)
+        model.logger.record(name, value)
+    model.logger.dump(planner.trials.calls_used)

@@ -7,7 +7,7 @@ import torch
 from promptrl.search.agents.build import build_agent
 from promptrl.search.live.env import PromptVecEnv
 from promptrl.search.observation import COLUMN, N_FEATURES
-from tests.search.landscape import TableEvaluator, make_rows, make_space
+from tests.search.landscape import make_rows, make_space, table_evaluator
 
 ALGORITHMS = ("maskable_ppo", "ppo", "a2c", "dqn", "qrdqn")
 ENCODERS = ("deepsets", "transformer")
@@ -15,7 +15,7 @@ ENCODERS = ("deepsets", "transformer")
 
 def make_agent(name="ppo", encoder="deepsets", options=(4, 4, 3, 3), seed=0):
     """An untrained agent on a space with these slots."""
-    env = PromptVecEnv(make_space(options), TableEvaluator(), make_rows(6), n_envs=2)
+    env = PromptVecEnv(make_space(options), table_evaluator(), make_rows(6), n_envs=2)
     return build_agent(name, env, policy=encoder, seed=seed)
 
 

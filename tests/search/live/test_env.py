@@ -7,18 +7,18 @@ from stable_baselines3.common.env_checker import check_env as check_sb3_env
 
 from promptrl.errors import BudgetExhaustedError
 from promptrl.search.live.env import PromptEnv, PromptVecEnv
-from tests.search.landscape import TableEvaluator, chosen, factorial_value, make_rows, make_space
+from tests.search.landscape import chosen, factorial_value, make_rows, make_space, table_evaluator
 
 
 def make_env(**rules):
     """An environment on the factorial landscape."""
-    evaluator = rules.pop("evaluator", None) or TableEvaluator()
+    evaluator = rules.pop("evaluator", None) or table_evaluator()
     return PromptEnv(make_space(), evaluator, make_rows(12), **rules)
 
 
 def make_vec_env(n_envs=3, **rules):
     """Several of them."""
-    evaluator = rules.pop("evaluator", None) or TableEvaluator()
+    evaluator = rules.pop("evaluator", None) or table_evaluator()
     return PromptVecEnv(make_space(), evaluator, make_rows(12), n_envs=n_envs, **rules)
 
 
@@ -59,7 +59,7 @@ def test_rewards_telescope_over_missing_answers():
         is_missing = len(prompt.slots) == 1 and row.id in {"r0", "r1", "r2"}
         return None if is_missing else factorial_value(prompt, row)
 
-    env = PromptEnv(make_space(), TableEvaluator(value), make_rows(4), rows_per_prompt=4, reward_scale=1.0)
+    env = PromptEnv(make_space(), table_evaluator(value), make_rows(4), rows_per_prompt=4, reward_scale=1.0)
     env.reset()
     half_seen = env.step(3)[1]
     rest = env.step(7)[1]
@@ -70,7 +70,7 @@ def test_rewards_telescope_over_missing_answers():
 
 def test_stop_ends_the_episode_without_a_call():
     """Stop terminates, earns nothing and asks nothing."""
-    evaluator = TableEvaluator()
+    evaluator = table_evaluator()
     env = make_env(evaluator=evaluator)
     env.reset()
     _, reward, terminated, truncated, _ = env.step(env.episodes.space.stop)
@@ -88,7 +88,7 @@ def test_episode_is_truncated_after_max_edits():
 
 def test_invalid_edit_is_a_no_op_with_its_penalty():
     """An edit that the mask forbids leaves the prompt, costs no call and earns the penalty."""
-    evaluator = TableEvaluator()
+    evaluator = table_evaluator()
     env = make_env(evaluator=evaluator, no_op_penalty=0.25)
     env.reset()
     env.step(1)
@@ -101,7 +101,7 @@ def test_invalid_edit_is_a_no_op_with_its_penalty():
 
 def test_start_is_asked_together_with_the_first_edit():
     """Reset costs nothing; the first edit asks for start and result in one batch."""
-    evaluator = TableEvaluator()
+    evaluator = table_evaluator()
     env = make_env(evaluator=evaluator, rows_per_prompt=2)
     env.reset()
     assert evaluator.batches == []
@@ -111,7 +111,7 @@ def test_start_is_asked_together_with_the_first_edit():
 
 def test_vec_env_scores_one_step_of_all_in_one_batch():
     """Three environments, one row each: one batch of three starts and three results, then one of three."""
-    evaluator = TableEvaluator()
+    evaluator = table_evaluator()
     env = make_vec_env(3, evaluator=evaluator)
     env.reset()
     env.step(np.array([1, 2, 3]))
@@ -183,7 +183,7 @@ def test_masks_reach_maskable_ppo():
 
 def test_budget_ends_a_step_before_anything_moved():
     """When the calls can't pay for a step, no episode moves."""
-    env = make_env(evaluator=TableEvaluator(search=3), rows_per_prompt=2)
+    env = make_env(evaluator=table_evaluator(search=3), rows_per_prompt=2)
     env.reset()
     with pytest.raises(BudgetExhaustedError):
         env.step(1)

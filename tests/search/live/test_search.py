@@ -5,10 +5,10 @@ import pytest
 
 from promptrl.search.agents.build import build_agent
 from promptrl.search.algorithms import ALGORITHMS
-from promptrl.search.events import SearchProgress
+from promptrl.search.events import Figures, SearchEvent, SearchProgress
 from promptrl.search.live.env import PromptVecEnv
-from promptrl.search.live.search import rollout_greedily, search_live
-from tests.search.landscape import TableEvaluator, chosen, factorial_value, make_rows, make_space
+from promptrl.search.live.search import LiveSettings, rollout_greedily, search_live
+from tests.search.landscape import chosen, factorial_value, make_context, make_rows, make_space, table_evaluator
 
 BEST = {0: 3, 1: 3, 2: 2, 3: 2}
 
@@ -19,12 +19,12 @@ def noisy_value(prompt, row):
     return float(np.random.default_rng(coin).random() < factorial_value(prompt, row))
 
 
-def search(algorithm="maskable_ppo", *, calls=400, value=factorial_value, rows=30, options=(4, 4, 3, 3), **rest):
+def search(algorithm="maskable_ppo", *, calls=400, value=factorial_value, options=(4, 4, 3, 3), n_envs=8, **rest):
     """A small search and the evaluator it used."""
-    evaluator = TableEvaluator(value, search=calls)
+    evaluator = table_evaluator(value, search=calls)
     space = make_space(options)
-    result = search_live(space=space, evaluator=evaluator, train_rows=make_rows(rows), algorithm=algorithm, **rest)
-    return result, evaluator, space
+    settings = LiveSettings(algorithm=algorithm, n_envs=n_envs)
+    return search_live(make_context(evaluator, space=space, **rest), settings), evaluator, space
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -42,7 +42,7 @@ def test_training_teaches_a_policy_that_had_no_prior(algorithm):
 
     It is told action by action, each the most probable one where there are probabilities.
     """
-    space, evaluator = make_space(), TableEvaluator(search=100_000)
+    space, evaluator = make_space(), table_evaluator(search=100_000)
     env = PromptVecEnv(space, evaluator, make_rows(4), n_envs=8, seed=0)
     agent = build_agent(algorithm, env, seed=0, params={"learning_rate": 3e-3})
     scorers = {"dqn": ("q_net", "q_net"), "qrdqn": ("quantile_net", "quantile_net")}
@@ -63,12 +63,12 @@ def test_training_teaches_a_policy_that_had_no_prior(algorithm):
 
 def test_budget_is_never_exceeded_and_events_count_it():
     """Calls go up to the share and no further; the last event tells the final count."""
-    events = []
-    result, evaluator, _ = search(calls=157, value=noisy_value, on_event=events.append)
+    told = []
+    result, evaluator, _ = search(calls=157, value=noisy_value, observe=told.append)
     assert evaluator.calls_left("search") >= 0
     assert result.calls_used == 157 - evaluator.calls_left("search")
     assert result.calls_used > 140
-    assert all(isinstance(event, SearchProgress) for event in events)
+    events = [event for event in told if isinstance(event, SearchProgress)]
     used = [event.calls_used for event in events]
     assert used == sorted(used)
     assert used[-1] == result.calls_used
@@ -145,7 +145,7 @@ def test_missing_answers_do_not_stop_the_search():
 
 def test_greedy_rollout_takes_every_gain_and_stops():
     """An agent that knows every single edit's effect walks to the best prompt and stops there."""
-    env = PromptVecEnv(make_space(), TableEvaluator(), make_rows(20), n_envs=1)
+    env = PromptVecEnv(make_space(), table_evaluator(), make_rows(20), n_envs=1)
     agent = build_agent("ppo", env)
     space = env.episodes.space
     single = [space.baseline, *(space.apply(space.baseline, edit) for edit in range(space.stop))]
@@ -154,9 +154,11 @@ def test_greedy_rollout_takes_every_gain_and_stops():
     assert chosen(rollout_greedily(agent, env.episodes)[0]) == BEST
 
 
-def test_progress_csv_is_left_in_the_log_folder(tmp_path):
-    """SB3's log of the search lies where it was asked for."""
-    search(calls=200, log_dir=tmp_path)
-    header, *lines = (tmp_path / "progress.csv").read_text().splitlines()
-    assert "rollout/ep_rew_mean" in header
-    assert lines
+def test_what_sb3_logs_becomes_events() -> None:
+    """Over environment steps; the search's own figures are among them."""
+    events: list[SearchEvent] = []
+    search(calls=200, observe=events.append)
+    figures = [event for event in events if isinstance(event, Figures)]
+    assert figures
+    assert all({"rollout/ep_rew_mean", "search/best_mean"} <= event.values.keys() for event in figures[1:])
+    assert [event.step for event in figures] == [event.values["time/total_timesteps"] for event in figures]

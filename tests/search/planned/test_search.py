@@ -6,12 +6,13 @@ import torch
 
 from promptrl.search.agents.build import build_agent, load_policy
 from promptrl.search.algorithms import ALGORITHMS
+from promptrl.search.events import Figures, SearchEvent
 from promptrl.search.planned.env import ImaginedVecEnv
 from promptrl.search.planned.planner import Planner, PlanningRules, Proposal
-from promptrl.search.planned.search import BUILTIN_POLICY, follow, search_planned
+from promptrl.search.planned.search import BUILTIN_POLICY, PlannedSettings, follow, search_planned
 from promptrl.search.surrogate.features import Moves
 from promptrl.search.trials import Trials
-from tests.search.landscape import TableEvaluator, chosen, factorial_value, make_rows, make_space
+from tests.search.landscape import chosen, factorial_value, make_context, make_space, table_evaluator
 
 BEST = {0: 3, 1: 3, 2: 2, 3: 2}
 
@@ -22,18 +23,16 @@ def noisy_value(prompt, row):
     return float(np.random.default_rng(coin).random() < factorial_value(prompt, row))
 
 
-def search(algorithm="maskable_ppo", *, calls=300, rows=30, **rest):
+def search(algorithm="maskable_ppo", *, calls=300, rules=None, weights=None, **rest):
     """A planned search on 144 prompts, and its evaluator."""
-    evaluator = TableEvaluator(noisy_value, search=calls)
-    result = search_planned(
-        space=make_space(), evaluator=evaluator, train_rows=make_rows(rows), algorithm=algorithm, n_envs=16, **rest
-    )
-    return result, evaluator
+    evaluator = table_evaluator(noisy_value, search=calls)
+    settings = PlannedSettings(algorithm=algorithm, n_envs=16, rules=rules or PlanningRules(), weights=weights)
+    return search_planned(make_context(evaluator, **rest), settings), evaluator
 
 
 def planner_with_answers(calls=60):
     """A planner that believes something."""
-    trials = Trials(make_space(), TableEvaluator(noisy_value, search=calls), make_rows(30))
+    trials = Trials(make_context(table_evaluator(noisy_value, search=calls)))
     planner = Planner(trials, PlanningRules(), None, np.random.default_rng(0))
     planner.begin()
     return planner
@@ -136,8 +135,7 @@ def test_a_share_of_the_asks_is_drawn_uniformly():
     """With all asks uniform every option of a slot is as frequent; with none the best one is more so."""
     counts = {}
     for share in (0.0, 1.0):
-        evaluator = TableEvaluator(noisy_value, search=400)
-        trials = Trials(make_space(), evaluator, make_rows(30))
+        trials = Trials(make_context(table_evaluator(noisy_value, search=400)))
         planner = Planner(trials, PlanningRules(uniform_share=share), None, np.random.default_rng(0))
         planner.begin()
         while not trials.is_over and planner.advance(None):
@@ -157,7 +155,7 @@ def test_a_search_ends_when_every_pair_is_known():
 def test_stopping_from_outside_keeps_what_is_known():
     """The candidates so far are handed on."""
     asked = []
-    result, _ = search(should_stop=lambda: len(asked) > 2, on_event=asked.append)
+    result, _ = search(should_stop=lambda: len(asked) > 2, observe=asked.append)
     assert result.stop_reason == "stopped"
     assert 0 < result.calls_used < 300
     assert result.candidates
@@ -176,3 +174,16 @@ def test_a_prompt_that_knows_all_rows_makes_way_for_a_promising_one():
     planner.ask([Proposal(best, False)] * 8)
     assert len(planner.trials.untried_rows(promising)) == before - 8
     assert len(planner.trials.records) == known
+
+
+def test_the_figures_of_every_round_are_events() -> None:
+    """The search, the surrogate and what SB3's users look for, over the calls used."""
+    events: list[SearchEvent] = []
+    search(calls=100, observe=events.append)
+    figures = [event for event in events if isinstance(event, Figures)]
+    assert [event.step for event in figures] == [event.values["search/calls_used"] for event in figures]
+    assert figures[-1].step == 100
+    expected = {"surrogate/noise", "rollout/ep_rew_mean", "rollout/ep_len_mean", "time/fps", "time/total_timesteps"}
+    assert all(expected <= event.values.keys() for event in figures)
+    assert figures[-1].values["time/total_timesteps"] == len(figures) * 128
+    assert 1 <= figures[-1].values["rollout/ep_len_mean"] <= 5

@@ -78,14 +78,10 @@ def attribute(
 
 
 def _is_told(space: EditSpace) -> BoolArray:
-    """Edits worth a line: not those that only undo another one, for the baseline is as they would make it.
-
-    To swap a demonstration in does what adding it does.
-    """
+    """Edits worth a line: not those that repeat another one, or only undo it: the baseline is as they would make it."""
     sizes = {slot: sum(edit.slot == slot for edit in space.edits) for slot in {edit.slot for edit in space.edits}}
-    has_rivals = np.array([edit.kind == "option" and sizes[edit.slot] > 2 for edit in space.edits])
-    is_swap = np.array([edit.kind == "swap_demonstration" for edit in space.edits])
-    return np.asarray((has_rivals | ~space.holds(space.baseline)) & ~is_swap, dtype=np.bool_)
+    has_rivals = space.is_choice & np.array([sizes[edit.slot] > 2 for edit in space.edits])
+    return np.asarray((has_rivals | ~space.holds(space.baseline)) & ~space.is_repeat, dtype=np.bool_)
 
 
 def _named(edit: Edit) -> dict[str, Any]:

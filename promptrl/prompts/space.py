@@ -12,6 +12,7 @@ from promptrl.prompts.describe import describe_changes
 from promptrl.prompts.edits.base import BoolArray, Edit, Factor
 from promptrl.prompts.edits.demonstrations import SLOT as DEMONSTRATIONS
 from promptrl.prompts.edits.demonstrations import DemonstrationFactor
+from promptrl.prompts.edits.features import Change, number_features
 from promptrl.prompts.edits.options import OptionFactor, SlotOrderFactor
 from promptrl.prompts.edits.phrases import SYSTEM_SLOT, PhrasedPart, PhraseFactor
 from promptrl.prompts.edits.words import SLOT as WORDS
@@ -28,11 +29,18 @@ class EditSpace:
         edits: Action ``i`` applies ``edits[i]``.
         slot_order: Every slot of the system message in the order of the config, also those that a prompt leaves out.
         token_cost: About how many tokens each edit's content takes, float64, shape (n_edits,).
+        factors: The parts of the prompt that can be changed.
+        declared: Their features, and what each edit does to them.
+        is_choice: Whether an edit sets one of several features that exclude each other, shape (n_edits,).
+        is_repeat: Whether an edit sets a feature that an earlier one sets too, shape (n_edits,).
 
     Args:
         baseline: Likewise.
-        factors: The parts of the prompt that can be changed; their edits are numbered one factor after the other.
+        factors: Likewise; their edits are numbered one factor after the other.
         slot_order: Likewise.
+
+    Raises:
+        ValueError: A factor's features contradict themselves.
     """
 
     def __init__(self, baseline: Prompt, factors: Sequence[Factor], slot_order: Sequence[str]) -> None:
@@ -40,7 +48,13 @@ class EditSpace:
         self.slot_order = tuple(slot_order)
         self.edits: tuple[Edit, ...] = tuple(edit for factor in factors for edit in factor.edits)
         self.token_cost: npt.NDArray[np.float64] = np.array([edit.token_cost for edit in self.edits], dtype=np.float64)
-        self._factors = tuple(factors)
+        self.factors = tuple(factors)
+        self.declared = number_features(self.factors)
+        setters = {edit for group in self.declared.groups for edit in group.setters}
+        choices = {edit for group in self.declared.groups if group.group.is_exclusive for edit in group.setters}
+        sets = [isinstance(change, Change) and change.op != "clear" for change in self.declared.changes]
+        self.is_choice: BoolArray = np.array([edit in choices for edit in range(self.n_edits)], dtype=np.bool_)
+        self.is_repeat: BoolArray = np.array([s and e not in setters for e, s in enumerate(sets)], dtype=np.bool_)
 
     @property
     def n_edits(self) -> int:
@@ -59,7 +73,7 @@ class EditSpace:
 
     def mask(self, prompt: Prompt) -> BoolArray:
         """Which actions change this prompt, shape (n_actions,); *stop* is always allowed."""
-        return np.concatenate([*(factor.mask(prompt) for factor in self._factors), [np.True_]])
+        return np.concatenate([*(factor.mask(prompt) for factor in self.factors), [np.True_]])
 
     def masks(self, prompts: Sequence[Prompt]) -> BoolArray:
         """``mask`` of several prompts, shape (n_prompts, n_actions)."""
@@ -70,12 +84,12 @@ class EditSpace:
 
         An edit that takes something out is held by a prompt without it.
         """
-        return np.concatenate([factor.holds(prompt) for factor in self._factors])
+        return np.concatenate([factor.holds(prompt) for factor in self.factors])
 
     def edits_of(self, prompt: Prompt) -> tuple[int, ...]:
-        """The edits that the prompt holds and the baseline does not; a swapped-in demonstration counts as added."""
-        held = self.holds(prompt) & ~self.holds(self.baseline)
-        return tuple(int(at) for at in np.flatnonzero(held) if self.edits[at].kind != "swap_demonstration")
+        """The edits that the prompt holds and the baseline does not; what several edits set counts once."""
+        held = self.holds(prompt) & ~self.holds(self.baseline) & ~self.is_repeat
+        return tuple(int(at) for at in np.flatnonzero(held))
 
     def apply(self, prompt: Prompt, action: int) -> Prompt:
         """The prompt after an action; unchanged after *stop* or an edit that is not valid.
@@ -91,7 +105,7 @@ class EditSpace:
 
     def size(self) -> int | None:
         """How many prompts there are; None when order is searched too, or the text says a sentence twice."""
-        counts = [factor.count() for factor in self._factors]
+        counts = [factor.count() for factor in self.factors]
         known = [count for count in counts if count is not None]
         return prod(known) if len(known) == len(counts) else None
 
@@ -103,12 +117,12 @@ class EditSpace:
         """
         if self.size() is None:
             raise ValueError("this space has no known size, so its prompts can't be enumerated")
-        return self._variants(self.baseline, self._factors)
+        return self._variants(self.baseline, self.factors)
 
     def draw(self, rng: np.random.Generator) -> Prompt:
         """A prompt with each of its parts set at random, independently of the others."""
         prompt = self.baseline
-        for factor in self._factors:
+        for factor in self.factors:
             prompt = factor.draw(prompt, rng)
         return prompt
 

@@ -6,11 +6,11 @@ row by row: feature ``f`` of edit ``e`` stands at ``e * N_FEATURES + f``.
 """
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
-from promptrl.prompts.edits.base import EDIT_KINDS
 from promptrl.prompts.space import EditSpace
 
 LIMIT = 10.0
@@ -18,6 +18,19 @@ REWARD_SCALE = 1.0
 EFFECT_SCALE = 10.0
 TOKEN_SCALE = 50.0
 ANSWERS_SCALE = 5.0
+KIND_COLUMNS = (
+    "option",
+    "add_demonstration",
+    "drop_demonstration",
+    "swap_demonstration",
+    "drop_phrase",
+    "restore_phrase",
+    "insert_word",
+    "delete_word",
+    "move",
+)
+"""The kinds that have a column of their own; another one is a mixture of them."""
+COLUMNS_OF_OTHERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +65,21 @@ FEATURES = (
     Feature("step", "share of the episode's edits already used", 0, 1),
     Feature("budget_left", "share of the search's calls not yet spent", 0, 1),
     Feature("gain", "expected objective of the present prompt minus the baseline's, times 10"),
-    *(Feature(f"kind_{kind}", f"1 if the edit is of kind {kind}", 0, 1) for kind in EDIT_KINDS),
+    *(
+        Feature(f"kind_{kind}", f"1 if the edit is of kind {kind}, or one that takes this column", 0, 1)
+        for kind in KIND_COLUMNS
+    ),
 )
 N_FEATURES = len(FEATURES)
 COLUMN = {feature.name: i for i, feature in enumerate(FEATURES)}
+
+
+def kind_columns(kind: str) -> tuple[str, ...]:
+    """The kinds in whose columns an edit of a kind has a 1: its own, else some that its name chooses by a hash."""
+    if kind in KIND_COLUMNS:
+        return (kind,)
+    order = sorted(KIND_COLUMNS, key=lambda column: sha256(f"{kind} {column}".encode()).digest())
+    return tuple(order[:COLUMNS_OF_OTHERS])
 
 
 def edit_slots(space: EditSpace) -> tuple[str, ...]:
@@ -69,6 +93,6 @@ def edit_features(space: EditSpace) -> NDArray[np.float32]:
     slots = {slot: i for i, slot in enumerate(edit_slots(space))}
     for a, edit in enumerate(space.edits):
         rows[a, COLUMN["slot"]] = slots[edit.slot] / max(1, len(slots) - 1)
-        rows[a, COLUMN[f"kind_{edit.kind}"]] = 1
+        rows[a, [COLUMN[f"kind_{kind}"] for kind in kind_columns(edit.kind)]] = 1
     rows[space.stop, COLUMN["is_stop"]] = 1
     return rows

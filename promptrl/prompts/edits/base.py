@@ -6,35 +6,23 @@ prompts at every step.
 """
 
 from collections.abc import Iterator
-from typing import Literal, Protocol, get_args
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from promptrl.prompts.edits.features import Declared, FeatureGroup
 from promptrl.prompts.prompt import Prompt
 
 BoolArray = npt.NDArray[np.bool_]
-
-EditKind = Literal[
-    "option",
-    "add_demonstration",
-    "drop_demonstration",
-    "swap_demonstration",
-    "drop_phrase",
-    "restore_phrase",
-    "insert_word",
-    "delete_word",
-    "move",
-]
-EDIT_KINDS: tuple[EditKind, ...] = get_args(EditKind)
 
 
 class Edit(Protocol):
     """One change to a prompt."""
 
     @property
-    def kind(self) -> EditKind:
-        """What sort of change it is."""
+    def kind(self) -> str:
+        """What sort of change it is: a name in lower case with underscores."""
 
     @property
     def slot(self) -> str:
@@ -68,6 +56,14 @@ class Factor(Protocol):
     @property
     def edits(self) -> tuple[Edit, ...]:
         """In the order of their numbers."""
+
+    @property
+    def groups(self) -> tuple[FeatureGroup, ...]:
+        """The features that its edits set and clear, numbered group by group."""
+
+    @property
+    def changes(self) -> tuple[Declared, ...]:
+        """What each edit does to them. A feature is held by the prompts by which an edit that sets it is held."""
 
     def mask(self, prompt: Prompt) -> BoolArray:
         """``is_valid`` of every edit, shape (n_edits,)."""

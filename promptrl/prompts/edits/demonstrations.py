@@ -12,10 +12,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from promptrl.prompts.edits.base import BoolArray, Edit, EditKind, quoted, rough_tokens
+from promptrl.prompts.edits.base import BoolArray, Edit, quoted, rough_tokens
+from promptrl.prompts.edits.features import Change, Declared, Feature, FeatureGroup
 from promptrl.prompts.prompt import Demonstration, Prompt, insert_in_order
 
 SLOT = "demonstrations"
+ALIKE = 0.5
+"""Part of the prior variance that all demonstrations have in common: they do much the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class _CandidateEdit:
 class AddDemonstration(_CandidateEdit):
     """Show one more demonstration, at its canonical place."""
 
-    kind: ClassVar[EditKind] = "add_demonstration"
+    kind: ClassVar[str] = "add_demonstration"
 
     @property
     def label(self) -> str:
@@ -94,7 +97,7 @@ class AddDemonstration(_CandidateEdit):
 class DropDemonstration(_CandidateEdit):
     """Show one demonstration less."""
 
-    kind: ClassVar[EditKind] = "drop_demonstration"
+    kind: ClassVar[str] = "drop_demonstration"
 
     @property
     def label(self) -> str:
@@ -124,7 +127,7 @@ class DropDemonstration(_CandidateEdit):
 class SwapDemonstration(_CandidateEdit):
     """Show a demonstration in place of the last one, once there is no room to add it."""
 
-    kind: ClassVar[EditKind] = "swap_demonstration"
+    kind: ClassVar[str] = "swap_demonstration"
 
     @property
     def label(self) -> str:
@@ -149,7 +152,7 @@ class SwapDemonstration(_CandidateEdit):
 class MoveDemonstration:
     """Exchange the demonstration at a position with the one before it."""
 
-    kind: ClassVar[EditKind] = "move"
+    kind: ClassVar[str] = "move"
     slot: ClassVar[str] = SLOT
     text: ClassVar[str] = ""
     token_cost: ClassVar[float] = 0.0
@@ -193,11 +196,26 @@ class DemonstrationFactor:
         self._has_swaps = pool.maximum < len(pool.candidates)
         self._moves = tuple(MoveDemonstration(position, pool) for position in range(1, pool.maximum)) if reorder else ()
         self._reorder = reorder
+        adds = tuple(AddDemonstration(candidate, pool) for candidate in candidates)
         self.edits: tuple[Edit, ...] = (
-            *(AddDemonstration(candidate, pool) for candidate in candidates),
+            *adds,
             *(DropDemonstration(candidate, pool) for candidate in candidates),
             *(SwapDemonstration(candidate, pool) for candidate in candidates if self._has_swaps),
             *self._moves,
+        )
+        shown = tuple(Feature(edit.text, edit.token_cost) for edit in adds)
+        moved = (Feature("", 0.0),) * len(self._moves)
+        self.groups = (
+            FeatureGroup(
+                "add_demonstration", SLOT, shown, capacity=pool.maximum, alike=ALIKE, any_kind="any_demonstration"
+            ),
+            FeatureGroup("move", SLOT, moved, is_order=True),
+        )
+        self.changes: tuple[Declared, ...] = (
+            *(Change("set", at) for at in range(len(shown))),
+            *(Change("clear", at) for at in range(len(shown))),
+            *(Change("swap", at) for at in range(len(shown)) if self._has_swaps),
+            *(Change("set", at) for at in range(len(shown), len(shown) + len(moved))),
         )
 
     def mask(self, prompt: Prompt) -> BoolArray:

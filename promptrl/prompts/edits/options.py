@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from promptrl.prompts.edits.base import BoolArray, Edit, EditKind, quoted, rough_tokens
+from promptrl.prompts.edits.base import BoolArray, Edit, quoted, rough_tokens
+from promptrl.prompts.edits.features import Change, Declared, Feature, FeatureGroup
 from promptrl.prompts.prompt import Prompt
 
 
@@ -14,7 +15,7 @@ from promptrl.prompts.prompt import Prompt
 class ChooseOption:
     """Put an option into a slot; an empty text leaves the slot out."""
 
-    kind: ClassVar[EditKind] = "option"
+    kind: ClassVar[str] = "option"
     slot: str
     text: str
     order: tuple[str, ...] = field(repr=False)
@@ -48,6 +49,9 @@ class OptionFactor:
     def __init__(self, slot: str, options: Sequence[str], order: tuple[str, ...]) -> None:
         self.slot = slot
         self.edits: tuple[Edit, ...] = tuple(ChooseOption(slot, text, order) for text in options)
+        features = tuple(Feature(edit.text, edit.token_cost) for edit in self.edits)
+        self.groups = (FeatureGroup("option", slot, features, is_exclusive=True),)
+        self.changes: tuple[Declared, ...] = tuple(Change("set", at) for at in range(len(features)))
         self._position = {text: at for at, text in enumerate(options)}
 
     def mask(self, prompt: Prompt) -> BoolArray:
@@ -79,7 +83,7 @@ class OptionFactor:
 class MoveSlot:
     """Exchange a slot with the filled slot before it."""
 
-    kind: ClassVar[EditKind] = "move"
+    kind: ClassVar[str] = "move"
     text: ClassVar[str] = ""
     token_cost: ClassVar[float] = 0.0
     slot: str
@@ -115,6 +119,8 @@ class SlotOrderFactor:
 
     def __init__(self, movable: Sequence[str], order: tuple[str, ...]) -> None:
         self.edits: tuple[Edit, ...] = tuple(MoveSlot(slot, order) for slot in movable)
+        self.groups = (FeatureGroup("move", "", (Feature("", 0.0),) * len(self.edits), is_order=True),)
+        self.changes: tuple[Declared, ...] = tuple(Change("set", at) for at in range(len(self.edits)))
 
     def mask(self, prompt: Prompt) -> BoolArray:
         """The filled slots except the first."""

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from promptrl.prompts.edits.base import BoolArray, Edit, EditKind, quoted, rough_tokens
+from promptrl.prompts.edits.base import BoolArray, Edit, quoted, rough_tokens
+from promptrl.prompts.edits.features import Change, Declared, Feature, FeatureGroup
 from promptrl.prompts.prompt import Prompt, UserTemplate, insert_in_order
 from promptrl.prompts.sentences import PhraseTable
 
@@ -70,7 +71,7 @@ class _PhraseEdit:
 class DropPhrase(_PhraseEdit):
     """Take a phrase out."""
 
-    kind: ClassVar[EditKind] = "drop_phrase"
+    kind: ClassVar[str] = "drop_phrase"
 
     @property
     def label(self) -> str:
@@ -101,7 +102,7 @@ class DropPhrase(_PhraseEdit):
 class RestorePhrase(_PhraseEdit):
     """Put a dropped phrase back to its place."""
 
-    kind: ClassVar[EditKind] = "restore_phrase"
+    kind: ClassVar[str] = "restore_phrase"
 
     @property
     def label(self) -> str:
@@ -132,7 +133,7 @@ class RestorePhrase(_PhraseEdit):
 class MovePhrase(_PhraseEdit):
     """Exchange a phrase with the one before it."""
 
-    kind: ClassVar[EditKind] = "move"
+    kind: ClassVar[str] = "move"
     token_cost: ClassVar[float] = 0.0
 
     @property
@@ -169,10 +170,19 @@ class PhraseFactor:
         self._droppable = np.array([at for at in table.everything if not table.is_fixed(at)], dtype=np.intp)
         movable = table.everything if reorder and len(table.phrases) > 1 and not table.has_repeats else ()
         self._moves = tuple(MovePhrase(at, part) for at in movable)
-        self.edits: tuple[Edit, ...] = (
-            *(DropPhrase(int(at), part) for at in self._droppable),
-            *(RestorePhrase(int(at), part) for at in self._droppable),
-            *self._moves,
+        drops = tuple(DropPhrase(int(at), part) for at in self._droppable)
+        restores = tuple(RestorePhrase(int(at), part) for at in self._droppable)
+        self.edits: tuple[Edit, ...] = (*drops, *restores, *self._moves)
+        dropped = tuple(Feature(edit.text, edit.token_cost) for edit in drops)
+        moved = (Feature("", 0.0),) * len(self._moves)
+        self.groups = (
+            FeatureGroup("drop_phrase", part.slot, dropped),
+            FeatureGroup("move", part.slot, moved, is_order=True),
+        )
+        self.changes: tuple[Declared, ...] = (
+            *(Change("set", at) for at in range(len(drops))),
+            *(Change("clear", at) for at in range(len(drops))),
+            *(Change("set", at) for at in range(len(drops), len(drops) + len(moved))),
         )
 
     def mask(self, prompt: Prompt) -> BoolArray:

@@ -11,11 +11,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from promptrl.prompts.edits.base import BoolArray, Edit, EditKind, quoted, rough_tokens
+from promptrl.prompts.edits.base import BoolArray, Edit, quoted, rough_tokens
+from promptrl.prompts.edits.features import Change, Declared, Feature, FeatureGroup, NotImagined
 from promptrl.prompts.prompt import Prompt
 
 SLOT = "words"
 MAX_WORDS = 5
+ALIKE = 0.2
+"""Part of the prior variance that all words have in common."""
 
 
 def words_of(prompt: Prompt) -> tuple[str, ...]:
@@ -32,7 +35,7 @@ def with_words(prompt: Prompt, words: Sequence[str], order: tuple[str, ...]) -> 
 class InsertWord:
     """Append a word of the vocabulary."""
 
-    kind: ClassVar[EditKind] = "insert_word"
+    kind: ClassVar[str] = "insert_word"
     slot: ClassVar[str] = SLOT
     text: str
     order: tuple[str, ...] = field(repr=False)
@@ -64,7 +67,7 @@ class InsertWord:
 class DeleteWord:
     """Delete the inserted word at a position."""
 
-    kind: ClassVar[EditKind] = "delete_word"
+    kind: ClassVar[str] = "delete_word"
     slot: ClassVar[str] = SLOT
     text: ClassVar[str] = ""
     token_cost: ClassVar[float] = -1.0
@@ -97,9 +100,13 @@ class WordFactor:
         self._vocabulary = tuple(vocabulary)
         self._position = {word: at for at, word in enumerate(vocabulary)}
         self._order = order
-        self.edits: tuple[Edit, ...] = (
-            *(InsertWord(word, order) for word in vocabulary),
-            *(DeleteWord(position, order) for position in range(MAX_WORDS)),
+        inserts = tuple(InsertWord(word, order) for word in vocabulary)
+        self.edits: tuple[Edit, ...] = (*inserts, *(DeleteWord(position, order) for position in range(MAX_WORDS)))
+        features = tuple(Feature(edit.text, edit.token_cost) for edit in inserts)
+        self.groups = (FeatureGroup("insert_word", SLOT, features, capacity=MAX_WORDS, alike=ALIKE),)
+        self.changes: tuple[Declared, ...] = (
+            *(Change("set", at) for at in range(len(features))),
+            *(NotImagined("which word stands at a position depends on the order") for _ in range(MAX_WORDS)),
         )
 
     def mask(self, prompt: Prompt) -> BoolArray:

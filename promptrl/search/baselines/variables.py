@@ -1,10 +1,11 @@
 """An edit space as a list of independent choices: for uniform draws, and for optimisers of categorical variables."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from promptrl.prompts.edits.features import NumberedGroup, check_imagined
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 
@@ -25,26 +26,25 @@ class Variable:
 class Variables:
     """The choices that make a prompt out of the baseline.
 
-    A slot is one variable; so is each phrase (kept or dropped), each place for a demonstration or an inserted word,
-    and each move. How many places are filled is a variable too, so that few are as likely as many.
+    Features that exclude each other are one variable. Where only so many can be held, each place is one, and so is how
+    many places are filled, so that few are as likely as many. Any other feature is a variable of its own: held or not.
 
     Attributes:
-        all: The variables, in the order in which they are applied.
+        all: The variables, in the order in which they are applied: the order of things after what there is.
 
     Args:
         space: The edits.
+
+    Raises:
+        ConfigError: A factor can't be set by features.
     """
 
     def __init__(self, space: EditSpace) -> None:
+        check_imagined(space.factors, "a search by independent choices")
         self._space = space
         self._counts: dict[str, list[str]] = {}
-        self.all: tuple[Variable, ...] = (
-            *self._options(),
-            *self._switches("drop_phrase"),
-            *self._places("add_demonstration"),
-            *self._places("insert_word"),
-            *self._switches("move"),
-        )
+        groups = sorted(space.declared.groups, key=lambda group: group.group.is_order)
+        self.all: tuple[Variable, ...] = tuple(variable for group in groups for variable in self._of(group))
 
     def draw(self, rng: np.random.Generator) -> Prompt:
         """A random prompt, each variable uniform by itself."""
@@ -60,31 +60,19 @@ class Variables:
                 prompt = self._space.apply(prompt, action)
         return prompt
 
-    def _of_kind(self, kind: str) -> list[int]:
-        return [action for action, edit in enumerate(self._space.edits) if edit.kind == kind]
+    def _of(self, group: NumberedGroup) -> Iterator[Variable]:
+        kind = group.group.kind
+        if group.group.is_exclusive:
+            yield Variable(f"{kind} {group.group.slot}", group.setters)
+        elif group.group.capacity is not None:
+            yield from self._places(kind, group)
+        else:
+            yield from (Variable(f"{kind} {action}", (None, action)) for action in group.setters)
 
-    def _options(self) -> list[Variable]:
-        slots: dict[str, list[int]] = {}
-        for action in self._of_kind("option"):
-            slots.setdefault(self._space.edits[action].slot, []).append(action)
-        return [Variable(f"option {slot}", tuple(actions)) for slot, actions in slots.items()]
-
-    def _switches(self, kind: str) -> list[Variable]:
-        return [Variable(f"{kind} {action}", (None, action)) for action in self._of_kind(kind)]
-
-    def _places(self, kind: str) -> list[Variable]:
+    def _places(self, kind: str, group: NumberedGroup) -> list[Variable]:
         """A count, and for each place what stands there."""
-        actions = self._of_kind(kind)
-        places = [Variable(f"{kind} {place + 1}", tuple(actions)) for place in range(self._capacity(actions))]
-        if not places:
-            return []
-        count = Variable(f"{kind} count", (None,) * (len(places) + 1))
+        name = kind if f"{kind} count" not in self._counts else f"{kind} of {group.group.slot}"
+        places = [Variable(f"{name} {place + 1}", group.setters) for place in range(group.group.capacity or 0)]
+        count = Variable(f"{name} count", (None,) * (len(places) + 1))
         self._counts[count.name] = [place.name for place in places]
         return [count, *places]
-
-    def _capacity(self, actions: Sequence[int]) -> int:
-        """How many of these edits fit into one prompt, one after the other."""
-        prompt, count = self._space.baseline, 0
-        while valid := [action for action in actions if self._space.mask(prompt)[action]]:
-            prompt, count = self._space.apply(prompt, valid[0]), count + 1
-        return count

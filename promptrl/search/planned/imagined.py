@@ -185,8 +185,7 @@ class Imagination:
         is_stop = actions == self.moves.space.stop
         takes = np.flatnonzero(view.valid[everyone, actions] & ~is_stop)
         taken = actions[takes]
-        on, off = self.moves.sets[taken], view.cleared[takes, taken]
-        self.moves.apply(episodes.states, takes, on, off, view.any_change[takes, taken])
+        self.moves.apply(episodes.states, takes, taken, view.cleared[takes, taken], view.any_change[takes, taken])
         episodes.steps += ~is_stop
         return view.change[everyone, actions], is_stop, ~is_stop & (episodes.steps >= self.max_edits)
 
@@ -245,8 +244,7 @@ class Imagination:
         weights = draws.pairs[numbers][:, pairs.number]
         marginal = draws.effects[numbers] + pairs.total(weights * states.held[:, pairs.other])
         change = marginal[:, self.moves.sets] - np.take_along_axis(marginal, cleared, axis=1)
-        if self.moves.any_demonstration < self.moves.n_features:
-            change += any_change * marginal[:, [self.moves.any_demonstration]]
+        change += any_change * marginal[:, self.moves.any_of]
         terms = self._parity_terms(draws, states.held, numbers)
         change += self.posterior.parities.changes(terms, states.option)[:, self.moves.sets]
         return np.asarray(change)
@@ -302,9 +300,8 @@ class Imagination:
             return np.zeros_like(view.valid), np.zeros(view.valid.shape, dtype=np.int64)
         with np.errstate(over="ignore"):
             codes = self._hash(held)[:, None] + keys[self.moves.sets][None, :] - keys[view.cleared]
-            if self.moves.any_demonstration < self.moves.n_features:
-                key = keys[self.moves.any_demonstration]
-                codes = codes + np.where(view.any_change > 0, key, 0) - np.where(view.any_change < 0, key, 0)
+            key = keys[self.moves.any_of]
+            codes = codes + np.where(view.any_change > 0, key, 0) - np.where(view.any_change < 0, key, 0)
         at = np.minimum(np.searchsorted(posterior.asked, codes), len(posterior.asked) - 1)
         seen = posterior.asked[at] == codes
         return seen, np.where(seen, posterior.answers[at], 0)

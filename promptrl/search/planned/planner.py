@@ -99,9 +99,7 @@ class Planner:
         of_surrogate, of_imagination = rng.spawn(2)
         moves = self.moves
         self.surrogate = Surrogate(
-            moves.texts,
-            moves.kinds,
-            moves.slot_of,
+            moves.table,
             len(trials.rows),
             rng=of_surrogate,
             with_pairs=rules.with_pairs,

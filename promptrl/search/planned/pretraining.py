@@ -83,7 +83,7 @@ def make_landscape(family: Family, rng: np.random.Generator) -> tuple[Moves, Sur
     sizes = rng.integers(family.options[0], family.options[1] + 1, rng.integers(family.slots[0], family.slots[1] + 1))
     space = _space(sizes)
     moves = Moves(space)
-    surrogate = Surrogate(moves.texts, moves.kinds, moves.slot_of, ROWS, rng=rng.spawn(1)[0])
+    surrogate = Surrogate(moves.table, ROWS, rng=rng.spawn(1)[0])
     n = moves.n_features
     single = rng.normal(-family.harm, 0.7, n)
     pair = rng.normal(0, 0.7 * rng.uniform(*family.interaction), (n, n)) * (rng.random((n, n)) < 0.2)
@@ -188,7 +188,7 @@ def _space(sizes: Indices) -> EditSpace:
 def _conjunction(moves: Moves, way: int, rng: np.random.Generator) -> Indices:
     """Features of different slots."""
     slots = rng.choice(moves.n_slots, min(way, moves.n_slots), replace=False)
-    return np.array([rng.choice(np.flatnonzero(moves.slot_of == slot)[1:]) for slot in slots], dtype=np.intp)
+    return np.array([rng.choice(np.flatnonzero(moves.table.slot_of == slot)[1:]) for slot in slots], dtype=np.intp)
 
 
 def main() -> None:

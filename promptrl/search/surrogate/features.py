@@ -1,26 +1,42 @@
 """An edit space as arrays: which features a prompt has and which of them each edit sets or clears.
 
-A *feature* is one thing a prompt can hold: an option of a slot, a demonstration, a dropped phrase, an inserted word, an
-order that was changed. Imagined episodes move in features alone, many at once; the edits they took are applied to real
-prompts afterwards. Deleting words and undoing moves depend on order and are not imagined; nor is it that a real prompt
-can't tell which of two equal sentences it lacks, or that a sentence that was dropped can't be moved.
+Imagined episodes move in the features that factors declare (``prompts/edits/features.py``), many at once; the edits
+they took are applied to real prompts afterwards. Edits that are declared as not imagined are not; nor is it that a real
+prompt can't tell which of two equal sentences it lacks, or that a sentence that was dropped can't be moved.
 """
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from promptrl.prompts.edits.demonstrations import AddDemonstration
-from promptrl.prompts.edits.words import MAX_WORDS
+from promptrl.prompts.edits.features import Change, NumberedGroup, check_imagined
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
-from promptrl.search.surrogate.data import Bools, Indices
+from promptrl.search.surrogate.data import Bools, Floats, Indices
 
-_SETTERS = ("option", "add_demonstration", "drop_phrase", "insert_word", "move")
-_CLEARS = {"drop_demonstration": "add_demonstration", "restore_phrase": "drop_phrase"}
+
+@dataclass(frozen=True, slots=True)
+class FeatureTable:
+    """What a surrogate is told of the features of a prompt.
+
+    Attributes:
+        texts: What each brings in; empty for none.
+        kinds: Features of different kinds are independent.
+        slot_of: Number of the slot of features that exclude each other there, -1 for others, shape (n,).
+        alike: Part of the prior variance that all features of a kind have in common, shape (n,).
+        crowd: Number of the group of features that have no effect as a pair, -1 for others, shape (n,).
+    """
+
+    texts: tuple[str, ...]
+    kinds: tuple[str, ...]
+    slot_of: Indices
+    alike: Floats
+    crowd: Indices
+
+    def __len__(self) -> int:
+        return len(self.texts)
 
 
 @dataclass(slots=True)
@@ -36,68 +52,70 @@ class States:
     option: Indices
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A group of which it matters how many features are held.
+
+    Attributes:
+        members: Which features are in it, shape (n_features + 1,).
+        capacity: How many a prompt can hold.
+        any_feature: The feature that says whether any is held; ``n_features`` where there is none.
+        setting: Edits that set a feature while there is room.
+        clearing: Edits that clear one.
+        swapping: Edits that set one in place of the last one held, once there is no room.
+    """
+
+    members: Bools
+    capacity: int
+    any_feature: int
+    setting: Indices
+    clearing: Indices
+    swapping: Indices
+
+    def count(self, states: States) -> Indices:
+        """How many each state holds, shape (n,)."""
+        return np.asarray(states.held[:, self.members].sum(axis=1))
+
+
 class Moves:
     """What edits do to features.
 
     Attributes:
         space: The edits.
-        n_features: Features of a prompt, the derived "any demonstration" included.
-        texts: What each feature brings in, for similarity; empty for the derived one and for moves.
-        kinds: Kind of the edit that sets each feature.
-        slot_of: Slot number of each option feature, -1 for others, shape (n_features,).
+        table: The features of a prompt: those that edits set, then those that say whether any of a group is held.
         tokens: About how many tokens each feature adds, shape (n_features + 1,).
-        any_demonstration: Index of the derived feature; ``n_features`` where there are no demonstrations.
+        sets: The feature that each action sets, ``nothing`` where none, shape (n_actions,).
+        any_of: The feature that says whether any of the group that an action works on is held, ``nothing`` where there
+            is none, shape (n_actions,).
 
     Args:
         space: Likewise.
+
+    Raises:
+        ConfigError: A factor can't be set by features.
     """
 
     def __init__(self, space: EditSpace) -> None:
+        check_imagined(space.factors, "the search by a surrogate")
         self.space = space
-        setters = [a for a, edit in enumerate(space.edits) if edit.kind in _SETTERS]
-        self._setters = np.array(setters, dtype=np.intp)
-        features_of: dict[tuple[str, str, str], list[int]] = {}
-        for f, a in enumerate(setters):
-            edit = space.edits[a]
-            features_of.setdefault((edit.kind, edit.slot, edit.text), []).append(f)
-        feature_of_edit = {a: f for f, a in enumerate(setters)}
-        has_demonstrations = any(edit.kind == "add_demonstration" for edit in space.edits)
-        self.n_features = nothing = len(setters) + has_demonstrations
-        self.any_demonstration = len(setters) if has_demonstrations else nothing
-        edits = [space.edits[a] for a in setters]
-        self.texts = tuple(e.text if e.kind != "move" else "" for e in edits) + ("",) * has_demonstrations
-        self.kinds: tuple[str, ...] = tuple(e.kind for e in edits) + ("any_demonstration",) * has_demonstrations
-        slots = {slot: i for i, slot in enumerate(dict.fromkeys(e.slot for e in edits if e.kind == "option"))}
-        self.n_slots = len(slots)
-        self.slot_of = np.array(
-            [slots[e.slot] if e.kind == "option" else -1 for e in edits] + [-1] * has_demonstrations, dtype=np.intp
-        )
-        self.tokens = np.array([e.token_cost for e in edits] + [0.0] * (has_demonstrations + 1))
-        self._is_demonstration = np.array([k == "add_demonstration" for k in self.kinds] + [False])
-        self._is_word = np.array([k == "insert_word" for k in self.kinds] + [False])
-        self._most_demonstrations = max(
-            (e.pool.maximum for e in space.edits if isinstance(e, AddDemonstration)), default=0
-        )
-        sets, clears = np.full(space.n_actions, nothing), np.full(space.n_actions, nothing)
-        cleared: Counter[tuple[str, str, str]] = Counter()
-        for a, edit in enumerate(space.edits):
-            if edit.kind in _SETTERS:
-                sets[a] = feature_of_edit[a]
-            elif edit.kind == "swap_demonstration":
-                sets[a] = features_of["add_demonstration", edit.slot, edit.text][0]
-            elif edit.kind in _CLEARS:
-                key = (_CLEARS[edit.kind], edit.slot, edit.text)
-                clears[a] = features_of[key][cleared[key]]  # a sentence may stand in a text twice
-                cleared[key] += 1
-        self.sets: Indices = sets.astype(np.intp)
-        self._clears: Indices = clears.astype(np.intp)
-        kinds = [edit.kind for edit in space.edits]
-        self._option_edits = _where(kinds, "option")
-        self._add_edits = _where(kinds, "add_demonstration")
-        self._swap_edits = _where(kinds, "swap_demonstration")
-        self._word_edits = _where(kinds, "insert_word")
-        self._one_way = np.concatenate([_where(kinds, "drop_phrase"), _where(kinds, "move")])
-        self._clearing = np.concatenate([_where(kinds, "drop_demonstration"), _where(kinds, "restore_phrase")])
+        groups = space.declared.groups
+        self._setters = np.array([edit for group in groups for edit in group.setters], dtype=np.intp)
+        self.table = _table(groups)
+        tokens = [feature.tokens for group in groups for feature in group.group.features]
+        self.tokens = np.pad(np.array(tokens, dtype=np.float64), (0, len(self.table) + 1 - len(tokens)))
+        self.n_slots = int(self.table.slot_of.max(initial=-1)) + 1
+        self.sets, self._clears = (self._features_by(ops) for ops in (("set", "swap"), ("clear",)))
+        self._setting, self._swapping, self._clearing = (self._edits_by(op) for op in ("set", "swap", "clear"))
+        self._choosing = self._setting[np.append(self.table.slot_of, -1)[self.sets[self._setting]] >= 0]
+        self._counted = tuple(self._count_groups())
+        self.any_of = np.full(space.n_actions, self.nothing, dtype=np.intp)
+        for counted in self._counted:
+            self.any_of[np.concatenate([counted.setting, counted.clearing])] = counted.any_feature
+
+    @property
+    def n_features(self) -> int:
+        """Features of a prompt."""
+        return len(self.table)
 
     @property
     def nothing(self) -> int:
@@ -106,69 +124,77 @@ class Moves:
 
     def features(self, prompt: Prompt) -> Bools:
         """Which features a prompt holds, shape (n_features,)."""
-        held = self.space.holds(prompt)[self._setters]
-        if self.any_demonstration == self.n_features:
-            return held
-        return np.append(held, bool(prompt.demonstrations))
+        held = np.append(self.space.holds(prompt)[self._setters], np.zeros(self.n_features - len(self._setters), bool))
+        for counted in self._counted:
+            if counted.any_feature < self.nothing:
+                held[counted.any_feature] = held[counted.members[:-1]].any()
+        return np.asarray(held)
 
     def states(self, features: Bools) -> States:
         """States of prompts, given their features, shape (n, n_features)."""
         n = len(features)
         held = np.concatenate([features, np.zeros((n, 1), dtype=np.bool_)], axis=1)
         option = np.full((n, self.n_slots), self.nothing, dtype=np.intp)
-        for f in np.flatnonzero(self.slot_of >= 0):
-            option[features[:, f], self.slot_of[f]] = f
+        for f in np.flatnonzero(self.table.slot_of >= 0):
+            option[features[:, f], self.table.slot_of[f]] = f
         return States(held, option)
 
     def valid(self, states: States) -> Bools:
         """Which actions change each state, shape (n, n_actions); *stop* always may be taken."""
         held = states.held
         valid = np.zeros((len(held), self.space.n_actions), dtype=np.bool_)
-        for edits in (self._option_edits, self._one_way):
-            valid[:, edits] = ~held[:, self.sets[edits]]
+        valid[:, self._setting] = ~held[:, self.sets[self._setting]]
         valid[:, self._clearing] = held[:, self._clears[self._clearing]]
-        if len(self._add_edits):
-            shown = held[:, self._is_demonstration].sum(axis=1)[:, None]
-            is_full = shown >= self._most_demonstrations
-            valid[:, self._add_edits] = ~held[:, self.sets[self._add_edits]] & ~is_full
-            valid[:, self._swap_edits] = ~held[:, self.sets[self._swap_edits]] & is_full
-        if len(self._word_edits):
-            has_room = held[:, self._is_word].sum(axis=1)[:, None] < MAX_WORDS
-            valid[:, self._word_edits] = ~held[:, self.sets[self._word_edits]] & has_room
+        for counted in self._counted:
+            is_full = (counted.count(states) >= counted.capacity)[:, None]
+            valid[:, counted.setting] &= ~is_full
+            valid[:, counted.swapping] = ~held[:, self.sets[counted.swapping]] & is_full
         valid[:, self.space.stop] = True
         return valid
 
     def cleared(self, states: States) -> Indices:
         """The feature that each action takes out of each state, ``nothing`` where none, shape (n, n_actions)."""
         cleared = np.broadcast_to(self._clears, (len(states.held), len(self._clears))).copy()
-        if len(self._option_edits):
-            cleared[:, self._option_edits] = states.option[:, self.slot_of[self.sets[self._option_edits]]]
-        if len(self._swap_edits):
-            shown = states.held & self._is_demonstration
-            last = shown.shape[1] - 1 - shown[:, ::-1].argmax(axis=1)
-            cleared[:, self._swap_edits] = np.where(shown.any(axis=1), last, self.nothing)[:, None]
+        if len(self._choosing):
+            cleared[:, self._choosing] = states.option[:, self.table.slot_of[self.sets[self._choosing]]]
+        for counted in self._counted:
+            if len(counted.swapping):
+                shown = states.held & counted.members
+                last = shown.shape[1] - 1 - shown[:, ::-1].argmax(axis=1)
+                cleared[:, counted.swapping] = np.where(shown.any(axis=1), last, self.nothing)[:, None]
         return cleared
 
     def any_change(self, states: States) -> NDArray[np.int8]:
-        """Whether each action makes the first demonstration appear (1) or the last disappear (-1), (n, n_actions)."""
+        """Whether each action makes the first of a group appear (1) or the last disappear (-1), (n, n_actions)."""
         change = np.zeros((len(states.held), self.space.n_actions), dtype=np.int8)
-        if self.any_demonstration < self.n_features:
-            shown = states.held[:, self._is_demonstration].sum(axis=1)
-            change[np.ix_(shown == 0, self._add_edits)] = 1
-            drops = self._clearing[self._is_demonstration[self._clears[self._clearing]]]
-            change[np.ix_(shown == 1, drops)] = -1
+        for counted in self._counted:
+            if counted.any_feature < self.nothing:
+                count = counted.count(states)
+                change[np.ix_(count == 0, counted.setting)] = 1
+                change[np.ix_(count == 1, counted.clearing)] = -1
         return change
 
-    def apply(self, states: States, rows: Indices, on: Indices, off: Indices, any_change: NDArray[np.int8]) -> None:
-        """Set ``on`` and clear ``off`` in the given rows, in place."""
+    def apply(
+        self, states: States, rows: Indices, actions: Indices, off: Indices, any_change: NDArray[np.int8]
+    ) -> None:
+        """Take an action in each of the given rows, in place.
+
+        Args:
+            states: The prompts.
+            rows: Which of them change.
+            actions: What is done to each.
+            off: The feature that it clears there, as in ``cleared``.
+            any_change: What it does to whether any of its group is held, as in ``any_change``.
+        """
+        on = self.sets[actions]
         states.held[rows, off] = False
         states.held[rows, on] = True
         states.held[:, -1] = False
-        is_option = np.append(self.slot_of >= 0, False)[on]
-        states.option[rows[is_option], self.slot_of[on[is_option]]] = on[is_option]
-        if self.any_demonstration < self.n_features:
-            changed = any_change != 0
-            states.held[rows[changed], self.any_demonstration] = any_change[changed] > 0
+        slots = np.append(self.table.slot_of, -1)[on]
+        is_option = slots >= 0
+        states.option[rows[is_option], slots[is_option]] = on[is_option]
+        changed = any_change != 0
+        states.held[rows[changed], self.any_of[actions[changed]]] = any_change[changed] > 0
 
     def replay(self, start: Prompt, actions: Sequence[int]) -> Prompt:
         """The real prompt that the edits lead to; one that turns out invalid is passed over."""
@@ -177,6 +203,46 @@ class Moves:
             prompt = self.space.apply(prompt, action)
         return prompt
 
+    def _features_by(self, ops: Sequence[str]) -> Indices:
+        """The feature that edits with one of these operations change, ``nothing`` for others, shape (n_actions,)."""
+        changes = (*self.space.declared.changes, None)
+        found = [c.feature if isinstance(c, Change) and c.op in ops else self.nothing for c in changes]
+        return np.array(found, dtype=np.intp)
 
-def _where(kinds: Sequence[str], kind: str) -> Indices:
-    return np.flatnonzero([k == kind for k in kinds])
+    def _edits_by(self, op: str) -> Indices:
+        changes = self.space.declared.changes
+        return np.flatnonzero([isinstance(change, Change) and change.op == op for change in changes])
+
+    def _count_groups(self) -> Iterator[_Counted]:
+        derived = len(self._setters)
+        for group in self.space.declared.groups:
+            has_any = bool(group.group.any_kind)
+            if has_any or group.group.capacity is not None:
+                members = np.zeros(self.n_features + 1, dtype=np.bool_)
+                members[list(group.numbers)] = True
+                setting, swapping = (edits[members[self.sets[edits]]] for edits in (self._setting, self._swapping))
+                clearing = self._clearing[members[self._clears[self._clearing]]]
+                capacity = len(group.setters) if group.group.capacity is None else group.group.capacity
+                any_feature = derived if has_any else self.nothing
+                yield _Counted(members, capacity, any_feature, setting, clearing, swapping)
+                derived += has_any
+
+
+def _table(groups: Sequence[NumberedGroup]) -> FeatureTable:
+    """The features of all groups; after them, for each group that asks for it, whether any of it is held."""
+    slots = {number: slot for slot, number in enumerate(n for n, g in enumerate(groups) if g.group.is_exclusive)}
+    sizes = [len(group.setters) for group in groups]
+    derived = [number for number, group in enumerate(groups) if group.group.any_kind]
+    group_of = np.concatenate([np.repeat(np.arange(len(groups)), sizes), np.array(derived, dtype=np.intp)])
+    is_crowd = [bool(group.group.alike or group.group.any_kind) for group in groups]
+    n_derived = len(derived)
+    return FeatureTable(
+        texts=(*(feature.text for group in groups for feature in group.group.features), *[""] * n_derived),
+        kinds=(
+            *(group.group.kind for group in groups for _ in group.setters),
+            *(groups[number].group.any_kind for number in derived),
+        ),
+        slot_of=np.array([slots.get(int(number), -1) for number in group_of], dtype=np.intp),
+        alike=np.append(np.repeat([float(group.group.alike) for group in groups], sizes), np.zeros(n_derived)),
+        crowd=np.array([number if is_crowd[number] else -1 for number in group_of], dtype=np.intp),
+    )

@@ -19,6 +19,7 @@ from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.special import expit
 
 from promptrl.search.surrogate.data import Answers, Bools, Evidence, Floats, Indices
+from promptrl.search.surrogate.features import FeatureTable
 from promptrl.search.surrogate.pairs import choose_pairs
 from promptrl.search.surrogate.prior import Prior
 from promptrl.search.surrogate.triples import PARITIES, RandomParityFeatures
@@ -89,9 +90,7 @@ class Surrogate:
     """Learns what prompts are worth from answers.
 
     Args:
-        texts: What each feature brings in.
-        kinds: Kind of each feature.
-        slot_of: Slot number of option features, -1 for others: features of one slot exclude each other.
+        table: The features of a prompt.
         n_rows: Rows that prompts can be asked on.
         rng: Draws parities and, in large spaces, pairs.
         with_pairs: Whether pairs of features have effects of their own.
@@ -102,9 +101,7 @@ class Surrogate:
 
     def __init__(
         self,
-        texts: Sequence[str],
-        kinds: Sequence[str],
-        slot_of: Indices,
+        table: FeatureTable,
         n_rows: int,
         *,
         rng: np.random.Generator,
@@ -113,10 +110,10 @@ class Surrogate:
         with_rows: bool = True,
         link: Link = "logit",
     ) -> None:
-        self.n_features = len(texts)
+        self.n_features = len(table)
         self.n_rows = n_rows
         self._rng = rng
-        self.parities = RandomParityFeatures(slot_of, rng, PARITIES if with_triples else 0)
+        self.parities = RandomParityFeatures(table.slot_of, rng, PARITIES if with_triples else 0)
         typical = TYPICAL[link]
         self.variances = replace(
             typical,
@@ -126,11 +123,10 @@ class Surrogate:
         )
         self.noise = 1.0 if link == "logit" else PRIOR_NOISE
         self._typical = self.variances
-        self._kinds = tuple(kinds)
-        self._slot_of = slot_of
+        self._table = table
         self._with_pairs = with_pairs
         self._link = link
-        self._prior = Prior(texts, kinds, slot_of, len(self.parities))
+        self._prior = Prior(table, len(self.parities))
         self._answers = Answers(self.n_features)
         self._tune_at = FIRST_TUNING
         self.pairs: Indices = np.zeros((0, 2), dtype=np.intp)
@@ -255,7 +251,7 @@ class Surrogate:
         lasting, pairs = np.split(self._mean, [self._prior.n_lasting])
         known = {(int(i), int(j)): float(w) for (i, j), w in zip(self.pairs, pairs, strict=True)}
         strength = np.abs(lasting[1 : 1 + self.n_features])
-        self.pairs = choose_pairs(strength, self._kinds, self._slot_of, self._rng)
+        self.pairs = choose_pairs(strength, self._table.slot_of, self._table.crowd, self._rng)
         kept = [known.get((int(i), int(j)), 0.0) for i, j in self.pairs]
         self._mean = np.concatenate([lasting, kept])
 

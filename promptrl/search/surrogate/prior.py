@@ -3,11 +3,12 @@
 Weights stand in the order of the surrogate's columns: intercept, single effects, parities, active pairs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
-from promptrl.search.surrogate.data import Floats, Indices
+from promptrl.search.surrogate.data import Floats
+from promptrl.search.surrogate.features import FeatureTable
 from promptrl.search.surrogate.similarity import prior_correlation
 from promptrl.search.surrogate.variances import Variances
 
@@ -18,17 +19,16 @@ class Prior:
     """Of the weights, for any variances.
 
     Args:
-        texts: What each feature brings in.
-        kinds: Kind of each feature.
-        slot_of: Slot number of option features, -1 for others.
+        table: The features.
         n_parities: Columns that stand for triples.
     """
 
-    def __init__(self, texts: Sequence[str], kinds: Sequence[str], slot_of: Indices, n_parities: int) -> None:
-        self._correlation = prior_correlation(texts, kinds)
+    def __init__(self, table: FeatureTable, n_parities: int) -> None:
+        self._correlation = prior_correlation(table)
         self._precision = np.linalg.inv(self._correlation)
+        slot_of = table.slot_of
         self._groups = max(1, len(set(slot_of[slot_of >= 0])) + int(np.sum(slot_of < 0) ** 0.5))
-        self._ends = np.cumsum([1, len(texts), n_parities])
+        self._ends = np.cumsum([1, len(table), n_parities])
 
     @property
     def n_lasting(self) -> int:

@@ -1,26 +1,24 @@
 """How alike two features are by their wording, so that an option nobody asked about starts near its like."""
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.typing import NDArray
 
-SHARED = {"add_demonstration": 0.5, "insert_word": 0.2}
-"""Part of the prior variance that all features of a kind have in common: demonstrations do much the same."""
+from promptrl.search.surrogate.data import Floats
+from promptrl.search.surrogate.features import FeatureTable
+
 BY_WORDING = 0.3
 """Part of the prior variance that wording explains."""
 GRAM = 3
 
 
-def prior_correlation(texts: Sequence[str], kinds: Sequence[str]) -> NDArray[np.float64]:
+def prior_correlation(table: FeatureTable) -> Floats:
     """Prior correlation of the features' effects, positive definite, shape (n, n).
 
     Texts are compared as bags of character trigrams (cosine), within one kind of feature.
 
     Args:
-        texts: What each feature brings in; empty for none.
-        kinds: Features of different kinds are independent.
+        table: The features.
     """
+    texts, kinds = table.texts, table.kinds
     grams = [_grams(text) for text in texts]
     index = {gram: i for i, gram in enumerate(dict.fromkeys(g for found in grams for g in found))}
     counts = np.zeros((len(texts), max(1, len(index))))
@@ -30,8 +28,7 @@ def prior_correlation(texts: Sequence[str], kinds: Sequence[str]) -> NDArray[np.
     norm = np.linalg.norm(counts, axis=1, keepdims=True)
     unit = counts / np.where(norm > 0, norm, 1.0)
     same_kind = np.array([[a == b for b in kinds] for a in kinds])
-    shared = np.array([SHARED.get(kind, 0.0) for kind in kinds])
-    correlation = same_kind * (BY_WORDING * unit @ unit.T + np.sqrt(np.outer(shared, shared)))
+    correlation = same_kind * (BY_WORDING * unit @ unit.T + np.sqrt(np.outer(table.alike, table.alike)))
     np.fill_diagonal(correlation, 1.0)
     return np.asarray(correlation, dtype=np.float64)
 

@@ -36,7 +36,7 @@ def imagine(space, answers=60, draws=16, seed=0):
     """An imagination that believes something."""
     rng = np.random.default_rng(seed)
     moves = Moves(space)
-    model = Surrogate(moves.texts, moves.kinds, moves.slot_of, 10, rng=np.random.default_rng(0))
+    model = Surrogate(moves.table, 10, rng=np.random.default_rng(0))
     imagination = Imagination(moves, np.random.default_rng(0))
     for i in range(answers):
         prompt = space.draw(rng)
@@ -115,7 +115,7 @@ def test_lookahead_sees_past_a_pair():
     """Two options that only help together: the second step's gain shows in the first's row."""
     space = make_space(demonstrations=(), tokens=None)
     moves = Moves(space)
-    model = Surrogate(moves.texts, moves.kinds, moves.slot_of, 10, rng=np.random.default_rng(0))
+    model = Surrogate(moves.table, 10, rng=np.random.default_rng(0))
     imagination = Imagination(moves, np.random.default_rng(0))
     rng = np.random.default_rng(2)
     for i in range(600):
@@ -150,9 +150,7 @@ def test_episodes_go_on_under_new_beliefs():
     env.reset()
     env.step_async(env.action_masks().argmax(axis=1))
     before = env.step_wait()[0].reshape(4, space.n_actions, N_FEATURES)
-    model = Surrogate(
-        imagination.moves.texts, imagination.moves.kinds, imagination.moves.slot_of, 10, rng=np.random.default_rng(1)
-    )
+    model = Surrogate(imagination.moves.table, 10, rng=np.random.default_rng(1))
     imagination.update_posterior(model, 2, np.random.default_rng(1), 0.5)
     after = env.resume().reshape(4, space.n_actions, N_FEATURES)
     for name in ("is_held", "step"):

@@ -7,17 +7,24 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from promptrl.search.surrogate.features import FeatureTable
 from promptrl.search.surrogate.model import Surrogate, _in_columns
 
 SLOT_OF = np.repeat(np.arange(4), 3)
-TEXTS = tuple(f"option {i}" for i in range(12))
-KINDS = ("option",) * 12
 ROWS = 40
+
+
+def table(texts, slot_of):
+    """Options of slots."""
+    n = len(texts)
+    return FeatureTable(texts, ("option",) * n, np.asarray(slot_of), np.zeros(n), np.full(n, -1))
 
 
 def surrogate(**options):
     """One of four slots with three options each."""
-    return Surrogate(TEXTS, KINDS, SLOT_OF, ROWS, rng=np.random.default_rng(0), **options)
+    return Surrogate(
+        table(tuple(f"option {i}" for i in range(12)), SLOT_OF), ROWS, rng=np.random.default_rng(0), **options
+    )
 
 
 def everything():
@@ -144,7 +151,7 @@ def test_own_answers_pull_a_prompt():
 def test_an_unasked_option_starts_near_its_like():
     """An option worded as a good one is expected to be better than one worded otherwise."""
     texts = ("Think step by step.", "Think step by step!", "Be polite to users.", "Say nothing.")
-    model = Surrogate(texts, ("option",) * 4, np.array([0, 1, 1, 0]), 20, rng=np.random.default_rng(0))
+    model = Surrogate(table(texts, [0, 1, 1, 0]), 20, rng=np.random.default_rng(0))
     good, bad = np.array([True, False, False, False]), np.array([False, False, False, True])
     for row in range(20):
         model.add("good", good, row, 1.0)

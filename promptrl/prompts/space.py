@@ -1,6 +1,7 @@
 """The numbered list of edits that an agent chooses from, and how it is built from what the user wrote."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -10,7 +11,6 @@ from promptrl.errors import ConfigError, Problem
 from promptrl.prompts.bank import load_bank, with_bank
 from promptrl.prompts.describe import describe_changes
 from promptrl.prompts.edits.base import BoolArray, Edit, Factor
-from promptrl.prompts.edits.demonstrations import SLOT as DEMONSTRATIONS
 from promptrl.prompts.edits.demonstrations import DemonstrationFactor
 from promptrl.prompts.edits.features import Change, number_features
 from promptrl.prompts.edits.options import OptionFactor, SlotOrderFactor
@@ -19,6 +19,7 @@ from promptrl.prompts.edits.words import SLOT as WORDS
 from promptrl.prompts.edits.words import WordFactor
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 from promptrl.prompts.sentences import split_phrases
+from promptrl.prompts.space_problems import slot_problems, source_problems, word_problems
 
 
 class EditSpace:
@@ -55,6 +56,14 @@ class EditSpace:
         sets = [isinstance(change, Change) and change.op != "clear" for change in self.declared.changes]
         self.is_choice: BoolArray = np.array([edit in choices for edit in range(self.n_edits)], dtype=np.bool_)
         self.is_repeat: BoolArray = np.array([s and e not in setters for e, s in enumerate(sets)], dtype=np.bool_)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the same prompt is changed by the same edits under the same numbers."""
+        if not isinstance(other, EditSpace):
+            return NotImplemented
+        return (self.baseline, self.edits, self.slot_order) == (other.baseline, other.edits, other.slot_order)
+
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def n_edits(self) -> int:
@@ -130,12 +139,81 @@ class EditSpace:
         """One line for people for each difference, in rendering order."""
         return describe_changes(from_prompt, to_prompt)
 
+    def extended(
+        self,
+        *,
+        options: Mapping[str, Sequence[str]] | None = None,
+        factors: Sequence[Factor] = (),
+        slots: Sequence[str] = (),
+    ) -> "Extension":
+        """A larger space of the same baseline, in which every edit means what it means here.
+
+        Args:
+            options: Further options by slot. A slot that can't be changed yet can also be left as it is in the
+                baseline; one that is new comes last, but for added words, and is left out in the baseline.
+            factors: Further parts that can be changed.
+            slots: Slots of the system message that these bring along, in rendering order.
+
+        Raises:
+            ConfigError: An option is no option, is there already, or its slot is edited in another way.
+            ValueError: A factor's features contradict themselves or others.
+        """
+        wanted = {slot: tuple(texts) for slot, texts in (options or {}).items() if texts}
+        present = {factor.slot: factor.options for factor in self.factors if isinstance(factor, OptionFactor)}
+        choices = {slot: (*present.get(slot, (self.baseline.slot(slot),)), *texts) for slot, texts in wanted.items()}
+        problems = [*slot_problems(choices, has_candidates=False, has_tokens=False), *self._taken(choices)]
+        if problems:
+            raise ConfigError(problems)
+        order = self._order_with([*choices, *slots])
+        old = [
+            OptionFactor(factor.slot, choices[factor.slot], order)
+            if isinstance(factor, OptionFactor) and factor.slot in choices
+            else factor.in_order(order)
+            for factor in self.factors
+        ]
+        new = [OptionFactor(slot, texts, order) for slot, texts in choices.items() if slot not in present]
+        space = EditSpace(self.baseline, [*old, *new, *(factor.in_order(order) for factor in factors)], order)
+        starts = np.cumsum([0, *(len(factor.edits) for factor in old)])
+        places = [start + np.arange(len(f.edits)) for start, f in zip(starts, self.factors, strict=False)]
+        return Extension(space, np.concatenate([*places, [space.stop]]).astype(np.intp))
+
+    def _taken(self, slots: Iterable[str]) -> Iterator[Problem]:
+        """Slots whose content other edits than the choice of an option change."""
+        taken = {
+            edit.slot
+            for factor in self.factors
+            if not isinstance(factor, OptionFactor) and not (factor.groups and all(g.is_order for g in factor.groups))
+            for edit in factor.edits
+        }
+        for slot in slots:
+            if slot in taken:
+                yield Problem(f"prompt.slots.{slot}", "other edits change its content already", "use another slot")
+
+    def _order_with(self, slots: Iterable[str]) -> tuple[str, ...]:
+        """The order of slots with further ones last, but before added words."""
+        new = [slot for slot in dict.fromkeys(slots) if slot not in self.slot_order]
+        end = self.slot_order.index(WORDS) if WORDS in self.slot_order else len(self.slot_order)
+        return (*self.slot_order[:end], *new, *self.slot_order[end:])
+
     def _variants(self, prompt: Prompt, factors: Sequence[Factor]) -> Iterator[Prompt]:
         if not factors:
             yield prompt
             return
         for variant in factors[0].variants(prompt):
             yield from self._variants(variant, factors[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """A space that grew out of a smaller one.
+
+    Attributes:
+        space: It.
+        actions: The number there of each action of the smaller one, *stop* included, shape (its n_actions,).
+    """
+
+    space: EditSpace
+    actions: npt.NDArray[np.intp]
 
 
 def build_edit_space(
@@ -172,9 +250,9 @@ def build_edit_space(
     """
     asked = UserTemplate(user) if isinstance(user, str) else user
     problems = [
-        *_source_problems(slots, text, asked),
-        *_slot_problems(slots or {}, has_candidates=bool(demonstrations), has_tokens=bool(tokens)),
-        *_token_problems(tokens or ()),
+        *source_problems(slots, text, asked),
+        *slot_problems(slots or {}, has_candidates=bool(demonstrations), has_tokens=bool(tokens)),
+        *word_problems(tokens or ()),
     ]
     if problems:
         raise ConfigError(problems)
@@ -227,45 +305,3 @@ def make_slot_space(slots: Mapping[str, Sequence[str]], user: str) -> EditSpace:
         reorder=False,
         tokens=None,
     )
-
-
-def _source_problems(
-    slots: Mapping[str, Sequence[str]] | None, text: str | None, user: UserTemplate | None
-) -> Iterator[Problem]:
-    if text is not None and slots:
-        yield Problem("prompt.text", "given together with prompt.slots", "keep one of the two")
-    if text is not None and not text.strip():
-        yield Problem("prompt.text", "is empty, expected the prompt of today")
-    names = UserTemplate(text).placeholders if text is not None else ()
-    if names and user is not None:
-        message = f"given although prompt.text holds {{{names[0]}}} and so is the whole user message"
-        yield Problem("prompt.user", message, "remove prompt.user, or the placeholder from prompt.text")
-    elif not names and user is None:
-        message = "missing: something must place the input into the user message"
-        yield Problem("prompt.user", message, 'for example user: "{input}"')
-    elif user is not None and not user.placeholders:
-        message = f"got {user.text!r}, expected at least one placeholder such as {{input}}"
-        yield Problem("prompt.user", message, "else every example would be asked the same question")
-
-
-def _slot_problems(slots: Mapping[str, Sequence[str]], *, has_candidates: bool, has_tokens: bool) -> Iterator[Problem]:
-    for name, options in slots.items():
-        key = f"prompt.slots.{name}"
-        if (name == DEMONSTRATIONS and has_candidates) or (name == WORDS and has_tokens):
-            used_by = "prompt.demonstrations" if name == DEMONSTRATIONS else "edits.tokens"
-            yield Problem(key, f"this name is taken by {used_by}", "rename the slot")
-        if not options:
-            yield Problem(key, "has no option, expected at least one")
-        for at, option in enumerate(options):
-            if option in options[:at]:
-                yield Problem(f"{key}.{at}", f"repeats option {list(options).index(option)} of this slot")
-            elif option and not option.strip():
-                yield Problem(f"{key}.{at}", f"got {option!r}, only whitespace", 'write "" to leave the slot out')
-
-
-def _token_problems(tokens: Sequence[str]) -> Iterator[Problem]:
-    for at, word in enumerate(tokens):
-        if len(word.split()) != 1 or word != word.strip():
-            yield Problem(f"edits.tokens.{at}", f"got {word!r}, expected one word without whitespace")
-        elif word in tokens[:at]:
-            yield Problem(f"edits.tokens.{at}", f"{word!r} is listed twice")

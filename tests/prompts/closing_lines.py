@@ -22,6 +22,7 @@ class CloseWith:
     kind: ClassVar[str] = "closing_line"
     slot: ClassVar[str] = "closing"
     text: str
+    order: tuple[str, ...]
 
     @property
     def label(self) -> str:
@@ -43,7 +44,7 @@ class CloseWith:
 
     def apply(self, prompt: Prompt) -> Prompt:
         """The prompt with this last line."""
-        return prompt.with_slot(self.slot, self.text, ("role", "task", self.slot))
+        return prompt.with_slot(self.slot, self.text, self.order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +108,16 @@ class OneOf:
 class ClosingLines(OneOf):
     """One of several last lines, or none."""
 
-    def __init__(self, lines: Sequence[str]) -> None:
-        self.edits = tuple(CloseWith(line) for line in ("", *lines))
+    def __init__(self, lines: Sequence[str], order: tuple[str, ...] = ()) -> None:
+        self._lines = tuple(lines)
+        self.edits = tuple(CloseWith(line, order) for line in ("", *lines))
         features = tuple(Feature(edit.text, edit.token_cost) for edit in self.edits)
         self.groups = (FeatureGroup("closing_line", "closing", features, is_exclusive=True),)
         self.changes: tuple[Declared, ...] = tuple(Change("set", at) for at in range(len(features)))
+
+    def in_order(self, order: tuple[str, ...]) -> "ClosingLines":
+        """The same lines at their place in this order."""
+        return ClosingLines(self._lines, order)
 
 
 class Loudness(OneOf):
@@ -121,6 +127,10 @@ class Loudness(OneOf):
         self.edits = (SayLoudly(False), SayLoudly(True))
         self.groups = (FeatureGroup("shout", "user", (Feature("", 0.0),)),)
         self.changes: tuple[Declared, ...] = (Change("clear", 0), Change("set", 0))
+
+    def in_order(self, order: tuple[str, ...]) -> "Loudness":
+        """Itself: it stands apart from slots."""
+        return self
 
 
 class Undeclared(Loudness):
@@ -139,4 +149,4 @@ def loud_space(*factors: Any) -> EditSpace:
     """A slot of three roles and one of two tasks, and other factors: unless told otherwise the two kinds from here."""
     roles = make_space(slots={"role": ["", "Clerk.", "Judge."], "task": ["Sort.", "Label."]}, user=CALM)
     more = factors or (ClosingLines(LINES), Loudness())
-    return EditSpace(roles.baseline, [*roles.factors, *more], (*roles.slot_order, "closing"))
+    return roles.extended(factors=more, slots=("closing",)).space

@@ -1,7 +1,6 @@
 """The numbered edits of a prompt: what holds for every space, every prompt in it and every edit."""
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,27 +11,7 @@ from hypothesis import strategies as st
 from promptrl.llm.base import Message
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
-from tests.prompts.ticket_space import SYSTEM_TEXT, USER_TEXT, WORDS, candidates, make_space, wander
-
-SOURCES: tuple[Mapping[str, Any], ...] = (
-    {},
-    {"slots": None, "text": SYSTEM_TEXT},
-    {"slots": None, "text": USER_TEXT, "user": None},
-    {"slots": None, "text": "Be brief. Think. Be brief."},
-)
-
-
-@st.composite
-def spaces(draw: st.DrawFn, *, reorder: bool | None = None) -> EditSpace:
-    """Spaces of all sources with and without bank, demonstrations, words and order."""
-    return make_space(
-        **draw(st.sampled_from(SOURCES)),
-        demonstrations=candidates(draw(st.integers(0, 4))),
-        max_demonstrations=draw(st.integers(1, 3)),
-        bank=draw(st.booleans()),
-        reorder=draw(st.booleans()) if reorder is None else reorder,
-        tokens=draw(st.sampled_from([None, WORDS])),
-    )
+from tests.prompts.ticket_space import SYSTEM_TEXT, USER_TEXT, candidates, make_space, spaces, wander
 
 
 @st.composite

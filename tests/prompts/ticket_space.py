@@ -1,8 +1,10 @@
 """Spaces of edits for a prompt that sorts tickets."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from hypothesis import strategies as st
 
 from promptrl.prompts.prompt import Demonstration, Prompt
 from promptrl.prompts.space import EditSpace, build_edit_space
@@ -52,3 +54,26 @@ def wander(space: EditSpace, rng: np.random.Generator, n_edits: int) -> Prompt:
             break
         prompt = space.edits[int(rng.choice(valid))].apply(prompt)
     return prompt
+
+
+SOURCES: tuple[Mapping[str, Any], ...] = (
+    {},
+    {"slots": None, "text": SYSTEM_TEXT},
+    {"slots": None, "text": USER_TEXT, "user": None},
+    {"slots": None, "text": "Be brief. Think. Be brief."},
+)
+
+
+@st.composite
+def spaces(draw: st.DrawFn, *, reorder: bool | None = None) -> EditSpace:
+    """Spaces of all sources with and without bank, demonstrations, words, order and options that came later."""
+    space = make_space(
+        **draw(st.sampled_from(SOURCES)),
+        demonstrations=candidates(draw(st.integers(0, 4))),
+        max_demonstrations=draw(st.integers(1, 3)),
+        bank=draw(st.booleans()),
+        reorder=draw(st.booleans()) if reorder is None else reorder,
+        tokens=draw(st.sampled_from([None, WORDS])),
+    )
+    later = draw(st.sampled_from([{}, {"tone": ["Be kind.", "Be strict."]}]))
+    return space.extended(options=later).space

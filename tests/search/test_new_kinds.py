@@ -10,7 +10,7 @@ from promptrl.errors import ConfigError
 from promptrl.evaluation.outcome import Outcome
 from promptrl.experiment.edit_effects import attribute
 from promptrl.llm.base import Completion
-from promptrl.prompts.edits.features import Change, NotImagined
+from promptrl.prompts.edits.features import Change, NotImagined, number_features
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.folder import Run
 from promptrl.runs.outcome_file import OutcomeFile
@@ -130,9 +130,7 @@ def test_a_declaration_that_contradicts_itself_is_an_error(changes: tuple[Change
 def test_a_choice_is_not_cleared_but_replaced() -> None:
     """Among features that exclude each other, leaving them out is one of them."""
     factor = ClosingLines(["Thanks."])
-    factor.changes = (Change("set", 0), Change("set", 1))
-    loud_space(factor)
     factor.edits = (*factor.edits, factor.edits[0])
     factor.changes = (*factor.changes, Change("clear", 1))
     with pytest.raises(ValueError, match="another one of its group replaces"):
-        loud_space(factor)
+        number_features([factor])

@@ -83,6 +83,9 @@ class Factor(Protocol):
     def draw(self, prompt: Prompt, rng: np.random.Generator) -> Prompt:
         """The prompt with this part set at random, whatever it was."""
 
+    def in_order(self, order: tuple[str, ...]) -> "Factor":
+        """The same edits where the slots of the system message stand in this order, more slots among them."""
+
 
 def quoted(text: str, width: int = 60) -> str:
     """A text in quotes on one line, shortened to about ``width`` characters."""

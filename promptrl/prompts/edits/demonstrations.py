@@ -251,6 +251,10 @@ class DemonstrationFactor:
         chosen = sorted(rng.choice(len(self._pool.candidates), size, replace=False))
         return replace(prompt, demonstrations=tuple(self._pool.candidates[at] for at in chosen))
 
+    def in_order(self, order: tuple[str, ...]) -> "DemonstrationFactor":
+        """Itself: demonstrations stand apart from slots."""
+        return self
+
     def _shown(self, prompt: Prompt) -> BoolArray:
         shown = np.zeros(len(self._pool.candidates), dtype=np.bool_)
         for demonstration in prompt.demonstrations:

@@ -147,6 +147,7 @@ def number_features(factors: Sequence["Factor"]) -> DeclaredFeatures:
             groups.append(NumberedGroup(group, first + offset, found))
             offset += size
         first += offset
+    _check_slots(groups)
     return DeclaredFeatures(tuple(groups), tuple(changes))
 
 
@@ -176,6 +177,12 @@ def name_factor(factor: "Factor") -> str:
     """The kinds and slots of a factor's edits, for messages: ``insert_word, delete_word of words``."""
     kinds = dict.fromkeys(edit.kind for edit in factor.edits)
     return f"{', '.join(kinds)} of {', '.join(dict.fromkeys(edit.slot for edit in factor.edits))}"
+
+
+def _check_slots(groups: Sequence[NumberedGroup]) -> None:
+    slots = [group.group.slot for group in groups if group.group.is_exclusive]
+    for slot in {slot for slot in slots if slots.count(slot) > 1}:
+        raise ValueError(f"two factors set the slot {slot!r}")
 
 
 def _setters(factor: "Factor", first_edit: int) -> dict[int, int]:

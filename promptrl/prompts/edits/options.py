@@ -48,6 +48,7 @@ class OptionFactor:
 
     def __init__(self, slot: str, options: Sequence[str], order: tuple[str, ...]) -> None:
         self.slot = slot
+        self.options = tuple(options)
         self.edits: tuple[Edit, ...] = tuple(ChooseOption(slot, text, order) for text in options)
         features = tuple(Feature(edit.text, edit.token_cost) for edit in self.edits)
         self.groups = (FeatureGroup("option", slot, features, is_exclusive=True),)
@@ -77,6 +78,10 @@ class OptionFactor:
     def draw(self, prompt: Prompt, rng: np.random.Generator) -> Prompt:
         """Every option is as likely."""
         return self.edits[int(rng.integers(len(self.edits)))].apply(prompt)
+
+    def in_order(self, order: tuple[str, ...]) -> "OptionFactor":
+        """The same options where slots stand in this order."""
+        return OptionFactor(self.slot, self.options, order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,7 @@ class SlotOrderFactor:
     """The order of the filled slots."""
 
     def __init__(self, movable: Sequence[str], order: tuple[str, ...]) -> None:
+        self._movable = tuple(movable)
         self.edits: tuple[Edit, ...] = tuple(MoveSlot(slot, order) for slot in movable)
         self.groups = (FeatureGroup("move", "", (Feature("", 0.0),) * len(self.edits), is_order=True),)
         self.changes: tuple[Declared, ...] = tuple(Change("set", at) for at in range(len(self.edits)))
@@ -144,3 +150,7 @@ class SlotOrderFactor:
         if not possible or rng.random() < 0.5:
             return prompt
         return possible[int(rng.integers(len(possible)))].apply(prompt)
+
+    def in_order(self, order: tuple[str, ...]) -> "SlotOrderFactor":
+        """The same moves where slots stand in this order; further slots are not moved."""
+        return SlotOrderFactor(self._movable, order)

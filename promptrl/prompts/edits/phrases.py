@@ -167,6 +167,7 @@ class PhraseFactor:
     def __init__(self, part: PhrasedPart, *, reorder: bool) -> None:
         table = part.table
         self._part = part
+        self._reorder = reorder
         self._droppable = np.array([at for at in table.everything if not table.is_fixed(at)], dtype=np.intp)
         movable = table.everything if reorder and len(table.phrases) > 1 and not table.has_repeats else ()
         self._moves = tuple(MovePhrase(at, part) for at in movable)
@@ -220,6 +221,10 @@ class PhraseFactor:
             return prompt
         dropped = self._droppable[rng.random(len(self._droppable)) < 0.5]
         return self._part.with_selection(prompt, tuple(at for at in self._part.table.everything if at not in dropped))
+
+    def in_order(self, order: tuple[str, ...]) -> "PhraseFactor":
+        """The same phrases where slots stand in this order."""
+        return PhraseFactor(PhrasedPart(self._part.table, order), reorder=self._reorder)
 
     def _kept(self, selection: tuple[int, ...]) -> BoolArray:
         kept = np.zeros(len(self._part.table.phrases), dtype=np.bool_)

@@ -136,3 +136,7 @@ class WordFactor:
         length = int(rng.integers(MAX_WORDS + 1))
         words = [self._vocabulary[int(at)] for at in rng.integers(len(self._vocabulary), size=length)]
         return with_words(prompt, words, self._order)
+
+    def in_order(self, order: tuple[str, ...]) -> "WordFactor":
+        """The same words where slots stand in this order."""
+        return WordFactor(self._vocabulary, order)

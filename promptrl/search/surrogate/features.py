@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from promptrl.prompts.edits.features import Change, NumberedGroup, check_imagined
 from promptrl.prompts.prompt import Prompt
-from promptrl.prompts.space import EditSpace
+from promptrl.prompts.space import EditSpace, Extension
 from promptrl.search.surrogate.data import Bools, Floats, Indices
 
 
@@ -195,6 +195,13 @@ class Moves:
         states.option[rows[is_option], slots[is_option]] = on[is_option]
         changed = any_change != 0
         states.held[rows[changed], self.any_of[actions[changed]]] = any_change[changed] > 0
+
+    def extended(self, extension: Extension) -> tuple["Moves", Indices]:
+        """Those of a larger space, and the number there of each present feature, shape (n_features,)."""
+        moves = Moves(extension.space)
+        first = [counted.setting[0] for counted in self._counted if counted.any_feature < self.nothing]
+        direct, derived = moves.sets[extension.actions[self._setters]], moves.any_of[extension.actions[first]]
+        return moves, np.concatenate([direct, derived])
 
     def replay(self, start: Prompt, actions: Sequence[int]) -> Prompt:
         """The real prompt that the edits lead to; one that turns out invalid is passed over."""

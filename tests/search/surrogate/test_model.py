@@ -8,7 +8,7 @@ import pytest
 from scipy.special import expit
 
 from promptrl.search.surrogate.features import FeatureTable
-from promptrl.search.surrogate.model import Surrogate, _in_columns
+from promptrl.search.surrogate.model import Surrogate
 
 SLOT_OF = np.repeat(np.arange(4), 3)
 ROWS = 40
@@ -209,10 +209,9 @@ def test_objectives_outside_0_and_1_are_believed_as_they_are(link):
 def test_evidence_is_the_same_among_prompts_and_among_columns(link, options):
     """However it is computed, variances differ in it by as much."""
     model = taught(surrogate(link=link, **options), landscape(np.random.default_rng(7)), 80, np.random.default_rng(8))
-    evidence = model._answers.evidence()
-    design = model._design(evidence.features)
-    assert len(design) < model.n_columns
-    among_prompts = model._log_evidence(evidence, design)
+    regression, weights = model._regression(), model._fit.weights
+    assert len(regression.design) < model.n_columns
+    among_prompts = regression.log_evidence(weights)
     some = [
         model.variances,
         replace(model.variances, effects=1.1),
@@ -221,8 +220,8 @@ def test_evidence_is_the_same_among_prompts_and_among_columns(link, options):
     ]
 
     def among_columns(variances):
-        working = model._working(evidence, *model._observe(evidence, design), variances.misfit)
-        return model._solve(_in_columns(working, design), variances).log_evidence
+        working = regression._working(*regression._observe(weights), variances.misfit)
+        return regression._solve(regression._in_columns(working), variances).log_evidence
 
     first, second = ([evidence_of(v) for v in some] for evidence_of in (among_prompts, among_columns))
     assert np.allclose(np.subtract(first, first[0]), np.subtract(second, second[0]), atol=1e-6)

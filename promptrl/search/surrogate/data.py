@@ -45,6 +45,25 @@ class Evidence:
         return np.asarray(np.bincount(self.row, values, n_rows), dtype=np.float64)
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerList:
+    """Answers in the order in which they came.
+
+    Attributes:
+        prompt_ids: Of the prompts, in order of their first answers.
+        features: What each prompt holds, shape (n_prompts, n_features).
+        prompt: Number of the prompt of each answer, shape (n,).
+        row: Its row, shape (n,).
+        objective: Its objective, shape (n,).
+    """
+
+    prompt_ids: tuple[str, ...]
+    features: Bools
+    prompt: Indices
+    row: Indices
+    objective: Floats
+
+
 class Answers:
     """Takes in answers one by one.
 
@@ -72,19 +91,37 @@ class Answers:
         self._row.append(row)
         self._objective.append(objective)
 
+    def extend(self, others: AnswerList, start: int = 0, end: int | None = None) -> None:
+        """Take in those of a list, or some of them."""
+        for at in range(len(others.objective))[start:end]:
+            number = int(others.prompt[at])
+            features, row = others.features[number], int(others.row[at])
+            self.add(others.prompt_ids[number], features, row, float(others.objective[at]))
+
+    def listed(self) -> AnswerList:
+        """All of them."""
+        return AnswerList(
+            prompt_ids=tuple(self._numbers),
+            features=np.array(self._features, dtype=np.bool_).reshape(-1, self._n_features),
+            prompt=np.array(self._prompt, dtype=np.intp),
+            row=np.array(self._row, dtype=np.intp),
+            objective=np.array(self._objective, dtype=np.float64),
+        )
+
     def numbers(self, prompt_ids: Sequence[str]) -> Indices:
         """The number of each prompt in order of its first answer, -1 without any, shape (k,)."""
         return np.array([self._numbers.get(prompt_id, -1) for prompt_id in prompt_ids], dtype=np.intp)
 
     def evidence(self) -> Evidence:
         """All of them as arrays."""
-        objective = np.array(self._objective, dtype=np.float64)
+        listed = self.listed()
+        objective = listed.objective
         most = np.quantile(objective, [OUTLIERS, 1 - OUTLIERS]) if len(objective) else np.array([0.0, 1.0])
         low, high = min(0.0, float(most[0])), max(1.0, float(most[1]))
         return Evidence(
-            features=np.array(self._features, dtype=np.bool_).reshape(-1, self._n_features),
-            prompt=np.array(self._prompt, dtype=np.intp),
-            row=np.array(self._row, dtype=np.intp),
+            features=listed.features,
+            prompt=listed.prompt,
+            row=listed.row,
             objective=objective,
             low=low,
             high=high,

@@ -15,12 +15,14 @@ from scipy.linalg import solve_triangular
 from scipy.special import expit
 
 from promptrl.search.surrogate.data import Answers, Bools, Floats, Indices
+from promptrl.search.surrogate.extension import extend_state
 from promptrl.search.surrogate.features import FeatureTable
 from promptrl.search.surrogate.pairs import choose_pairs
 from promptrl.search.surrogate.prior import Prior
 from promptrl.search.surrogate.regression import Regression, Weights
+from promptrl.search.surrogate.state import SurrogateRules, SurrogateState, generator
 from promptrl.search.surrogate.triples import PARITIES, RandomParityFeatures
-from promptrl.search.surrogate.variances import TYPICAL, Link, most_probable
+from promptrl.search.surrogate.variances import TYPICAL, Link, Variances, most_probable
 
 FIRST_TUNING = 24
 TUNE_AGAIN = 1.7
@@ -51,7 +53,7 @@ class Surrogate:
     Args:
         table: The features of a prompt.
         n_rows: Rows that prompts can be asked on.
-        rng: Draws parities and, in large spaces, pairs.
+        rng: Draws parities and, in large spaces, pairs; of numpy's default kind.
         with_pairs: Whether pairs of features have effects of their own.
         with_triples: Whether three options together have, where there are three slots.
         with_rows: Whether rows differ in difficulty.
@@ -72,24 +74,64 @@ class Surrogate:
         self.n_features = len(table)
         self.n_rows = n_rows
         self._rng = rng
-        self.parities = RandomParityFeatures(table.slot_of, rng, PARITIES if with_triples else 0)
-        typical = TYPICAL[link]
-        self.variances = replace(
-            typical,
-            pairs=typical.pairs if with_pairs else 0.0,
-            triples=typical.triples if len(self.parities) else 0.0,
-            rows=typical.rows if with_rows else 0.0,
-        )
-        self._typical = self.variances
         self._table = table
-        self._with_pairs = with_pairs
-        self._link = link
-        self._prior = Prior(table, len(self.parities))
+        self._rules = SurrogateRules(with_pairs, with_triples, with_rows, link)
+        self.parities = RandomParityFeatures.draw(table.slot_of, rng, PARITIES if with_triples else 0)
+        self.variances = self._typical
+        self._prior = Prior(table, self.parities.shares)
         self._answers = Answers(self.n_features)
         self._tune_at = FIRST_TUNING
         self.pairs: Indices = np.zeros((0, 2), dtype=np.intp)
         weights = self._choose_pairs(Weights.zero(self._prior.n_lasting, n_rows))
         self._fit = self._regression().converge(weights, self.variances)
+
+    @classmethod
+    def from_state(cls, state: SurrogateState) -> "Surrogate":
+        """The surrogate that gave the state, to the last bit of what it says and will learn."""
+        rules = state.rules
+        restored = cls(
+            state.table,
+            state.n_rows,
+            rng=np.random.default_rng(0),
+            with_pairs=rules.with_pairs,
+            with_triples=rules.with_triples,
+            with_rows=rules.with_rows,
+            link=rules.link,
+        )
+        restored._take(state)
+        return restored
+
+    def state(self) -> SurrogateState:
+        """All that it has learned."""
+        return SurrogateState(
+            table=self._table,
+            n_rows=self.n_rows,
+            rules=self._rules,
+            variances=self.variances,
+            noise=self.noise,
+            wording_share=self._prior.wording_share,
+            answers=self._answers.listed(),
+            n_fitted=self._fit.n_answers,
+            tune_at=self._tune_at,
+            parities=self.parities,
+            pairs=self.pairs,
+            weights=self._fit.weights,
+            linearized_at=self._fit.linearized_at,
+            rng=self._rng.bit_generator.state,
+        )
+
+    def extended(self, table: FeatureTable, places: Indices, held: Bools) -> "Surrogate":
+        """The same of prompts that can hold more: everything learned stays, new features start at their prior.
+
+        Args:
+            table: All features, the present ones among them.
+            places: Number there of each present feature, shape (n_features,).
+            held: Which of the new features every prompt asked so far holds, shape (len(table),).
+        """
+        extended = Surrogate.from_state(extend_state(self.state(), table, places, held))
+        if len(table) > self.n_features:
+            extended._fit = extended._regression().converge(extended._fit.weights, extended.variances)
+        return extended
 
     @property
     def noise(self) -> float:
@@ -130,6 +172,28 @@ class Surrogate:
             self.variances = most_probable(self.variances, self._typical, log_evidence)
             self._fit = regression.converge(self._fit.weights, self.variances)
 
+    @property
+    def _typical(self) -> Variances:
+        """Medians of the prior on variances."""
+        rules, typical = self._rules, TYPICAL[self._rules.link]
+        return replace(
+            typical,
+            pairs=typical.pairs if rules.with_pairs else 0.0,
+            triples=typical.triples if len(self.parities) else 0.0,
+            rows=typical.rows if rules.with_rows else 0.0,
+        )
+
+    def _take(self, state: SurrogateState) -> None:
+        """Know what a state of the same features and rules knows."""
+        self._rng = generator(state.rng)
+        self.parities, self.pairs, self.variances = state.parities, state.pairs, state.variances
+        self._prior = Prior(state.table, state.parities.shares, state.wording_share)
+        self._tune_at = state.tune_at
+        self._answers.extend(state.answers, end=state.n_fitted)
+        fit = self._regression().step(state.linearized_at, state.variances)
+        self._fit = replace(fit, weights=state.weights, noise=state.noise)
+        self._answers.extend(state.answers, start=state.n_fitted)
+
     def mean(self, features: Bools, prompt_ids: Sequence[str] | None = None) -> Floats:
         """The expected objective alone, as in ``moments``."""
         return self.moments(features, prompt_ids)[0]
@@ -147,7 +211,7 @@ class Surrogate:
         """
         value, pull, misfit = self._latent(features, prompt_ids)
         spread = np.sqrt(self.noise * (self._explained(features) * (1 - pull) ** 2 + misfit))
-        if self._link == "identity":
+        if self._rules.link == "identity":
             return value, np.asarray(spread)
         flatter = np.sqrt(1 + np.pi / 8 * self.variances.rows)
         scores = expit((value[:, None] + spread[:, None] * NODES) / flatter)
@@ -205,16 +269,16 @@ class Surrogate:
 
     def _choose_pairs(self, weights: Weights) -> Weights:
         """Choose the active pairs by the present effects; what is known of pairs that stay is kept."""
-        if not self._with_pairs:
+        if not self._rules.with_pairs:
             return weights
         lasting, pairs = np.split(weights.columns, [self._prior.n_lasting])
         known = {(int(i), int(j)): float(w) for (i, j), w in zip(self.pairs, pairs, strict=True)}
         strength = np.abs(lasting[1 : 1 + self.n_features])
-        self.pairs = choose_pairs(strength, self._table.slot_of, self._table.crowd, self._rng)
+        self.pairs = choose_pairs(strength, self._table, self._rng)
         kept = [known.get((int(i), int(j)), 0.0) for i, j in self.pairs]
         return replace(weights, columns=np.concatenate([lasting, kept]))
 
     def _regression(self) -> Regression:
         """Every answer taken in, and what it is explained by."""
         evidence = self._answers.evidence()
-        return Regression(evidence, self._design(evidence.features), self._prior, self._link, self.n_rows)
+        return Regression(evidence, self._design(evidence.features), self._prior, self._rules.link, self.n_rows)

@@ -9,7 +9,7 @@ import numpy as np
 
 from promptrl.search.surrogate.data import Floats
 from promptrl.search.surrogate.features import FeatureTable
-from promptrl.search.surrogate.similarity import prior_correlation
+from promptrl.search.surrogate.similarity import WORDING_SHARE, prior_correlation
 from promptrl.search.surrogate.variances import Variances
 
 INTERCEPT_VARIANCE = 9.0
@@ -20,15 +20,18 @@ class Prior:
 
     Args:
         table: The features.
-        n_parities: Columns that stand for triples.
+        parity_shares: What part of the variance of triples each parity stands for, shape (n_parities,).
+        wording_share: Part of the variance of effects that wording explains.
     """
 
-    def __init__(self, table: FeatureTable, n_parities: int) -> None:
-        self._correlation = prior_correlation(table)
+    def __init__(self, table: FeatureTable, parity_shares: Floats, wording_share: float = WORDING_SHARE) -> None:
+        self.wording_share = wording_share
+        self._correlation = prior_correlation(table, wording_share)
         self._precision = np.linalg.inv(self._correlation)
         slot_of = table.slot_of
         self._groups = max(1, len(set(slot_of[slot_of >= 0])) + int(np.sum(slot_of < 0) ** 0.5))
-        self._ends = np.cumsum([1, len(table), n_parities])
+        self._parity_weights = parity_shares * len(parity_shares)
+        self._ends = np.cumsum([1, len(table), len(parity_shares)])
 
     @property
     def n_lasting(self) -> int:
@@ -46,10 +49,13 @@ class Prior:
         precision[0, 0] += 1 / INTERCEPT_VARIANCE
         precision[first:last, first:last] += self._precision / effect
         log = -(last - first) * np.log(effect)
-        for start, end, variance in ((last, lasting, parity), (lasting, len(precision), pair)):
+        for start, end, variance, weights in (
+            (last, lasting, parity, self._parity_weights),
+            (lasting, len(precision), pair, 1.0),
+        ):
             if end > start:
                 at = np.arange(start, end)
-                precision[at, at] += 1 / variance
+                precision[at, at] += 1 / (variance * weights)
                 log -= len(at) * np.log(variance)
         return float(log)
 
@@ -57,7 +63,8 @@ class Prior:
         """Covariance of the values of prompts, shape (k, k), given their columns, shape (k, n_columns)."""
         intercept, effects, parities, pairs = self.split(design)
         by_intercept = INTERCEPT_VARIANCE * intercept @ intercept.T
-        alike = [effects @ self._correlation @ effects.T, parities @ parities.T, pairs @ pairs.T]
+        triples = (parities * self._parity_weights) @ parities.T
+        alike = [effects @ self._correlation @ effects.T, triples, pairs @ pairs.T]
 
         def covariance(variances: Variances) -> Floats:
             shares = zip(self._shares(variances), alike, strict=True)
@@ -66,7 +73,7 @@ class Prior:
         return covariance
 
     def _shares(self, variances: Variances) -> tuple[float, float, float]:
-        """Variance of one feature's effect, of one parity's and of one pair's."""
-        groups, n_parities = self._groups, int(np.diff(self._ends)[-1])
+        """Variance of one feature's effect, of one parity's (in the mean) and of one pair's."""
+        groups, n_parities = self._groups, len(self._parity_weights)
         parity, pair = variances.triples / max(1, n_parities), variances.pairs / max(1, groups * (groups - 1) / 2)
         return variances.effects / groups, parity, pair

@@ -71,6 +71,7 @@ class Fit:
         root: Cholesky factor of the precision of the columns' weights, in units of the noise.
         answered: Sum of the weights of each prompt's answers, shape (n_prompts,).
         noise: Variance of the noise.
+        n_answers: How many answers it goes over.
         low: The objective that counts as 0.
         high: That which counts as 1.
     """
@@ -80,6 +81,7 @@ class Fit:
     root: Floats
     answered: Floats
     noise: float
+    n_answers: int
     low: float
     high: float
 
@@ -166,6 +168,7 @@ class Regression:
             root=found.root,
             answered=answered,
             noise=found.noise,
+            n_answers=len(evidence.objective),
             low=evidence.low,
             high=evidence.high,
         )

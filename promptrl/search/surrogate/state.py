@@ -1,0 +1,170 @@
+"""What a surrogate has learned, as plain values: kept in files, moved to larger spaces, gone on from.
+
+Only what answers have taught is here; matrices are computed again from it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptrl.errors import UsageError
+from promptrl.search.surrogate.data import AnswerList, Indices
+from promptrl.search.surrogate.features import FeatureTable
+from promptrl.search.surrogate.regression import Weights
+from promptrl.search.surrogate.triples import RandomParityFeatures
+from promptrl.search.surrogate.variances import Link, Variances
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SurrogateRules:
+    """What a surrogate takes prompts to be made of.
+
+    Attributes:
+        with_pairs: Whether pairs of features have effects of their own.
+        with_triples: Whether three options together have, where there are three slots.
+        with_rows: Whether rows differ in difficulty.
+        link: What is linear: the objective itself, or its log odds.
+    """
+
+    with_pairs: bool = True
+    with_triples: bool = True
+    with_rows: bool = True
+    link: Link = "logit"
+
+
+@dataclass(frozen=True, slots=True)
+class SurrogateState:
+    """All that a surrogate has learned.
+
+    Attributes:
+        table: The features of a prompt.
+        n_rows: Rows that prompts can be asked on.
+        rules: What prompts are taken to be made of.
+        variances: Of the prior.
+        noise: Variance of the noise.
+        wording_share: Part of the prior variance of effects that wording explains.
+        answers: Every answer.
+        n_fitted: How many of them the posterior goes over, the first ones.
+        tune_at: With how many answers variances and pairs are chosen again.
+        parities: How three options act together.
+        pairs: The active pairs, shape (n_pairs, 2).
+        weights: The most probable ones.
+        linearized_at: Those that the last step of the fit started from.
+        rng: State of the generator (PCG64) that draws pairs and parities, as numpy gives it.
+    """
+
+    table: FeatureTable
+    n_rows: int
+    rules: SurrogateRules
+    variances: Variances
+    noise: float
+    wording_share: float
+    answers: AnswerList
+    n_fitted: int
+    tune_at: int
+    parities: RandomParityFeatures
+    pairs: Indices
+    weights: Weights
+    linearized_at: Weights
+    rng: Mapping[str, Any]
+
+
+def generator(state: Mapping[str, Any]) -> np.random.Generator:
+    """A random generator that goes on from a state of PCG64."""
+    rng = np.random.Generator(np.random.PCG64())
+    rng.bit_generator.state = state
+    return rng
+
+
+def encode_state(state: SurrogateState) -> bytes:
+    """The content of an npz file: arrays, and one of JSON in UTF-8 for everything else."""
+    plain = {
+        "texts": state.table.texts,
+        "kinds": state.table.kinds,
+        "n_rows": state.n_rows,
+        "rules": asdict(state.rules),
+        "variances": asdict(state.variances),
+        "noise": state.noise,
+        "wording_share": state.wording_share,
+        "prompt_ids": state.answers.prompt_ids,
+        "n_fitted": state.n_fitted,
+        "tune_at": state.tune_at,
+        "rng": state.rng,
+    }
+    file = BytesIO()
+    np.savez_compressed(
+        file,
+        format=np.array(FORMAT),
+        plain=np.frombuffer(json.dumps(plain).encode(), dtype=np.uint8),
+        **_arrays("table", state.table, ("slot_of", "alike", "crowd")),
+        **_arrays("answers", state.answers, ("features", "prompt", "row", "objective")),
+        **_arrays("parities", state.parities, ("slots", "flips", "shares")),
+        **_arrays("weights", state.weights, ("columns", "difficulty", "misfit")),
+        **_arrays("linearized_at", state.linearized_at, ("columns", "difficulty", "misfit")),
+        pairs=state.pairs,
+    )
+    return file.getvalue()
+
+
+def decode_state(content: bytes, source: str) -> SurrogateState:
+    """The state that ``encode_state`` wrote; nothing in it is executed.
+
+    Args:
+        content: Of the file.
+        source: Where it comes from, for messages.
+
+    Raises:
+        UsageError: It is damaged, or of another format.
+    """
+    try:
+        with np.load(BytesIO(content), allow_pickle=False) as file:
+            found = int(file["format"])
+            if found == FORMAT:
+                return _state({name: file[name] for name in file.files})
+    except Exception as error:  # numpy, zipfile, zlib and json each have their own ways to say that bytes are wrong
+        raise UsageError(f"{source}: not the state of a surrogate, or a damaged one: {error}") from error
+    raise UsageError(f"{source}: got a surrogate's state of format {found}, expected format {FORMAT}")
+
+
+def _arrays(prefix: str, value: object, names: tuple[str, ...]) -> dict[str, Any]:
+    return {f"{prefix}.{name}": getattr(value, name) for name in names}
+
+
+def _state(arrays: Mapping[str, NDArray[Any]]) -> SurrogateState:
+    plain = json.loads(arrays["plain"].tobytes())
+    table = FeatureTable(
+        tuple(plain["texts"]),
+        tuple(plain["kinds"]),
+        arrays["table.slot_of"],
+        arrays["table.alike"],
+        arrays["table.crowd"],
+    )
+    parities = (arrays[f"parities.{name}"] for name in ("slots", "flips", "shares"))
+    answers = (arrays[f"answers.{name}"] for name in ("features", "prompt", "row", "objective"))
+    weights, linearized_at = (
+        Weights(*(arrays[f"{prefix}.{name}"] for name in ("columns", "difficulty", "misfit")))
+        for prefix in ("weights", "linearized_at")
+    )
+    return SurrogateState(
+        table=table,
+        n_rows=plain["n_rows"],
+        rules=SurrogateRules(**plain["rules"]),
+        variances=Variances(**plain["variances"]),
+        noise=plain["noise"],
+        wording_share=plain["wording_share"],
+        answers=AnswerList(tuple(plain["prompt_ids"]), *answers),
+        n_fitted=plain["n_fitted"],
+        tune_at=plain["tune_at"],
+        parities=RandomParityFeatures(table.slot_of, *parities),
+        pairs=arrays["pairs"],
+        weights=weights,
+        linearized_at=linearized_at,
+        rng=plain["rng"],
+    )

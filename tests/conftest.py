@@ -1,25 +1,16 @@
 """Settings of all tests, and the finished run that tests of commands and reports look at."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from promptrl.search.threads import one_blas_thread
 from tests.commandline import promptrl
 from tests.servers.toy_model import write_experiment
 
 settings.register_profile("promptrl", deadline=None)  # a busy machine is slow, which is no failure
 settings.load_profile("promptrl")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small matrices on several threads make a busy machine many times slower."""
-    with one_blas_thread():
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ def echoing(messages: Chat, params: dict[str, object]) -> str:
 
 def promptrl(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own, with the secrets in its environment."""
-    environment = {**os.environ, "TOY_KEY": KEY, "TOY_TENANT": HEADER, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "TOY_KEY": KEY, "TOY_TENANT": HEADER}
     command = [sys.executable, "-X", "dev", "-W", "ignore", "-m", "promptrl", *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 

@@ -26,7 +26,7 @@ from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.cache import Cache, cache_key
 from promptrl.llm.engine.engine import Engine
 from promptrl.llm.engine.prices import Price
-from promptrl.llm.targets.openai import OpenAITarget
+from promptrl.llm.targets.openai_client import OpenAITarget
 from tests.servers.quick_server import quick_server
 
 PROMPT = "Classify the ticket. Reply with the category name only. " * 8

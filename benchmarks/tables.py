@@ -72,7 +72,7 @@ def ask(parts: Components, model: str, prompts: Sequence[Prompt], rows: Sequence
     """Ask every prompt on every row."""
     names = ["objective", *(metric.name for metric in parts.metrics)]
     scores = {name: np.zeros((len(prompts), len(rows))) for name in names}
-    params = parts.config.target.request_params
+    params = parts.loaded.target.request_params
 
     async def ask_all() -> None:
         target = LocalTarget(model)

@@ -1,8 +1,16 @@
 """The one tree of errors; each class carries the exit code of the command line (DESIGN.md, section 6)."""
 
+import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
+
+SECRET = re.compile(
+    r"(?:sk|pk|rk|gsk|xai|hf|ghp|gho|glpat|xox[abprs]|r8|nvapi|pplx|fw|tgp_v1)[-_][A-Za-z0-9_\-]{12,}"
+    r"|github_pat_\w{20,}|AIza[\w\-]{20,}|AKIA[A-Z0-9]{12,}|eyJ[\w\-]{10,}\.[\w\-.]{10,}|[Bb]earer\s+\S{8,}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +116,20 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 def _folded(name: str) -> str:
     return name.lower().replace("-", "_")
+
+
+def hide_secrets(text: str) -> str:
+    """Replace everything in a text that looks like an API key."""
+    return SECRET.sub("(hidden)", text)
+
+
+def show(value: Any) -> str:
+    """A value as a message quotes it: short, on one line, without secrets."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    text = hide_secrets(json.dumps(value, ensure_ascii=False, default=str))
+    return text if len(text) <= 70 else f"{text[:60]}... ({len(text)} characters)"

@@ -1,7 +1,5 @@
 """What all blocks of a config share: their base class, the types of their fields, and words for what is expected."""
 
-import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Self
@@ -80,25 +78,3 @@ EnvironmentName = Annotated[
     Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"),
     Expect("the name of an environment variable (never the secret itself)", is_private=True),
 ]
-
-SECRET = re.compile(
-    r"(?:sk|pk|rk|gsk|xai|hf|ghp|gho|glpat|xox[abprs]|r8|nvapi|pplx|fw|tgp_v1)[-_][A-Za-z0-9_\-]{12,}"
-    r"|github_pat_\w{20,}|AIza[\w\-]{20,}|AKIA[A-Z0-9]{12,}|eyJ[\w\-]{10,}\.[\w\-.]{10,}|[Bb]earer\s+\S{8,}"
-)
-
-
-def hide_secrets(text: str) -> str:
-    """Replace everything in a text that looks like an API key."""
-    return SECRET.sub("(hidden)", text)
-
-
-def show(value: Any) -> str:
-    """A value as a message quotes it: short, on one line, without secrets."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list | tuple):
-        return "a list"
-    text = hide_secrets(json.dumps(value, ensure_ascii=False, default=str))
-    return text if len(text) <= 70 else f"{text[:60]}... ({len(text)} characters)"

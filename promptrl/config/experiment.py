@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from promptrl.config.blocks import Block, Count, Expect, Issue, Number, PathText, Switch, Whole, show
+from promptrl.config.blocks import Block, Count, Expect, Issue, Number, PathText, Switch, Whole
 from promptrl.config.datasets import DatasetConfig
 from promptrl.config.metrics import CostConfig, MetricBlock, MetricConfig, QualityConfig
 from promptrl.config.prompts import EditsConfig, PromptConfig, TurnConfig
 from promptrl.config.targets import TargetConfig
 from promptrl.config.templates import placeholders
-from promptrl.errors import nearest, suggest
+from promptrl.errors import nearest, show, suggest
 
 EXPERIMENT_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
@@ -226,7 +226,7 @@ def cross_issues(
         yield Issue(("gate", "sequential"), "can't stand beside dataset.folds: folds are judged one after the other")
     if reward and dataset and dataset.reference is None:
         for metric in reward.qualities:
-            if metric.metric.needs_reference:
+            if metric.definition.needs_reference:
                 message = f"is missing, but the metric {show(metric.name)} compares with it"
                 yield Issue(("dataset", "reference"), message, "name the column of the known good answers")
                 break

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from promptrl.config.blocks import SECRET, Issue, hide_secrets, show
+from promptrl.config.blocks import Issue
 from promptrl.config.datasets import DatasetConfig
 from promptrl.config.experiment import ExperimentConfig, GateConfig, RewardConfig, cross_issues
 from promptrl.config.messages import translate
@@ -16,8 +16,8 @@ from promptrl.config.metrics import json_file_settings
 from promptrl.config.overrides import OVERRIDE_FILE, apply_override
 from promptrl.config.prompts import PromptConfig
 from promptrl.config.source import Source, SourceError, dump, parse
-from promptrl.config.targets import LocalTargetConfig, ReplayTargetConfig
-from promptrl.errors import ConfigError, Problem
+from promptrl.errors import SECRET, ConfigError, Problem, hide_secrets, show
+from promptrl.llm.targets.definition import TargetDefinition
 
 MAX_FILE_BYTES = 5_000_000
 
@@ -50,6 +50,13 @@ class LoadedConfig:
         """Make a path of the config absolute; ``builtin:NAME`` and ``hf:NAME`` stay as they are."""
         return path if path.startswith(("builtin:", "hf:")) else str(_absolute(self.folder, path))
 
+    @property
+    def target(self) -> TargetDefinition:
+        """The target with its settings; paths are absolute."""
+        target = self.config.target.definition
+        paths: dict[str, Any] = {name: self.resolve(getattr(target, name)) for name in target.paths}
+        return replace(target, **paths)
+
     def problem(self, key: str, message: str, hint: str = "") -> Problem:
         """A problem with a key of this config, at the line of the key or of the nearest key above it that is there.
 
@@ -68,10 +75,7 @@ class LoadedConfig:
         if config.dataset.files:
             del data["dataset"]["splits"]
             paths += [("dataset", "files", split) for split in data["dataset"]["files"]]
-        if isinstance(config.target, ReplayTargetConfig) or (
-            isinstance(config.target, LocalTargetConfig) and config.target.model.startswith((".", "/", "~"))
-        ):
-            paths.append(("target", "path" if isinstance(config.target, ReplayTargetConfig) else "model"))
+        paths += [("target", name) for name in config.target.definition.paths]
         for *above, key in paths:
             block = data
             for name in above:

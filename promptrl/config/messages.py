@@ -5,11 +5,11 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from promptrl.config.blocks import Issue, show
+from promptrl.config.blocks import Issue
 from promptrl.config.experiment import ExperimentConfig
 from promptrl.config.schema import Place, SchemaRow, expectation, fields_of, place_of, schema_rows
 from promptrl.config.source import Mark
-from promptrl.errors import nearest
+from promptrl.errors import nearest, show
 
 Path = tuple[str, ...]
 

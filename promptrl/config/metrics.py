@@ -33,9 +33,9 @@ class QualityConfig(DefinedBlock, MetricBlock):
     weight: Number = Field(default=1.0, ge=0, description="Share in the objective; 0 records the metric only.")
 
     @property
-    def metric(self) -> MetricDefinition:
-        """What scores, with its settings."""
-        definition: MetricDefinition = self.definition
+    def definition(self) -> MetricDefinition:
+        """The type of metric with the settings of this block."""
+        definition: MetricDefinition = super().definition
         return definition
 
 

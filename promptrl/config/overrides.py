@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from promptrl.config.blocks import Issue, hide_secrets, show
+from promptrl.config.blocks import Issue
 from promptrl.config.messages import place_at
 from promptrl.config.source import Mark, Path, Source, SourceError, parse
+from promptrl.errors import hide_secrets, show
 
 OVERRIDE_FILE = "-s"
 

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-from promptrl.config.blocks import Block, Expect, Issue, Switch, Text, Whole, show
+from promptrl.config.blocks import Block, Expect, Issue, Switch, Text, Whole
 from promptrl.config.templates import malformed_placeholders, placeholders
+from promptrl.errors import show
 
 SLOT_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 MOST_WORDS = 500

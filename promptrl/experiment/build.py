@@ -3,7 +3,6 @@
 Only files are read here; no model is loaded (``engines.py`` does that).
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -12,11 +11,10 @@ from typing import Self, TypeVar
 
 from promptrl.config import AlgorithmConfig, ExperimentConfig, GateConfig, LoadedConfig, load_config
 from promptrl.config.metrics import QualityConfig
-from promptrl.config.targets import OpenAITargetConfig, ReplayTargetConfig
 from promptrl.errors import ConfigError, Problem
 from promptrl.experiment.call_plan import CallPlan, plan_calls
 from promptrl.llm.base import Message
-from promptrl.llm.engine.prices import Price, price_of
+from promptrl.llm.engine.prices import Price
 from promptrl.prompts.prompt import Demonstration, UserTemplate
 from promptrl.prompts.space import EditSpace, build_edit_space
 from promptrl.runs.folder import Run
@@ -155,9 +153,8 @@ def _lacking(loaded: LoadedConfig) -> Iterator[Problem]:
     if loaded.config.warm_start == "builtin" and not _takes_builtin(loaded.config.algorithm):
         fitting = f"planning: surrogate, policy: deepsets and one of {', '.join(BUILTIN_ALGORITHMS)}"
         yield Problem("warm_start", f"got builtin, a policy made for {fitting}", "write none, or change the algorithm")
-    target = loaded.config.target
-    if isinstance(target, ReplayTargetConfig) and not Path(loaded.resolve(target.path)).is_file():
-        yield Problem("target.path", f"there is no file {loaded.resolve(target.path)}")
+    for problem in loaded.target.lacks():
+        yield replace(problem, key=f"target.{problem.key}")
 
 
 def _takes_builtin(algorithm: AlgorithmConfig) -> bool:
@@ -257,7 +254,7 @@ def _metrics(loaded: LoadedConfig, rows: tuple[Example, ...]) -> tuple[Metric, .
         if not isinstance(metric, QualityConfig):
             continue
         try:
-            metrics.append(build_metric(metric.metric, name=metric.name, examples=rows))
+            metrics.append(build_metric(metric.definition, name=metric.name, examples=rows))
         except ConfigError as error:
             prefix = f"reward.metrics.{position}"
             problems += [replace(p, key=f"{prefix}.{p.key}" if p.key else prefix) for p in error.problems]
@@ -293,12 +290,8 @@ def _price(loaded: LoadedConfig) -> Price | None:
     Raises:
         ConfigError: Dollars are limited but the price is unknown.
     """
-    target = loaded.config.target
-    if target.price is not None:
-        return Price(target.price.input_per_million, target.price.output_per_million)
-    price = None
-    if isinstance(target, OpenAITargetConfig):
-        price = price_of(target.model, target.base_url or os.environ.get("OPENAI_BASE_URL"))
+    target = loaded.target
+    price = target.price or target.public_price()
     if price is None and loaded.config.budget.max_usd is not None:
         message = "is missing and the price is not publicly known, but budget.max_usd needs it"
         raise ConfigError([Problem("target.price", message, "give input_per_million and output_per_million")])

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptrl.config.targets import LocalTargetConfig, ReplayTargetConfig
 from promptrl.experiment.build import Components
 from promptrl.llm.engine.budget import completion_token_bound, prompt_token_bound
 from promptrl.prompts.prompt import Prompt
@@ -44,17 +43,17 @@ class CostBound:
 
 def cost_bound(components: Components) -> CostBound:
     """Bound what a run can cost."""
-    config, calls = components.config, components.plan.total
+    config, target, calls = components.config, components.loaded.target, components.plan.total
     splits = components.splits
     rows = (*splits.train, *splits.validation, *splits.test)
     longest = prompt_bound(longest_prompt(components.space, rows[0]), rows)
-    answer = completion_token_bound(config.target.request_params)
+    answer = completion_token_bound(target.request_params)
     prompt_tokens, completion_tokens = calls * longest, None if answer is None else calls * answer
-    cost_usd = 0.0 if isinstance(config.target, LocalTargetConfig | ReplayTargetConfig) else None
+    cost_usd = 0.0 if target.billing == "free" else None
     if components.price is not None and completion_tokens is not None:
         cost_usd = components.price.cost_usd(prompt_tokens, completion_tokens)
         cost_usd = min(cost_usd, config.budget.max_usd or cost_usd)
-    per_minute = getattr(config.target, "requests_per_minute", None)
+    per_minute, _ = target.limits_per_minute
     return CostBound(
         calls={str(stage): count for stage, count in components.plan.by_stage.items()} | {"total": calls},
         longest_prompt_tokens=longest,

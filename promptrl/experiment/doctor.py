@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from promptrl.config import ExperimentConfig
-from promptrl.config.targets import OpenAITargetConfig
 from promptrl.errors import TargetError
 from promptrl.experiment.build import Components
 from promptrl.experiment.engines import open_target
-from promptrl.llm.base import Completion, Request, Target, excerpt
+from promptrl.llm.base import Completion, RenamingTarget, Request, excerpt
 from promptrl.llm.engine.budget import Budget, prompt_token_bound
 from promptrl.llm.engine.engine import Engine
 from promptrl.llm.engine.stop import StopSignal
+from promptrl.llm.targets.definition import TargetDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +54,18 @@ def examine(components: Components, stop: StopSignal) -> Diagnosis:
         TargetError: It gives no answer.
         ConfigError: It can't be made.
     """
-    config = components.config
-    params = config.target.request_params
+    definition = components.loaded.target
+    params = definition.request_params
     prompts = [components.space.baseline.render(row.fields) for row in components.splits.train]
     request = Request(min(prompts, key=prompt_token_bound), params)
     target = open_target(components)
-    budget = Budget(max_calls=2, max_usd=config.budget.max_usd)
-    timeout_s = config.target.timeout_s
+    budget = Budget(max_calls=2, max_usd=components.config.budget.max_usd)
+    timeout_s = definition.timeout_s
     with Engine(
         target, budget=budget, cache=None, max_retries=2, timeout_s=timeout_s, price=components.price, stop=stop
     ) as engine:
         first, second = (_ask(engine, request) for _ in range(2))
-        accepted = _sent(target, config, params)
+        accepted = target.sent_params(params) if isinstance(target, RenamingTarget) else params
     price = components.price
     return Diagnosis(
         target=target.identity,
@@ -79,8 +78,8 @@ def examine(components: Components, stop: StopSignal) -> Diagnosis:
         is_deterministic=first.text == second.text,
         accepted=accepted,
         cost_usd=first.cost_usd,
-        price=(price.input_usd_per_million, price.output_usd_per_million) if price else None,
-        advice=tuple(_advice(first, second, config)),
+        price=(price.input_per_million, price.output_per_million) if price else None,
+        advice=tuple(_advice(first, second, definition)),
     )
 
 
@@ -91,25 +90,15 @@ def _ask(engine: Engine, request: Request) -> Completion:
     return answer
 
 
-def _sent(target: Target, config: ExperimentConfig, params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The parameters by the names under which they are sent by now."""
-    if isinstance(config.target, OpenAITargetConfig):
-        from promptrl.llm.targets.openai import OpenAITarget
-
-        if isinstance(target, OpenAITarget):
-            return target.sent_params(params)
-    return params
-
-
-def _advice(first: Completion, second: Completion, config: ExperimentConfig) -> list[str]:
+def _advice(first: Completion, second: Completion, target: TargetDefinition) -> list[str]:
     advice = []
-    params = config.target.request_params
+    params = target.request_params
     if first.fault == "only_thoughts" or first.finish_reason == "length":
         advice.append("the answer was cut off: raise target.params.max_tokens")
     if first.text != second.text and params.get("temperature") == 0:
         advice.append("the same question had two answers at temperature 0: scores will be noisier")
     if first.prompt_tokens is None:
         advice.append("the server reports no tokens: budgets in tokens or dollars charge the most an attempt can cost")
-    if first.cost_usd is None and isinstance(config.target, OpenAITargetConfig):
+    if first.cost_usd is None and target.billing == "billed":
         advice.append("the cost is unknown: give target.price to see it and to limit it")
     return advice

@@ -11,8 +11,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, NoReturn, Self
 
-from promptrl.config import ExperimentConfig, LoadedConfig
-from promptrl.config.targets import LocalTargetConfig, OpenAITargetConfig, PythonTargetConfig, ReplayTargetConfig
+from promptrl.config import ExperimentConfig
 from promptrl.errors import ConfigError
 from promptrl.evaluation.evaluator import Evaluator, OutcomeLog
 from promptrl.evaluation.outcome import AnswerKey, Outcome
@@ -97,17 +96,15 @@ class Engines:
             return self._opened[key]
 
     def _make(self, components: Components, budget: Budget, cache: Cache | None) -> Engine:
-        target = components.config.target
-        limits: tuple[int | None, int | None] = (None, None)
-        if not isinstance(target, LocalTargetConfig):
-            limits = (target.requests_per_minute, target.tokens_per_minute)
+        target = components.loaded.target
+        requests_per_minute, tokens_per_minute = target.limits_per_minute
         return Engine(
             open_target(components),
             budget=budget,
             cache=cache,
-            concurrency=_concurrency(components.config),
-            requests_per_minute=limits[0],
-            tokens_per_minute=limits[1],
+            concurrency=target.calls_in_flight,
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
             max_retries=target.max_retries,
             timeout_s=target.timeout_s,
             price=components.price,
@@ -149,7 +146,7 @@ def make_evaluator(
         budget=budget,
         metrics=components.metrics,
         objective=components.objective,
-        params=components.config.target.request_params,
+        params=components.loaded.target.request_params,
         code_folder=components.code_folder,
         log=log,
         known=known,
@@ -160,12 +157,12 @@ def make_evaluator(
 def check_target(components: Components) -> None:
     """Find out whether the target can be made: keys are set, the replay file is sound, the user's functions import.
 
-    Only whether a local model can be loaded is left open, for that takes as long as loading it.
+    What takes long, as to load a local model, is left open.
 
     Raises:
         ConfigError: It can't be made.
     """
-    if isinstance(components.config.target, LocalTargetConfig):
+    if components.loaded.target.opens_slowly:
         _open_metrics(components)
     else:
         asyncio.run(open_target(components).aclose())
@@ -179,7 +176,7 @@ def open_target(components: Components) -> Target:
     """
     _open_metrics(components)
     try:
-        return _open_target(components.loaded, components.code_folder)
+        return components.loaded.target.open(components.code_folder)
     except ConfigError as error:
         raise ConfigError(located(components.loaded, error.problems)) from error
 
@@ -197,40 +194,6 @@ def _refuse(questions: Sequence[Question]) -> NoReturn:
     raise RuntimeError(f"{len(questions)} questions, but a metric asks only while it scores")
 
 
-def _open_target(loaded: LoadedConfig, code_folder: Path) -> Target:
-    target = loaded.config.target
-    match target:
-        case LocalTargetConfig():
-            from promptrl.llm.targets.local import LocalTarget
-
-            model = loaded.resolve(target.model) if target.model.startswith((".", "/", "~")) else target.model
-            return LocalTarget(model, batch_size=target.batch_size)
-        case OpenAITargetConfig():
-            from promptrl.llm.targets.openai import OpenAITarget
-
-            return OpenAITarget(
-                target.model,
-                base_url=target.base_url,
-                api_key_env=target.api_key_env,
-                headers=target.headers,
-                timeout_s=target.timeout_s,
-            )
-        case ReplayTargetConfig():
-            from promptrl.llm.targets.replay import ReplayTarget
-
-            return ReplayTarget(Path(loaded.resolve(target.path)))
-        case PythonTargetConfig():
-            from promptrl.llm.targets.python import PythonTarget
-
-            return PythonTarget(target.function, folder=code_folder)
-
-
 def rows_per_look(config: ExperimentConfig) -> int:
     """Rows that two prompts can be asked on at once: what a sequential gate asks between two looks."""
-    return max(1, _concurrency(config) // 2)
-
-
-def _concurrency(config: ExperimentConfig) -> int:
-    """Calls in flight at most; a model in this process has one batch waiting while it generates another."""
-    target = config.target
-    return 2 * target.batch_size if isinstance(target, LocalTargetConfig) else target.concurrency
+    return max(1, config.target.definition.calls_in_flight // 2)

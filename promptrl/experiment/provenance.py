@@ -32,7 +32,7 @@ def describe_run(components: Components) -> dict[str, Any]:
             "model": model,
             "base_url": getattr(target, "base_url", None),
             "api_key_env": getattr(target, "api_key_env", None),
-            "params": target.request_params,
+            "params": components.loaded.target.request_params,
         },
     }
 

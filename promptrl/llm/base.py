@@ -119,6 +119,14 @@ class RepeatingTarget(Protocol):
         """As ``Target.complete``, for the answer number ``repeat`` (0, 1, ...)."""
 
 
+@runtime_checkable
+class RenamingTarget(Protocol):
+    """A target that learns other names of parameters from its server."""
+
+    def sent_params(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The parameters by the names under which they are sent by now."""
+
+
 class TransientError(Exception):
     """One attempt failed in a way that a retry may cure (408, 409, 429, 5xx, resets, timeouts, DNS).
 

@@ -12,7 +12,7 @@ import pytest
 
 from promptrl.config import load_config
 from promptrl.config.source import parse
-from promptrl.config.targets import OpenAITargetConfig
+from promptrl.llm.targets.openai import OpenAITargetDefinition
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 OPENAI = CONFIGS / "openai.yaml"
@@ -37,7 +37,7 @@ def test_there_are_servers_to_choose_from() -> None:
 def test_every_server_in_the_comments_loads(target: str) -> None:
     """What stands in the comments can be given as an override."""
     config = load_config(OPENAI, [f"target={target}", "budget.max_usd=null"]).config
-    assert isinstance(config.target, OpenAITargetConfig)
+    assert isinstance(config.target.definition, OpenAITargetDefinition)
     assert config.budget.max_usd is None
 
 

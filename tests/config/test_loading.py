@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from promptrl.config import BudgetConfig, LoadedConfig, load_config
 from promptrl.config.metrics import QUALITIES
 from promptrl.config.prompts import TurnConfig
-from promptrl.config.targets import LocalTargetConfig, OpenAITargetConfig
 from promptrl.errors import ConfigError
+from promptrl.llm.targets.local import LocalTargetDefinition
+from promptrl.llm.targets.openai import OpenAITargetDefinition
 from promptrl.tasks.metrics.structured import JsonSchema
 from promptrl.tasks.metrics.text import Choice
 
@@ -79,22 +80,23 @@ def load(folder: Path, text: str = MINIMAL, *overrides: str) -> LoadedConfig:
 
 def test_a_minimal_config_gets_sensible_defaults(tmp_path: Path) -> None:
     """Five keys are enough; what a run may cost is bounded even so."""
-    config = load(tmp_path).config
-    assert isinstance(config.target, LocalTargetConfig)
-    assert (config.target.model, config.target.request_params) == ("nano", {"temperature": 0, "max_tokens": 256})
+    loaded = load(tmp_path)
+    config = loaded.config
+    assert loaded.target == LocalTargetDefinition(model="nano", params={"temperature": 0, "max_tokens": 256})
     assert config.user_turns == (TurnConfig(role="user", content="{text}"),)
     assert config.gate_metric == "choice"
     assert (config.budget.max_calls, config.algorithm.planning) == (2000, "surrogate")
     assert config.prompt.demonstrations.set_aside == 0
-    assert config.reward.qualities[0].metric == Choice(choices=None, after=None, ignore_case=True)
+    assert config.reward.qualities[0].definition == Choice(choices=None, after=None, ignore_case=True)
 
 
 def test_every_key_can_be_given(tmp_path: Path) -> None:
     """The config that says everything: numbers in all notations, words that YAML 1.1 would take for truth values."""
-    config = load(tmp_path, EVERYTHING).config
-    assert isinstance(config.target, OpenAITargetConfig)
-    assert config.target.timeout_s == 30
-    assert config.target.request_params == {"max_completion_tokens": 64, "logit_bias": {"50256": -100}}
+    loaded = load(tmp_path, EVERYTHING)
+    config, target = loaded.config, loaded.target
+    assert isinstance(target, OpenAITargetDefinition)
+    assert target.timeout_s == 30
+    assert target.request_params == {"max_completion_tokens": 64, "logit_bias": {"50256": -100}}
     assert config.prompt.slots is not None
     assert config.prompt.slots["yes"] == ("no", "off", "2024-01-01", "true", "1e5", "Two\nlines  \n and more")
     assert config.prompt.separator == "\n\n"
@@ -104,7 +106,7 @@ def test_every_key_can_be_given(tmp_path: Path) -> None:
     assert (config.budget.max_calls, config.budget.max_tokens, config.dataset.limit) == (1_000_000, 1_000_000, 1000)
     assert isinstance(config.budget.max_calls, int)
     assert (config.cache.mode, config.gate_metric, config.trackers) == ("off", "shape", ("tensorboard",))
-    assert config.reward.qualities[1].metric == JsonSchema(schema={"type": "object"})
+    assert config.reward.qualities[1].definition == JsonSchema(schema={"type": "object"})
     assert [metric.name for metric in config.reward.qualities] == ["choice", "shape"]
 
 
@@ -175,7 +177,7 @@ def test_files_named_by_the_config_are_read_in(tmp_path: Path) -> None:
     assert loaded.config.prompt.text == "Classify {text}.\nBe brief."
     assert loaded.config.user_turns is None
     assert loaded.config.edits.tokens == ("briefly", "please")
-    assert loaded.config.reward.qualities[0].metric == JsonSchema(schema={"type": "object"})
+    assert loaded.config.reward.qualities[0].definition == JsonSchema(schema={"type": "object"})
     assert load_config(_write(tmp_path / "other" / "c.yaml", loaded.resolved_yaml())).config == _absolute_data(loaded)
 
 

@@ -57,8 +57,8 @@ def test_a_block_of_the_config_gives_its_definition(kind: str) -> None:
     """With the settings that were given and the defaults of the others; the name is the type unless given."""
     given = PARAMS.get(kind, {})
     block = QUALITIES[kind].model_validate({"type": kind, **given})
-    assert block.metric == METRICS[kind](**given)
-    assert build_metric(block.metric, name=block.name, examples=[example_for(kind)]).name == kind
+    assert block.definition == METRICS[kind](**given)
+    assert build_metric(block.definition, name=block.name, examples=[example_for(kind)]).name == kind
 
 
 @pytest.mark.parametrize(

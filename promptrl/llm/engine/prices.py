@@ -1,20 +1,23 @@
 """What a token costs, by the list prices of the ``genai-prices`` package."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from promptrl.settings import Setting
 
 _OPENAI_URL = "https://api.openai.com/v1"
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """List price of a model, US dollars per million tokens."""
+    """Price of a model, US dollars for a million tokens."""
 
-    input_usd_per_million: float
-    output_usd_per_million: float
+    input_per_million: Annotated[float, Setting("US dollars for a million prompt tokens.", ge=0)]
+    output_per_million: Annotated[float, Setting("US dollars for a million completion tokens.", ge=0)]
 
     def cost_usd(self, prompt_tokens: int, completion_tokens: int) -> float:
         """Cost of one call, US dollars."""
-        return (prompt_tokens * self.input_usd_per_million + completion_tokens * self.output_usd_per_million) / 1e6
+        return (prompt_tokens * self.input_per_million + completion_tokens * self.output_per_million) / 1e6
 
 
 def price_of(model: str, base_url: str | None = None) -> Price | None:

@@ -13,12 +13,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from promptrl.errors import TargetError
-from promptrl.llm.base import Completion, Messages
+from promptrl.llm.base import Completion, Messages, Target
+from promptrl.llm.targets.definition import TargetDefinition
 from promptrl.llm.targets.local_checkpoint import NANO, load_checkpoint
 from promptrl.llm.targets.local_sampling import Sampling, parse_params
+from promptrl.settings import Setting
 
 if TYPE_CHECKING:
     from promptrl.llm.targets.local_decoding import DecodedAnswer
@@ -26,6 +29,38 @@ if TYPE_CHECKING:
 _GATHER_S = 0.003
 _SMALL_PARAMETERS = 50_000_000
 _SMALL_WORKERS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalTargetDefinition(TargetDefinition):
+    """A Hugging Face causal language model in this process."""
+
+    summary: ClassVar[str] = "A Hugging Face causal language model in this process."
+    billing: ClassVar[Literal["free", "billed", "unknown"]] = "free"
+    opens_slowly: ClassVar[bool] = True
+
+    model: Annotated[
+        str,
+        Setting("`nano` (bundled), a Hugging Face id, or a folder, written with ./ or / before it.", min_length=1),
+    ] = NANO
+    batch_size: Annotated[
+        int,
+        Setting("Most prompts that are generated from together; twice as many are in flight.", ge=1, le=4096),
+    ] = 64
+
+    @property
+    def calls_in_flight(self) -> int:
+        """One batch waits while another is generated."""
+        return 2 * self.batch_size
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The model, when it is a folder."""
+        return ("model",) if self.model.startswith((".", "/", "~")) else ()
+
+    def open(self, code_folder: Path | None) -> Target:
+        """Load the model."""
+        return LocalTarget(self.model, batch_size=self.batch_size)
 
 
 class LocalTarget:

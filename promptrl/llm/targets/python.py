@@ -9,15 +9,31 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 from promptrl.errors import ConfigError, Problem, TargetError
-from promptrl.llm.base import Completion, Messages, TransientError, excerpt
+from promptrl.llm.base import Completion, Messages, Target, TransientError, excerpt
+from promptrl.llm.targets.definition import CalledTargetDefinition
+from promptrl.settings import FunctionName
 
 _ANSWER_FIELDS = ("text", "prompt_tokens", "completion_tokens", "cost_usd", "finish_reason")
 _THREADS = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonTargetDefinition(CalledTargetDefinition):
+    """A function of the user's: code that is trusted."""
+
+    summary: ClassVar[str] = "A Python function; code that you trust."
+
+    function: FunctionName
+
+    def open(self, code_folder: Path | None) -> Target:
+        """Import the function."""
+        return PythonTarget(self.function, folder=code_folder)
 
 
 class PythonTarget:

@@ -14,12 +14,15 @@ same messages are several answers to the same question: repeat 0, 1, ... in the 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 from promptrl.errors import ConfigError, Problem, TargetError
-from promptrl.llm.base import Completion, Message, Messages, excerpt
+from promptrl.llm.base import Completion, Message, Messages, Target, excerpt
+from promptrl.llm.targets.definition import CalledTargetDefinition
 from promptrl.llm.targets.replay_convert import Conversion, convert_prompt_table
+from promptrl.settings import Setting
 
 __all__ = ["Conversion", "ReplayTarget", "convert_prompt_table"]
 
@@ -27,6 +30,27 @@ _ROLES = ("system", "user", "assistant")
 _NUMBERS = {"prompt_tokens": int, "completion_tokens": int, "latency_s": (int, float), "cost_usd": (int, float)}
 _TEXTS = ("finish_reason", "fault")
 _MOST_PROBLEMS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayTargetDefinition(CalledTargetDefinition):
+    """Logged answers."""
+
+    summary: ClassVar[str] = "Logged answers, matched on the messages."
+    billing: ClassVar[Literal["free", "billed", "unknown"]] = "free"
+
+    path: Annotated[
+        str, Setting("JSONL file of {messages, completion, ...}.", min_length=1, expected="a path", is_path=True)
+    ]
+
+    def lacks(self) -> Iterator[Problem]:
+        """The file must be there."""
+        if not Path(self.path).is_file():
+            yield Problem("path", f"there is no file {self.path}")
+
+    def open(self, code_folder: Path | None) -> Target:
+        """Read the file."""
+        return ReplayTarget(Path(self.path))
 
 
 class ReplayTarget:

@@ -13,7 +13,7 @@ from promptrl.llm.base import Completion, Message, Messages, Purpose, Request, T
 from promptrl.llm.engine.budget import Budget, completion_token_bound, prompt_token_bound
 from promptrl.llm.engine.engine import Engine
 from promptrl.llm.engine.prices import Price
-from promptrl.llm.targets.openai import OpenAITarget
+from promptrl.llm.targets.openai_client import OpenAITarget
 from tests.servers.openai_server import Fault, OpenAIServer
 from tests.servers.stub_target import FakeTime
 

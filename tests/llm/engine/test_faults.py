@@ -16,7 +16,7 @@ from promptrl.llm.base import Completion, CompletionError
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.cache import Cache
 from promptrl.llm.engine.engine import Engine
-from promptrl.llm.targets.openai import OpenAITarget
+from promptrl.llm.targets.openai_client import OpenAITarget
 from tests.servers.openai_server import Fault, OpenAIServer
 from tests.servers.stub_target import FakeTime, ask
 

@@ -9,7 +9,7 @@ def test_a_known_model_has_a_price() -> None:
     """At OpenAI's own endpoint, which None means too."""
     price = price_of("gpt-4o-mini")
     assert price is not None
-    assert 0 < price.input_usd_per_million < price.output_usd_per_million
+    assert 0 < price.input_per_million < price.output_per_million
     assert price_of("gpt-4o-mini", "https://api.openai.com/v1") == price
 
 

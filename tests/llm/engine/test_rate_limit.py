@@ -8,7 +8,7 @@ import pytest
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.llm.engine.rate_limit import Pace
-from promptrl.llm.targets.openai import OpenAITarget
+from promptrl.llm.targets.openai_client import OpenAITarget
 from tests.servers.openai_server import OpenAIServer
 from tests.servers.stub_target import FakeTime, ask
 

@@ -15,7 +15,7 @@ from promptrl.llm.base import Completion
 from promptrl.llm.engine.batch import Answer
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
-from promptrl.llm.targets.openai import OpenAITarget
+from promptrl.llm.targets.openai_client import OpenAITarget
 from tests.servers.stub_target import ask
 
 

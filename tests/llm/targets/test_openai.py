@@ -12,7 +12,7 @@ from promptrl.llm.base import Completion, CompletionError, Message, Request
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.cache import Cache
 from promptrl.llm.engine.engine import Engine
-from promptrl.llm.targets.openai import OpenAITarget
+from promptrl.llm.targets.openai_client import OpenAITarget
 from tests.servers.openai_server import KEY, Fault, OpenAIServer
 from tests.servers.stub_target import FakeTime, ask
 

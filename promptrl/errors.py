@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -51,6 +52,30 @@ class ConfigError(PromptrlError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class GatheredProblems:
+    """The problems of several things that are checked one after the other, to be told all at once, each one time."""
+
+    def __init__(self) -> None:
+        self._found: dict[Problem, None] = {}
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """End the block at its first ``ConfigError`` and keep its problems."""
+        try:
+            yield
+        except ConfigError as error:
+            self._found.update(dict.fromkeys(error.problems))
+
+    def check(self) -> None:
+        """Go on only if there was nothing wrong.
+
+        Raises:
+            ConfigError: With all problems.
+        """
+        if self._found:
+            raise ConfigError(self._found)
 
 
 class UsageError(PromptrlError):

@@ -58,22 +58,19 @@ def tracing(debug_log: Path | None) -> "Iterator[TraceFile | None]":
 def for_each_config(
     configs: Sequence[Path],
     overrides: Sequence[str] | None,
-    show: "Callable[[Path, Components], None]",
+    act: "Callable[[Path, Components], None]",
 ) -> None:
-    """Read each config and its data, and show something of it.
+    """Read each config and its data, and do something with it.
 
     Raises:
-        ConfigError: With the problems of all configs, after the sound ones were shown.
+        ConfigError: With the problems of all configs, after the sound ones had their turn.
     """
     from promptrl.config import load_config
-    from promptrl.errors import ConfigError, Problem
+    from promptrl.errors import GatheredProblems
     from promptrl.experiment.build import build_components
 
-    problems: list[Problem] = []
+    problems = GatheredProblems()
     for path in configs:
-        try:
-            show(path, build_components(load_config(path, list(overrides or []))))
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(problems)
+        with problems.caught():
+            act(path, build_components(load_config(path, list(overrides or []))))
+    problems.check()

@@ -14,6 +14,7 @@ from promptrl.cli.options import (
     Overrides,
     RunReference,
     RunsDir,
+    for_each_config,
     tracing,
 )
 
@@ -77,22 +78,15 @@ def train(
 
 def _load_all(configs: Sequence[Path], overrides: Sequence[str]) -> "list[Components]":
     """The components of every config; all problems of all of them are told at once."""
-    from promptrl.config import load_config
-    from promptrl.errors import ConfigError, Problem
-    from promptrl.experiment.build import build_components
     from promptrl.experiment.engines import check_target
 
-    problems: list[Problem] = []
-    built = []
-    for path in configs:
-        try:
-            components = build_components(load_config(path, overrides))
-            check_target(components)
-            built.append(components)
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(problems)
+    built: list[Components] = []
+
+    def keep(path: Path, components: "Components") -> None:
+        check_target(components)
+        built.append(components)
+
+    for_each_config(configs, overrides, keep)
     return built
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from promptrl.config import ExperimentConfig, load_config
-from promptrl.errors import ConfigError, Problem, UsageError
+from promptrl.errors import GatheredProblems, UsageError
 from promptrl.experiment.build import Components, build_components
 from promptrl.experiment.engines import CACHE_NAME, Engines, check_target
 from promptrl.experiment.events import BestEstimated, CallsMade, Event, RunStarted
@@ -115,16 +115,13 @@ def _build_all(path: Path, algorithms: Sequence[str], overrides: Sequence[str], 
         ConfigError: With the problems of all of them.
     """
     components: dict[str, Components] = {}
-    problems: dict[Problem, None] = {}
+    problems = GatheredProblems()
     for name in algorithms:
-        try:
+        with problems.caught():
             loaded = load_config(path, [*overrides, *_select(name, own)])
             components[name] = build_components(loaded)
             check_target(components[name])
-        except ConfigError as error:
-            problems.update(dict.fromkeys(error.problems))
-    if problems:
-        raise ConfigError(problems)
+    problems.check()
     return components
 
 

@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 
 from promptrl.config import AlgorithmConfig, ExperimentConfig, GateConfig, LoadedConfig, load_config
 from promptrl.config.metrics import QualityConfig
-from promptrl.errors import ConfigError, Problem
+from promptrl.errors import ConfigError, GatheredProblems, Problem
 from promptrl.experiment.call_plan import CallPlan, plan_calls
 from promptrl.llm.base import Message
 from promptrl.llm.engine.prices import Price
@@ -180,9 +180,9 @@ def _load_examples(loaded: LoadedConfig) -> dict[str, list[Example]]:
     if data.files is not None:
         sources = {split: (path, f"dataset.files.{split}") for split, path in data.files.model_dump().items()}
     examples: dict[str, list[Example]] = {}
-    problems: list[Problem] = []
+    problems = GatheredProblems()
     for split, (path, key) in sources.items():
-        try:
+        with problems.caught():
             examples[split] = build_examples(
                 load_rows(loaded.resolve(path or ""), format=data.format, key=key),
                 input=data.input,
@@ -190,10 +190,7 @@ def _load_examples(loaded: LoadedConfig) -> dict[str, list[Example]]:
                 columns=data.columns,
                 placeholders=placeholders,
             )
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(dict.fromkeys(problems))
+    problems.check()
     return examples
 
 

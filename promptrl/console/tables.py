@@ -296,7 +296,7 @@ def show_plan(path: Path, components: "Components", *, as_json: bool) -> None:
         },
         "edits": len(components.space.edits),
         "prompts": components.space.size(),
-        "calls": {**plan.by_stage, "total": plan.total},
+        "calls": {**plan.shares, "total": plan.total},
         "power": asdict(components.power),
     }
     if as_json:
@@ -308,7 +308,7 @@ def show_plan(path: Path, components: "Components", *, as_json: bool) -> None:
         f"[green]ok[/] {clean(path)}: {rows['train']} train, {rows['validation']} validation, {rows['test']} test rows "
         f"({rows['demonstrations']} set aside as demonstrations); {data['edits']} edits"
         + (f", {size:,} prompts" if size else "")
-        + f"; at most {plan.total:,} calls: {plan.search:,} search, {plan.validation:,} validation, {plan.test:,} test"
+        + f"; at most {plan.total:,} calls: {', '.join(f'{calls:,} {name}' for name, calls in plan.shares.items())}"
     )
     for line in (*prospects(components.power), *_proof_by_folds(components)):
         print_markup(f"   {line}")

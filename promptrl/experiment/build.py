@@ -58,6 +58,11 @@ class Components:
         """The values of the config."""
         return self.loaded.config
 
+    @property
+    def calls_per_answer(self) -> int:
+        """Calls that an answer of the target takes, with the questions that metrics ask about it."""
+        return 1 + sum(metric.calls_per_answer for metric in self.metrics)
+
     def of_fold(self, fold: Splits) -> Self:
         """The same for the search that a fold judges: its rows, and its share of the calls."""
         searches = len(self.folds) + 1
@@ -112,7 +117,8 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None) -> C
     metrics = attempt(lambda: _metrics(loaded, rows))
     sizes = (len(splits.validation), len(splits.test) * config.gate.repeats, len(divisions))
     slots = {edit.slot for edit in space.edits} if space else set()
-    plan = attempt(lambda: plan_calls(config.budget.max_calls, *sizes, most_edits=len(slots)))
+    questions = sum(metric.calls_per_answer for metric in metrics or ())
+    plan = attempt(lambda: plan_calls(config.budget.max_calls, *sizes, most_edits=len(slots), questions=questions))
     if problems or objective is None or space is None or metrics is None or plan is None:
         raise ConfigError(located(loaded, problems))
     gate = _gate(config.gate)

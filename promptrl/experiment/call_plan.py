@@ -33,12 +33,14 @@ class CallPlan:
         validation: Calls for the finalists, and for leaving out the winner's edits.
         test: Calls for the one comparison on test rows; reserved first.
         pruning: Calls of ``validation`` that are the search's gift to leaving out edits; the finals don't get them.
+        judge: Calls for the questions that metrics ask about answers; reserved first too.
     """
 
     search: int
     validation: int
     test: int
     pruning: int = 0
+    judge: int = 0
 
     @property
     def finals(self) -> int:
@@ -49,16 +51,22 @@ class CallPlan:
     @property
     def total(self) -> int:
         """Calls of the whole run at most."""
-        return sum(self.by_stage.values())
+        return sum(self.shares.values())
+
+    @property
+    def shares(self) -> dict[str, int]:
+        """All shares by name; that of the judge only where metrics ask models."""
+        shares: dict[str, int] = {str(stage): calls for stage, calls in self.by_stage.items()}
+        return shares | ({"judge": self.judge} if self.judge else {})
 
     @property
     def by_stage(self) -> dict[Stage, int]:
-        """The shares, in the order in which they are spent."""
+        """The calls to the prompts, in the order in which they are spent."""
         return {"search": self.search, "validation": self.validation, "test": self.test}
 
 
 def plan_calls(
-    max_calls: int, validation_rows: int, test_rows: int, searches: int = 1, *, most_edits: int = 0
+    max_calls: int, validation_rows: int, test_rows: int, searches: int = 1, *, most_edits: int = 0, questions: int = 0
 ) -> CallPlan:
     """Share out the calls: the test first, then the finalists and the pruning, the rest for the search.
 
@@ -68,12 +76,14 @@ def plan_calls(
         test_rows: Rows on which the winner meets the baseline, each as often as it is asked.
         searches: How many searches and finals share the calls.
         most_edits: That a winner may hold, and pruning leave out; with 0 none of the search's calls go to that.
+        questions: That metrics ask about one answer, at most: each answer brings as many calls with it.
 
     Raises:
         ConfigError: Nothing would be left to search with.
     """
     test = 2 * test_rows
-    rest = max_calls - test
+    answers = max_calls // (1 + questions)
+    rest = answers - test
     wanted = max(MIN_FINALIST_CALLS * searches, int(FINALIST_SHARE * rest))
     most = (MAX_FINALISTS + 1) * validation_rows * searches  # the baseline meets them too
     validation = min(wanted, most)
@@ -81,11 +91,12 @@ def plan_calls(
     if search < MIN_SEARCH_CALLS * searches:
         least = test + min(MIN_FINALIST_CALLS * searches, most) + MIN_SEARCH_CALLS * searches
         message = f"got {max_calls}, but 2 × {test_rows} test rows and the finalists need their share first"
+        least *= 1 + questions
         raise ConfigError([Problem("budget.max_calls", message, f"at least {least}, or fewer test rows")])
     pruning = _pruning_calls(rest // searches, validation // searches, most_edits) * searches
     if search - pruning < MIN_SEARCH_CALLS * searches or validation_rows < MIN_CONFIRMING_ROWS:
         pruning = 0
-    return CallPlan(search - pruning, validation + pruning, test, pruning)
+    return CallPlan(search - pruning, validation + pruning, test, pruning, max_calls - answers)
 
 
 def _pruning_calls(calls: int, of_finals: int, most_edits: int) -> int:

@@ -22,10 +22,10 @@ class CostBound:
         longest_prompt_tokens: Bound for the longest prompt within reach on the longest row.
         baseline_prompt_tokens: About how many the baseline takes on the longest row.
         answer_tokens: Most tokens of an answer; None when ``max_tokens`` is not given.
-        prompt_tokens: Bound for the whole run.
+        prompt_tokens: Bound for the whole run, without what metrics ask of models.
         completion_tokens: Likewise; None when unknown.
-        cost_usd: Likewise, at most ``budget.max_usd``; None when the price or the length of answers is unknown, 0 for a
-            model in this process or logged answers.
+        cost_usd: Likewise, at most ``budget.max_usd``; None when the price or the length of answers is unknown or
+            metrics ask models, 0 for a model in this process or logged answers.
         limits: The limits of the config that are set, by key; where one is lower than the bound, it holds.
         minutes_at_limit: Minutes that limits per minute make the run take at least; None without such limits.
     """
@@ -43,19 +43,20 @@ class CostBound:
 
 def cost_bound(components: Components) -> CostBound:
     """Bound what a run can cost."""
-    config, target, calls = components.config, components.loaded.target, components.plan.total
+    config, target, plan = components.config, components.loaded.target, components.plan
+    calls = plan.total - plan.judge
     splits = components.splits
     rows = (*splits.train, *splits.validation, *splits.test)
     longest = prompt_bound(longest_prompt(components.space, rows[0]), rows)
     answer = completion_token_bound(target.request_params)
     prompt_tokens, completion_tokens = calls * longest, None if answer is None else calls * answer
     cost_usd = 0.0 if target.billing == "free" else None
-    if components.price is not None and completion_tokens is not None:
+    if components.price is not None and completion_tokens is not None and not plan.judge:
         cost_usd = components.price.cost_usd(prompt_tokens, completion_tokens)
         cost_usd = min(cost_usd, config.budget.max_usd or cost_usd)
     per_minute, _ = target.limits_per_minute
     return CostBound(
-        calls={str(stage): count for stage, count in components.plan.by_stage.items()} | {"total": calls},
+        calls={**plan.shares, "total": plan.total},
         longest_prompt_tokens=longest,
         baseline_prompt_tokens=prompt_bound(components.space.baseline, rows) // BYTES_PER_TOKEN,
         answer_tokens=answer,
@@ -63,7 +64,7 @@ def cost_bound(components: Components) -> CostBound:
         completion_tokens=completion_tokens,
         cost_usd=cost_usd,
         limits={f"budget.{key}": limit for key, limit in config.budget.model_dump().items() if limit is not None},
-        minutes_at_limit=None if per_minute is None else calls / per_minute,
+        minutes_at_limit=None if per_minute is None else plan.total / per_minute,
     )
 
 

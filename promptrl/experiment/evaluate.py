@@ -111,7 +111,8 @@ def _evaluate(
 ) -> dict[str, Any]:
     config = components.config
     rows = getattr(components.splits, split)
-    budget = make_budget(config, max_calls=2 * len(rows) * components.gate.repeats)
+    answers = 2 * len(rows) * components.gate.repeats
+    budget = make_budget(config, max_calls=answers * components.calls_per_answer)
     with given_or_new(engines) as opened:
         engine = opened.open(components, budget, runs_dir)
         evaluator = make_evaluator(components, engine, budget, log)

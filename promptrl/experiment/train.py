@@ -94,6 +94,7 @@ def _carry_out(components: Components, run: Run, engine: Engine, budget: Budget,
     began_s = time.monotonic()
     with open_session(components, run, engine, budget, observe) as session:
         budget.reserve_share("test", components.plan.test)
+        budget.reserve_share("judge", components.plan.judge)
         tested, judged = _judge_folds(session) if components.folds else (None, [])
         found = find_winner(session.of_fold(components.splits), earlier_winners(judged))
         tested = _prove(session, found.winner, tested)

@@ -108,6 +108,15 @@ def test_the_gate_decides_what_the_test_rows_can_show(tmp_path: Path) -> None:
     assert 0 < (plain or 0) < min(strict or 0, sequential or 0)
 
 
+def test_questions_of_metrics_have_a_share_of_the_calls() -> None:
+    """With two for each answer the prompts get a third of the calls; too few say how many would do."""
+    plan = plan_calls(3002, validation_rows=150, test_rows=150, most_edits=5, questions=2)
+    assert (plan.by_stage, plan.judge) == (plan_calls(1000, 150, 150, most_edits=5).by_stage, 2002)
+    assert (plan.total, sum(plan.shares.values())) == (3002, 3002)
+    with pytest.raises(ConfigError, match="at least 1080, or fewer test rows"):
+        plan_calls(1000, validation_rows=150, test_rows=150, questions=2)
+
+
 def test_the_finals_are_given_no_more_calls_than_their_rows_take() -> None:
     """The baseline and eight challengers, each on every validation row."""
     plan = plan_calls(10_000, validation_rows=10, test_rows=50)

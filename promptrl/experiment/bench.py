@@ -21,7 +21,7 @@ from promptrl.runs.folder import Run, RunsFolder
 from promptrl.search.algorithms import BUILTIN_ALGORITHMS, is_baseline
 
 PATH_NAME = "path.csv"
-"""File in a run's folder: how the search's belief about the best prompt went."""
+"""File in a run's folder: how the search's estimate of the best prompt went."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def run_bench(
         overrides: ``key.path=value`` each.
         runs_dir: Where the benchmark's folder goes; None = ``output.runs_dir`` of the config.
         engines: Where the target is opened.
-        on_run: Told of each run when it is done, also of those done before.
+        on_run: Called with each run when it is done, also of those done before.
 
     Raises:
         ConfigError: Something is wrong with the config or an algorithm; nothing was asked.
@@ -166,7 +166,7 @@ def _find(job: Components, folder: RunsFolder) -> Run | None:
 
 
 class _PathRecorder:
-    """Writes down what a search believes, when it is over."""
+    """Writes down how a search's estimate of the best prompt went, when it is over."""
 
     def __init__(self) -> None:
         self._run: Run | None = None

@@ -72,8 +72,8 @@ def plan_calls(
 
     Args:
         max_calls: Of the whole run.
-        validation_rows: Rows on which the finalists meet.
-        test_rows: Rows on which the winner meets the baseline, each as often as it is asked.
+        validation_rows: Rows on which the finalists are compared.
+        test_rows: Rows on which the winner is compared with the baseline, each as often as it is asked.
         searches: How many searches and finals share the calls.
         most_edits: That a winner may hold, and pruning leave out; with 0 none of the search's calls go to that.
         questions: That metrics ask about one answer, at most: each answer brings as many calls with it.
@@ -85,7 +85,7 @@ def plan_calls(
     answers = max_calls // (1 + questions)
     rest = answers - test
     wanted = max(MIN_FINALIST_CALLS * searches, int(FINALIST_SHARE * rest))
-    most = (MAX_FINALISTS + 1) * validation_rows * searches  # the baseline meets them too
+    most = (MAX_FINALISTS + 1) * validation_rows * searches  # the baseline is asked too
     validation = min(wanted, most)
     search = rest - validation
     if search < MIN_SEARCH_CALLS * searches:

@@ -50,7 +50,7 @@ class Engines:
 
     Args:
         stop: Ends what is under way.
-        trace: Told of every attempt.
+        trace: Called with every attempt.
         waiting: Entered by a thread that asks while it can only wait for answers.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""What an experiment tells whoever watches: observers only look, they never steer."""
+"""The events of an experiment: observers only look, they never steer."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -118,4 +118,4 @@ Observer = Callable[[Event], None]
 
 
 def ignore(event: Event) -> None:
-    """The observer of a run that nobody watches."""
+    """The observer of a run that has none."""

@@ -90,5 +90,5 @@ def _hold_finals(session: RunSession, candidates: "Sequence[Candidate]") -> "Fin
         on_event=session.progress.on_search,
     )
     if not finals.leaderboard[0].rows:
-        raise BudgetExhaustedError("the budget ended before the finalists could meet")
+        raise BudgetExhaustedError("the budget ended before the finalists could be compared")
     return finals

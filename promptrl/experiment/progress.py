@@ -51,7 +51,7 @@ class Timekeeper:
 
 
 class Progress:
-    """Tells observers what search and finals report, with what was spent beside it."""
+    """Emits what search and finals report as events, with what was spent beside it."""
 
     def __init__(
         self, components: Components, budget: Budget, engine: Engine, texts: Callable[[str], str], observe: Observer

@@ -31,7 +31,7 @@ class RunSession:
         run: The folder.
         budget: What may be spent.
         evaluator: Answers prompts on rows, and remembers the outcomes.
-        progress: Tells observers how far the run is.
+        progress: Reports to observers how far the run is.
     """
 
     components: Components
@@ -66,7 +66,7 @@ def open_session(
         run: Its folder, locked by this process.
         engine: Where answers come from.
         budget: The engine's budget.
-        observe: Told what happens.
+        observe: Called with every event.
     """
     space, known = components.space, run.outcomes()
     with closing(OutcomeFile(run.path, partial(space.describe, space.baseline), Timekeeper(run, budget).note)) as log:

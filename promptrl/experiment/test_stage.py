@@ -100,10 +100,10 @@ def validate_progressively(
 
     Args:
         folds: Each with the rows to search on and the test rows to judge on.
-        find_winner: Searches on train and validation rows, and is told the winners of earlier folds; called in order,
+        find_winner: Searches on train and validation rows, given the winners of earlier folds; called in order,
             before the fold's test rows are asked.
         evaluator: Answers; its "test" share pays for the judgements.
-        baseline: What every winner meets.
+        baseline: What every winner is compared with.
         gate: Its confidence is that of the interval.
 
     Returns:

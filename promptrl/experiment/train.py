@@ -1,4 +1,4 @@
-"""The story of one run, on one page: search, let the finalists meet, prove the winner on test rows, keep it all."""
+"""The story of one run, on one page: search, compare the finalists, prove the winner on test rows, keep it all."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ def train(
         components: Built from the config.
         runs_dir: Where the run folder goes; None = ``output.runs_dir`` of the config.
         engines: Where the target is opened, and who may end the run; None = for this run alone.
-        observe: Told what happens.
+        observe: Called with every event.
 
     Raises:
         PromptrlError: The run could not be finished; its folder says so, and holds what was paid for.

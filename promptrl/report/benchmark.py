@@ -85,11 +85,11 @@ class RankedAlgorithm:
 
 @dataclass(frozen=True, slots=True)
 class SearchPath:
-    """How one search's belief went.
+    """How one search's estimate of the best prompt went.
 
     Attributes:
         calls: Search calls so far, ascending, shape (n,).
-        best: Estimated objective of the prompt then believed best, shape (n,).
+        best: Estimated objective of the prompt then in the lead, shape (n,).
     """
 
     calls: Floats
@@ -145,7 +145,7 @@ def spread(values: Sequence[float | None]) -> Spread | None:
 def band(paths: Sequence[SearchPath]) -> Band | None:
     """The band of several searches, from where each of them has an estimate; None without any.
 
-    Between two reports a search believes what it last said, and after its last one too.
+    Between two events, and after its last one, a search's estimate is the latest that it reported.
     """
     paths = [path for path in paths if len(path.calls)]
     if not paths:
@@ -170,7 +170,7 @@ def draw_bands(bands: Mapping[str, Band], files: Sequence[Path]) -> None:
             axes.fill_between(drawn.calls, drawn.low, drawn.high, color=colour, alpha=0.12, linewidth=0)
             axes.plot(drawn.calls, drawn.mean, line, color=colour, linewidth=1.8, label=name)
         axes.set_xlabel("search calls to the model")
-        axes.set_ylabel("objective of the prompt believed best\n(the search's own estimate on train rows)")
+        axes.set_ylabel("objective of the prompt estimated best\n(the search's own estimate on train rows)")
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", alpha=0.3)
         axes.legend(frameon=False, loc="lower right", title=f"mean, band of {100 * BAND:.0f} % of the seeds")

@@ -37,7 +37,7 @@ class Curve:
 
 
 def running_mean(outcomes: Sequence[Outcome], confidence: float = 0.9) -> Curve | None:
-    """The course of the search answers' scores, in the order of the outcomes; None when they are too few.
+    """The running mean of the search answers' scores, in the order of the outcomes; None when they are too few.
 
     The interval is the score interval for a mean of values in [0, 1] (Wilson's; for graded scores it is too wide).
     """

@@ -57,6 +57,6 @@ def effects_note(uniform_scores: Sequence[float], missing: int) -> str | None:
     return None
 
 
-def pruning_note(obstacle: SkipReason | None) -> str | None:
+def pruning_note(reason: SkipReason | None) -> str | None:
     """Why the winner kept all its edits; None when it did not."""
-    return None if obstacle is None else _PRUNING[obstacle]
+    return None if reason is None else _PRUNING[reason]

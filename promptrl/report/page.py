@@ -90,14 +90,14 @@ def render_report(record: RunRecord) -> Report:
 
 def render_comparison(records: Sequence[RunRecord]) -> str:
     """One page for two or more runs, side by side."""
-    standings = [
+    bars = [
         Bar(printable(r.run_id), m["score"], m["low"], m["high"])
         for r in records
         if (m := r.result["improvement"]["test"])
     ]
     drawn = {}
-    if standings:
-        drawn["improvement"] = _figure("improvement", _intervals(standings, "improvement", "points over the baseline"))
+    if bars:
+        drawn["improvement"] = _figure("improvement", _intervals(bars, "improvement", "points over the baseline"))
     runs = [{**_context(record), "figures": _own_figures(f"r{n}-", record)} for n, record in enumerate(records)]
     comparisons = list(_comparisons(records))
     return _environment().get_template("comparison.html").render(runs=runs, figures=drawn, comparisons=comparisons)
@@ -184,8 +184,8 @@ def _figures(record: RunRecord) -> dict[str, tuple[str, Draw]]:
     curve = running_mean(record.outcomes)
     if curve is not None:
         stages = {stage: record.result["calls"][stage] for stage in ("search", "validation", "test")}
-        standings = list(_standings(record, stages))
-        found["curve"] = lambda is_narrow: plots.curve_plot(curve, standings, stages, is_narrow=is_narrow)
+        held_out = list(_held_out_scores(record, stages))
+        found["curve"] = lambda is_narrow: plots.curve_plot(curve, held_out, stages, is_narrow=is_narrow)
     of_winner = _bars(record.attribution.get("winner", ()))
     if of_winner:
         found["winner"] = _intervals(of_winner, "winner", "points lost without it, on validation rows")
@@ -206,7 +206,7 @@ def _intervals(bars: Sequence[Bar], name: str, axis: str) -> Draw:
     return lambda is_narrow: plots.interval_plot(bars, is_narrow=is_narrow, name=name, axis=axis)
 
 
-def _standings(record: RunRecord, stages: Mapping[str, int]) -> Iterable[PlottedScore]:
+def _held_out_scores(record: RunRecord, stages: Mapping[str, int]) -> Iterable[PlottedScore]:
     """Held-out scores, each in the middle of its stage."""
     place = float(stages["search"])
     for split in ("validation", "test"):

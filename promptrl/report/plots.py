@@ -142,7 +142,7 @@ def interval_plot(bars: Sequence[Bar], *, is_narrow: bool, name: str, axis: str)
     return _svg(draw, is_narrow=is_narrow, height_in=0.6 + per_bar * max(1, len(bars)), name=name)
 
 
-def curve_plot(curve: Curve, standings: Sequence[PlottedScore], stages: Mapping[str, int], *, is_narrow: bool) -> str:
+def curve_plot(curve: Curve, held_out: Sequence[PlottedScore], stages: Mapping[str, int], *, is_narrow: bool) -> str:
     """Scores of the search against calls with their band, and behind them the held-out scores with intervals."""
 
     def draw(axes: Axes) -> None:
@@ -156,20 +156,20 @@ def curve_plot(curve: Curve, standings: Sequence[PlottedScore], stages: Mapping[
                 place = total + calls / 2
                 axes.annotate(stage, (place, 1.03), xycoords=("data", "axes fraction"), ha="center", color=MUTED)
             total += calls
-        for standing in standings:
-            colour = GOOD if standing.is_winner else MUTED
-            ends = [100 * standing.low], [100 * standing.high]
-            axes.vlines(standing.calls, *ends, color=colour, linewidth=2.2, alpha=0.5)
-            axes.plot(standing.calls, 100 * standing.score, "o" if standing.is_winner else "D", color=colour, ms=5)
-            if standing.split == "test":
-                label, shift, side = ("new", 8, "left") if standing.is_winner else ("yours", -8, "right")
-                spot, away = (standing.calls, 100 * standing.score), (shift, 0)
+        for entry in held_out:
+            colour = GOOD if entry.is_winner else MUTED
+            ends = [100 * entry.low], [100 * entry.high]
+            axes.vlines(entry.calls, *ends, color=colour, linewidth=2.2, alpha=0.5)
+            axes.plot(entry.calls, 100 * entry.score, "o" if entry.is_winner else "D", color=colour, ms=5)
+            if entry.split == "test":
+                label, shift, side = ("new", 8, "left") if entry.is_winner else ("yours", -8, "right")
+                spot, away = (entry.calls, 100 * entry.score), (shift, 0)
                 behind = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.5}
                 axes.annotate(
                     label, spot, away, textcoords="offset points", va="center", ha=side, color=colour, bbox=behind
                 )
         axes.set_xlim(0, max(1, total))
-        highest = max([float(curve.high.max()), *(standing.high for standing in standings)])
+        highest = max([float(curve.high.max()), *(entry.high for entry in held_out)])
         top = 25 * math.ceil(4 * highest - 1e-9)
         axes.set_ylim(-0.03 * top, 1.03 * top)
         axes.set_yticks(range(0, top + 1, 25), [f"{tick} %" for tick in range(0, top + 1, 25)])

@@ -83,7 +83,7 @@ def build_result(
         judged: The folds that ``tested`` is made of, if it is.
     """
     comparison = tested.comparison if tested else None
-    standings = {
+    prompts_scored = {
         label: {
             **describe_prompt(prompt),
             "validation": summarise(validated[label], gate, seed),
@@ -99,7 +99,7 @@ def build_result(
         "status": "done",
         "stop_reason": stop_reason,
         "verdict": decide_verdict(comparison, gate, is_same_prompt=is_same),
-        **standings,
+        **prompts_scored,
         "improvement": {
             "against": "baseline",
             "test": measured(tested),

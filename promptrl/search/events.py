@@ -1,4 +1,4 @@
-"""What the search tells whoever watches it; frozen values, no behaviour."""
+"""The events of a search; frozen values, no behaviour."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ class SearchProgress:
         calls_allowed: Its share.
         env_steps: Edits tried, over all environments; imagined ones where the search plans.
         prompts_seen: Distinct prompts asked.
-        best_prompt_id: The prompt believed best on train rows; None before the first answer.
+        best_prompt_id: The prompt estimated best on train rows; None before the first answer.
         best_mean: Its expected objective.
-        best_sd: Standard deviation of that belief.
+        best_sd: Standard deviation of that estimate.
         baseline_mean: The baseline's expected objective.
         episodes: Episodes ended.
         mean_return: Mean return of the last 100 of them; NaN before the first.

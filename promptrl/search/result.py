@@ -18,7 +18,7 @@ class Candidate:
     Attributes:
         prompt: It.
         mean: Expected objective over all train rows, shrunken.
-        sd: Standard deviation of that belief.
+        sd: Posterior standard deviation of that mean.
         answers: Train rows it was asked on.
     """
 

@@ -109,10 +109,10 @@ class Trials:
         return [r for r in range(len(self.rows)) if r not in tried]
 
     def report(self, best: Candidate | None, baseline_mean: float, env_steps: int = 0) -> None:
-        """Tell watchers how far the search is.
+        """Emit how far the search is.
 
         Args:
-            best: The prompt now believed best.
+            best: The prompt now estimated best.
             baseline_mean: Expected objective of the baseline.
             env_steps: Edits tried so far.
         """

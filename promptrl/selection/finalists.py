@@ -2,7 +2,7 @@
 
 Each round asks everyone still in the race on the same new rows, then the worse half leaves; the baseline never does
 (Karnin et al. 2013). The best of a few noisy means is too good on average, so nobody is judged by validation rows
-alone: what the search believed, taken with caution, and what the rows say are weighed by their precision (conjugate
+alone: the search's posterior, taken with caution, and what the rows say are weighed by their precision (conjugate
 normal, Gelman et al. 2013, 3.5). At 300 calls that chose better prompts on one bundled task, by one to two hundredths
 of the achievable gain, and made no difference beyond noise elsewhere. What the winner is worth is for the test split to
 say.
@@ -27,7 +27,7 @@ MIN_ROWS = 2
 CAUTION = 1.5
 """What the deviations of the search's posterior are multiplied by: it is too sure of what it picked itself."""
 NO_IDEA_SD = 0.5
-"""Of a prompt that the search has no belief about."""
+"""Of a prompt that the search has no posterior of."""
 PRIOR_VARIANCE, PRIOR_ROWS = 0.25, 2
 """The variance of a prompt's answers starts as if so many rows had shown this."""
 ROW_SHARE = 0.3
@@ -46,7 +46,7 @@ class Finalist:
         score: Mean of the gate metric on them.
         difference: Its objective minus the baseline's, mean over the rows that both answered; 0 for the baseline.
         sd: Standard error of that difference.
-        shrunken: The difference as it is believed after the finals, by what the search believed and these rows.
+        shrunken: The posterior mean of the difference after the finals, from the search's posterior and these rows.
         rows: Validation rows it answered.
         rounds: Rounds it took part in.
         is_baseline: Whether it is the baseline.
@@ -82,14 +82,14 @@ class FinalistsResult:
 class _Runner:
     """One in the race; answers by position of the row, NaN = none."""
 
-    belief: Candidate
+    candidate: Candidate
     objectives: NDArray[np.float64]
     scores: NDArray[np.float64]
     rounds: int = 0
 
     @property
     def prompt(self) -> Prompt:
-        return self.belief.prompt
+        return self.candidate.prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +115,13 @@ def choose_winner(
     Fewer candidates start when ``max_calls`` can't pay for ``MIN_ROWS`` rows each in every round.
 
     Args:
-        candidates: Best first, with what the search believes of them; the baseline among them only lends its belief.
+        candidates: Best first, with the search's posterior of them; of the baseline among them only that is used.
         baseline: Never eliminated.
         rows: Validation rows.
         evaluator: Answers; its "validation" share pays.
         max_calls: Most calls to spend; what is not needed is not spent.
         rng: Shuffles the rows.
-        on_event: Told after every round.
+        on_event: Called after every round.
 
     Returns:
         The winner and everyone's figures; the baseline alone when the calls are too few for any race.
@@ -147,7 +147,7 @@ def choose_winner(
 
 
 def without_posterior(prompt: Prompt, candidates: Sequence[Candidate]) -> Candidate:
-    """A prompt that the search has no belief about, taken for as good as its candidates are, with little certainty."""
+    """A prompt that the search has no posterior of, taken for as good as its candidates are, with little certainty."""
     mean = float(np.mean([candidate.mean for candidate in candidates])) if candidates else 0.0
     return Candidate(prompt, mean, NO_IDEA_SD, answers=0)
 
@@ -174,7 +174,7 @@ class _Race:
     ) -> None:
         empty = np.full(len(rows), np.nan)
         self.baseline = _Runner(baseline, empty.copy(), empty.copy())
-        self.rivals = [_Runner(belief, empty.copy(), empty.copy()) for belief in rivals]
+        self.rivals = [_Runner(rival, empty.copy(), empty.copy()) for rival in rivals]
         self._gains = self._posterior_gains()
         self.calls_used = 0
         self._rows = tuple(rows)
@@ -203,11 +203,11 @@ class _Race:
         self._gains = self._posterior_gains()
 
     def order(self, runner: _Runner) -> tuple[float, float]:
-        """Sorts the better one first: by the gain now believed, then by length."""
+        """Sorts the better one first: by the posterior gain, then by length."""
         return -round(self._gains[id(runner)], TIE_DIGITS), rough_tokens(runner.prompt.text)
 
     def progress(self, number: int, rounds: int, alive: Sequence[_Runner]) -> FinalistsProgress:
-        """What watchers are told after a round."""
+        """The event of a round."""
         ahead = [runner for runner in alive if self._gap(runner).difference > 0]
         behind = [runner for runner in alive if self._gap(runner).difference <= 0]
         return FinalistsProgress(
@@ -237,10 +237,10 @@ class _Race:
         return _Gap(float(pairs.mean()), float(np.sqrt(variance / len(pairs))), len(pairs))
 
     def _posterior_gains(self) -> dict[int, float]:
-        """What everyone is believed to be better than the baseline by: posterior means, by identity of the runner."""
+        """By how much everyone is better than the baseline: posterior means, by identity of the runner."""
         runners = [self.baseline, *self.rivals]
-        means = np.array([runner.belief.mean for runner in runners])
-        covariance = np.diag([(CAUTION * runner.belief.sd) ** 2 for runner in runners])
+        means = np.array([runner.candidate.mean for runner in runners])
+        covariance = np.diag([(CAUTION * runner.candidate.sd) ** 2 for runner in runners])
         answered = ~np.isnan([runner.objectives for runner in runners])
         seen = np.flatnonzero(answered.any(axis=1))
         if len(seen):
@@ -285,9 +285,9 @@ def _means_and_noise(answers: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np
 
 
 def _final_order(finalist: Finalist) -> tuple[float, float, bool]:
-    """Best first: by the gain now believed, then fewer tokens, then the baseline.
+    """Best first: by the posterior gain, then fewer tokens, then the baseline.
 
-    Belief alone does not beat the baseline: who showed no lead on these rows is credited with none.
+    The search's posterior alone does not beat the baseline: who showed no lead on these rows is credited with none.
     """
     gain = finalist.shrunken if finalist.difference > 0 else min(0.0, finalist.shrunken)
     return -round(gain, TIE_DIGITS), rough_tokens(finalist.prompt.text), not finalist.is_baseline

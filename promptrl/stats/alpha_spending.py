@@ -46,7 +46,7 @@ class SpendingAccount:
         """Confidence of the next test's two-sided interval: what its level allows, and never below ``most``.
 
         Args:
-            most: The gate's confidence, which each comparison has to meet by itself.
+            most: The gate's confidence, which each comparison has to reach by itself.
         """
         return max(most, 1 - 2 * self.next_level)
 

@@ -53,7 +53,7 @@ def test_spread_leaves_out_what_is_unknown():
 
 
 def test_a_band_holds_the_last_estimate_until_the_next():
-    """One search ends at 20 calls, the other at 40: the first one's belief stays."""
+    """One search ends at 20 calls, the other at 40: the first one's estimate stays."""
     drawn = band([path([10, 20], [0.2, 0.4]), path([10, 40], [0.2, 0.8])])
     at = {int(calls): mean for calls, mean in zip(drawn.calls, drawn.mean, strict=True)}
     assert (drawn.calls[0], drawn.calls[-1]) == (10, 40)

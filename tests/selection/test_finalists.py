@@ -130,8 +130,8 @@ def test_noise_rarely_beats_a_clear_winner():
     assert result.winner == PROMPTS[5]
 
 
-def test_belief_decides_between_equals_and_gives_way_to_answers():
-    """On few rows the search's belief counts; many rows say otherwise and are believed."""
+def test_the_search_decides_between_equals_and_gives_way_to_answers():
+    """On few rows the search's posterior counts; many rows say otherwise and prevail."""
     chances = {PROMPTS[2].prompt_id: 0.8, PROMPTS[3].prompt_id: 0.55}
     rivals = [PROMPTS[2], PROMPTS[3]]
     wrong = {PROMPTS[2].prompt_id: (0.5, 0.05), PROMPTS[3].prompt_id: (0.75, 0.05)}
@@ -141,8 +141,8 @@ def test_belief_decides_between_equals_and_gives_way_to_answers():
     assert many.winner == PROMPTS[2]
 
 
-def test_sure_belief_is_worth_what_its_rows_are():
-    """What is believed afterwards lies between belief and rows, nearer to what is more precise."""
+def test_a_sure_posterior_is_worth_what_its_rows_are():
+    """The posterior afterwards lies between the search's and the rows, nearer to what is more precise."""
     values = {PROMPTS[2].prompt_id: 0.7}
     gains = [
         race(values, rows=30, candidates=[PROMPTS[2]], posterior={PROMPTS[2].prompt_id: (0.9, sd)})[0].leaderboard[0]
@@ -152,7 +152,7 @@ def test_sure_belief_is_worth_what_its_rows_are():
     assert 0.19 < gains[2].shrunken < gains[1].shrunken < gains[0].shrunken < 0.4
 
 
-def test_belief_alone_does_not_beat_the_baseline():
+def test_the_search_alone_does_not_beat_the_baseline():
     """A long prompt that the search praised and that shows no lead on the validation rows is not worth a test."""
     praised = {PROMPTS[5].prompt_id: (0.9, 0.02)}
     level, _ = race({}, rows=10, candidates=[PROMPTS[5]], posterior=praised)
@@ -180,7 +180,7 @@ def test_every_round_is_reported():
 
 
 def test_the_leader_that_is_shown_is_ahead_by_what_is_shown():
-    """Also where belief holds another one, who is not ahead on these rows, for the better one."""
+    """Also where the search holds another one, who is not ahead on these rows, for the better one."""
     events = []
     posterior = {PROMPTS[1].prompt_id: (0.9, 0.02)}
     race(

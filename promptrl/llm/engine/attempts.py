@@ -63,7 +63,7 @@ class Attempts:
         stop: When it is requested, nothing is retried.
         max_retries: Further attempts after one that failed for a transient reason.
         timeout_s: For one attempt.
-        trace: Told of every attempt.
+        trace: Called with every attempt.
         sleep: Waits so many seconds.
     """
 

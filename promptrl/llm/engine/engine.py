@@ -52,7 +52,7 @@ class Engine:
         price: For answers whose cost the target does not tell.
         stop: Whether the run is to end; None: it never is.
         waiting: Entered by the thread that asks while it can only wait for answers.
-        trace: Told of every attempt, in the background loop.
+        trace: Called with every attempt, in the background loop.
         clock: Monotonic seconds, for waiting before retries.
         sleep: Waits so many seconds of that clock.
 

@@ -1,4 +1,4 @@
-"""The wish to end a run early: by a signal or by a file. What is in flight is still finished, nothing new is asked."""
+"""A request to end a run early, by a signal or by a file. What is in flight is still finished, nothing new is asked."""
 
 import signal
 import threading
@@ -13,7 +13,7 @@ _LOOK_S = 0.2
 
 
 class StopSignal:
-    """Told by a signal handler, watched by whoever asks a model; may be used from several threads."""
+    """Set by a signal handler, checked by whoever calls a model; may be used from several threads."""
 
     def __init__(self) -> None:
         self._signal: int | None = None

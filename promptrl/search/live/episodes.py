@@ -22,10 +22,10 @@ from promptrl.tasks.dataset import Example
 
 @dataclass(slots=True)
 class Episode:
-    """One walk from a prompt, edit by edit.
+    """One episode, from a prompt on, edit by edit.
 
     Attributes:
-        prompt: Where it stands.
+        prompt: The present one.
         rows: The examples that all its prompts are scored on.
         objectives: Last known objective per row, NaN while there is none, shape (len(rows),).
         draw: What it takes for true while it explores.

@@ -38,12 +38,12 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A prompt that was asked and what is believed about it.
+    """A prompt that was asked and its posterior.
 
     Attributes:
         index: Its position in the order of first answers.
         mean: Expected objective over all rows.
-        sd: Standard deviation of that belief.
+        sd: Posterior standard deviation.
         answers: Rows it was asked on.
     """
 

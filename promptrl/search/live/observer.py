@@ -47,7 +47,7 @@ class Observer:
 
     Args:
         space: The edits; n of them give n + 1 rows.
-        estimates: What is believed about prompts; shared with whoever adds answers.
+        estimates: Posterior estimates of prompts; shared with whoever adds answers.
     """
 
     def __init__(self, space: EditSpace, estimates: Estimates) -> None:

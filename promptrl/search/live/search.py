@@ -119,7 +119,7 @@ def rollout_greedily(model: BaseAlgorithm, episodes: Episodes) -> tuple[Prompt, 
     """Follow the agent's best action from the baseline under the posterior mean; asks for what it passes.
 
     Returns:
-        Where it ends, or where it stood when the calls ran out, and what it decided on the way.
+        Where it ends, or where it was when the calls ran out, and what it decided on the way.
     """
     greedy = Episodes(
         episodes.space,

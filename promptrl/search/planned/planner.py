@@ -1,4 +1,4 @@
-"""One search in the surrogate: what is believed, what to ask next, what was found.
+"""One search in the surrogate: the posterior, what to ask next, what was found.
 
 Whoever steers it decides how prompts are edited in the imagination: an agent (``search.py``) or local search
 (``local_search.py``).
@@ -195,7 +195,7 @@ class Planner:
         ]
 
     def report(self, env_steps: int) -> None:
-        """Tell watchers what is believed now."""
+        """Emit how far the search is."""
         if not self.surrogate.n_answers:
             return
         baseline = self.moves.features(self.trials.space.baseline)[None]

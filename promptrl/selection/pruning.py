@@ -1,11 +1,12 @@
 """Takes edits out of a winner again, one at a time: what is each worth there, and is it worth its tokens?
 
-Every leave-one-out is compared with the winner on the same validation rows. Edits whose removal makes the prompt shorter
-and costs nothing there are taken out together, and the short prompt is compared with the winner itself, so that small
-losses can't add up. Then both are compared on more rows, and the short one replaces the winner only if it scores the
-same on all of them. Where the calls can't pay for that, no edit is pruned, and all of them go into saying what each is
-worth. Rows on which the winner won come first, for there it has answered already; they flatter it, and with it what its
-edits are worth: that errs on the side of keeping an edit. The test comes after this and speaks of the pruned prompt.
+Every leave-one-out is compared with the winner on the same validation rows. Edits whose removal makes the prompt
+shorter and costs nothing there are taken out together, and the short prompt is compared with the winner itself, so
+that small losses can't add up. Then both are compared on more rows, and the short one replaces the winner only if it
+scores the same on all of them. Where the calls can't pay for that, no edit is pruned, and all of them go into saying
+what each is worth. Rows on which the winner won come first, for there it has answered already; they flatter it, and
+with it what its edits are worth: that errs on the side of keeping an edit. The test comes after this and speaks of
+the pruned prompt.
 """
 
 from collections.abc import Callable, Sequence

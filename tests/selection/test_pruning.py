@@ -175,7 +175,7 @@ def test_a_longer_prompt_is_no_pruning() -> None:
     """Going back to a longer option of the baseline saves nothing."""
     space = make_space((2, 2))
     baseline = with_edits(space, "o0_1")
-    swapped = EditSpace(baseline, space._factors, space.slot_order)  # the same edits seen from another baseline
+    swapped = EditSpace(baseline, space.factors, space.slot_order)  # the same edits seen from another baseline
     winner = space.apply(baseline, next(i for i, e in enumerate(space.edits) if e.slot == "s0" and not e.text))
     found = prune_winner(winner, swapped, ROWS, raced(lambda prompt, row: 0.5, swapped, winner), max_calls=10_000)
     assert found.prompt == winner

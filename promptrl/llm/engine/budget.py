@@ -18,9 +18,9 @@ from typing import Any, Literal, NoReturn
 from promptrl.errors import BudgetExhaustedError
 from promptrl.llm.base import Completion, Messages, Purpose
 
-StopReason = Literal["calls", "tokens", "usd", "minutes"]
+Limit = Literal["calls", "tokens", "usd", "minutes"]
 
-_KEYS: Mapping[StopReason, str] = {
+_KEYS: Mapping[Limit, str] = {
     "calls": "budget.max_calls",
     "tokens": "budget.max_tokens",
     "usd": "budget.max_usd",
@@ -119,12 +119,6 @@ class Budget:
         self._in_flight = self._held_tokens = 0
         self._held_usd = 0.0
         self._waiting: list[Callable[[], object]] = []
-        self._stop_reason: StopReason | None = None
-
-    @property
-    def stop_reason(self) -> StopReason | None:
-        """The first limit that something ran into; None while nothing did."""
-        return self._stop_reason
 
     @property
     def spent(self) -> Spending:
@@ -282,14 +276,13 @@ class Budget:
         for wake in waiting:
             wake()
 
-    def exhaust(self, reason: StopReason, message: str) -> NoReturn:
-        """Note the limit that was hit, if it is the first, and raise.
+    def exhaust(self, limit: Limit, message: str) -> NoReturn:
+        """Say which limit was hit.
 
         Raises:
             BudgetExhaustedError: Always; names the config key.
         """
-        self._stop_reason = self._stop_reason or reason
-        raise BudgetExhaustedError(f"{_KEYS[reason]}: {message}")
+        raise BudgetExhaustedError(f"{_KEYS[limit]}: {message}")
 
     def _unreserved(self) -> int:
         if self.max_calls is None:
@@ -306,7 +299,7 @@ class Budget:
         self._held_tokens += sign * reservation.tokens
         self._held_usd = self._held_usd + sign * reservation.cost_usd if self._in_flight else 0.0
 
-    def _lacking(self, reservation: Reservation) -> StopReason | None:
+    def _lacking(self, reservation: Reservation) -> Limit | None:
         if self.max_tokens is None and self.max_usd is None:
             return None
         later = self._held_calls(reservation.purpose) * _HOLD_BACK_FACTOR / max(1, self._answered)

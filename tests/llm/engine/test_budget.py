@@ -88,7 +88,6 @@ def test_tokens_are_reserved_before_and_booked_after() -> None:
     budget.settle(second, Completion("x", prompt_tokens=30, completion_tokens=10))
     with pytest.raises(BudgetExhaustedError, match=r"budget\.max_tokens"):
         budget.reserve("search", tokens=60, cost_usd=0)
-    assert budget.stop_reason == "tokens"
     assert (budget.spent.prompt_tokens, budget.spent.completion_tokens, budget.spent.paid) == (50, 20, 2)
 
 
@@ -177,7 +176,6 @@ def test_minutes_end_everything(fake_time: FakeTime) -> None:
     fake_time.now_s = 60
     with pytest.raises(BudgetExhaustedError, match=r"budget\.max_minutes"):
         budget.reserve("search", tokens=1, cost_usd=0)
-    assert budget.stop_reason == "minutes"
 
 
 def test_minutes_of_earlier_processes_count(fake_time: FakeTime) -> None:
@@ -216,16 +214,6 @@ def test_the_finals_leave_minutes_for_the_share_of_the_test(fake_time: FakeTime)
     assert budget.seconds_left("test") == 540
     fake_time.now_s = 400
     assert budget.seconds_left("validation") == 600 - 400 - 150
-
-
-def test_the_first_limit_that_was_hit_is_the_reason() -> None:
-    """Later ones do not hide it."""
-    budget = Budget(max_calls=1, max_tokens=1)
-    assert budget.stop_reason is None
-    for reason in ("tokens", "calls"):
-        with pytest.raises(BudgetExhaustedError):
-            budget.exhaust(reason, "over")
-    assert budget.stop_reason == "tokens"
 
 
 def test_bounds_cover_bytes_and_the_given_limit() -> None:

@@ -12,6 +12,7 @@ def describe_changes(old: Prompt, new: Prompt) -> list[str]:
     """One line for each difference, in rendering order; empty when the prompts are equal."""
     return [
         *_slot_changes(old, new),
+        *([f"separator = {new.separator!r} (was {old.separator!r})"] if new.separator != old.separator else []),
         *_demonstration_changes(old.demonstrations, new.demonstrations),
         *_template_changes(old.user, new.user),
     ]

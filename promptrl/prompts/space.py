@@ -228,6 +228,7 @@ def build_edit_space(
     phrases: bool,
     reorder: bool,
     tokens: Sequence[str] | None,
+    factors: Sequence[Factor] = (),
 ) -> EditSpace:
     """Number the edits of the prompt that the user wrote.
 
@@ -244,6 +245,7 @@ def build_edit_space(
         phrases: Offer to drop the phrases of ``text``.
         reorder: Search the order of slots, phrases and demonstrations too.
         tokens: Words that may be added at the end of the system message.
+        factors: Further parts of the prompt that can be changed.
 
     Raises:
         ConfigError: With every problem found, each under its key of the config.
@@ -273,18 +275,18 @@ def build_edit_space(
         separator=separator,
     )
 
-    factors: list[Factor] = [OptionFactor(name, texts, order) for name, texts in options.items() if len(texts) > 1]
+    parts: list[Factor] = [OptionFactor(name, texts, order) for name, texts in options.items() if len(texts) > 1]
     if text is not None and phrases:
-        factors.append(PhraseFactor(PhrasedPart(split_phrases(text, is_template=is_template), order), reorder=reorder))
+        parts.append(PhraseFactor(PhrasedPart(split_phrases(text, is_template=is_template), order), reorder=reorder))
     candidates = tuple(dict.fromkeys(demonstrations))
     if candidates and max_demonstrations > 0:
-        factors.append(DemonstrationFactor(candidates, max_demonstrations, reorder=reorder))
+        parts.append(DemonstrationFactor(candidates, max_demonstrations, reorder=reorder))
     if tokens:
-        factors.append(WordFactor(tokens, order))
+        parts.append(WordFactor(tokens, order))
     if reorder and len(options) > 1:
-        factors.append(SlotOrderFactor(tuple(options), order))
+        parts.append(SlotOrderFactor(tuple(options), order))
 
-    space = EditSpace(baseline, factors, order)
+    space = EditSpace(baseline, [*parts, *(factor.in_order(order) for factor in factors)], order)
     if not space.edits:
         message = "nothing in this prompt can be changed: no slot has two options, and there are no other edits"
         raise ConfigError([Problem("edits", message, "add options to a slot, or set edits.bank to builtin")])

@@ -7,6 +7,7 @@ import pytest
 
 from promptrl.errors import ConfigError
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
+from tests.prompts.closing_lines import CALM, Loudness
 from tests.prompts.ticket_space import SYSTEM_TEXT, USER_TEXT, WORDS, candidates, make_space
 
 
@@ -104,3 +105,10 @@ def test_a_user_template_alone_is_a_prompt_of_today(slots: Mapping[str, Sequence
     space = make_space(slots=slots, bank=True)
     assert space.baseline.system_text == ""
     assert "reasoning" in space.slot_order
+
+
+def test_further_factors_come_last_and_are_edits_enough() -> None:
+    """Kinds of edit that this function does not know are numbered after the others."""
+    space = make_space(slots={"task": ["Sort."]}, user=CALM, factors=[Loudness()])
+    assert [edit.kind for edit in space.edits] == ["calm", "shout"]
+    assert [edit.kind for edit in make_space(factors=[Loudness()]).edits][-2:] == ["calm", "shout"]

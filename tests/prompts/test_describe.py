@@ -30,6 +30,7 @@ PROMPT = Prompt(
         ),
         ({"slots": (PROMPT.slots[0], ("text", "Be brief.  Be kind.\n- one"))}, ["text: whitespace changed"]),
         ({"slots": PROMPT.slots[::-1]}, ["order of slots: text, role"]),
+        ({"separator": "\n"}, ["separator = '\\n' (was ' ')"]),
         ({"demonstrations": (ONE,)}, ['demonstration − "q2" → "a2"']),
         ({"demonstrations": (TWO, ONE)}, ["order of demonstrations changed"]),
         ({"user": UserTemplate("{x} Go on:")}, ['user: − "Sort."']),

@@ -19,6 +19,7 @@ import yaml
 from benchmarks.peers import PEERS, peer
 from benchmarks.worlds import Arm, ArmResult, World
 from promptrl.experiment.call_plan import plan_calls
+from promptrl.search.algorithms import ALGORITHMS, BASELINES
 from promptrl.search.context import SearchContext
 from promptrl.search.result import SearchResult
 from promptrl.selection.finalists import choose_winner
@@ -54,8 +55,6 @@ def find_arm(spec: str) -> Arm:
     Raises:
         SystemExit: There is none.
     """
-    from promptrl.search.baselines import BASELINES
-
     name, _, settings = spec.partition(":")
     params = yaml.safe_load("{" + settings.replace("=", ": ") + "}")
     if name in _OURS:
@@ -120,9 +119,8 @@ def _rules(settings: Mapping[str, Any]) -> "PlanningRules":
 
 
 def _baseline(name: str, settings: Mapping[str, Any], context: SearchContext) -> SearchResult:
-    from promptrl.search.baselines import BaselineSettings, search_by
-
-    return search_by(name, context, BaselineSettings(**settings))
+    algorithm = ALGORITHMS[name]
+    return algorithm.load_search()(context, algorithm.settings(**settings))
 
 
 _OURS: Mapping[str, Callable[[Mapping[str, Any], SearchContext], SearchResult]] = {

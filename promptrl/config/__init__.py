@@ -4,12 +4,11 @@ Used by the command line and the experiment only; everything below them takes pl
 spoken of by name are imported from their own modules.
 """
 
-from promptrl.config.experiment import AlgorithmConfig, BudgetConfig, ExperimentConfig, GateConfig
+from promptrl.config.experiment import BudgetConfig, ExperimentConfig, GateConfig
 from promptrl.config.loading import LoadedConfig, load_config
 from promptrl.config.schema import SchemaRow, json_schema, schema_rows
 
 __all__ = [
-    "AlgorithmConfig",
     "BudgetConfig",
     "ExperimentConfig",
     "GateConfig",

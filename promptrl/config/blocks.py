@@ -32,12 +32,14 @@ class Expect:
         later: Values that a coming version will take; ``text`` and ``mapping`` stand for all such values.
         is_private: True when a wrong value may be a secret and must not be repeated.
         takes_text: True when text may stand for a list.
+        default_type: Which of several blocks is meant when none is named; empty: one must be.
     """
 
     text: str = ""
     later: tuple[str, ...] = ()
     is_private: bool = False
     takes_text: bool = False
+    default_type: str = ""
 
 
 class Block(BaseModel):

@@ -1,10 +1,11 @@
-"""The config as a whole, and its blocks for reward, algorithm, budget, gate, cache and output."""
+"""The config as a whole, and its blocks for reward, budget, gate, cache and output."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from promptrl.config.algorithms import AlgorithmConfig, default_algorithm
 from promptrl.config.blocks import Block, Count, Expect, Issue, Number, PathText, Switch, Whole
 from promptrl.config.datasets import DatasetConfig
 from promptrl.config.metrics import CostConfig, MetricBlock, MetricConfig, QualityConfig
@@ -52,60 +53,6 @@ class RewardConfig(Block):
             names.append(metric.name)
         if not any(metric.weight > 0 for metric in self.qualities):
             yield Issue(("metrics",), "no score has a positive weight", "costs alone can't say what is better")
-
-
-class AlgorithmConfig(Block):
-    """The agent that searches."""
-
-    name: Literal[
-        "ppo",
-        "maskable_ppo",
-        "a2c",
-        "dqn",
-        "qrdqn",
-        "random",
-        "greedy",
-        "evolution",
-        "halving",
-        "direct",
-        "thompson",
-        "tpe",
-    ] = Field(
-        default="maskable_ppo",
-        description="Algorithm of Stable-Baselines3 or sb3-contrib, or a baseline that needs no agent, for comparison: "
-        "`random` search, `greedy` hill climbing, `evolution`, sequential `halving`, `direct` "
-        "(a policy gradient whose action is a whole prompt), `thompson` (posterior sampling with local search), "
-        "`tpe` of Optuna (extra `tpe`). "
-        "Of the keys below a baseline reads `rows_per_prompt` only.",
-    )
-    planning: Literal["surrogate", "none"] = Field(
-        default="surrogate",
-        description="`surrogate`: the agent edits in a learned model and the target is asked only for what it comes up "
-        "with; `none`: every step is scored by the target.",
-    )
-    imagined_steps: Whole = Field(
-        default=128,
-        ge=0,
-        le=1_000_000,
-        description="Steps in the learned model that the agent learns from before each batch of calls, rounded up to "
-        "whole rollouts (`n_steps` x `n_envs`: 128 unless changed); 0: it only acts.",
-    )
-    policy: Literal["deepsets", "transformer"] = Field(default="deepsets", description="Network that scores the edits.")
-    rows_per_prompt: Count = Field(
-        default=1, le=10_000, description="Train rows that a prompt is asked on when it comes up."
-    )
-    max_edits: Count | None = Field(
-        default=None,
-        le=1000,
-        description="Edits in an episode at most; null: one more than there are slots that edits change; "
-        "all demonstrations together are one slot, and so are the words of `edits.tokens`.",
-    )
-    n_envs: Count | None = Field(
-        default=None, le=1024, description="Parallel episodes; null: 16 in the learned model, 8 on the target."
-    )
-    params: Annotated[dict[str, Any], Expect("a mapping of hyperparameters")] = Field(
-        default_factory=dict, description="Hyperparameters by the names of Stable-Baselines3."
-    )
 
 
 class BudgetConfig(Block):
@@ -180,7 +127,7 @@ class ExperimentConfig(Block):
     )
     dataset: DatasetConfig = Field(description="The examples: inputs with known good answers.")
     reward: RewardConfig = Field(description="What is to be improved.")
-    algorithm: AlgorithmConfig = Field(default=AlgorithmConfig(), description="The agent that searches.")
+    algorithm: AlgorithmConfig = Field(default_factory=default_algorithm, description="The agent that searches.")
     budget: BudgetConfig = Field(default=BudgetConfig(), description="What a run may cost at most.")
     gate: GateConfig = Field(default=GateConfig(), description="When a winner counts as better.")
     warm_start: Annotated[Literal["builtin", "none"], Expect(later=("text",))] = Field(

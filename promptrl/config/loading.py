@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from promptrl.config.algorithms import drop_unread
 from promptrl.config.blocks import Issue
 from promptrl.config.datasets import DatasetConfig
 from promptrl.config.experiment import ExperimentConfig, GateConfig, RewardConfig, cross_issues
@@ -85,12 +86,14 @@ class LoadedConfig:
         return dump(data)
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
+def load_config(path: Path, overrides: Sequence[str] = (), *, drops_unread: bool = False) -> LoadedConfig:
     """Read and check a config; no data file is opened and no user code imported.
 
     Args:
         path: The YAML file.
         overrides: ``key.path=value`` each, applied in order.
+        drops_unread: Whether keys of ``algorithm`` that mean nothing to the one named are dropped; else they are
+            problems.
 
     Raises:
         ConfigError: Everything wrong, sorted by place; no message repeats a secret.
@@ -110,6 +113,8 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> LoadedConfig:
         for issue in apply_override(source, override):
             problems.append(_problem(issue, source, path, file=OVERRIDE_FILE))
     source.data = source.data or {}
+    if drops_unread:
+        drop_unread(source.data)
     issues = [*_take_out_secrets(source.data), *_read_named_files(source.data, path)]
     config, found = _validate(source, {issue.path for issue in (*issues, *(issue for issue, _ in parsed))})
     problems += [_problem(issue, source, path) for issue in (*issues, *found)]

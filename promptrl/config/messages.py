@@ -39,7 +39,7 @@ def place_at(path: Path, data: Any) -> Place | None:
     """The place that a path of the config leads to; None when there is no such key."""
     place: Place | None = Place(ExperimentConfig)
     for key in path:
-        variant = data.get("type") if isinstance(data, dict) else None
+        variant = data.get(place.type_key) if place and isinstance(data, dict) else None
         place = place.child(key, variant if isinstance(variant, str) else None) if place else None
         data = _step(data, key)
     return place
@@ -75,11 +75,11 @@ def _issue(
     kind: str, path: Path, place: Place | None, parent: tuple[Place, str], value: Any, marks: Mapping[Path, Mark]
 ) -> Issue:
     if kind == "extra_forbidden" or place is None:
-        return Issue(path, "is not a known key", _hint_for_unknown(path, parent))
+        return _key_of_others(path, parent) or Issue(path, "is not a known key", _hint_for_unknown(path, parent))
     if kind == "missing":
         return Issue(path, "is missing", f"expected {expectation(place)}")
     if kind in ("union_tag_invalid", "union_tag_not_found") and isinstance(value, dict):
-        return _wrong_type_key((*path, "type"), place, value)
+        return _wrong_type_key((*path, place.type_key), place, value)
     if place.expect.is_private and isinstance(value, str):
         return Issue(path, f"expected {expectation(place)}", "the value is not shown here")
     if value is None and not place.is_nullable:
@@ -90,15 +90,27 @@ def _issue(
 def _wrong_type_key(path: Path, place: Place, value: dict[str, Any]) -> Issue:
     names = list(place.variants)
     expected = f"expected one of {', '.join(names)}"
-    if "type" not in value:
+    if path[-1] not in value:
         return Issue(path, "is missing", expected)
-    found = value["type"]
+    found = value[path[-1]]
     if not isinstance(found, str):
         return Issue(path, f"got {show(found)}, {expected}")
     if found in place.expect.later:
         return Issue(path, f'"{found}" is not in this version yet, {expected}')
     near = nearest(found, names)
     return Issue(path, f"got {show(found)}, {expected}", f"did you mean {near}" if near else "")
+
+
+def _key_of_others(path: Path, parent: tuple[Place, str]) -> Issue | None:
+    """For a key that other algorithms read, but not the one that is named."""
+    place, name = parent
+    own = place.variants.get(name)
+    if own is None or place.type_key != "name":
+        return None
+    others = [tag for tag, block in place.variants.items() if path[-1] in dict(fields_of(block))]
+    read = [key for key, _ in fields_of(own) if key != "name"]
+    hint = f"remove the key, or choose one of {', '.join(others)}"
+    return Issue(path, f"means nothing to {name}, which reads {', '.join(read)} only", hint) if others else None
 
 
 def _hint_for_unknown(path: Path, parent: tuple[Place, str]) -> str:

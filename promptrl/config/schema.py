@@ -27,7 +27,7 @@ class SchemaRow:
         type: What it takes, in words.
         default: As YAML; ``required`` when it must be given, empty for a block.
         description: What it means.
-        when: The only ``type`` of its block that has this key (``openai``); empty: always there.
+        when: The only ``type`` of its block (for ``algorithm``: ``name``) that has this key; empty: always there.
     """
 
     key: str
@@ -55,10 +55,18 @@ class Place:
 
     @property
     def variants(self) -> dict[str, type[Block]]:
-        """The blocks to choose from by ``type``; empty when there is no choice."""
-        if get_origin(self.kind) not in (Union, UnionType):
+        """The blocks to choose from by ``type``, or what the key is called; empty when there is no choice."""
+        key = self.type_key
+        if not key:
             return {}
-        return {get_args(block.model_fields["type"].annotation)[0]: block for block in get_args(self.kind)}
+        return {tag: block for block in get_args(self.kind) for tag in get_args(block.model_fields[key].annotation)}
+
+    @property
+    def type_key(self) -> str:
+        """The key that chooses among several blocks; empty when there is no choice."""
+        if get_origin(self.kind) not in (Union, UnionType):
+            return ""
+        return "type" if all("type" in block.model_fields for block in get_args(self.kind)) else "name"
 
     @property
     def block(self) -> type[Block] | None:
@@ -85,9 +93,9 @@ class Place:
 
         Args:
             key: As in the YAML file.
-            variant: The ``type`` of a block that has several.
+            variant: The ``type`` of a block that has several; None: the one that is meant unless told.
         """
-        block = self.variants.get(variant or "") or self.block
+        block = self.variants.get(variant or self.expect.default_type) or self.block
         if block is not None:
             return next((place_of_field(info) for name, info in fields_of(block) if name == key), None)
         origin, arguments = get_origin(self.kind), get_args(self.kind)
@@ -145,11 +153,11 @@ def schema_rows(model: type[BaseModel] = ExperimentConfig, prefix: str = "") -> 
         if place.block:
             rows += schema_rows(place.block, f"{key}.")
         elif place.variants:
-            rows += _variant_rows(place.variants, f"{key}.")
+            rows += _variant_rows(place, f"{key}.")
         elif item and item.block:
             rows += schema_rows(item.block, f"{key}.N.")
         elif item and item.variants:
-            rows += _variant_rows(item.variants, f"{key}.N.")
+            rows += _variant_rows(item, f"{key}.N.")
     return rows
 
 
@@ -158,12 +166,17 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": JSON_SCHEMA_DIALECT, **ExperimentConfig.model_json_schema(by_alias=True)}
 
 
-def _variant_rows(variants: dict[str, type[Block]], prefix: str) -> list[SchemaRow]:
+def _variant_rows(place: Place, prefix: str) -> list[SchemaRow]:
     """First ``type`` and what all variants share, then what only one of them or some have."""
+    variants = place.variants
     by_variant = {tag: {row.key: row for row in schema_rows(block, prefix)} for tag, block in variants.items()}
-    type_key = f"{prefix}type"
-    kinds = "; ".join(f"`{tag}`: {rows[type_key].description.rstrip('.')}" for tag, rows in by_variant.items())
-    shared, special = [SchemaRow(type_key, f"one of {', '.join(variants)}", "required", kinds)], []
+    type_key = f"{prefix}{place.type_key}"
+    kinds = {tag: rows[type_key].description for tag, rows in by_variant.items()}
+    meaning = "; ".join(f"`{tag}`: {kind.rstrip('.')}" for tag, kind in kinds.items())
+    if len(set(kinds.values())) == 1:
+        meaning = next(iter(kinds.values()))
+    default = json.dumps(place.expect.default_type) if place.expect.default_type else "required"
+    shared, special = [SchemaRow(type_key, f"one of {', '.join(variants)}", default, meaning)], []
     done: dict[tuple[str, str, str], list[str]] = {}
     for tag, rows in by_variant.items():
         for row in rows.values():
@@ -187,7 +200,7 @@ def _for_types(tags: list[str], all_tags: list[str]) -> str:
 def _default(info: FieldInfo, place: Place) -> str:
     if info.is_required():
         return "required"
-    if place.block:
+    if place.block or place.variants:
         return "null" if place.is_nullable else ""
     default = info.get_default(call_default_factory=True, validated_data={})
     return json.dumps(default, ensure_ascii=False)

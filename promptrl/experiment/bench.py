@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from promptrl.experiment.events import BestEstimated, CallsMade, Event, RunStart
 from promptrl.experiment.train import resume, train
 from promptrl.report.benchmark import Band, BenchRun, RankedAlgorithm, SearchPath, band, draw_bands, rank_algorithms
 from promptrl.runs.folder import Run, RunsFolder
-from promptrl.search.algorithms import BUILTIN_ALGORITHMS, is_baseline
+from promptrl.search.algorithms import ALGORITHMS
 
 PATH_NAME = "path.csv"
 """File in a run's folder: how the search's estimate of the best prompt went."""
@@ -63,7 +64,8 @@ def run_bench(
     The runs are ordinary run folders in ``<runs_dir>/bench-<name>``; they share the answer cache of ``runs_dir``.
 
     Args:
-        path: The config. Its ``algorithm.params`` count for its own algorithm only.
+        path: The config. Its ``algorithm.params`` count for its own algorithm only, its other keys of ``algorithm``
+            for those that read them.
         algorithms: Names that ``algorithm.name`` takes.
         seeds: How many: the config's seed and those after it.
         overrides: ``key.path=value`` each.
@@ -103,7 +105,7 @@ def _plan(
     for seed in range(own.seed, own.seed + seeds):
         for name in algorithms:
             changes = [*overrides, *shared, *_select(name, own.algorithm.name)]
-            loaded = load_config(path, [*changes, f"name={name}-s{seed:02d}", f"seed={seed}"])
+            loaded = load_config(path, [*changes, f"name={name}-s{seed:02d}", f"seed={seed}"], drops_unread=True)
             jobs.append(replace(components[name], loaded=loaded))
     return jobs
 
@@ -118,7 +120,7 @@ def _build_all(path: Path, algorithms: Sequence[str], overrides: Sequence[str], 
     problems = GatheredProblems()
     for name in algorithms:
         with problems.caught():
-            loaded = load_config(path, [*overrides, *_select(name, own)])
+            loaded = load_config(path, [*overrides, *_select(name, own)], drops_unread=True)
             components[name] = build_components(loaded)
             check_target(components[name])
     problems.check()
@@ -128,20 +130,23 @@ def _build_all(path: Path, algorithms: Sequence[str], overrides: Sequence[str], 
 def _select(name: str, own: str) -> list[str]:
     """Overrides that choose an algorithm, without hyperparameters and a start that are made for another."""
     others = [] if name == own else ["algorithm.params={}"]
-    if name not in BUILTIN_ALGORITHMS:
+    if name not in ALGORITHMS or not ALGORITHMS[name].fits_builtin:
         others.append("warm_start=none")
     return [f"algorithm.name={name}", *others]
 
 
 def _import_searches(algorithms: Iterable[str]) -> None:
     """Import now what searches import when they begin, lest the first run's computing time holds it."""
-    import promptrl.search.baselines
     import promptrl.selection.finalists
 
-    if not all(is_baseline(name) for name in algorithms):
-        import promptrl.search.live.search  # noqa: F401
-    if "tpe" in algorithms:
-        import optuna  # noqa: F401
+    for algorithm in (ALGORITHMS[name] for name in algorithms):
+        if algorithm.is_agent:
+            import promptrl.search.live.search
+            import promptrl.search.planned.search  # noqa: F401
+        else:
+            algorithm.load_search()
+        if algorithm.package:
+            import_module(algorithm.package)
 
 
 def _finished(job: Components, folder: RunsFolder, engines: Engines) -> Run:

@@ -9,7 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Self, TypeVar
 
-from promptrl.config import AlgorithmConfig, ExperimentConfig, GateConfig, LoadedConfig, load_config
+from promptrl.config import ExperimentConfig, GateConfig, LoadedConfig, load_config
+from promptrl.config.algorithms import AlgorithmBlock
 from promptrl.config.metrics import QualityConfig
 from promptrl.errors import ConfigError, GatheredProblems, Problem
 from promptrl.experiment.call_plan import CallPlan, plan_calls
@@ -18,7 +19,7 @@ from promptrl.llm.engine.prices import Price
 from promptrl.prompts.prompt import Demonstration, UserTemplate
 from promptrl.prompts.space import EditSpace, build_edit_space
 from promptrl.runs.folder import Run
-from promptrl.search.algorithms import BUILTIN_ALGORITHMS, check_params, is_baseline
+from promptrl.search.algorithms import ALGORITHMS, AgentSettings, check_params
 from promptrl.stats.gate import Gate
 from promptrl.stats.power import SplitPower, split_power
 from promptrl.tasks.dataset import Example, accepted_answers, build_examples, dataset_hash, load_rows
@@ -80,7 +81,7 @@ def rebuild_components(run: Run) -> Components:
     Raises:
         ConfigError: The config no longer fits, or the data is gone.
     """
-    loaded = load_config(run.path / "config.resolved.yaml")
+    loaded = load_config(run.path / "config.resolved.yaml", drops_unread=True)
     origin = run.info.get("config")
     return build_components(loaded, code_folder=Path(origin).parent if origin else None)
 
@@ -96,7 +97,7 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None) -> C
         ConfigError: Everything found wrong, each with file and line.
     """
     config = loaded.config
-    problems = [*check_params(config.algorithm.name, config.algorithm.params), *_lacking(loaded)]
+    problems = [*_wrong_params(config.algorithm), *_lacking(loaded)]
 
     def attempt(build: Callable[[], T]) -> T | None:
         try:
@@ -154,19 +155,29 @@ def _lacking(loaded: LoadedConfig) -> Iterator[Problem]:
     """What the config needs besides data and is not there."""
     if "tensorboard" in loaded.config.trackers and find_spec("tensorboard") is None:
         yield Problem("trackers", "tensorboard is not installed", "pip install 'promptrl[tensorboard]'")
-    if loaded.config.algorithm.name == "tpe" and find_spec("optuna") is None:
-        yield Problem("algorithm.name", "tpe needs optuna, which is not installed", "pip install 'promptrl[tpe]'")
+    needed = loaded.config.algorithm.algorithm
+    if needed.package and find_spec(needed.package) is None:
+        message = f"{needed.name} needs {needed.package}, which is not installed"
+        yield Problem("algorithm.name", message, f"pip install 'promptrl[{needed.extra}]'")
     if loaded.config.warm_start == "builtin" and not _takes_builtin(loaded.config.algorithm):
-        fitting = f"planning: surrogate, policy: deepsets and one of {', '.join(BUILTIN_ALGORITHMS)}"
+        names = ", ".join(name for name, algorithm in ALGORITHMS.items() if algorithm.fits_builtin)
+        fitting = f"planning: surrogate, policy: deepsets and one of {names}"
         yield Problem("warm_start", f"got builtin, a policy made for {fitting}", "write none, or change the algorithm")
     for problem in loaded.target.lacks():
         yield replace(problem, key=f"target.{problem.key}")
 
 
-def _takes_builtin(algorithm: AlgorithmConfig) -> bool:
+def _wrong_params(block: AlgorithmBlock) -> list[Problem]:
+    settings = block.definition
+    return check_params(block.name, settings.params) if isinstance(settings, AgentSettings) else []
+
+
+def _takes_builtin(block: AlgorithmBlock) -> bool:
     """Whether the built-in policy fits the agent; a baseline has none and doesn't mind."""
-    fits = algorithm.name in BUILTIN_ALGORITHMS and algorithm.policy == "deepsets" and algorithm.planning == "surrogate"
-    return fits or is_baseline(algorithm.name)
+    settings = block.definition
+    if not isinstance(settings, AgentSettings):
+        return True
+    return block.algorithm.fits_builtin and settings.policy == "deepsets" and settings.planning == "surrogate"
 
 
 def _user_message(loaded: LoadedConfig) -> UserTemplate:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from promptrl.config import ExperimentConfig
 from promptrl.experiment.session import RunSession
-from promptrl.search.algorithms import is_baseline
+from promptrl.search.algorithms import AgentSettings
 from promptrl.search.context import SearchContext
 from promptrl.search.events import Figures, SearchEvent
 
@@ -64,41 +64,39 @@ def search_prompts(session: RunSession) -> "SearchResult":
 
 
 def _search(config: ExperimentConfig, context: SearchContext) -> "SearchResult":
-    algorithm = config.algorithm
-    if is_baseline(algorithm.name):
-        from promptrl.search.baselines import BaselineSettings, search_by
+    algorithm, settings = config.algorithm.algorithm, config.algorithm.definition
+    if not isinstance(settings, AgentSettings):
+        return algorithm.load_search()(context, settings)
+    if settings.planning == "none":
+        return _learn_live(algorithm.name, settings, context)
+    return _plan(algorithm.name, settings, context, from_builtin=config.warm_start == "builtin")
 
-        return search_by(algorithm.name, context, BaselineSettings(algorithm.rows_per_prompt))
-    return _plan(config, context) if algorithm.planning == "surrogate" else _learn_live(config, context)
 
-
-def _plan(config: ExperimentConfig, context: SearchContext) -> "SearchResult":
+def _plan(name: str, chosen: AgentSettings, context: SearchContext, *, from_builtin: bool) -> "SearchResult":
     from promptrl.search.planned.planner import PlanningRules
     from promptrl.search.planned.search import BUILTIN_POLICY, IMAGINED_ENVS, PlannedSettings, search_planned
 
-    algorithm = config.algorithm
     settings = PlannedSettings(
-        algorithm=algorithm.name,
-        policy=algorithm.policy,
-        params=algorithm.params,
-        rules=PlanningRules(rows_per_prompt=algorithm.rows_per_prompt, imagined_steps=algorithm.imagined_steps),
-        max_edits=algorithm.max_edits,
-        n_envs=algorithm.n_envs or IMAGINED_ENVS,
-        weights=BUILTIN_POLICY if config.warm_start == "builtin" else None,
+        algorithm=name,
+        policy=chosen.policy,
+        params=chosen.params,
+        rules=PlanningRules(rows_per_prompt=chosen.rows_per_prompt, imagined_steps=chosen.imagined_steps),
+        max_edits=chosen.max_edits,
+        n_envs=chosen.n_envs or IMAGINED_ENVS,
+        weights=BUILTIN_POLICY if from_builtin else None,
     )
     return search_planned(context, settings)
 
 
-def _learn_live(config: ExperimentConfig, context: SearchContext) -> "SearchResult":
+def _learn_live(name: str, chosen: AgentSettings, context: SearchContext) -> "SearchResult":
     from promptrl.search.live.search import LIVE_ENVS, LiveSettings, search_live
 
-    algorithm = config.algorithm
     settings = LiveSettings(
-        algorithm=algorithm.name,
-        policy=algorithm.policy,
-        params=algorithm.params,
-        rows_per_prompt=algorithm.rows_per_prompt,
-        max_edits=algorithm.max_edits,
-        n_envs=algorithm.n_envs or LIVE_ENVS,
+        algorithm=name,
+        policy=chosen.policy,
+        params=chosen.params,
+        rows_per_prompt=chosen.rows_per_prompt,
+        max_edits=chosen.max_edits,
+        n_envs=chosen.n_envs or LIVE_ENVS,
     )
     return search_live(context, settings)

@@ -1,208 +1,152 @@
-"""Which hyperparameters each algorithm takes, under SB3's own names, with types, ranges and our defaults.
+"""The algorithms that a config can choose: what each is, what it can be told, and what it needs.
 
-Plain data: imports neither torch nor stable-baselines3, so that a config can be checked without them. The defaults
-are for budgets of thousands of calls, where SB3's (``n_steps=2048``) would end before the first update. Chosen on
-random factorial landscapes with 1,000 to 2,000 calls and one row a prompt, where learning rates from 3e-4 to 3e-3
-(DQN: 1e-4 to 1e-3) did equally well within noise.
+Plain data: imports neither torch nor stable-baselines3, so that a config can be checked without them. A baseline is a
+file of its name in ``promptrl/search/baselines`` with a function ``search(context, settings)``, and a line here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import isfinite
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from promptrl.errors import Problem, suggest
+from promptrl.search.hyperparameters import DEFAULTS, HYPERPARAMETERS, IMAGINED_DEFAULTS, Hyperparameter, Value
+from promptrl.settings import Setting
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeIs
+    from promptrl.search.context import Search
 
-Algorithm = Literal["maskable_ppo", "ppo", "a2c", "dqn", "qrdqn"]
-ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
-Baseline = Literal["random", "greedy", "evolution", "halving", "direct", "thompson", "tpe"]
-BASELINES: tuple[Baseline, ...] = get_args(Baseline)
-BUILTIN_ALGORITHMS: tuple[Algorithm, ...] = ("maskable_ppo", "ppo", "a2c")
-"""Those whose network the built-in policy fits."""
-MAX_BUFFER_SIZE = 20_000
+DEFAULT_ALGORITHM = "maskable_ppo"
 
-Value = float | int | bool | None
+RowsPerPrompt = Annotated[int, Setting("Train rows that a prompt is asked on when it comes up.", ge=1, le=10_000)]
 
 
 @dataclass(frozen=True, slots=True)
-class Hyperparameter:
-    """One number or switch of an algorithm.
+class BaselineSettings:
+    """What a search without an agent can be told."""
+
+    rows_per_prompt: RowsPerPrompt = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """What a search with an agent of Stable-Baselines3 can be told."""
+
+    planning: Annotated[
+        Literal["surrogate", "none"],
+        Setting(
+            "`surrogate`: the agent edits in a learned model and the target is asked only for what it comes up with; "
+            "`none`: every step is scored by the target."
+        ),
+    ] = "surrogate"
+    imagined_steps: Annotated[
+        int,
+        Setting(
+            "Steps in the learned model that the agent learns from before each batch of calls, rounded up to whole "
+            "rollouts (`n_steps` x `n_envs`: 128 unless changed); 0: it only acts.",
+            ge=0,
+            le=1_000_000,
+        ),
+    ] = 128
+    policy: Annotated[Literal["deepsets", "transformer"], Setting("Network that scores the edits.")] = "deepsets"
+    rows_per_prompt: RowsPerPrompt = 1
+    max_edits: Annotated[
+        Annotated[int, Setting(ge=1, le=1000)] | None,
+        Setting(
+            "Edits in an episode at most; null: one more than there are slots that edits change; "
+            "all demonstrations together are one slot, and so are the words of `edits.tokens`."
+        ),
+    ] = None
+    n_envs: Annotated[
+        Annotated[int, Setting(ge=1, le=1024)] | None,
+        Setting("Parallel episodes; null: 16 in the learned model, 8 on the target."),
+    ] = None
+    params: Annotated[
+        dict[str, Any],
+        Setting("Hyperparameters by the names of Stable-Baselines3.", expected="a mapping of hyperparameters"),
+    ] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """One algorithm.
 
     Attributes:
-        type: What it must be; a whole number is a good float.
-        low: Least value.
-        high: Greatest value; None = no limit.
-        is_low_open: Whether ``low`` itself is too little.
-        is_nullable: Whether null is allowed.
+        name: As the config calls it.
+        summary: What it is, in a few words.
+        settings: What it can be told: a frozen dataclass whose annotations say what fits.
+        hyperparameters: What ``params`` of an agent may hold, under SB3's own names.
+        defaults: Our hyperparameters where every step is scored by the target.
+        imagined_defaults: Those for episodes in the surrogate, whose steps cost no call.
+        fits_builtin: Whether the built-in policy fits its network.
+        package: What must be installed beside promptrl's own requirements; empty: nothing.
+        extra: The extra of promptrl that installs it.
     """
 
-    type: type
-    low: float = 0.0
-    high: float | None = None
-    is_low_open: bool = False
-    is_nullable: bool = False
+    name: str
+    summary: str
+    settings: type[Any]
+    hyperparameters: Mapping[str, Hyperparameter] = field(default_factory=dict)
+    defaults: Mapping[str, Value] = field(default_factory=dict)
+    imagined_defaults: Mapping[str, Value] = field(default_factory=dict)
+    fits_builtin: bool = False
+    package: str = ""
+    extra: str = ""
 
     @property
-    def expected(self) -> str:
-        """What a person is told."""
-        if self.type is bool:
-            return "true or false"
-        kind = "a whole number" if self.type is int else "a number"
-        low = f"{self.low:g}"
-        if self.high is not None:
-            limits = f"above {low}, at most {self.high:g}" if self.is_low_open else f"{low} to {self.high:g}"
-        else:
-            limits = f"above {low}" if self.is_low_open else f"at least {low}"
-        return f"{kind}, {limits}{', or null' if self.is_nullable else ''}"
+    def is_agent(self) -> bool:
+        """Whether it trains an agent; else it is a baseline."""
+        return self.settings is AgentSettings
 
-    def admits(self, value: object) -> bool:
-        """Whether a value has the right type and range."""
-        if value is None:
-            return self.is_nullable
-        if self.type is bool or isinstance(value, bool):
-            return self.type is bool and isinstance(value, bool)
-        if not isinstance(value, int if self.type is int else int | float):
-            return False
-        if not isfinite(value) or (self.high is not None and value > self.high):
-            return False
-        return bool(value > self.low if self.is_low_open else value >= self.low)
+    def load_search(self) -> "Search[Any]":
+        """The search of a baseline; imports its module.
+
+        Raises:
+            ImportError: There is no module of that name.
+        """
+        search: Search[Any] = import_module(f"promptrl.search.baselines.{self.name}").search
+        return search
 
 
-_SHARE = Hyperparameter(float, 0, 1)
-_POSITIVE = Hyperparameter(float, 0, None, is_low_open=True)
-_RATE = Hyperparameter(float, 0, 1, is_low_open=True)
-_NOT_NEGATIVE = Hyperparameter(float, 0)
-_COUNT = Hyperparameter(int, 1)
-_SWITCH = Hyperparameter(bool)
-
-_COMMON = {
-    "learning_rate": _RATE,
-    "gamma": _SHARE,
-    "max_grad_norm": _POSITIVE,
-    "stats_window_size": _COUNT,
-}
-_ON_POLICY = {
-    **_COMMON,
-    "n_steps": _COUNT,
-    "gae_lambda": _SHARE,
-    "ent_coef": _NOT_NEGATIVE,
-    "vf_coef": _NOT_NEGATIVE,
-    "normalize_advantage": _SWITCH,
-}
-_PPO = {
-    **_ON_POLICY,
-    "n_steps": Hyperparameter(int, 2),
-    "batch_size": Hyperparameter(int, 2),
-    "n_epochs": _COUNT,
-    "clip_range": _RATE,
-    "clip_range_vf": Hyperparameter(float, 0, None, is_low_open=True, is_nullable=True),
-    "target_kl": Hyperparameter(float, 0, None, is_low_open=True, is_nullable=True),
-}
-
-_DQN = {
-    **_COMMON,
-    "buffer_size": Hyperparameter(int, 1, MAX_BUFFER_SIZE),
-    "learning_starts": Hyperparameter(int, 0),
-    "batch_size": _COUNT,
-    "tau": _RATE,
-    "train_freq": _COUNT,
-    "gradient_steps": Hyperparameter(int, -1),
-    "n_steps": _COUNT,
-    "target_update_interval": _COUNT,
-    "exploration_fraction": _RATE,
-    "exploration_initial_eps": _SHARE,
-    "exploration_final_eps": _SHARE,
-}
-
-HYPERPARAMETERS: Mapping[str, Mapping[str, Hyperparameter]] = {
-    "maskable_ppo": _PPO,
-    "ppo": _PPO,
-    "a2c": {**_ON_POLICY, "rms_prop_eps": _POSITIVE, "use_rms_prop": _SWITCH},
-    "dqn": _DQN,
-    "qrdqn": {name: known for name, known in _DQN.items() if name != "n_steps"},
-}
-
-_PPO_DEFAULTS: Mapping[str, Value] = {
-    "learning_rate": 1e-3,
-    "n_steps": 8,
-    "batch_size": 64,
-    "n_epochs": 4,
-    "gamma": 1.0,
-    "gae_lambda": 0.95,
-    "ent_coef": 0.0,
-}
-_DQN_DEFAULTS: Mapping[str, Value] = {
-    "learning_rate": 1e-4,
-    "buffer_size": 5_000,
-    "learning_starts": 64,
-    "batch_size": 64,
-    "gamma": 1.0,
-    "train_freq": 1,
-    "gradient_steps": 1,
-    "target_update_interval": 200,
-    "exploration_fraction": 0.1,
-    "exploration_initial_eps": 0.1,
-    "exploration_final_eps": 0.02,
-}
-DEFAULTS: Mapping[str, Mapping[str, Value]] = {
-    "maskable_ppo": _PPO_DEFAULTS,
-    "ppo": _PPO_DEFAULTS,
-    "a2c": {
-        "learning_rate": 3e-3,
-        "n_steps": 8,
-        "gamma": 1.0,
-        "gae_lambda": 0.95,
-        "ent_coef": 0.0,
-        "use_rms_prop": False,
-    },
-    "dqn": _DQN_DEFAULTS,
-    "qrdqn": _DQN_DEFAULTS,
-}
-
-_IMAGINED_PPO: Mapping[str, Value] = {**_PPO_DEFAULTS, "batch_size": 128, "ent_coef": 0.01}
-_IMAGINED_DQN: Mapping[str, Value] = {
-    **_DQN_DEFAULTS,
-    "learning_rate": 1e-3,
-    "buffer_size": MAX_BUFFER_SIZE,
-    "batch_size": 128,
-}
-IMAGINED_DEFAULTS: Mapping[str, Mapping[str, Value]] = {
-    "maskable_ppo": _IMAGINED_PPO,
-    "ppo": _IMAGINED_PPO,
-    "a2c": {**DEFAULTS["a2c"], "learning_rate": 1e-3, "ent_coef": 0.01},
-    "dqn": _IMAGINED_DQN,
-    "qrdqn": _IMAGINED_DQN,
-}
-"""For episodes in the surrogate, whose steps cost no call."""
+def _agent(name: str, summary: str, *, fits_builtin: bool = False) -> Algorithm:
+    tables = (HYPERPARAMETERS[name], DEFAULTS[name], IMAGINED_DEFAULTS[name])
+    return Algorithm(name, summary, AgentSettings, *tables, fits_builtin=fits_builtin)
 
 
-def is_baseline(name: str) -> "TypeIs[Baseline]":
-    """Whether an algorithm searches without an agent."""
-    return name in BASELINES
+def _baseline(name: str, summary: str, *, package: str = "", extra: str = "") -> Algorithm:
+    return Algorithm(name, summary, BaselineSettings, package=package, extra=extra)
+
+
+_ALL = (
+    _agent("ppo", "an agent of Stable-Baselines3", fits_builtin=True),
+    _agent("maskable_ppo", "an agent of sb3-contrib that never tries an edit without effect", fits_builtin=True),
+    _agent("a2c", "an agent of Stable-Baselines3", fits_builtin=True),
+    _agent("dqn", "an agent of Stable-Baselines3"),
+    _agent("qrdqn", "an agent of sb3-contrib"),
+    _baseline("random", "random search"),
+    _baseline("greedy", "hill climbing"),
+    _baseline("evolution", "a genetic search"),
+    _baseline("halving", "sequential halving"),
+    _baseline("direct", "a policy gradient whose action is a whole prompt"),
+    _baseline("thompson", "posterior sampling with local search"),
+    _baseline("tpe", "the tree-structured Parzen estimator of Optuna (extra `tpe`)", package="optuna", extra="tpe"),
+)
+ALGORITHMS: Mapping[str, Algorithm] = {algorithm.name: algorithm for algorithm in _ALL}
+AGENTS = tuple(algorithm.name for algorithm in _ALL if algorithm.is_agent)
+BASELINES = tuple(algorithm.name for algorithm in _ALL if not algorithm.is_agent)
 
 
 def check_params(name: str, params: Mapping[str, Any]) -> list[Problem]:
-    """Everything wrong with an algorithm's ``params``; empty when all is well.
+    """Everything wrong with an agent's ``params``; empty when all is well.
 
     Args:
-        name: One of ``ALGORITHMS`` or ``BASELINES``; a baseline takes none.
+        name: One of ``ALGORITHMS``.
         params: As the user wrote them.
 
     Returns:
-        Problems with keys ``algorithm.params.<name>`` (``algorithm.name`` when there is no such algorithm).
+        Problems with keys ``algorithm.params.<name>``.
     """
-    if is_baseline(name):
-        message = f"{name} has no such parameter: it is no algorithm of Stable-Baselines3"
-        hint = "algorithm.rows_per_prompt is the one key that it reads"
-        return [Problem(f"algorithm.params.{param}", message, hint) for param in params]
-    if name not in HYPERPARAMETERS:
-        known_names = (*ALGORITHMS, *BASELINES)
-        message = f"got {name!r}, expected one of {', '.join(known_names)}"
-        return [Problem("algorithm.name", message, suggest(name, known_names))]
-    known = HYPERPARAMETERS[name]
+    known = ALGORITHMS[name].hyperparameters
     problems = []
     for param, value in params.items():
         key = f"algorithm.params.{param}"

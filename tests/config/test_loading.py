@@ -1,5 +1,6 @@
 """Good configs load, are written back in full, and say where each key stands."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -246,6 +247,41 @@ def test_a_config_can_not_be_changed(tmp_path: Path) -> None:
         config.seed = 1
 
 
+AGENT_KEYS = {
+    "planning": "none",
+    "imagined_steps": 64,
+    "policy": "transformer",
+    "max_edits": 3,
+    "n_envs": 4,
+    "params": {"gamma": 0.9},
+}
+
+
+@pytest.mark.parametrize("key", AGENT_KEYS)
+def test_a_key_that_means_nothing_to_the_algorithm_is_refused(tmp_path: Path, key: str) -> None:
+    """The message names key and algorithm, what that reads, and the way out; an override of the name is no way in."""
+    path = tmp_path / "config.yaml"
+    path.write_text(MINIMAL + f"algorithm:\n  {key}: {json.dumps(AGENT_KEYS[key])}\n")
+    load_config(path)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, ["algorithm.name=random"])
+    (problem,) = caught.value.problems
+    assert (problem.key, problem.line) == (f"algorithm.{key}", 7)
+    assert problem.message == "means nothing to random, which reads rows_per_prompt only"
+    assert problem.hint.startswith("remove the key, or choose one of ppo, ")
+
+
+def test_keys_of_other_algorithms_are_dropped_on_demand(tmp_path: Path) -> None:
+    """So that configs of older runs and of a benchmark's other algorithms load; a misspelt key is still refused."""
+    path = tmp_path / "config.yaml"
+    path.write_text(MINIMAL + f"algorithm: {json.dumps({'name': 'random', 'rows_per_prompt': 2, **AGENT_KEYS})}\n")
+    algorithm = load_config(path, drops_unread=True).config.algorithm
+    assert algorithm.model_dump() == {"name": "random", "rows_per_prompt": 2}
+    assert load_config(path, ["algorithm.name=a2c"], drops_unread=True).config.algorithm.definition.n_envs == 4
+    with pytest.raises(ConfigError):
+        load_config(path, ["algorithm.n_env=4"], drops_unread=True)
+
+
 def test_reading_a_config_loads_neither_torch_nor_the_parts_that_work() -> None:
     """`promptrl validate` of a broken config answers at once."""
     code = (
@@ -253,6 +289,7 @@ def test_reading_a_config_loads_neither_torch_nor_the_parts_that_work() -> None:
         "heavy = {'torch', 'numpy', 'openai', 'stable_baselines3', 'rich', 'typer'} & set(sys.modules)\n"
         "working = ('search', 'selection', 'evaluation', 'experiment', 'runs')\n"
         "own = {name for name in sys.modules if name.startswith(tuple(f'promptrl.{wing}' for wing in working))}\n"
+        "own -= {'promptrl.search', 'promptrl.search.algorithms', 'promptrl.search.hyperparameters'}  # plain data\n"
         "sys.exit(repr((heavy, own)) if heavy or own else 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -66,7 +66,7 @@ def test_tensorboard_must_be_installed_when_asked_for(tmp_path: Path, monkeypatc
     ("override", "is_wrong"),
     [
         ("algorithm.name=a2c", False),
-        ("algorithm.name=random", False),
+        ("algorithm={name: random}", False),
         ("algorithm.name=dqn", True),
         ("algorithm.policy=transformer", True),
         ("algorithm.planning=none", True),
@@ -83,8 +83,8 @@ def test_optuna_must_be_installed_for_tpe(tmp_path: Path, monkeypatch: pytest.Mo
     """The other baselines do without, and the message names the extra."""
     config = write_experiment(tmp_path)
     monkeypatch.setattr(build, "find_spec", lambda name: None if name == "optuna" else find_spec(name))
-    assert "promptrl[tpe]" in problems_of(config, "algorithm.name=tpe")["algorithm.name"]
-    assert build_components(load_config(config, ["algorithm.name=random"])).plan.total == 900
+    assert "promptrl[tpe]" in problems_of(config, "algorithm={name: tpe}")["algorithm.name"]
+    assert build_components(load_config(config, ["algorithm={name: random}"])).plan.total == 900
 
 
 def test_runs_with_other_seeds_have_the_same_test_rows(tmp_path: Path) -> None:

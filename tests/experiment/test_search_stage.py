@@ -67,6 +67,6 @@ def test_tensorboard_events_lie_in_the_run_when_wanted(tmp_path: Path) -> None:
 
 def test_a_baseline_leaves_no_policy(tmp_path: Path) -> None:
     """There is no agent to keep."""
-    run = trained(tmp_path, "algorithm.name=thompson")
+    run = trained(tmp_path, "algorithm={name: thompson, rows_per_prompt: 4}")
     assert not (run.path / "policy.zip").exists()
     assert run.outcomes()

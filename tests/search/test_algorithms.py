@@ -3,32 +3,25 @@
 import inspect
 import subprocess
 import sys
-from typing import get_args
 
 import pytest
 from sb3_contrib import QRDQN, MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
 
-from promptrl.config import AlgorithmConfig
-from promptrl.search.algorithms import (
-    ALGORITHMS,
-    BASELINES,
-    DEFAULTS,
-    HYPERPARAMETERS,
-    MAX_BUFFER_SIZE,
-    check_params,
-)
+from promptrl.config.messages import place_at
+from promptrl.search.algorithms import AGENTS, ALGORITHMS, BASELINES, check_params
+from promptrl.search.hyperparameters import DEFAULTS, HYPERPARAMETERS, MAX_BUFFER_SIZE
 
 CLASSES = {"maskable_ppo": MaskablePPO, "ppo": PPO, "a2c": A2C, "dqn": DQN, "qrdqn": QRDQN}
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", AGENTS)
 def test_every_hyperparameter_exists_in_sb3(name):
     """The table speaks SB3's own names."""
     assert HYPERPARAMETERS[name].keys() <= inspect.signature(CLASSES[name].__init__).parameters.keys()
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", AGENTS)
 def test_defaults_pass_their_own_check(name):
     """Ours are in range and small: no rollout eats a budget."""
     assert check_params(name, DEFAULTS[name]) == []
@@ -68,13 +61,6 @@ def test_unknown_name_gets_the_nearest_right_one():
     assert "learning_rate" in problem.hint
 
 
-def test_unknown_algorithm_is_named():
-    """So is a wrong algorithm."""
-    (problem,) = check_params("pp0", {})
-    assert problem.key == "algorithm.name"
-    assert "ppo" in problem.hint
-
-
 def test_all_problems_are_reported_at_once():
     """Not only the first."""
     problems = check_params("dqn", {"gamma": 2, "tau": 0, "n_epochs": 4})
@@ -96,15 +82,14 @@ def test_check_needs_neither_torch_nor_sb3():
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_a_baseline_takes_no_params(name):
-    """Each one given is told, with the key that a baseline does read."""
-    assert check_params(name, {}) == []
-    problems = check_params(name, {"gamma": 0.9, "n_steps": 8})
-    assert [problem.key for problem in problems] == ["algorithm.params.gamma", "algorithm.params.n_steps"]
-    assert all("rows_per_prompt" in problem.hint for problem in problems)
+def test_a_baseline_is_a_file_of_its_name(name: str) -> None:
+    """With a function that searches, and nothing to train."""
+    algorithm = ALGORITHMS[name]
+    assert algorithm.load_search().__module__ == f"promptrl.search.baselines.{name}"
+    assert not algorithm.is_agent
+    assert not algorithm.hyperparameters
 
 
-def test_every_baseline_can_be_named_in_a_config():
-    """The config's list and this one are the same."""
-    names = get_args(AlgorithmConfig.model_fields["name"].annotation)
-    assert set(names) == {*ALGORITHMS, *BASELINES}
+def test_every_algorithm_can_be_named_in_a_config() -> None:
+    """The config's choices and the definitions are the same."""
+    assert set(place_at(("algorithm",), {}).variants) == set(ALGORITHMS) == {*AGENTS, *BASELINES}

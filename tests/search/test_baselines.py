@@ -5,7 +5,7 @@ import pytest
 
 from promptrl.prompts.prompt import Demonstration
 from promptrl.prompts.space import EditSpace, build_edit_space
-from promptrl.search.baselines import BASELINES, BaselineSettings, search_by
+from promptrl.search.algorithms import ALGORITHMS, BASELINES, BaselineSettings
 from promptrl.search.baselines.direct import FLOOR, Policy
 from promptrl.search.baselines.halving import bracket_size
 from promptrl.search.baselines.population import Population
@@ -49,7 +49,7 @@ def search(name, *, calls=300, value=noisy_value, rows=30, space=None, seed=1, r
     """A search and the evaluator it used."""
     evaluator = table_evaluator(value, search=calls)
     context = make_context(evaluator, space=space, rows=rows, seed=seed, **rest)
-    return search_by(name, context, BaselineSettings(rows_per_prompt)), evaluator
+    return ALGORITHMS[name].load_search()(context, BaselineSettings(rows_per_prompt)), evaluator
 
 
 @pytest.mark.parametrize("name", BASELINES)

@@ -24,7 +24,7 @@ from promptrl.search.agents.policy import (
     EditQRDQNPolicy,
     Encoder,
 )
-from promptrl.search.algorithms import DEFAULTS, IMAGINED_DEFAULTS
+from promptrl.search.algorithms import ALGORITHMS
 from promptrl.search.events import Figures
 from promptrl.search.result import Decision
 
@@ -52,7 +52,7 @@ def build_agent(
         name: The algorithm.
         env: Prompt environments.
         policy: How edits see each other.
-        params: SB3's hyperparameters by their own names, over our defaults (``hyperparameters.DEFAULTS``).
+        params: SB3's hyperparameters by their own names, over our defaults .
         seed: Of SB3, torch and numpy.
         is_imagined: Whether steps are free, so that the defaults for many of them hold.
 
@@ -60,8 +60,8 @@ def build_agent(
         A model ready for ``learn``.
     """
     algorithm, policy_class = _CLASSES[name]
-    defaults = IMAGINED_DEFAULTS if is_imagined else DEFAULTS
-    settings = {**defaults[name], **(params or {})}
+    known = ALGORITHMS[name]
+    settings = {**(known.imagined_defaults if is_imagined else known.defaults), **(params or {})}
     if "n_epochs" in settings:
         settings["batch_size"] = _fitting_batch_size(settings["batch_size"], settings["n_steps"] * env.num_envs)
     network: dict[str, Any] = {"encoder": policy}

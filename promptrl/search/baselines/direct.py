@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from promptrl.prompts.prompt import Prompt
+from promptrl.search.algorithms import BaselineSettings
 from promptrl.search.baselines.population import Population
-from promptrl.search.baselines.settings import BaselineSettings
 from promptrl.search.baselines.variables import Variables
 from promptrl.search.context import SearchContext
 from promptrl.search.result import SearchResult

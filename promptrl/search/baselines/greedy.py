@@ -5,9 +5,9 @@ from functools import partial
 import numpy as np
 
 from promptrl.prompts.prompt import Prompt
+from promptrl.search.algorithms import BaselineSettings
 from promptrl.search.baselines.drawing import edited, new_prompts
 from promptrl.search.baselines.population import Population
-from promptrl.search.baselines.settings import BaselineSettings
 from promptrl.search.context import SearchContext
 from promptrl.search.result import SearchResult
 from promptrl.search.trials import Trials

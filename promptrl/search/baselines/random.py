@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from promptrl.search.algorithms import BaselineSettings
 from promptrl.search.baselines.drawing import new_prompts
 from promptrl.search.baselines.population import Population
-from promptrl.search.baselines.settings import BaselineSettings
 from promptrl.search.baselines.variables import Variables
 from promptrl.search.context import SearchContext
 from promptrl.search.result import SearchResult

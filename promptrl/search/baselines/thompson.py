@@ -1,6 +1,6 @@
 """Posterior sampling: what single edits make best under draws from the surrogate is asked."""
 
-from promptrl.search.baselines.settings import BaselineSettings
+from promptrl.search.algorithms import BaselineSettings
 from promptrl.search.context import SearchContext
 from promptrl.search.planned.local_search import search_locally
 from promptrl.search.planned.planner import PlanningRules

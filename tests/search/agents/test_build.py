@@ -10,7 +10,8 @@ from sb3_contrib import QRDQN, MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
 
 from promptrl.search.agents.build import build_agent, load_policy, make_logger, one_torch_thread, save_policy
-from promptrl.search.algorithms import ALGORITHMS, DEFAULTS
+from promptrl.search.algorithms import AGENTS
+from promptrl.search.hyperparameters import DEFAULTS
 from promptrl.search.live.env import PromptVecEnv
 from tests.search.landscape import make_rows, make_space, table_evaluator
 
@@ -31,7 +32,7 @@ def trained(name, emit=None, **options):
     return agent
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", AGENTS)
 def test_defaults_reach_sb3_and_given_params_go_over_them(name):
     """SB3's own names carry the values."""
     agent = build_agent(name, make_env(), params={"gamma": 0.5})
@@ -48,7 +49,7 @@ def test_batch_size_always_divides_the_rollout():
     assert agent.batch_size == 12
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", AGENTS)
 def test_what_sb3_logs_is_told_in_plain_numbers(name):
     """Each dump is one event with SB3's own names, its step that of the environments."""
     events = []
@@ -77,7 +78,7 @@ def test_policy_zip_loads_with_plain_sb3_in_another_process(tmp_path):
     observations = make_env().reset()
     np.save(tmp_path / "observations.npy", observations)
     expected = []
-    for name in ALGORITHMS:
+    for name in AGENTS:
         for encoder in ("deepsets", "transformer"):
             agent = trained(name, policy=encoder)
             agent.save(tmp_path / f"{name}-{encoder}.zip")
@@ -88,7 +89,7 @@ def test_policy_zip_loads_with_plain_sb3_in_another_process(tmp_path):
     assert [json.loads(line) for line in loaded.stdout.splitlines()] == expected
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", AGENTS)
 def test_saved_policy_restores_into_another_space(name, tmp_path):
     """Tensors alone carry the policy, also to a space with other edits."""
     agent = trained(name)
@@ -100,7 +101,7 @@ def test_saved_policy_restores_into_another_space(name, tmp_path):
     assert all(np.array_equal(a, b) for a, b in zip(weights(agent), weights(other), strict=True))
 
 
-@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("name", AGENTS)
 def test_training_changes_the_policy_and_same_seed_repeats_it(name):
     """Learning moves weights; one seed gives one result."""
     first, second, untrained = trained(name, seed=3), trained(name, seed=3), build_agent(name, make_env(), seed=3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from promptrl.search.agents.build import build_agent
-from promptrl.search.algorithms import ALGORITHMS
+from promptrl.search.algorithms import AGENTS
 from promptrl.search.events import Figures, SearchEvent, SearchProgress
 from promptrl.search.live.env import PromptVecEnv
 from promptrl.search.live.search import LiveSettings, rollout_greedily, search_live
@@ -27,7 +27,7 @@ def search(algorithm="maskable_ppo", *, calls=400, value=factorial_value, option
     return search_live(make_context(evaluator, space=space, **rest), settings), evaluator, space
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", AGENTS)
 def test_agent_finds_the_best_prompt_of_a_factorial_landscape(algorithm):
     """Each algorithm names the best of 144 prompts from 400 answers of right or wrong, where the baseline has 0.15."""
     result, _, _ = search(algorithm, value=noisy_value, calls=600, seed=1)
@@ -36,7 +36,7 @@ def test_agent_finds_the_best_prompt_of_a_factorial_landscape(algorithm):
     assert result.stop_reason == "budget"
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", AGENTS)
 def test_training_teaches_a_policy_that_had_no_prior(algorithm):
     """The algorithm itself learns: from a policy without prior, the trained agent's greedy episode is better.
 
@@ -91,7 +91,7 @@ def test_many_environments_do_not_eat_a_small_budget():
     assert result.calls_used > 80
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", AGENTS)
 def test_small_space_converges_when_everything_is_asked(algorithm):
     """Four prompts on five rows: the search ends by itself, far below its budget."""
     result, evaluator, _ = search(algorithm, calls=5000, rows=5, options=(2, 2))

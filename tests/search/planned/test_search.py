@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from promptrl.search.agents.build import build_agent, load_policy
-from promptrl.search.algorithms import ALGORITHMS
+from promptrl.search.algorithms import AGENTS
 from promptrl.search.events import Figures, SearchEvent
 from promptrl.search.planned.env import ImaginedVecEnv
 from promptrl.search.planned.planner import Planner, PlanningRules, Proposal
@@ -38,7 +38,7 @@ def planner_with_answers(calls=60):
     return planner
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", AGENTS)
 def test_every_agent_finds_a_good_prompt_with_300_calls(algorithm):
     """Three of four slots right at least, from answers of right or wrong, where the baseline has 0.15.
 

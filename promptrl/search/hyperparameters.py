@@ -1,0 +1,167 @@
+"""Which hyperparameters each agent takes, under SB3's own names, with types, ranges and our defaults.
+
+Plain data: imports neither torch nor stable-baselines3, so that a config can be checked without them. The defaults
+are for budgets of thousands of calls, where SB3's (``n_steps=2048``) would end before the first update. Chosen on
+random factorial landscapes with 1,000 to 2,000 calls and one row a prompt, where learning rates from 3e-4 to 3e-3
+(DQN: 1e-4 to 1e-3) did equally well within noise.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+
+MAX_BUFFER_SIZE = 20_000
+
+Value = float | int | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameter:
+    """One number or switch of an algorithm.
+
+    Attributes:
+        type: What it must be; a whole number is a good float.
+        low: Least value.
+        high: Greatest value; None = no limit.
+        is_low_open: Whether ``low`` itself is too little.
+        is_nullable: Whether null is allowed.
+    """
+
+    type: type
+    low: float = 0.0
+    high: float | None = None
+    is_low_open: bool = False
+    is_nullable: bool = False
+
+    @property
+    def expected(self) -> str:
+        """What a person is told."""
+        if self.type is bool:
+            return "true or false"
+        kind = "a whole number" if self.type is int else "a number"
+        low = f"{self.low:g}"
+        if self.high is not None:
+            limits = f"above {low}, at most {self.high:g}" if self.is_low_open else f"{low} to {self.high:g}"
+        else:
+            limits = f"above {low}" if self.is_low_open else f"at least {low}"
+        return f"{kind}, {limits}{', or null' if self.is_nullable else ''}"
+
+    def admits(self, value: object) -> bool:
+        """Whether a value has the right type and range."""
+        if value is None:
+            return self.is_nullable
+        if self.type is bool or isinstance(value, bool):
+            return self.type is bool and isinstance(value, bool)
+        if not isinstance(value, int if self.type is int else int | float):
+            return False
+        if not isfinite(value) or (self.high is not None and value > self.high):
+            return False
+        return bool(value > self.low if self.is_low_open else value >= self.low)
+
+
+_SHARE = Hyperparameter(float, 0, 1)
+_POSITIVE = Hyperparameter(float, 0, None, is_low_open=True)
+_RATE = Hyperparameter(float, 0, 1, is_low_open=True)
+_NOT_NEGATIVE = Hyperparameter(float, 0)
+_COUNT = Hyperparameter(int, 1)
+_SWITCH = Hyperparameter(bool)
+
+_COMMON = {
+    "learning_rate": _RATE,
+    "gamma": _SHARE,
+    "max_grad_norm": _POSITIVE,
+    "stats_window_size": _COUNT,
+}
+_ON_POLICY = {
+    **_COMMON,
+    "n_steps": _COUNT,
+    "gae_lambda": _SHARE,
+    "ent_coef": _NOT_NEGATIVE,
+    "vf_coef": _NOT_NEGATIVE,
+    "normalize_advantage": _SWITCH,
+}
+_PPO = {
+    **_ON_POLICY,
+    "n_steps": Hyperparameter(int, 2),
+    "batch_size": Hyperparameter(int, 2),
+    "n_epochs": _COUNT,
+    "clip_range": _RATE,
+    "clip_range_vf": Hyperparameter(float, 0, None, is_low_open=True, is_nullable=True),
+    "target_kl": Hyperparameter(float, 0, None, is_low_open=True, is_nullable=True),
+}
+
+_DQN = {
+    **_COMMON,
+    "buffer_size": Hyperparameter(int, 1, MAX_BUFFER_SIZE),
+    "learning_starts": Hyperparameter(int, 0),
+    "batch_size": _COUNT,
+    "tau": _RATE,
+    "train_freq": _COUNT,
+    "gradient_steps": Hyperparameter(int, -1),
+    "n_steps": _COUNT,
+    "target_update_interval": _COUNT,
+    "exploration_fraction": _RATE,
+    "exploration_initial_eps": _SHARE,
+    "exploration_final_eps": _SHARE,
+}
+
+HYPERPARAMETERS: Mapping[str, Mapping[str, Hyperparameter]] = {
+    "maskable_ppo": _PPO,
+    "ppo": _PPO,
+    "a2c": {**_ON_POLICY, "rms_prop_eps": _POSITIVE, "use_rms_prop": _SWITCH},
+    "dqn": _DQN,
+    "qrdqn": {name: known for name, known in _DQN.items() if name != "n_steps"},
+}
+
+_PPO_DEFAULTS: Mapping[str, Value] = {
+    "learning_rate": 1e-3,
+    "n_steps": 8,
+    "batch_size": 64,
+    "n_epochs": 4,
+    "gamma": 1.0,
+    "gae_lambda": 0.95,
+    "ent_coef": 0.0,
+}
+_DQN_DEFAULTS: Mapping[str, Value] = {
+    "learning_rate": 1e-4,
+    "buffer_size": 5_000,
+    "learning_starts": 64,
+    "batch_size": 64,
+    "gamma": 1.0,
+    "train_freq": 1,
+    "gradient_steps": 1,
+    "target_update_interval": 200,
+    "exploration_fraction": 0.1,
+    "exploration_initial_eps": 0.1,
+    "exploration_final_eps": 0.02,
+}
+DEFAULTS: Mapping[str, Mapping[str, Value]] = {
+    "maskable_ppo": _PPO_DEFAULTS,
+    "ppo": _PPO_DEFAULTS,
+    "a2c": {
+        "learning_rate": 3e-3,
+        "n_steps": 8,
+        "gamma": 1.0,
+        "gae_lambda": 0.95,
+        "ent_coef": 0.0,
+        "use_rms_prop": False,
+    },
+    "dqn": _DQN_DEFAULTS,
+    "qrdqn": _DQN_DEFAULTS,
+}
+
+_IMAGINED_PPO: Mapping[str, Value] = {**_PPO_DEFAULTS, "batch_size": 128, "ent_coef": 0.01}
+_IMAGINED_DQN: Mapping[str, Value] = {
+    **_DQN_DEFAULTS,
+    "learning_rate": 1e-3,
+    "buffer_size": MAX_BUFFER_SIZE,
+    "batch_size": 128,
+}
+IMAGINED_DEFAULTS: Mapping[str, Mapping[str, Value]] = {
+    "maskable_ppo": _IMAGINED_PPO,
+    "ppo": _IMAGINED_PPO,
+    "a2c": {**DEFAULTS["a2c"], "learning_rate": 1e-3, "ent_coef": 0.01},
+    "dqn": _IMAGINED_DQN,
+    "qrdqn": _IMAGINED_DQN,
+}
+"""For episodes in the surrogate, whose steps cost no call."""

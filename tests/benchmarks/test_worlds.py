@@ -29,7 +29,7 @@ def test_an_answer_depends_on_prompt_and_row_alone(kind: str) -> None:
     """The same pair asked by itself, in a batch or of another evaluator has the same answer."""
     world = landscape(kind)
     rng = np.random.default_rng(0)
-    asks = [(world.space.sample(rng, 4), world.train[i]) for i in range(40)]
+    asks = [(world.space.draw(rng), world.train[i]) for i in range(40)]
     together = [outcome.objective for outcome in world.evaluator(100).evaluate(asks)]
     alone = [world.evaluator(1).evaluate([ask])[0].objective for ask in reversed(asks)]
     assert together == alone[::-1]
@@ -40,7 +40,7 @@ def test_fresh_scores_are_what_many_answers_tend_to() -> None:
     """Over all train and validation rows a prompt answers about as well as on fresh ones."""
     world = landscape("1e4", 3)
     rows = [*world.train, *world.validation]
-    prompts = [world.space.sample(np.random.default_rng(i), 6) for i in range(30)]
+    prompts = [world.space.draw(np.random.default_rng(i)) for i in range(30)]
     gaps = []
     for prompt in prompts:
         outcomes = world.evaluator(len(rows)).evaluate([(prompt, row) for row in rows])

@@ -14,7 +14,7 @@ from promptrl.prompts.edits.features import Change, NotImagined, number_features
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.folder import Run
 from promptrl.runs.outcome_file import OutcomeFile
-from promptrl.search.baselines import BASELINES, BaselineSettings, search_by
+from promptrl.search.algorithms import ALGORITHMS, BASELINES, BaselineSettings
 from promptrl.search.baselines.variables import Variables
 from promptrl.search.live.search import LiveSettings, search_live
 from promptrl.search.observation import COLUMN, KIND_COLUMNS, edit_features
@@ -42,7 +42,7 @@ def is_best(prompt: Prompt) -> bool:
 def test_every_baseline_searches_a_new_kind(name: str) -> None:
     """The winner has the best line and the loud message, neither of which the baseline has."""
     context = make_context(table_evaluator(value, search=150), space=loud_space(), rows=10)
-    assert is_best(search_by(name, context, BaselineSettings()).candidates[0].prompt)
+    assert is_best(ALGORITHMS[name].load_search()(context, BaselineSettings()).candidates[0].prompt)
 
 
 def test_planned_search_searches_a_new_kind() -> None:

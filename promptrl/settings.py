@@ -76,6 +76,11 @@ def _outermost(hint: Any) -> Setting | None:
     return next((item for item in items if isinstance(item, Setting)), None)
 
 
+NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
+"""Of a metric or a slot."""
+EXPERIMENT_NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
+"""Also of the folders of its runs."""
+
 Text = Annotated[str, Setting(min_length=1)]
 EnvironmentName = Annotated[
     str,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from promptrl.config.blocks import Block, Count, Expect, Issue, Number, PathText, Switch, Text, Whole
-from promptrl.config.templates import IDENTIFIER
+from promptrl.prompts.placeholders import IDENTIFIER
 
 
 class FilesConfig(Block):

@@ -1,6 +1,6 @@
 """The config as a whole, and its blocks for reward, budget, gate, cache and output."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -8,13 +8,13 @@ from pydantic import BeforeValidator, Field
 from promptrl.config.algorithms import AlgorithmConfig, default_algorithm
 from promptrl.config.blocks import Block, Count, Expect, Issue, Number, PathText, Switch, Whole
 from promptrl.config.datasets import DatasetConfig
-from promptrl.config.metrics import CostConfig, MetricBlock, MetricConfig, QualityConfig
-from promptrl.config.prompts import EditsConfig, PromptConfig, TurnConfig
+from promptrl.config.metrics import CostConfig, MetricConfig, QualityConfig
+from promptrl.config.prompts import EditsConfig, PromptConfig, TurnConfig, issues_of
 from promptrl.config.targets import TargetConfig
-from promptrl.config.templates import placeholders
-from promptrl.errors import nearest, show, suggest
-
-EXPERIMENT_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+from promptrl.errors import show, suggest
+from promptrl.prompts.placeholders import placeholders
+from promptrl.settings import EXPERIMENT_NAME
+from promptrl.tasks.objective import gate_problems, weight_problems
 
 
 def _no_bool(value: Any) -> Any:
@@ -51,8 +51,7 @@ class RewardConfig(Block):
                 hint = "give one of them another `name`"
                 yield Issue(("metrics", str(position), "name"), f"{show(metric.name)} is there twice", hint)
             names.append(metric.name)
-        if not any(metric.weight > 0 for metric in self.qualities):
-            yield Issue(("metrics",), "no score has a positive weight", "costs alone can't say what is better")
+        yield from issues_of(weight_problems(metric.weight for metric in self.qualities), "reward")
 
 
 class BudgetConfig(Block):
@@ -117,7 +116,7 @@ class ExperimentConfig(Block):
     version: Annotated[Literal[1], BeforeValidator(_no_bool)] = Field(default=1, description="Version of this format.")
     name: Annotated[
         str,
-        Field(pattern=EXPERIMENT_NAME),
+        Field(pattern=f"^{EXPERIMENT_NAME}$"),
         Expect("a name of at most 64 lower-case letters, digits, _ and -, a letter or digit first"),
     ] = Field(description="Name of the experiment; its runs are NAME-0001, NAME-0002, ...")
     target: TargetConfig = Field(description="The model that runs the prompt.")
@@ -168,7 +167,8 @@ def cross_issues(
             message = "needs dataset.reference: a demonstration shows the known good answer"
             yield Issue(("prompt", "demonstrations", "max"), message)
     if reward and gate:
-        yield from _gate_issues(reward.metrics, gate)
+        problems = gate_problems(gate.metric, [metric.name for metric in reward.qualities])
+        yield from (Issue(tuple(problem.key.split(".")), problem.message, problem.hint) for problem in problems)
     if dataset and gate and dataset.folds is not None and gate.sequential:
         yield Issue(("gate", "sequential"), "can't stand beside dataset.folds: folds are judged one after the other")
     if reward and dataset and dataset.reference is None:
@@ -198,12 +198,3 @@ def _column_issues(prompt: PromptConfig, dataset: DatasetConfig) -> Iterator[Iss
         if name not in names:
             message = "names no placeholder of the user message"
             yield Issue(("dataset", "columns", name), message, suggest(name, names))
-
-
-def _gate_issues(metrics: Sequence[MetricBlock], gate: GateConfig) -> Iterator[Issue]:
-    names = [metric.name for metric in metrics if isinstance(metric, QualityConfig)]
-    if gate.metric is not None and gate.metric not in names:
-        near = nearest(gate.metric, names)
-        expected = f"expected one of the scores: {', '.join(names)}" if names else "and there is no score at all"
-        hint = f"did you mean {near}" if near else ""
-        yield Issue(("gate", "metric"), f"got {show(gate.metric)}, {expected}", hint)

@@ -6,7 +6,7 @@ from pydantic import Field, create_model
 
 from promptrl.config.blocks import Block, Expect, Number
 from promptrl.config.definitions import DefinedBlock, define_block
-from promptrl.settings import settings_of
+from promptrl.settings import NAME, settings_of
 from promptrl.tasks.costs import COSTS, CostDefinition
 from promptrl.tasks.metrics import METRICS, MetricDefinition
 
@@ -14,7 +14,7 @@ LATER_METRICS = ("judge", "similarity", "rouge_l", "bleu")
 
 MetricName = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"),
+    Field(pattern=NAME),
     Expect("a name of at most 64 letters, digits, _ and -, a letter first"),
 ]
 

@@ -1,22 +1,24 @@
 """The blocks of a config that say what the prompt is and what may change in it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from promptrl.config.blocks import Block, Expect, Issue, Switch, Text, Whole
-from promptrl.config.templates import malformed_placeholders, placeholders
-from promptrl.errors import show
+from promptrl.errors import Problem, show
+from promptrl.llm.base import Message
+from promptrl.prompts.placeholders import malformed_placeholders, placeholders
+from promptrl.prompts.prompt import UserTemplate
+from promptrl.prompts.space_problems import slot_problems, source_problems, word_problems
+from promptrl.settings import NAME
 
-SLOT_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 MOST_WORDS = 500
-RESERVED_SLOTS = ("demonstrations", "user")
 
 Option = Annotated[str, Expect("text")]
 Options = Annotated[tuple[Option, ...], Field(min_length=1), Expect("a list of texts, the first of them the baseline")]
 SlotName = Annotated[
-    str, Field(pattern=SLOT_NAME), Expect("a slot name of at most 64 letters, digits, _ and -, a letter first")
+    str, Field(pattern=NAME), Expect("a slot name of at most 64 letters, digits, _ and -, a letter first")
 ]
 
 
@@ -51,6 +53,12 @@ class TurnConfig(Block):
 def _one_turn(value: Any) -> Any:
     """Take text for the one message of the user."""
     return [{"role": "user", "content": value}] if isinstance(value, str) and value else value
+
+
+def as_template(turns: tuple[TurnConfig, ...]) -> UserTemplate:
+    """The conversation as the prompt's template."""
+    *earlier, last = turns
+    return UserTemplate(last.content, tuple(Message(turn.role, turn.content) for turn in earlier))
 
 
 def _as_written(turns: tuple[TurnConfig, ...]) -> str | list[dict[str, str]]:
@@ -114,23 +122,15 @@ class PromptConfig(Block):
 
     def issues(self) -> Iterator[Issue]:
         """Check slots, templates, and that there is one prompt."""
-        if self.slots is not None and self.text is not None:
-            yield Issue(("text",), "can't stand beside `slots`", "keep one of the two")
         if self.slots is None and self.text is None:
             yield Issue(("slots",), "is missing, and so is `text`", "give one of the two")
-        for name, options in (self.slots or {}).items():
-            if name in RESERVED_SLOTS:
-                yield Issue(("slots", name), "is not free as a slot name", f"prompt.{name} has a meaning of its own")
-            for position, option in enumerate(options):
-                if option in options[:position]:
-                    first = options.index(option)
-                    yield Issue(("slots", name, str(position)), f"is the same text as option {first} of this slot")
+        yield from issues_of(slot_problems(self.slots or {}), "prompt")
         if self.text is not None and placeholders(self.text):
             yield from _template_issues("text", self.text)
-            if self.user is not None:
-                yield Issue(("user",), "can't be given: `text` has a placeholder and is the whole user message")
         elif self.user is not None:
             yield from self._turn_issues(self.user)
+        asked = None if self.user is None else as_template(self.user)
+        yield from issues_of(source_problems(self.slots, self.text, asked), "prompt")
 
     def user_turns(self, input_column: str | None) -> tuple[TurnConfig, ...] | None:
         """The template of the user message and what comes before it; None when `text` is the whole of it.
@@ -150,8 +150,6 @@ class PromptConfig(Block):
         if turns[-1].role != "user":
             path = ("user", str(len(turns) - 1), "role")
             yield Issue(path, "got assistant, expected user: the last message is what the model answers")
-        if not any(placeholders(turn.content) for turn in turns):
-            yield Issue(("user",), "has no {column} placeholder: every example would get the same message")
 
 
 class EditsConfig(Block):
@@ -188,9 +186,13 @@ class EditsConfig(Block):
             hint = "keep those that may matter: each word is an edit that must be tried"
             yield Issue(("tokens",), f"got {len(self.tokens or ()):,} words, expected at most {MOST_WORDS}", hint)
             return
-        for position, word in enumerate(self.tokens or ()):
-            if word in (self.tokens or ())[:position]:
-                yield Issue(("tokens", str(position)), f"the word {show(word)} is there twice")
+        yield from issues_of(word_problems(self.tokens or ()), "edits")
+
+
+def issues_of(problems: Iterable[Problem], block: str) -> Iterator[Issue]:
+    """Problems found by the part that a block is for, with keys relative to the block."""
+    for problem in problems:
+        yield Issue(tuple(problem.key.removeprefix(f"{block}.").split(".")), problem.message, problem.hint)
 
 
 def _template_issues(key: str, template: str) -> Iterator[Issue]:

@@ -12,9 +12,9 @@ from typing import Self, TypeVar
 from promptrl.config import ExperimentConfig, GateConfig, LoadedConfig, load_config
 from promptrl.config.algorithms import AlgorithmBlock
 from promptrl.config.metrics import QualityConfig
+from promptrl.config.prompts import as_template
 from promptrl.errors import ConfigError, GatheredProblems, Problem
 from promptrl.experiment.call_plan import CallPlan, plan_calls
-from promptrl.llm.base import Message
 from promptrl.llm.engine.prices import Price
 from promptrl.prompts.prompt import Demonstration, UserTemplate
 from promptrl.prompts.space import EditSpace, build_edit_space
@@ -183,10 +183,7 @@ def _takes_builtin(block: AlgorithmBlock) -> bool:
 def _user_message(loaded: LoadedConfig) -> UserTemplate:
     """The template of the user message, which may be the whole prompt."""
     turns = loaded.config.user_turns
-    if turns is None:
-        return UserTemplate(loaded.config.prompt.text or "")
-    *earlier, last = turns
-    return UserTemplate(last.content, tuple(Message(turn.role, turn.content) for turn in earlier))
+    return UserTemplate(loaded.config.prompt.text or "") if turns is None else as_template(turns)
 
 
 def _load_examples(loaded: LoadedConfig) -> dict[str, list[Example]]:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 from promptrl.llm.base import Message, Messages
+from promptrl.prompts.placeholders import TOKEN, placeholders
 
 T = TypeVar("T")
 
-_TEMPLATE_TOKEN = re.compile(r"\{\{|\}\}|\{([^\W\d]\w*)\}")
 _HEADING = re.compile(r"^\[(system|user|assistant)\]$", re.MULTILINE)
 _LIKE_A_HEADING = re.compile(r"^\\*\[(?:system|user|assistant)\]$", re.MULTILINE)
 _ESCAPED_HEADING = re.compile(r"^\\(\\*\[(?:system|user|assistant)\])$", re.MULTILINE)
@@ -92,8 +92,8 @@ class UserTemplate:
     @property
     def placeholders(self) -> tuple[str, ...]:
         """The names in order of first use, each once."""
-        names = (match[1] for message in self.messages for match in _TEMPLATE_TOKEN.finditer(message.content))
-        return tuple(dict.fromkeys(name for name in names if name))
+        names = (name for message in self.messages for name in placeholders(message.content))
+        return tuple(dict.fromkeys(names))
 
     def render(self, fields: Mapping[str, str]) -> Messages:
         """Fill the placeholders in one pass; values are copied as they are, never formatted.
@@ -247,7 +247,7 @@ def insert_in_order(items: tuple[T, ...], new: T, rank: Callable[[T], int]) -> t
 
 
 def _filled(text: str, fields: Mapping[str, str]) -> str:
-    return _TEMPLATE_TOKEN.sub(lambda match: fields[match[1]] if match[1] else match[0][0], text)
+    return TOKEN.sub(lambda match: fields[match[1]] if match[1] else match[0][0], text)
 
 
 def _plain(asked: Messages) -> str | list[dict[str, str]]:

@@ -17,6 +17,7 @@ from promptrl.prompts.edits.options import OptionFactor, SlotOrderFactor
 from promptrl.prompts.edits.phrases import SYSTEM_SLOT, PhrasedPart, PhraseFactor
 from promptrl.prompts.edits.words import SLOT as WORDS
 from promptrl.prompts.edits.words import WordFactor
+from promptrl.prompts.placeholders import placeholders
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 from promptrl.prompts.sentences import split_phrases
 from promptrl.prompts.space_problems import slot_problems, source_problems, word_problems
@@ -161,7 +162,7 @@ class EditSpace:
         wanted = {slot: tuple(texts) for slot, texts in (options or {}).items() if texts}
         present = {factor.slot: factor.options for factor in self.factors if isinstance(factor, OptionFactor)}
         choices = {slot: (*present.get(slot, (self.baseline.slot(slot),)), *texts) for slot, texts in wanted.items()}
-        problems = [*slot_problems(choices, has_candidates=False, has_tokens=False), *self._taken(choices)]
+        problems = [*slot_problems(choices), *self._taken(choices)]
         if problems:
             raise ConfigError(problems)
         order = self._order_with([*choices, *slots])
@@ -253,9 +254,12 @@ def build_edit_space(
     asked = UserTemplate(user) if isinstance(user, str) else user
     problems = [
         *source_problems(slots, text, asked),
-        *slot_problems(slots or {}, has_candidates=bool(demonstrations), has_tokens=bool(tokens)),
+        *slot_problems(slots or {}, {WORDS: "edits.tokens"} if tokens else None),
         *word_problems(tokens or ()),
     ]
+    if asked is None and not placeholders(text or ""):
+        message = "missing: something must place the input into the user message"
+        problems.append(Problem("prompt.user", message, 'for example user: "{input}"'))
     if problems:
         raise ConfigError(problems)
 

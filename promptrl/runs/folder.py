@@ -21,12 +21,12 @@ from filelock import FileLock, Timeout
 from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
 from promptrl.evaluation.outcome import Outcome
 from promptrl.runs.outcome_file import outcome_from_json, read_lines
+from promptrl.settings import EXPERIMENT_NAME
 
 FORMAT = 1
 Status = Literal["running", "done", "interrupted", "failed"]
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_RUN_ID = re.compile(rf"(?P<experiment>{_NAME.pattern})-(?P<version>\d{{4,}})")
+_RUN_ID = re.compile(rf"(?P<experiment>{EXPERIMENT_NAME})-(?P<version>\d{{4,}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +204,7 @@ class RunsFolder:
         Raises:
             UsageError: The name can't be a folder's name, or the folder can't be written.
         """
-        if not _NAME.fullmatch(experiment):
+        if not re.fullmatch(EXPERIMENT_NAME, experiment):
             raise UsageError(f"an experiment can't be named {experiment!r}")
         try:
             self.path.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,11 @@
 """The objective of a run: metrics and costs as one number per row. It drives the search and ranks the finalists."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from promptrl.errors import ConfigError, Problem, suggest
+from promptrl.errors import ConfigError, Problem, nearest, show, suggest
 from promptrl.llm.base import Completion
 from promptrl.tasks.costs import COSTS
 
@@ -42,21 +42,18 @@ class Objective:
             for name, weight in self.weights.items()
             if not weight >= 0
         ]
-        counted = [name for name, weight in self.weights.items() if weight > 0]
-        if not counted:
-            problems.append(Problem("reward.metrics", "no score has a positive weight"))
+        problems += weight_problems(self.weights.values())
         for name, weight, per in self.costs:
             if name not in COSTS:
                 problems.append(Problem("reward.metrics", f"there is no cost {name!r}", suggest(name, COSTS)))
             elif not (weight < 0 and per > 0):
                 problems.append(Problem("reward.metrics", f"{name} needs a weight below 0 and a positive per"))
-        if self.gate_metric and self.gate_metric not in self.weights:
-            hint = suggest(self.gate_metric, self.weights)
-            problems.append(Problem("gate.metric", f"there is no metric {self.gate_metric!r}", hint))
+        problems += gate_problems(self.gate_metric or None, list(self.weights))
         if problems:
             raise ConfigError(problems)
         if not self.gate_metric:
-            object.__setattr__(self, "gate_metric", counted[0])
+            first = next(name for name, weight in self.weights.items() if weight > 0)
+            object.__setattr__(self, "gate_metric", first)
 
     def value(self, scores: Mapping[str, float], completion: Completion) -> float:
         """The objective of one completion.
@@ -78,6 +75,20 @@ class Objective:
         else:
             combined = math.prod(scores[name] ** (weight / total) for name, weight in self.weights.items() if weight)
         return combined + sum(weight * _amount(name, completion) / per for name, weight, per in self.costs)
+
+
+def weight_problems(weights: Iterable[float]) -> Iterator[Problem]:
+    """Of the weights of all scores: one must count."""
+    if not any(weight > 0 for weight in weights):
+        yield Problem("reward.metrics", "no score has a positive weight", "costs alone can't say what is better")
+
+
+def gate_problems(gate_metric: str | None, names: Sequence[str]) -> Iterator[Problem]:
+    """Of the metric that verdicts speak of, if one is named: it must be one of the scores."""
+    if gate_metric is not None and gate_metric not in names:
+        near = nearest(gate_metric, names)
+        expected = f"expected one of the scores: {', '.join(names)}" if names else "and there is no score at all"
+        yield Problem("gate.metric", f"got {show(gate_metric)}, {expected}", f"did you mean {near}" if near else "")
 
 
 def _amount(cost: str, completion: Completion) -> float:

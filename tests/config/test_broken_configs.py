@@ -196,6 +196,7 @@ BROKEN: dict[str, tuple[str, str, str, int | None]] = {
     "unknown bank": (GOOD + "edits: {bank: buildin}\n", "edits.bank", "did you mean builtin", 10),
     "tokens as number": (GOOD + "edits: {tokens: 3}\n", "edits.tokens", "a list of words", 10),
     "token file that is not there": (GOOD + "edits: {tokens: words.txt}\n", "edits.tokens", "does not exist", 10),
+    "words in one": (GOOD + 'edits: {tokens: [a, "b c"]}\n', "edits.tokens.1", "one word without whitespace", 10),
     "word twice": (GOOD + "edits: {tokens: [a, b, a]}\n", "edits.tokens.2", "twice", 10),
     "too many words": (
         GOOD + f"edits: {{tokens: [{', '.join(f'w{number}' for number in range(501))}]}}\n",

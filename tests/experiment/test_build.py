@@ -24,9 +24,9 @@ def problems_of(config: Path, *overrides: str) -> dict[str, str]:
 
 def test_data_and_prompt_are_blamed_together(tmp_path: Path) -> None:
     """A missing file does not hide the slot that is wrong, nor a parameter out of range."""
-    config = write_experiment(tmp_path, CONFIG.replace('mood: ["", ', 'mood: ["  ", '))
-    problems = problems_of(config, "dataset.path=missing.csv", "algorithm.params.gamma=2")
-    assert set(problems) == {"dataset.path", "prompt.slots.mood.0", "algorithm.params.gamma"}
+    config = write_experiment(tmp_path, CONFIG.replace("mood: [", "words: ["))
+    changed = ("dataset.path=missing.csv", "algorithm.params.gamma=2", "edits.tokens=[please]")
+    assert set(problems_of(config, *changed)) == {"dataset.path", "prompt.slots.words", "algorithm.params.gamma"}
 
 
 def test_each_file_is_blamed(tmp_path: Path) -> None:

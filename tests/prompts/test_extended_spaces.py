@@ -126,8 +126,8 @@ def test_the_prompts_of_a_space_are_prompts_of_the_larger_one() -> None:
 @pytest.mark.parametrize(
     ("source", "options", "problem"),
     [
-        ({}, {"role": ["You are a clerk."]}, "prompt.slots.role.3: repeats option 1"),
-        ({}, {"tone": ["a", "a"]}, "prompt.slots.tone.2: repeats option 1"),
+        ({}, {"role": ["You are a clerk."]}, "prompt.slots.role.3: is the same text as option 1"),
+        ({}, {"tone": ["a", "a"]}, "prompt.slots.tone.2: is the same text as option 1"),
         ({}, {"tone": [" "]}, "only whitespace"),
         ({"slots": None, "text": SYSTEM_TEXT}, {"text": ["Sort."]}, "other edits change its content already"),
         ({"tokens": WORDS}, {"words": ["soon"]}, "other edits change its content already"),

@@ -89,7 +89,7 @@ def test_the_gate_is_the_first_score_that_counts() -> None:
         ({"costs": (("tokens", -1.0, 1.0),)}, r"no cost 'tokens' \(did you mean prompt_tokens"),
         ({"costs": (("usd", 1.0, 1.0),)}, "usd needs a weight below 0"),
         ({"costs": (("usd", -1.0, 0.0),)}, "usd needs a weight below 0 and a positive per"),
-        ({"gate_metric": "aa"}, r"gate\.metric: there is no metric 'aa' \(did you mean a\)"),
+        ({"gate_metric": "aa"}, r'gate\.metric: got "aa", expected one of the scores: a \(did you mean a\)'),
     ],
 )
 def test_nonsense_is_refused(options: dict[str, Any], words: str) -> None:

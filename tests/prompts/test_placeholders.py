@@ -1,19 +1,22 @@
-"""What the config takes for a placeholder is what the prompt fills."""
+"""What is a placeholder, and what looks like one of another language."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptrl.config.templates import malformed_placeholders, placeholders
+from promptrl.prompts.placeholders import malformed_placeholders, placeholders
 from promptrl.prompts.prompt import UserTemplate
 
 TEMPLATES = st.lists(st.sampled_from(["{", "}", "{{", "}}", "a", "é", "_1", "1", " ", "{ticket}", "\n"])).map("".join)
 
 
 @given(template=TEMPLATES)
-def test_config_and_prompt_see_the_same_placeholders(template: str) -> None:
-    """The config checks templates without the prompt's code, so the two must agree."""
-    assert placeholders(template) == UserTemplate(template).placeholders
+def test_every_placeholder_is_filled_and_nothing_else(template: str) -> None:
+    """What is found is what the prompt needs, and what it replaces."""
+    names = placeholders(template)
+    (message,) = UserTemplate(template).render(dict.fromkeys(names, "\0"))
+    assert message.content.count("\0") >= len(names)
+    assert bool(names) == ("\0" in message.content)
 
 
 @pytest.mark.parametrize(

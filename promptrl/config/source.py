@@ -13,28 +13,15 @@ from typing import Any
 import yaml
 
 from promptrl.config.blocks import Issue
+from promptrl.yaml12 import BOOL, CORE, FLOAT, INT, NULL, TAG, Loader
 
 MAX_NODES = 50_000
 MAX_DEPTH = 60
 
 Path = tuple[str, ...]
 
-_TAG = "tag:yaml.org,2002:"
-_INT = re.compile(r"^[-+]?(?:0|[1-9](?:_?[0-9])*|0x[0-9a-fA-F]+|0o[0-7]+)$")
-_FLOAT = re.compile(r"^[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)$")
-_BOOL = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
-_NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
-_RESOLVERS = (
-    ("null", _NULL, ["~", "n", "N", ""]),
-    ("bool", _BOOL, list("tTfF")),
-    ("int", _INT, list("-+0123456789")),
-    ("float", _FLOAT, list("-+.0123456789")),
-    ("merge", re.compile(r"^<<$"), ["<"]),
-)
 
-
-class _Loader(yaml.SafeLoader):
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML fills it by classmethod
+class _Loader(Loader, schema=CORE):
     n_nodes = 0
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
@@ -53,16 +40,14 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-for _name, _pattern, _first in _RESOLVERS:
-    _Loader.add_implicit_resolver(_TAG + _name, _pattern, _first)
-_Dumper.add_implicit_resolver(_TAG + "float", _FLOAT, list("-+.0123456789"))
-_Dumper.add_implicit_resolver(_TAG + "int", _INT, list("-+0123456789"))
+_Dumper.add_implicit_resolver(TAG + "float", FLOAT, list("-+.0123456789"))
+_Dumper.add_implicit_resolver(TAG + "int", INT, list("-+0123456789"))
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     """Write lines as lines; what YAML 1.1 also takes for a line break needs double quotes to survive."""
     style = '"' if re.search("[\r\x85\u2028\u2029]", text) else "|" if "\n" in text.strip("\n") else None
-    return dumper.represent_scalar(_TAG + "str", text, style=style)
+    return dumper.represent_scalar(TAG + "str", text, style=style)
 
 
 _Dumper.add_representer(str, _represent_text)
@@ -179,8 +164,8 @@ class _Builder:
             self.marks.setdefault(path, Mark(self.file, line, written))
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
-        if node.tag not in (_TAG + "map", _TAG + "seq"):
-            return self._refuse(path, line, f"the YAML tag {node.tag.removeprefix(_TAG)} is not supported")
+        if node.tag not in (TAG + "map", TAG + "seq"):
+            return self._refuse(path, line, f"the YAML tag {node.tag.removeprefix(TAG)} is not supported")
         self.open.add(id(node))
         try:
             if isinstance(node, yaml.SequenceNode):
@@ -203,7 +188,7 @@ class _Builder:
                 self._refuse((*path, key), line, f"is given twice, first in line {lines[key]}")
                 continue
             lines[key] = line
-            if key_node.tag == _TAG + "merge":
+            if key_node.tag == TAG + "merge":
                 self._merge(value_node, path, merged)
             else:
                 own.append((key, value_node, line))
@@ -227,17 +212,17 @@ class _Builder:
 
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
         line, text = node.start_mark.line + 1, node.value
-        kind = node.tag.removeprefix(_TAG)
+        kind = node.tag.removeprefix(TAG)
         match kind:
             case "str" | "merge":
                 return self._text(text, path, line)
-            case "null" if _NULL.match(text):
+            case "null" if NULL.match(text):
                 return None
-            case "bool" if _BOOL.match(text):
+            case "bool" if BOOL.match(text):
                 return text.lower() == "true"
-            case "int" if _INT.match(text) and len(text) < 1000:
+            case "int" if INT.match(text) and len(text) < 1000:
                 return int(text.replace("_", ""), 0)
-            case "float" if (_FLOAT.match(text) or _INT.match(text)) and math.isfinite(float(text)):
+            case "float" if (FLOAT.match(text) or INT.match(text)) and math.isfinite(float(text)):
                 return float(text)
             case "null" | "bool" | "int" | "float":
                 return self._refuse(path, line, f"is no {kind} that can be used")

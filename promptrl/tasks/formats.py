@@ -3,13 +3,13 @@
 import csv
 import io
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import yaml
 
 from promptrl.tasks.strict_json import NotJsonError, read_json
+from promptrl.yaml12 import JSON, Loader
 
 Row = dict[str, Any]
 
@@ -166,10 +166,8 @@ def _check_header(header: list[str], line: int) -> None:
         raise DataFileError((line, f"the column {_first_duplicate(header)!r} is there twice"))
 
 
-class _DataLoader(yaml.SafeLoader):
-    """Plain scalars by YAML 1.2's JSON schema; duplicate keys are errors."""
-
-    yaml_implicit_resolvers: Mapping[str, Any] = {}  # type: ignore[assignment]
+class _DataLoader(Loader, schema=JSON):
+    """Duplicate keys are errors."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
@@ -177,12 +175,3 @@ class _DataLoader(yaml.SafeLoader):
         if twice is not None:
             raise yaml.constructor.ConstructorError(None, None, f"the key {twice!r} is there twice", node.start_mark)
         return super().construct_mapping(node, deep)
-
-
-for _tag, _pattern, _first in (
-    ("null", r"^(?:~|null|)$", ["~", "n", ""]),
-    ("bool", r"^(?:true|false)$", ["t", "f"]),
-    ("int", r"^-?(?:0|[1-9][0-9]*)$", list("-0123456789")),
-    ("float", r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$", list("-0123456789")),
-):
-    _DataLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), _first)

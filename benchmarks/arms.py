@@ -115,7 +115,8 @@ def _thompson(settings: Mapping[str, Any], context: SearchContext) -> SearchResu
 def _rules(settings: Mapping[str, Any]) -> "PlanningRules":
     from promptrl.search.planned.planner import PlanningRules
 
-    return PlanningRules(**{name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()})
+    rules: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()}
+    return PlanningRules(**rules)
 
 
 def _baseline(name: str, settings: Mapping[str, Any], context: SearchContext) -> SearchResult:

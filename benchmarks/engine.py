@@ -27,6 +27,7 @@ from promptrl.llm.engine.cache import Cache, cache_key
 from promptrl.llm.engine.engine import Engine
 from promptrl.llm.engine.prices import Price
 from promptrl.llm.targets.openai_client import OpenAITarget
+from tests.llm.engine.storing import store
 from tests.servers.quick_server import quick_server
 
 PROMPT = "Classify the ticket. Reply with the category name only. " * 8
@@ -41,7 +42,7 @@ class Measured:
     cpu_ms: float
 
 
-def measure(calls: int, work: Callable[[], None]) -> Measured:
+def measure(calls: int, work: Callable[[], object]) -> Measured:
     """Time some work."""
     wall_s, cpu_s = time.perf_counter(), time.process_time()
     work()
@@ -100,9 +101,9 @@ def cache_hits(answers: int, batch: int) -> Measured:
     questions = requests(answers)
     batches = [questions[start : start + batch] for start in range(0, answers, batch)]
     with tempfile.TemporaryDirectory() as folder, Cache(Path(folder) / "cache.sqlite") as cache:
-        cache.put_many({cache_key(target.identity, r): Completion("ok", 9, 1, 0.1) for r in questions})
+        store(cache, {cache_key(target.identity, r): Completion("ok", 9, 1, 0.1) for r in questions})
         with Engine(target, budget=Budget(max_calls=None), cache=cache, price=Price(1.0, 1.0)) as asked:
-            return measure(answers, lambda: [asked.run(b) for b in batches] and None)
+            return measure(answers, lambda: [asked.run(b) for b in batches])
 
 
 @dataclass(frozen=True)

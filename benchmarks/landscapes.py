@@ -126,7 +126,7 @@ class Landscape:
         rows = np.array([int(row.id) for _, row in asks])
         chance = expit(self.logits(codes) - self._difficulty[rows])
         drawn = _uniform(_mix(self._number(codes) ^ self._hash_seed) + rows.astype(np.uint64))
-        return (drawn < chance).astype(np.float64)
+        return np.asarray(drawn < chance, dtype=np.float64)
 
     def fresh_score(self, prompt: Prompt) -> float:
         """The expected score on the fresh rows."""
@@ -183,7 +183,7 @@ class Landscape:
         tried = np.repeat(codes[:, None], size, axis=1)
         tried[:, :, slot] = np.arange(size)
         best = self.logits(tried.reshape(-1, codes.shape[1])).reshape(len(codes), size).argmax(1)
-        return tried[np.arange(len(codes)), best]
+        return np.asarray(tried[np.arange(len(codes)), best])
 
     def _number(self, codes: IntArray) -> HashArray:
         """Each prompt's number in the space, modulo 2^64."""

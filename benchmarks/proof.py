@@ -19,8 +19,8 @@ from promptrl.stats.alpha_spending import SpendingAccount
 from promptrl.stats.betting_deadline import deadline_interval, has_reached_goal
 from promptrl.stats.gate import Gate
 from promptrl.stats.paired import paired_comparison, verdict
-from promptrl.stats.sequential import stopping_rows
 from tests.servers.simulated_world import Night, World, live_through
+from tests.stats.stopping import stopping_rows
 
 ROWS = 200
 VALIDATION_ROWS = 100
@@ -107,7 +107,7 @@ def print_histories(histories: int, rng: np.random.Generator) -> None:
                 differences = draw(rng, histories, 0.2, 0.0)
             else:
                 flips = rng.random((histories, ROWS)) < 0.2
-                differences = flips * np.where(champion, -1.0, 1.0)
+                differences = np.asarray(flips * np.where(champion, -1.0, 1.0), dtype=np.float64)
             strict = account.next_confidence(CONFIDENCE)
             tonight = {
                 "fixed": fixed(differences),
@@ -116,7 +116,7 @@ def print_histories(histories: int, rng: np.random.Generator) -> None:
                 "sequential, account": stopping_rows(differences, strict)[0],
             }
             for name, verdicts in tonight.items():
-                promoted[name] = promoted.get(name, np.zeros(histories, bool)) | (verdicts == "improved")
+                promoted[name] = promoted.get(name, np.zeros(histories, np.bool_)) | (verdicts == "improved")
             account = account.spend(has_promoted=False)
         naive = sum(bool(naive_promotions(rng, HISTORY, 0.2)) for _ in range(min(histories, 200)))
         cells = "  ".join(f"{share(int(hits.sum()), histories):>17}" for hits in promoted.values())
@@ -226,7 +226,7 @@ def few_rows_verdicts(world: World) -> tuple[bool, bool, bool, float]:
         return int(right[:, seen].mean(axis=1).argmax())
 
     def differences(winner: int, judged: npt.NDArray[np.int64]) -> Floats:
-        return right[winner, judged] - right[0, judged]
+        return np.asarray(right[winner, judged] - right[0, judged], dtype=np.float64)
 
     order = np.arange(rows)
     quarter = differences(chosen(order[: 3 * rows // 4]), order[3 * rows // 4 :])

@@ -1,6 +1,6 @@
 """An evaluator that looks answers up instead of asking a model: for benchmarks, and for the tests of the search."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from time import process_time
 
 from promptrl.errors import BudgetExhaustedError
@@ -8,7 +8,7 @@ from promptrl.evaluation.outcome import Ask, AskKey, Outcome
 from promptrl.llm.base import Completion, Purpose
 from promptrl.llm.engine.budget import Budget
 
-LookUp = Callable[[Sequence[Ask]], Sequence[float | None]]
+LookUp = Callable[[Sequence[Ask]], Iterable[float | None]]
 """The objective of each pair of prompt and row; None = the answer is missing."""
 
 _NO_COMPLETION = Completion(text="")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ from promptrl.llm.base import Completion
 from promptrl.llm.targets.local import LocalTarget
 from promptrl.prompts.prompt import Prompt
 from promptrl.tasks.dataset import Example
+from promptrl.tasks.metrics.base import MetricContext, Question, Score
 
 GOOD = 0.9
 """A prompt is good when it has this share of the best gain over the baseline."""
@@ -73,6 +75,8 @@ def ask(parts: Components, model: str, prompts: Sequence[Prompt], rows: Sequence
     names = ["objective", *(metric.name for metric in parts.metrics)]
     scores = {name: np.zeros((len(prompts), len(rows))) for name in names}
     params = parts.loaded.target.request_params
+    context = MetricContext(parts.code_folder, ask=refuse)
+    scorers = {metric.name: metric.open(context) for metric in parts.metrics}
 
     async def ask_all() -> None:
         target = LocalTarget(model)
@@ -95,7 +99,8 @@ def ask(parts: Components, model: str, prompts: Sequence[Prompt], rows: Sequence
         await target.aclose()
 
     def record(p: int, r: int, completion: Completion) -> None:
-        values = {metric.name: metric.score(rows[r], completion).value for metric in parts.metrics}
+        graded = {name: scorer.score_many([(rows[r], completion)])[0] for name, scorer in scorers.items()}
+        values = {name: grade.value for name, grade in graded.items() if isinstance(grade, Score)}
         for name, value in values.items():
             scores[name][p, r] = value
         scores["objective"][p, r] = parts.objective.value(values, completion)
@@ -104,10 +109,16 @@ def ask(parts: Components, model: str, prompts: Sequence[Prompt], rows: Sequence
     return Table(tuple(prompts), scores)
 
 
+def refuse(questions: Sequence[Question]) -> Sequence[Completion]:
+    """For metrics that ask a model: there is one for the prompts only."""
+    raise SystemExit("a table can't be made with a metric that asks a model")
+
+
 def save(table: Table, path: Path) -> None:
     """Keep the scores and which prompt each line is."""
     ids = np.array([prompt.prompt_id for prompt in table.prompts])
-    np.savez_compressed(path, ids=ids, **{name: values.astype(np.float16) for name, values in table.scores.items()})
+    columns: dict[str, Any] = {name: values.astype(np.float16) for name, values in table.scores.items()}
+    np.savez_compressed(path, ids=ids, **columns)
 
 
 def load(path: Path, parts: Components) -> Table:

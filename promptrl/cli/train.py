@@ -109,7 +109,7 @@ def _job(
     def work() -> None:
         try:
             with console.training_view(as_json=as_json, is_alone=is_alone) as view:
-                trained = train_one(components, runs_dir=runs_dir, engines=engines, observe=view.observe)
+                trained = train_one(components, runs_dir=runs_dir, engines=engines, observers=[view.observe])
         except PromptrlError as error:
             if is_alone:
                 raise
@@ -146,6 +146,6 @@ def resume(
     ):
         gate = parse_gate(fail_on or [])
         with console.training_view(as_json=as_json) as view:
-            trained = resume_run(RunsFolder(runs_dir).find(run), engines=engines, observe=view.observe)
+            trained = resume_run(RunsFolder(runs_dir).find(run), engines=engines, observers=[view.observe])
     if fails(gate, str(trained.result["verdict"])):
         raise typer.Exit(3)

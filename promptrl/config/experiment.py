@@ -1,7 +1,7 @@
 """The config as a whole, and its blocks for reward, budget, gate, cache and output."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -15,6 +15,12 @@ from promptrl.errors import show, suggest
 from promptrl.prompts.placeholders import placeholders
 from promptrl.settings import EXPERIMENT_NAME
 from promptrl.tasks.objective import gate_problems, weight_problems
+from promptrl.trackers.registry import TRACKERS
+
+if TYPE_CHECKING:
+    TrackerName = str
+else:
+    TrackerName = Literal[tuple(TRACKERS)]
 
 
 def _no_bool(value: Any) -> Any:
@@ -137,9 +143,7 @@ class ExperimentConfig(Block):
     cache: CacheConfig = Field(default=CacheConfig(), description="Answers kept between runs.")
     seed: Whole = Field(default=0, ge=0, le=2**32 - 1, description="Seed of everything that is drawn at random.")
     output: OutputConfig = Field(default=OutputConfig(), description="Where results go.")
-    trackers: tuple[Literal["tensorboard"], ...] = Field(
-        default=(), description="Where progress is logged besides the run."
-    )
+    trackers: tuple[TrackerName, ...] = Field(default=(), description="Where progress is logged besides the run.")
 
     @property
     def gate_metric(self) -> str:

@@ -30,6 +30,7 @@ from promptrl.experiment.events import (
 )
 from promptrl.llm.engine.stats import EngineStats
 from promptrl.report.numbers import duration
+from promptrl.search.events import Figures
 
 PLAIN_INTERVAL_S = 10.0
 SLOW_S = 0.1
@@ -52,6 +53,8 @@ class JsonView:
 
     def observe(self, event: Event) -> None:
         """Print the event on one line, with ``event`` (its class in snake case) and ``run_id`` first."""
+        if isinstance(event, Figures):  # for trackers: their names and number depend on the algorithm
+            return
         if isinstance(event, RunStarted):
             self._run_id = event.run_id
         kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()

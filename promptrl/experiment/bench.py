@@ -156,8 +156,8 @@ def _finished(job: Components, folder: RunsFolder, engines: Engines) -> Run:
         return earlier
     recorder = _PathRecorder()
     if earlier is not None:
-        return resume(earlier, engines=engines, observe=recorder.observe).run
-    return train(job, runs_dir=folder.path, engines=engines, observe=recorder.observe).run
+        return resume(earlier, engines=engines, observers=[recorder.observe]).run
+    return train(job, runs_dir=folder.path, engines=engines, observers=[recorder.observe]).run
 
 
 def _find(job: Components, folder: RunsFolder) -> Run | None:

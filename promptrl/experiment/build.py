@@ -26,6 +26,7 @@ from promptrl.tasks.dataset import Example, accepted_answers, build_examples, da
 from promptrl.tasks.metrics import Metric, build_metric
 from promptrl.tasks.objective import Objective
 from promptrl.tasks.splits import Splits, fold_examples, split_examples
+from promptrl.trackers.registry import TRACKERS
 
 _UNREAD = Demonstration("", "", "")
 """Stands for the demonstrations of data that can't be read, so that the prompt is checked all the same."""
@@ -153,8 +154,9 @@ def located(loaded: LoadedConfig, problems: Iterable[Problem]) -> list[Problem]:
 
 def _lacking(loaded: LoadedConfig) -> Iterator[Problem]:
     """What the config needs besides data and is not there."""
-    if "tensorboard" in loaded.config.trackers and find_spec("tensorboard") is None:
-        yield Problem("trackers", "tensorboard is not installed", "pip install 'promptrl[tensorboard]'")
+    for tracker in (TRACKERS[name] for name in loaded.config.trackers):
+        if find_spec(tracker.package) is None:
+            yield Problem("trackers", f"{tracker.package} is not installed", tracker.install)
     needed = loaded.config.algorithm.algorithm
     if needed.package and find_spec(needed.package) is None:
         message = f"{needed.name} needs {needed.package}, which is not installed"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from promptrl.llm.engine.stats import EngineStats
+from promptrl.search.events import Figures
 from promptrl.stats.power import SplitPower
 
 Stage = Literal["search", "validation", "test"]
@@ -113,9 +114,5 @@ class RunFinished:
     result: Mapping[str, Any]
 
 
-Event = RunStarted | CallsMade | BestEstimated | FinalistsCompared | RunFinished
+Event = RunStarted | CallsMade | BestEstimated | FinalistsCompared | Figures | RunFinished
 Observer = Callable[[Event], None]
-
-
-def ignore(event: Event) -> None:
-    """The observer of a run that has none."""

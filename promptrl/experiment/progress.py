@@ -8,7 +8,7 @@ from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.runs.folder import Run
 from promptrl.runs.test_reuse import count_uses
-from promptrl.search.events import FinalistsProgress, SearchEvent, SearchProgress
+from promptrl.search.events import Figures, SearchEvent, SearchProgress
 
 _NOTE_S = 5.0
 """Of these a kill can lose: a note costs a few milliseconds, for it is on disk before the run goes on."""
@@ -70,7 +70,9 @@ class Progress:
                 text = self._texts(event.best_prompt_id)
                 figures = (event.best_mean, event.best_sd, event.baseline_mean)
                 self._observe(BestEstimated(event.best_prompt_id, text, *figures))
-        elif isinstance(event, FinalistsProgress):
+        elif isinstance(event, Figures):
+            self._observe(event)
+        else:
             self.calls_made("validation")
             leader = event.alive[0]
             figures = (event.leader_difference, event.rows, len(event.alive))

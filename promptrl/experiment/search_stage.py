@@ -1,60 +1,22 @@
 """Starts the search that a config asks for, and keeps what its agent learned."""
 
-from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptrl.config import ExperimentConfig
 from promptrl.experiment.session import RunSession
 from promptrl.search.algorithms import AgentSettings
 from promptrl.search.context import SearchContext
-from promptrl.search.events import Figures, SearchEvent
 
 if TYPE_CHECKING:
-    from stable_baselines3.common.logger import KVWriter
-
     from promptrl.search.result import SearchResult
-
-
-class FiguresFile:
-    """Writes the figures of a search into ``progress.csv``, and for TensorBoard if wanted; opened by the first ones.
-
-    Args:
-        folder: Where the files go.
-        tensorboard: Whether to write TensorBoard events too; needs the package.
-    """
-
-    def __init__(self, folder: Path, tensorboard: bool) -> None:
-        self._folder = folder
-        self._tensorboard = tensorboard
-        self._writers: list[KVWriter] = []
-
-    def observe(self, event: SearchEvent) -> None:
-        """Write figures down; nothing else."""
-        if isinstance(event, Figures):
-            self._writers = self._writers or self._open()
-            for writer in self._writers:
-                writer.write(dict(event.values), dict.fromkeys(event.values, ()), event.step)
-
-    def close(self) -> None:
-        """Close the files."""
-        for writer in self._writers:
-            writer.close()
-
-    def _open(self) -> "list[KVWriter]":
-        from stable_baselines3.common.logger import CSVOutputFormat, TensorBoardOutputFormat
-
-        writers: list[KVWriter] = [CSVOutputFormat(str(self._folder / "progress.csv"))]
-        return [*writers, TensorBoardOutputFormat(str(self._folder))] if self._tensorboard else writers
 
 
 def search_prompts(session: RunSession) -> "SearchResult":
     """Search on train rows: by a baseline, by an agent that plans in the surrogate, or by one on the live model."""
     config, components, run = session.config, session.components, session.run
-    with closing(FiguresFile(run.path, "tensorboard" in config.trackers)) as figures:
-        observers = (session.progress.on_search, figures.observe)
-        rows = components.splits.train
-        found = _search(config, SearchContext(components.space, rows, session.evaluator, config.seed, observers))
+    observers = (session.progress.on_search,)
+    rows = components.splits.train
+    found = _search(config, SearchContext(components.space, rows, session.evaluator, config.seed, observers))
     if found.agent is not None:
         from promptrl.search.agents.build import save_policy
 

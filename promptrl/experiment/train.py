@@ -10,8 +10,9 @@ from promptrl.errors import PromptrlError, RunLockedError
 from promptrl.experiment.build import Components, rebuild_components
 from promptrl.experiment.edit_effects import attribute
 from promptrl.experiment.engines import Engines, given_or_new, make_budget, rows_per_look
-from promptrl.experiment.events import Observer, RunFinished, ignore
+from promptrl.experiment.events import Observer, RunFinished
 from promptrl.experiment.finals_stage import Found, find_winner
+from promptrl.experiment.observers import watched
 from promptrl.experiment.progress import run_started
 from promptrl.experiment.provenance import describe_run
 from promptrl.experiment.report import write_report
@@ -24,6 +25,8 @@ from promptrl.runs.folder import Run, RunsFolder
 from promptrl.runs.result import JudgedFold, PairedComparison, build_result, leaderboard_rows
 from promptrl.runs.test_reuse import record_use
 from promptrl.tasks.splits import Splits
+from promptrl.trackers.csv_file import CsvTracker
+from promptrl.trackers.registry import TRACKERS
 
 STOP_NAME = "STOP"
 """A file of this name in the folder of a running run ends it as Ctrl-C does."""
@@ -42,7 +45,7 @@ def train(
     *,
     runs_dir: Path | None = None,
     engines: Engines | None = None,
-    observe: Observer = ignore,
+    observers: Sequence[Observer] = (),
 ) -> TrainedRun:
     """Train and keep everything in a new run folder.
 
@@ -50,7 +53,7 @@ def train(
         components: Built from the config.
         runs_dir: Where the run folder goes; None = ``output.runs_dir`` of the config.
         engines: Where the target is opened, and who may end the run; None = for this run alone.
-        observe: Called with every event.
+        observers: Called with every event.
 
     Raises:
         PromptrlError: The run could not be finished; its folder says so, and holds what was paid for.
@@ -63,10 +66,10 @@ def train(
         run = folder.create(config.name)
         with run.locked(), status_kept(run, budget), opened.stop.by_file(run.path / STOP_NAME):
             run.start(describe_run(components), components.loaded.text, components.loaded.resolved_yaml())
-            return _carry_out(components, run, engine, budget, observe)
+            return _carry_out(components, run, engine, budget, observers)
 
 
-def resume(run: Run, *, engines: Engines | None = None, observe: Observer = ignore) -> TrainedRun:
+def resume(run: Run, *, engines: Engines | None = None, observers: Sequence[Observer] = ()) -> TrainedRun:
     """Carry an unfinished run to its end: it takes the same course again, and what it has answers for costs nothing.
 
     Raises:
@@ -85,12 +88,23 @@ def resume(run: Run, *, engines: Engines | None = None, observe: Observer = igno
         engine = opened.open(components, budget, run.path.parent)
         with status_kept(run, budget), opened.stop.by_file(run.path / STOP_NAME):
             run.update(status="running", error=None)
-            return _carry_out(components, run, engine, budget, observe)
+            return _carry_out(components, run, engine, budget, observers)
 
 
-def _carry_out(components: Components, run: Run, engine: Engine, budget: Budget, observe: Observer) -> TrainedRun:
+def _carry_out(
+    components: Components, run: Run, engine: Engine, budget: Budget, observers: Sequence[Observer]
+) -> TrainedRun:
+    """Search, prove, write it all down, with all watching."""
+    trackers = [CsvTracker(), *(TRACKERS[name].open() for name in components.config.trackers)]
+    with watched(observers, trackers, components.config.model_dump(mode="json", by_alias=True)) as observe:
+        observe(run_started(run, components))
+        result = _work(components, run, engine, budget, observe)
+        observe(RunFinished(run.id, str(run.path), result))
+    return TrainedRun(run, result)
+
+
+def _work(components: Components, run: Run, engine: Engine, budget: Budget, observe: Observer) -> dict[str, Any]:
     """Search, prove, write it all down, result.json last."""
-    observe(run_started(run, components))
     began_s = time.monotonic()
     with open_session(components, run, engine, budget, observe) as session:
         budget.reserve_share("test", components.plan.test)
@@ -102,8 +116,7 @@ def _carry_out(components: Components, run: Run, engine: Engine, budget: Budget,
     result["engine"] = asdict(engine.stats)
     _report(run, result, components)
     run.finish(result)
-    observe(RunFinished(run.id, str(run.path), result))
-    return TrainedRun(run, result)
+    return result
 
 
 def _judge_folds(session: RunSession) -> tuple[PairedComparison, list[JudgedFold]]:

@@ -17,6 +17,7 @@ from typing import Any, Literal, NoReturn
 
 from promptrl.errors import BudgetExhaustedError
 from promptrl.llm.base import Completion, Messages, Purpose
+from promptrl.llm.engine.tally import Tally
 
 Limit = Literal["calls", "tokens", "usd", "minutes"]
 
@@ -112,9 +113,8 @@ class Budget:
         self._lock = threading.RLock()
         self._calls: Counter[Purpose] = Counter()
         self._shares: dict[Purpose, int] = {}
-        self._paid = self._cached = self._retried = self._answered = 0
-        self._prompt_tokens = self._completion_tokens = self._charged_tokens = 0
-        self._cost_usd: float | None = 0.0
+        self._tally = Tally()
+        self._charged_tokens = 0
         self._charged_usd = 0.0
         self._in_flight = self._held_tokens = 0
         self._held_usd = 0.0
@@ -127,12 +127,12 @@ class Budget:
             return Spending(
                 calls=dict(self._calls),
                 total=self._calls.total(),
-                paid=self._paid,
-                cached=self._cached,
-                retried=self._retried,
-                prompt_tokens=self._prompt_tokens,
-                completion_tokens=self._completion_tokens,
-                cost_usd=self._cost_usd,
+                paid=self._tally.paid,
+                cached=self._tally.cached,
+                retried=self._tally.retried,
+                prompt_tokens=self._tally.prompt_tokens,
+                completion_tokens=self._tally.completion_tokens,
+                cost_usd=self._tally.cost_usd,
             )
 
     @property
@@ -185,13 +185,13 @@ class Budget:
         """Book what an earlier process of the same run paid for, so that resuming can't pay past the limits."""
         with self._lock:
             for completion in completions:
-                self._paid += 1
+                self._tally.count_attempt()
                 self._book(Reservation("search", 0, 0.0), completion)
 
     def count_cached(self, calls: int) -> None:
         """Book answers that needed no attempt of their own."""
         with self._lock:
-            self._cached += calls
+            self._tally.cached += calls
 
     def seconds_left(self, purpose: Purpose) -> float:
         """Seconds until ``purpose`` must stop; infinite without a limit.
@@ -251,8 +251,7 @@ class Budget:
             if lacking:
                 self.exhaust(lacking, f"what is left does not cover one more call ({purpose})")
             self._hold(reservation, 1)
-            self._paid += 1
-            self._retried += is_retry
+            self._tally.count_attempt(is_retry=is_retry)
             return reservation
 
     def settle(
@@ -302,7 +301,7 @@ class Budget:
     def _lacking(self, reservation: Reservation) -> Limit | None:
         if self.max_tokens is None and self.max_usd is None:
             return None
-        later = self._held_calls(reservation.purpose) * _HOLD_BACK_FACTOR / max(1, self._answered)
+        later = self._held_calls(reservation.purpose) * _HOLD_BACK_FACTOR / max(1, self._tally.answered)
         if self.max_tokens is not None:
             tokens = self._charged_tokens + self._held_tokens + later * self._charged_tokens
             if tokens + reservation.tokens > self.max_tokens:
@@ -314,10 +313,7 @@ class Budget:
         return None
 
     def _book(self, reservation: Reservation, completion: Completion) -> None:
-        self._answered += 1
+        self._tally.count_answer(completion)
         prompt, answer, cost_usd = completion.prompt_tokens, completion.completion_tokens, completion.cost_usd
-        self._prompt_tokens += prompt or 0
-        self._completion_tokens += answer or 0
         self._charged_tokens += reservation.tokens if prompt is None or answer is None else prompt + answer
         self._charged_usd += reservation.cost_usd if cost_usd is None else cost_usd
-        self._cost_usd = None if self._cost_usd is None or cost_usd is None else self._cost_usd + cost_usd

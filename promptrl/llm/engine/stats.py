@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from promptrl.llm.base import Completion, CompletionError
+from promptrl.llm.engine.tally import Tally
 
 _LATENCIES_KEPT = 1000
 
@@ -50,23 +51,21 @@ class EngineCounts:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._cached = self._answered = self._paid = self._retried = self._in_flight = 0
-        self._prompt_tokens = self._completion_tokens = 0
-        self._cost_usd: float | None = 0.0
+        self._tally = Tally()
+        self._in_flight = 0
         self._failed: Counter[str] = Counter()
         self._latencies: deque[float] = deque(maxlen=_LATENCIES_KEPT)
 
     def count_cached(self) -> None:
         """Count an answer that needed no attempt of its own."""
         with self._lock:
-            self._cached += 1
+            self._tally.cached += 1
 
     @contextmanager
     def attempt(self, is_retry: bool) -> Iterator[None]:
         """Count one attempt, which is in flight inside the context."""
         with self._lock:
-            self._paid += 1
-            self._retried += is_retry
+            self._tally.count_attempt(is_retry=is_retry)
             self._in_flight += 1
         try:
             yield
@@ -80,11 +79,7 @@ class EngineCounts:
             if isinstance(answer, CompletionError):
                 self._failed[answer.kind] += 1
                 return
-            self._answered += 1
-            self._prompt_tokens += answer.prompt_tokens or 0
-            self._completion_tokens += answer.completion_tokens or 0
-            is_unknown = self._cost_usd is None or answer.cost_usd is None
-            self._cost_usd = None if is_unknown else (self._cost_usd or 0.0) + (answer.cost_usd or 0.0)
+            self._tally.count_answer(answer)
             self._latencies.append(answer.latency_s)
 
     def snapshot(self, *, concurrency: int) -> EngineStats:
@@ -92,16 +87,16 @@ class EngineCounts:
         with self._lock:
             p50, p95 = _percentiles(self._latencies)
             return EngineStats(
-                calls=self._cached + self._answered + self._failed.total(),
-                cached=self._cached,
-                paid=self._paid,
-                retried=self._retried,
+                calls=self._tally.cached + self._tally.answered + self._failed.total(),
+                cached=self._tally.cached,
+                paid=self._tally.paid,
+                retried=self._tally.retried,
                 failed=dict(self._failed),
                 in_flight=self._in_flight,
                 concurrency=concurrency,
-                prompt_tokens=self._prompt_tokens,
-                completion_tokens=self._completion_tokens,
-                cost_usd=self._cost_usd,
+                prompt_tokens=self._tally.prompt_tokens,
+                completion_tokens=self._tally.completion_tokens,
+                cost_usd=self._tally.cost_usd,
                 latency_p50_s=p50,
                 latency_p95_s=p95,
             )

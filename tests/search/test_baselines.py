@@ -1,23 +1,28 @@
 """Each baseline finds better prompts, keeps its budget, repeats itself, and copes with every kind of edit."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from promptrl.prompts.prompt import Demonstration
+from benchmarks.table_evaluator import TableEvaluator
+from promptrl.prompts.prompt import Demonstration, Prompt
 from promptrl.prompts.space import EditSpace, build_edit_space
 from promptrl.search.algorithms import ALGORITHMS, BASELINES, BaselineSettings
 from promptrl.search.baselines.direct import FLOOR, Policy
 from promptrl.search.baselines.halving import bracket_size
 from promptrl.search.baselines.population import Population
 from promptrl.search.baselines.variables import Variables
-from promptrl.search.events import SearchProgress
+from promptrl.search.events import SearchEvent, SearchProgress
+from promptrl.search.result import SearchResult
 from promptrl.search.trials import Trials
-from tests.search.landscape import chosen, factorial_value, make_context, make_space, table_evaluator
+from promptrl.tasks.dataset import Example
+from tests.search.landscape import Value, chosen, factorial_value, make_context, make_rows, make_space, table_evaluator
 
 BEST = {0: 3, 1: 3, 2: 2, 3: 2}
 
 
-def noisy_value(prompt, row):
+def noisy_value(prompt: Prompt, row: Example) -> float:
     """Right or wrong, by a coin that belongs to the pair, with the factorial value as its chance."""
     coin = int(prompt.prompt_id, 16) * 31 + int(row.id[1:]) * 7919
     return float(np.random.default_rng(coin).random() < factorial_value(prompt, row))
@@ -39,13 +44,23 @@ def rich_space(*, reorder: bool = False) -> EditSpace:
     )
 
 
-def rich_value(prompt, row):
+def rich_value(prompt: Prompt, row: Example) -> float:
     """Better with two demonstrations, the word "now", and without politeness."""
     right = min(2, len(prompt.demonstrations)) + ("now" in prompt.slot("words")) + ("polite" not in prompt.system_text)
     return right / 4
 
 
-def search(name, *, calls=300, value=noisy_value, rows=30, space=None, seed=1, rows_per_prompt=2, **rest):
+def search(
+    name: str,
+    *,
+    calls: int = 300,
+    value: Value = noisy_value,
+    rows: int = 30,
+    space: EditSpace | None = None,
+    seed: int = 1,
+    rows_per_prompt: int = 2,
+    **rest: Any,
+) -> tuple[SearchResult, TableEvaluator]:
     """A search and the evaluator it used."""
     evaluator = table_evaluator(value, search=calls)
     context = make_context(evaluator, space=space, rows=rows, seed=seed, **rest)
@@ -53,7 +68,7 @@ def search(name, *, calls=300, value=noisy_value, rows=30, space=None, seed=1, r
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_each_baseline_beats_the_prompt_it_started_from(name):
+def test_each_baseline_beats_the_prompt_it_started_from(name: str) -> None:
     """From 600 answers of right or wrong it names one of the best 11 of 144 prompts, where the baseline has 0.15."""
     result, _ = search(name, calls=600)
     right = sum(chosen(result.candidates[0].prompt).get(slot) == best for slot, best in BEST.items())
@@ -63,26 +78,27 @@ def test_each_baseline_beats_the_prompt_it_started_from(name):
 
 @pytest.mark.parametrize("name", BASELINES)
 @pytest.mark.parametrize("calls", [1, 5, 157])
-def test_each_baseline_spends_its_calls_and_not_one_more(name, calls):
+def test_each_baseline_spends_its_calls_and_not_one_more(name: str, calls: int) -> None:
     """Every call is spent, and the last report counts it."""
-    events = []
-    result, evaluator = search(name, calls=calls, observe=events.append)
+    told: list[SearchEvent] = []
+    result, evaluator = search(name, calls=calls, observe=told.append)
     assert (result.calls_used, evaluator.calls_left("search"), result.stop_reason) == (calls, 0, "budget")
-    assert all(isinstance(event, SearchProgress) for event in events)
+    events = [event for event in told if isinstance(event, SearchProgress)]
+    assert len(events) == len(told)
     assert [event.calls_used for event in events] == sorted(event.calls_used for event in events)
     assert events[-1].calls_used == calls
     assert sum(candidate.answers for candidate in result.candidates) == calls
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_no_calls_give_no_candidates(name):
+def test_no_calls_give_no_candidates(name: str) -> None:
     """Nothing is asked, and nothing raised."""
     result, _ = search(name, calls=0)
     assert (result.candidates, result.calls_used) == ((), 0)
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_same_seed_same_candidates(name):
+def test_same_seed_same_candidates(name: str) -> None:
     """Equal seeds and answers give equal candidates; another seed searches otherwise."""
     runs = [search(name, calls=120, seed=seed)[0] for seed in (4, 4, 5)]
     figures = [[(c.prompt.prompt_id, c.mean, c.sd, c.answers) for c in run.candidates] for run in runs]
@@ -92,14 +108,14 @@ def test_same_seed_same_candidates(name):
 
 @pytest.mark.parametrize("reorder", [False, True])
 @pytest.mark.parametrize("name", BASELINES)
-def test_each_baseline_works_with_phrases_demonstrations_and_words(name, reorder):
+def test_each_baseline_works_with_phrases_demonstrations_and_words(name: str, reorder: bool) -> None:
     """A space of billions of prompts, of which the baseline is worth 0."""
     result, _ = search(name, space=rich_space(reorder=reorder), value=rich_value, rows_per_prompt=1)
-    assert rich_value(result.candidates[0].prompt, None) >= 0.75
+    assert rich_value(result.candidates[0].prompt, make_rows(1)[0]) >= 0.75
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_a_small_space_ends_the_search_by_itself(name):
+def test_a_small_space_ends_the_search_by_itself(name: str) -> None:
     """Four prompts on five rows: everything is asked once, and the search says that it is done."""
     result, evaluator = search(name, calls=500, rows=5, space=make_space((2, 2)))
     assert result.stop_reason == "converged"
@@ -108,10 +124,10 @@ def test_a_small_space_ends_the_search_by_itself(name):
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_missing_answers_do_not_stop_the_search(name):
+def test_missing_answers_do_not_stop_the_search(name: str) -> None:
     """A twentieth of the answers missing: the calls are spent all the same."""
 
-    def value(prompt, row):
+    def value(prompt: Prompt, row: Example) -> float | None:
         is_missing = int(prompt.prompt_id, 16) % 20 == int(row.id[1:]) % 20
         return None if is_missing else noisy_value(prompt, row)
 
@@ -121,11 +137,11 @@ def test_missing_answers_do_not_stop_the_search(name):
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_outside_stop_ends_the_search_with_what_it_has(name):
+def test_outside_stop_ends_the_search_with_what_it_has(name: str) -> None:
     """``should_stop`` is asked before every batch."""
-    asked = []
+    asked: list[int] = []
 
-    def should_stop():
+    def should_stop() -> bool:
         asked.append(1)
         return len(asked) > 9
 
@@ -135,7 +151,7 @@ def test_outside_stop_ends_the_search_with_what_it_has(name):
     assert result.candidates
 
 
-def test_standings_do_not_blame_a_prompt_for_hard_rows():
+def test_standings_do_not_blame_a_prompt_for_hard_rows() -> None:
     """Two equal prompts, one asked on the hard row, one on the easy one: a third on both tells the rows apart."""
     space = make_space((4, 4))
     easy, hard, both = (space.apply(space.baseline, action) for action in (1, 2, 3))
@@ -149,7 +165,7 @@ def test_standings_do_not_blame_a_prompt_for_hard_rows():
     assert means[easy] - means[hard] < 0.1
 
 
-def test_prompts_asked_together_share_their_rows():
+def test_prompts_asked_together_share_their_rows() -> None:
     """A newcomer and a prompt with answers get the same rows, new to both."""
     space = make_space((4, 4))
     old, new = space.baseline, space.apply(space.baseline, 1)
@@ -160,7 +176,7 @@ def test_prompts_asked_together_share_their_rows():
     assert trials.records[new.prompt_id].tried <= trials.records[old.prompt_id].tried - {0, 1}
 
 
-def test_uniform_draws_reach_every_option_equally():
+def test_uniform_draws_reach_every_option_equally() -> None:
     """Each option of a slot is drawn equally often, and every number of demonstrations occurs."""
     rng = np.random.default_rng(0)
     prompts = [Variables(make_space((2, 5))).draw(rng) for _ in range(2000)]
@@ -172,7 +188,7 @@ def test_uniform_draws_reach_every_option_equally():
     assert sizes == {0, 1, 2, 3}
 
 
-def test_a_policy_draws_what_was_rewarded_and_gives_nothing_up():
+def test_a_policy_draws_what_was_rewarded_and_gives_nothing_up() -> None:
     """What earned most is drawn most, half the reward less often; what lost keeps its share of the floor."""
     policy = Policy(Variables(make_space((3, 4))), 2.0, np.random.default_rng(0))
     assert [len(chances) for chances in policy.chances] == [3, 4]
@@ -191,6 +207,6 @@ def test_a_policy_draws_what_was_rewarded_and_gives_nothing_up():
 @pytest.mark.parametrize(
     ("calls", "rows", "n_rows", "size"), [(300, 1, 1000, 73), (300, 4, 1000, 22), (9999, 4, 32, 8)]
 )
-def test_a_bracket_is_as_large_as_calls_and_rows_allow(calls, rows, n_rows, size):
+def test_a_bracket_is_as_large_as_calls_and_rows_allow(calls: int, rows: int, n_rows: int, size: int) -> None:
     """One more prompt would cost too much, or the last round would run out of rows."""
     assert bracket_size(calls, rows, n_rows) == size

@@ -1,36 +1,43 @@
 """Edits share weights: order and number do not matter, and an untrained policy follows its observation."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
 from promptrl.search.agents.build import build_agent
+from promptrl.search.agents.policy import Encoder
 from promptrl.search.live.env import PromptVecEnv
 from promptrl.search.observation import COLUMN, N_FEATURES
 from tests.search.landscape import make_rows, make_space, table_evaluator
 
 ALGORITHMS = ("maskable_ppo", "ppo", "a2c", "dqn", "qrdqn")
-ENCODERS = ("deepsets", "transformer")
+ENCODERS: tuple[Encoder, ...] = ("deepsets", "transformer")
 
 
-def make_agent(name="ppo", encoder="deepsets", options=(4, 4, 3, 3), seed=0):
+def make_agent(
+    name: str = "ppo", encoder: Encoder = "deepsets", options: Sequence[int] = (4, 4, 3, 3), seed: int = 0
+) -> Any:
     """An untrained agent on a space with these slots."""
     env = PromptVecEnv(make_space(options), table_evaluator(), make_rows(6), n_envs=2)
     return build_agent(name, env, policy=encoder, seed=seed)
 
 
-def scores(agent, observations):
+def scores(agent: Any, observations: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Logits or Q values, shape (batch, n_actions)."""
     policy, tensor = agent.policy, torch.as_tensor(observations)
     with torch.no_grad():
         if hasattr(policy, "q_net"):
-            return policy.q_net(tensor).numpy()
+            return np.asarray(policy.q_net(tensor))
         if hasattr(policy, "quantile_net"):
-            return policy.quantile_net(tensor).mean(dim=1).numpy()
-        return policy.mlp_extractor.forward_actor(tensor).numpy()
+            return np.asarray(policy.quantile_net(tensor).mean(dim=1))
+        return np.asarray(policy.mlp_extractor.forward_actor(tensor))
 
 
-def shake(agent, seed=0):
+def shake(agent: Any, seed: int = 0) -> None:
     """Give every weight a random value, as training would."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -38,7 +45,7 @@ def shake(agent, seed=0):
             weight.add_(0.3 * torch.randn(weight.shape, generator=generator))
 
 
-def some_observations(n_actions, count=5, seed=0):
+def some_observations(n_actions: int, count: int = 5, seed: int = 0) -> npt.NDArray[np.float32]:
     """Random tables with about a third of the edits invalid; stop valid."""
     rng = np.random.default_rng(seed)
     rows = rng.normal(size=(count, n_actions, N_FEATURES)).astype(np.float32)
@@ -49,7 +56,7 @@ def some_observations(n_actions, count=5, seed=0):
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("name", ALGORITHMS)
-def test_permuting_edits_permutes_their_scores(name, encoder):
+def test_permuting_edits_permutes_their_scores(name: str, encoder: Encoder) -> None:
     """Neither the place of an edit nor its neighbours' order says anything; the value stays the same."""
     agent = make_agent(name, encoder)
     shake(agent)
@@ -65,7 +72,7 @@ def test_permuting_edits_permutes_their_scores(name, encoder):
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("name", ALGORITHMS)
-def test_weights_move_to_a_space_with_another_number_of_edits(name, encoder):
+def test_weights_move_to_a_space_with_another_number_of_edits(name: str, encoder: Encoder) -> None:
     """``load_state_dict`` works across edit spaces, and the copy scores as the original does."""
     small, large = make_agent(name, encoder, (2, 3)), make_agent(name, encoder, (5, 5, 5), seed=9)
     shake(small)
@@ -78,7 +85,7 @@ def test_weights_move_to_a_space_with_another_number_of_edits(name, encoder):
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
-def test_untrained_policy_takes_the_best_edit_of_its_draw(name):
+def test_untrained_policy_takes_the_best_edit_of_its_draw(name: str) -> None:
     """The prior alone decides: the largest draw among the valid edits wins, although an invalid one is larger."""
     agent = make_agent(name)
     rows = np.zeros((1, agent.action_space.n, N_FEATURES), dtype=np.float32)
@@ -90,7 +97,7 @@ def test_untrained_policy_takes_the_best_edit_of_its_draw(name):
 
 
 @pytest.mark.parametrize("name", ["ppo", "a2c", "maskable_ppo"])
-def test_invalid_edits_are_never_sampled(name):
+def test_invalid_edits_are_never_sampled(name: str) -> None:
     """Even after training an edit that the observation calls invalid has no probability."""
     agent = make_agent(name)
     shake(agent)
@@ -100,7 +107,7 @@ def test_invalid_edits_are_never_sampled(name):
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
-def test_invalid_edits_are_left_out_of_the_pooling(encoder):
+def test_invalid_edits_are_left_out_of_the_pooling(encoder: Encoder) -> None:
     """What stands in an invalid row changes no other edit's score."""
     agent = make_agent("ppo", encoder)
     shake(agent)
@@ -109,4 +116,5 @@ def test_invalid_edits_are_left_out_of_the_pooling(encoder):
     invalid = rows[:, :, COLUMN["is_valid"]] == 0
     noisy[invalid, 2:] += 5
     assert invalid.any()
-    assert np.allclose(*(scores(agent, r.reshape(len(r), -1)) for r in (rows, noisy)), atol=1e-5)
+    clean, disturbed = (scores(agent, r.reshape(len(r), -1)) for r in (rows, noisy))
+    assert np.allclose(clean, disturbed, atol=1e-5)

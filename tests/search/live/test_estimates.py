@@ -1,6 +1,7 @@
 """The running estimates recover effects, shrink them and correct for easy rows."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from promptrl.search.live.estimates import Estimates, prompt_keys
@@ -8,19 +9,21 @@ from promptrl.search.live.estimates import Estimates, prompt_keys
 RNG_SEED = 7
 
 
-def holds(*edits, n=6):
+def holds(*edits: int, n: int = 6) -> npt.NDArray[np.bool_]:
     """A prompt that holds these edits."""
     mask = np.zeros(n, dtype=bool)
     mask[list(edits)] = True
     return mask
 
 
-def design(*masks):
+def design(*masks: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     """Rows of the design with their intercept."""
     return np.array([[*mask, 1.0] for mask in masks], dtype=float)
 
 
-def simulated(n_prompts=80, rows_each=10, noise=0.2):
+def simulated(
+    n_prompts: int = 80, rows_each: int = 10, noise: float = 0.2
+) -> tuple[Estimates, npt.NDArray[np.float64]]:
     """Answers of random prompts under known effects, and the effects."""
     rng = np.random.default_rng(RNG_SEED)
     effects = np.array([0.3, -0.2, 0.1, 0.0, 0.0, 0.0])
@@ -35,14 +38,14 @@ def simulated(n_prompts=80, rows_each=10, noise=0.2):
     return estimates, effects
 
 
-def test_effects_are_recovered_in_spite_of_row_difficulty():
+def test_effects_are_recovered_in_spite_of_row_difficulty() -> None:
     """With many answers the posterior mean comes close to the truth."""
     estimates, effects = simulated()
     found = estimates.posterior_mean().weights[:-1]
     assert np.abs(found - effects).max() < 0.06
 
 
-def test_few_answers_are_shrunken_towards_no_effect():
+def test_few_answers_are_shrunken_towards_no_effect() -> None:
     """One lucky answer moves the estimate by a part of it only."""
     estimates = Estimates(6)
     estimates.add("a" * 12, holds(), "r", 0.0)
@@ -52,7 +55,7 @@ def test_few_answers_are_shrunken_towards_no_effect():
     assert 0.02 < values[1] - values[0] < 0.5
 
 
-def test_pair_seen_before_adds_no_evidence():
+def test_pair_seen_before_adds_no_evidence() -> None:
     """Counting one answer twice changes nothing."""
     once, twice = Estimates(6), Estimates(6)
     for estimates, times in ((once, 1), (twice, 5)):
@@ -63,7 +66,7 @@ def test_pair_seen_before_adds_no_evidence():
     assert twice.ranking()[0].answers == 1
 
 
-def test_own_answers_pull_a_prompt_from_the_additive_prediction():
+def test_own_answers_pull_a_prompt_from_the_additive_prediction() -> None:
     """A conjunction that no sum of effects explains still shows in the prompt itself."""
     estimates = Estimates(2)
     masks = {"a" * 12: holds(n=2), "b" * 12: holds(0, n=2), "c" * 12: holds(1, n=2), "d" * 12: holds(0, 1, n=2)}
@@ -79,7 +82,7 @@ def test_own_answers_pull_a_prompt_from_the_additive_prediction():
     assert best.mean > float(additive[0]) + 0.1
 
 
-def test_draws_spread_as_the_posterior_says():
+def test_draws_spread_as_the_posterior_says() -> None:
     """The spread of draws over an edit matches its stated standard deviation."""
     estimates, _ = simulated(n_prompts=12, rows_each=4)
     rows = design(holds(), holds(0))
@@ -93,7 +96,7 @@ def test_draws_spread_as_the_posterior_says():
     assert changes.mean() == pytest.approx(float(np.diff(estimates.expected(rows, unknown))[0]), abs=4 * stated / 60)
 
 
-def test_doubt_falls_with_answers():
+def test_doubt_falls_with_answers() -> None:
     """More rows, less deviation in the ranking."""
     estimates = Estimates(1)
     estimates.add("a" * 12, holds(n=1), "r0", 0.5)
@@ -104,7 +107,7 @@ def test_doubt_falls_with_answers():
     assert sd[1] < sd[0]
 
 
-def test_nothing_answered_is_the_prior():
+def test_nothing_answered_is_the_prior() -> None:
     """Before any answer every prompt is worth the same."""
     estimates = Estimates(3)
     estimates.fit()

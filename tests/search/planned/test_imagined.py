@@ -1,10 +1,12 @@
 """Imagined episodes against the real edits they stand for."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from promptrl.prompts.prompt import Demonstration
-from promptrl.prompts.space import build_edit_space
+from promptrl.prompts.space import EditSpace, build_edit_space
 from promptrl.search.observation import COLUMN, N_FEATURES
 from promptrl.search.planned.env import ImaginedVecEnv
 from promptrl.search.planned.imagined import Imagination, Starts
@@ -12,9 +14,9 @@ from promptrl.search.surrogate.features import Moves
 from promptrl.search.surrogate.model import Surrogate
 
 
-def make_space(**changes):
+def make_space(**changes: Any) -> EditSpace:
     """Slots, demonstrations and words."""
-    arguments = {
+    arguments: dict[str, Any] = {
         "slots": {f"s{i}": ["", f"a{i}", f"b{i}", f"c{i}"] for i in range(3)},
         "text": None,
         "user": "{q}",
@@ -29,10 +31,16 @@ def make_space(**changes):
     return build_edit_space(**(arguments | changes))
 
 
-PHRASES = {"slots": None, "text": "Be kind. Be quick. Be brief.", "phrases": True, "demonstrations": (), "tokens": None}
+PHRASES: dict[str, Any] = {
+    "slots": None,
+    "text": "Be kind. Be quick. Be brief.",
+    "phrases": True,
+    "demonstrations": (),
+    "tokens": None,
+}
 
 
-def imagine(space, answers=60, draws=16, seed=0):
+def imagine(space: EditSpace, answers: int = 60, draws: int = 16, seed: int = 0) -> Imagination:
     """An imagination that believes something."""
     rng = np.random.default_rng(seed)
     moves = Moves(space)
@@ -47,7 +55,7 @@ def imagine(space, answers=60, draws=16, seed=0):
     return imagination
 
 
-def test_each_of_two_equal_sentences_can_be_restored():
+def test_each_of_two_equal_sentences_can_be_restored() -> None:
     """What restores the first one is not what restores the second."""
     space = make_space(**PHRASES | {"text": "Be kind. Be quick. Be kind."})
     moves = Moves(space)
@@ -65,7 +73,7 @@ def test_each_of_two_equal_sentences_can_be_restored():
 
 
 @pytest.mark.parametrize("changes", [{}, PHRASES])
-def test_imagined_edits_are_the_real_ones(changes):
+def test_imagined_edits_are_the_real_ones(changes: dict[str, Any]) -> None:
     """Validity and features agree with the real prompt after every edit, word deletions apart."""
     space = make_space(**changes)
     moves, rng = Moves(space), np.random.default_rng(0)
@@ -85,7 +93,7 @@ def test_imagined_edits_are_the_real_ones(changes):
         assert np.array_equal(episodes.states.held[0, :-1], moves.features(prompt))
 
 
-def test_rewards_telescope_to_the_change_of_the_draws_value():
+def test_rewards_telescope_to_the_change_of_the_draws_value() -> None:
     """Rewards of an episode add up to last minus first, over the spread of the draw."""
     space = make_space()
     imagination, rng = imagine(space), np.random.default_rng(1)
@@ -98,12 +106,12 @@ def test_rewards_telescope_to_the_change_of_the_draws_value():
     assert np.allclose(imagination.value(episodes) - first, total)
 
 
-def test_observations_are_finite_bounded_and_marked():
+def test_observations_are_finite_bounded_and_marked() -> None:
     """Every value lies in the box; asked prompts are marked as seen."""
     space = make_space(tokens=None, demonstrations=())
     imagination = imagine(space, answers=200)
     env = ImaginedVecEnv(imagination, Starts(Moves(space).features(space.baseline)), 8)
-    observation = env.reset()
+    observation = np.asarray(env.reset())
     rows = observation.reshape(8, space.n_actions, N_FEATURES)
     assert observation.dtype == np.float32
     assert np.all(np.abs(rows) <= 10)
@@ -111,7 +119,7 @@ def test_observations_are_finite_bounded_and_marked():
     assert np.array_equal(rows[:, :, COLUMN["is_valid"]] > 0, env.action_masks())
 
 
-def test_lookahead_sees_past_a_pair():
+def test_lookahead_sees_past_a_pair() -> None:
     """Two options that only help together: the second step's gain shows in the first's row."""
     space = make_space(demonstrations=(), tokens=None)
     moves = Moves(space)
@@ -131,7 +139,7 @@ def test_lookahead_sees_past_a_pair():
     assert set(np.argsort(-ahead)[:2]) == {1, 5}
 
 
-def test_local_search_ends_where_no_edit_helps():
+def test_local_search_ends_where_no_edit_helps() -> None:
     """The result is at least as good as all its neighbours under its draw."""
     space = make_space(demonstrations=(), tokens=None)
     imagination, moves = imagine(space), Moves(space)
@@ -142,14 +150,14 @@ def test_local_search_ends_where_no_edit_helps():
         assert imagination.observe(episodes).change.max() <= 1e-9
 
 
-def test_episodes_go_on_under_new_beliefs():
+def test_episodes_go_on_under_new_beliefs() -> None:
     """Prompts and steps stay, draws and their scales are new."""
     space = make_space()
     imagination = imagine(space)
     env = ImaginedVecEnv(imagination, Starts(Moves(space).features(space.baseline)), 4)
     env.reset()
     env.step_async(env.action_masks().argmax(axis=1))
-    before = env.step_wait()[0].reshape(4, space.n_actions, N_FEATURES)
+    before = np.asarray(env.step_wait()[0]).reshape(4, space.n_actions, N_FEATURES)
     model = Surrogate(imagination.moves.table, 10, rng=np.random.default_rng(1))
     imagination.update_posterior(model, 2, np.random.default_rng(1), 0.5)
     after = env.resume().reshape(4, space.n_actions, N_FEATURES)
@@ -160,13 +168,14 @@ def test_episodes_go_on_under_new_beliefs():
     assert np.array_equal(after[:, :, COLUMN["is_valid"]] > 0, env.action_masks())
 
 
-def test_ended_episodes_restart_and_keep_their_last_observation():
+def test_ended_episodes_restart_and_keep_their_last_observation() -> None:
     """Stop ends every episode; the next observation is a start again."""
     space = make_space()
     env = ImaginedVecEnv(imagine(space), Starts(Moves(space).features(space.baseline)), 4)
     env.reset()
     env.step_async(np.full(4, space.stop))
-    observation, rewards, dones, infos = env.step_wait()
+    last, rewards, dones, infos = env.step_wait()
+    observation = np.asarray(last)
     assert dones.all()
     assert not rewards.any()
     assert all(info["terminal_observation"].shape == observation[0].shape for info in infos)

@@ -2,17 +2,19 @@
 
 from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy.special import expit
 
 from promptrl.search.surrogate.model import Surrogate
+from promptrl.search.surrogate.variances import Link, Variances
 from tests.search.surrogate.factorial import ROWS, everything, landscape, surrogate, table, taught
 
 
 @pytest.mark.parametrize("link", ["logit", "identity"])
-def test_more_answers_bring_the_mean_closer_to_the_truth(link):
+def test_more_answers_bring_the_mean_closer_to_the_truth(link: Link) -> None:
     """The error falls from nothing over 100 to 1,500 answers."""
     rng = np.random.default_rng(0)
     logits = landscape(rng)
@@ -25,10 +27,10 @@ def test_more_answers_bring_the_mean_closer_to_the_truth(link):
     assert means[2] < 0.09
 
 
-def test_pair_effects_are_learned():
+def test_pair_effects_are_learned() -> None:
     """A bonus for two options together is seen with pairs and missed without pairs and triples."""
     x = everything()
-    logits = -2.0 + 4.0 * (x[:, 1] & x[:, 4])
+    logits = np.asarray(-2.0 + 4.0 * (x[:, 1] & x[:, 4]), dtype=np.float64)
     rng = np.random.default_rng
     both, neither = x[:, 1] & x[:, 4], ~x[:, 1] & ~x[:, 4]
     gaps = [
@@ -43,7 +45,7 @@ def test_pair_effects_are_learned():
     assert gaps[0] > gaps[1] + 0.05
 
 
-def test_effects_of_three_options_together_are_learned():
+def test_effects_of_three_options_together_are_learned() -> None:
     """Where triples of options have effects of their own, knowing so brings the mean closer to the truth."""
     x = everything()
     option = x.reshape(-1, 4, 3).argmax(axis=2)
@@ -58,7 +60,7 @@ def test_effects_of_three_options_together_are_learned():
     assert errors[True] < 0.85 * errors[False]
 
 
-def test_row_difficulty_is_taken_out():
+def test_row_difficulty_is_taken_out() -> None:
     """With easy and hard rows, knowing about rows brings the mean closer to the truth, over eight landscapes."""
     difficulty = np.where(np.arange(ROWS) < ROWS // 2, -4.0, 4.0)
     errors = {True: 0.0, False: 0.0}
@@ -72,7 +74,7 @@ def test_row_difficulty_is_taken_out():
     assert errors[True] < 0.9 * errors[False]
 
 
-def test_intervals_cover_uniform_prompts():
+def test_intervals_cover_uniform_prompts() -> None:
     """90 % intervals hold the truth in 80 to 99 % of all prompts, over ten landscapes."""
     covered = []
     for seed in range(10):
@@ -84,7 +86,7 @@ def test_intervals_cover_uniform_prompts():
     assert 0.8 < np.mean(covered) < 0.99
 
 
-def test_draws_spread_as_the_posterior_does():
+def test_draws_spread_as_the_posterior_does() -> None:
     """Their mean and variance are those of single effects; exploration_scale 0 is the mean itself."""
     rng = np.random.default_rng(4)
     model = taught(surrogate(), landscape(rng), 200, rng)
@@ -94,7 +96,7 @@ def test_draws_spread_as_the_posterior_does():
     assert np.allclose(model.draw(3, rng, exploration_scale=0.0).effects, model.posterior_mean().effects)
 
 
-def test_own_answers_pull_a_prompt():
+def test_own_answers_pull_a_prompt() -> None:
     """A prompt that always fails is believed worse than its parts say, and surer."""
     rng = np.random.default_rng(5)
     model = taught(surrogate(), np.full(81, 2.0), 300, rng)
@@ -106,7 +108,7 @@ def test_own_answers_pull_a_prompt():
     assert model.sd(prompt, ["new"])[0] < model.sd(prompt)[0]
 
 
-def test_an_unasked_option_starts_near_its_like():
+def test_an_unasked_option_starts_near_its_like() -> None:
     """An option worded as a good one is expected to be better than one worded otherwise."""
     texts = ("Think step by step.", "Think step by step!", "Be polite to users.", "Say nothing.")
     model = Surrogate(table(texts, [0, 1, 1, 0]), 20, rng=np.random.default_rng(0))
@@ -119,14 +121,14 @@ def test_an_unasked_option_starts_near_its_like():
     assert effects[1] > effects[2]
 
 
-def test_equal_answers_give_equal_posteriors():
+def test_equal_answers_give_equal_posteriors() -> None:
     """Nothing is random but the draws."""
     one, two = (taught(surrogate(), np.linspace(-2, 2, 81), 150, np.random.default_rng(6)) for _ in range(2))
     assert np.array_equal(one.mean(everything()), two.mean(everything()))
     assert one.variances == two.variances
 
 
-def test_a_late_success_after_many_failures_is_taken_with_calm():
+def test_a_late_success_after_many_failures_is_taken_with_calm() -> None:
     """Only wrong answers, then some right ones: Newton's steps don't run away, beliefs stay near what was seen."""
     rng = np.random.default_rng(0)
     model, prompts = surrogate(), everything()
@@ -139,7 +141,7 @@ def test_a_late_success_after_many_failures_is_taken_with_calm():
     assert np.abs(model.posterior_mean().intercept).max() < 5
 
 
-def test_one_absurd_answer_moves_the_others_little():
+def test_one_absurd_answer_moves_the_others_little() -> None:
     """A cost without limit may have outliers; what the rest say of their prompts stays."""
     model, other, prompts = surrogate(), surrogate(), everything()
     for m in (model, other):
@@ -150,7 +152,7 @@ def test_one_absurd_answer_moves_the_others_little():
 
 
 @pytest.mark.parametrize("link", ["logit", "identity"])
-def test_objectives_outside_0_and_1_are_believed_as_they_are(link):
+def test_objectives_outside_0_and_1_are_believed_as_they_are(link: Link) -> None:
     """Where costs take all objectives below 0 and above 1, so are the means."""
     model, prompts, rng = surrogate(link=link), everything(), np.random.default_rng(0)
     for i in range(300):
@@ -164,7 +166,7 @@ def test_objectives_outside_0_and_1_are_believed_as_they_are(link):
 
 @pytest.mark.parametrize("link", ["logit", "identity"])
 @pytest.mark.parametrize("options", [{}, {"with_rows": False}, {"with_triples": False}])
-def test_evidence_is_the_same_among_prompts_and_among_columns(link, options):
+def test_evidence_is_the_same_among_prompts_and_among_columns(link: Link, options: dict[str, Any]) -> None:
     """However it is computed, variances differ in it by as much."""
     model = taught(surrogate(link=link, **options), landscape(np.random.default_rng(7)), 80, np.random.default_rng(8))
     regression, weights = model._regression(), model._fit.weights
@@ -177,7 +179,7 @@ def test_evidence_is_the_same_among_prompts_and_among_columns(link, options):
         replace(model.variances, pairs=0.7, rows=0.2 * model.variances.rows),
     ]
 
-    def among_columns(variances):
+    def among_columns(variances: Variances) -> float:
         working = regression._working(*regression._observe(weights), variances.misfit)
         return regression._solve(regression._in_columns(working), variances).log_evidence
 

@@ -1,6 +1,7 @@
 """Random features that stand for triples of options."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from promptrl.search.surrogate.triples import PARITIES, RandomParityFeatures
@@ -8,16 +9,16 @@ from promptrl.search.surrogate.triples import PARITIES, RandomParityFeatures
 SLOT_OF = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, -1])
 
 
-def prompts(n, rng):
+def prompts(n: int, rng: np.random.Generator) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
     """Random prompts: the option in each slot, shape (n, 4), and what they hold, shape (n, 13)."""
-    option = np.arange(4) * 3 + rng.integers(3, size=(n, 4))
+    option = np.asarray(np.arange(4) * 3 + rng.integers(3, size=(n, 4)), dtype=np.intp)
     held = np.zeros((n, 13), dtype=bool)
     np.put_along_axis(held, option, True, axis=1)
     held[:, 12] = rng.random(n) < 0.5
     return option, held
 
 
-def test_prompts_are_as_alike_as_the_triples_that_they_share():
+def test_prompts_are_as_alike_as_the_triples_that_they_share() -> None:
     """The mean product of two prompts' parities is the share of triples of slots in which they agree."""
     parities = RandomParityFeatures.draw(SLOT_OF, np.random.default_rng(0), wanted=20_000)
     option, held = prompts(30, np.random.default_rng(1))
@@ -28,7 +29,7 @@ def test_prompts_are_as_alike_as_the_triples_that_they_share():
     assert np.allclose(values @ values.T / len(parities), shared, atol=0.04)
 
 
-def test_changes_are_differences_of_sums():
+def test_changes_are_differences_of_sums() -> None:
     """Taking another option changes the weighted sum as a new look at the prompt says."""
     parities = RandomParityFeatures.draw(SLOT_OF, np.random.default_rng(0), PARITIES)
     assert len(parities) == PARITIES
@@ -46,7 +47,7 @@ def test_changes_are_differences_of_sums():
         assert np.allclose(changes[:, feature], parities.values(other) @ weights - before)
 
 
-def test_two_slots_have_no_triples():
+def test_two_slots_have_no_triples() -> None:
     """Nothing is drawn, and nothing changes."""
     parities = RandomParityFeatures.draw(np.array([0, 0, 1, 1]), np.random.default_rng(0), PARITIES)
     held = np.array([[True, False, True, False]])

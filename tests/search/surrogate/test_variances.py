@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from promptrl.search.surrogate.data import Answers
-from promptrl.search.surrogate.variances import TYPICAL, most_probable
+from promptrl.search.surrogate.data import Answers, Floats, Indices
+from promptrl.search.surrogate.variances import TYPICAL, Variances, most_probable
 from promptrl.search.surrogate.working_model import Working
 
 N_ROWS = 6
 
 
-def working(rng, n=40):
+def working(rng: np.random.Generator, n: int = 40) -> tuple[Working, Floats, Floats, Indices, Indices]:
     """Observations of 5 prompts on 6 rows, and everything as dense arrays: values, weights, prompt and row of each."""
     answers = Answers(3)
     features = rng.random((5, 3)) < 0.5
@@ -26,7 +26,7 @@ def working(rng, n=40):
 
 
 @pytest.mark.parametrize("row_variance", [0.0, 0.7])
-def test_deviation_is_that_of_the_whole_normal_distribution(row_variance):
+def test_deviation_is_that_of_the_whole_normal_distribution(row_variance: float) -> None:
     """As the covariance of all answers gives it, written out (Rasmussen & Williams 2006, eq. 2.30)."""
     rng = np.random.default_rng(0)
     found, values, weight, prompt, row = working(rng)
@@ -39,19 +39,19 @@ def test_deviation_is_that_of_the_whole_normal_distribution(row_variance):
     assert log_determinant - found.log_weight == pytest.approx(float(np.linalg.slogdet(whole)[1]))
 
 
-def test_the_most_probable_variances_are_found():
+def test_the_most_probable_variances_are_found() -> None:
     """Those that the answers speak for; nothing appears that was not there."""
     typical = replace(TYPICAL["logit"], pairs=0.0)
 
-    def log_evidence(variances):
-        return -50 * (np.log(variances.rows / 3.0) ** 2 + np.log(variances.misfit / 0.06) ** 2)
+    def log_evidence(variances: Variances) -> float:
+        return float(-50 * (np.log(variances.rows / 3.0) ** 2 + np.log(variances.misfit / 0.06) ** 2))
 
     found = most_probable(typical, typical, log_evidence)
-    assert (found.rows, found.misfit) == (pytest.approx(3.0), pytest.approx(0.06))
+    assert [found.rows, found.misfit] == pytest.approx([3.0, 0.06])
     assert (found.effects, found.pairs) == (typical.effects, 0.0)
 
 
-def test_few_answers_leave_the_typical_variances():
+def test_few_answers_leave_the_typical_variances() -> None:
     """Evidence of a tenth of a nat does not move them."""
     typical = TYPICAL["logit"]
     assert most_probable(typical, typical, lambda variances: 0.1 * (variances.effects > 10)) == typical

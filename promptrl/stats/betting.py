@@ -49,24 +49,6 @@ def critical_z(confidence: float) -> float:
     return math.sqrt(2 * log_wealth_needed(confidence))
 
 
-def log_wealth_path(differences: FloatArray, null: float, stakes: FloatArray) -> FloatArray:
-    """Log wealth after each row of a gambler against "the mean difference is at most ``null``".
-
-    Args:
-        differences: Shape (..., rows), each in [-1, 1].
-        null: In (-1, 1).
-        stakes: From ``bets``.
-
-    Returns:
-        Shape (..., rows).
-    """
-    gains = (differences - null) / (1 + null)
-    path = np.full(differences.shape, -np.inf)
-    for stake in stakes:
-        np.logaddexp(path, np.cumsum(np.log1p(stake * gains), axis=-1), out=path)
-    return path - math.log(stakes.size)
-
-
 def log_wealth(differences: FloatArray, null: float, stakes: FloatArray) -> float:
     """Log wealth after the last of the rows, in whatever order they came."""
     gains = (differences - null) / (1 + null)

@@ -1,10 +1,30 @@
 """Where sequential comparisons stop, for many of them at once: the rules of ``SequentialComparison`` as one formula."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
-from promptrl.stats.betting import FloatArray, bets, log_wealth_needed, log_wealth_path
+from promptrl.stats.betting import FloatArray, bets, log_wealth_needed
 from promptrl.stats.sequential import is_out_of_reach
+
+
+def log_wealth_path(differences: FloatArray, null: float, stakes: FloatArray) -> FloatArray:
+    """Log wealth after each row of a gambler against "the mean difference is at most ``null``".
+
+    Args:
+        differences: Shape (..., rows), each in [-1, 1].
+        null: In (-1, 1).
+        stakes: From ``bets``.
+
+    Returns:
+        Shape (..., rows).
+    """
+    gains = (differences - null) / (1 + null)
+    path = np.full(differences.shape, -np.inf)
+    for stake in stakes:
+        np.logaddexp(path, np.cumsum(np.log1p(stake * gains), axis=-1), out=path)
+    return path - math.log(stakes.size)
 
 
 def stopping_rows(

@@ -11,8 +11,8 @@ from promptrl.stats.betting import (
     betting_p_value,
     log_wealth,
     log_wealth_needed,
-    log_wealth_path,
 )
+from tests.stats.stopping import log_wealth_path
 
 DIFFERENCES = st.lists(st.floats(-1, 1), min_size=1, max_size=80).map(np.array)
 

@@ -6,22 +6,16 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import VecEnv
-from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from promptrl.evaluation.interface import Evaluate
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
+from promptrl.search.agents.vec_env import EditVecEnv, spaces_of
 from promptrl.search.live.episodes import Episodes
-from promptrl.search.observation import LIMIT
 from promptrl.tasks.dataset import Example
 
 Observation = NDArray[np.float32]
-
-
-def _spaces(episodes: Episodes) -> tuple[gym.spaces.Box, gym.spaces.Discrete]:
-    shape = (episodes.observer.size,)
-    return gym.spaces.Box(-LIMIT, LIMIT, shape, np.float32), gym.spaces.Discrete(episodes.space.n_actions)
 
 
 class PromptEnv(gym.Env[Any, Any]):
@@ -60,7 +54,7 @@ class PromptEnv(gym.Env[Any, Any]):
 
     def __init__(self, space: EditSpace, evaluator: Evaluate, rows: Sequence[Example], **rules: Any) -> None:
         self.episodes = Episodes(space, evaluator, rows, n_envs=1, **rules)
-        self.observation_space, self.action_space = _spaces(self.episodes)
+        self.observation_space, self.action_space = spaces_of(space.n_actions)
 
     @property
     def prompt(self) -> Prompt:
@@ -93,7 +87,7 @@ class PromptEnv(gym.Env[Any, Any]):
         return self.episodes.mask(0)
 
 
-class PromptVecEnv(VecEnv):
+class PromptVecEnv(EditVecEnv):
     """``PromptEnv`` many times over: one batch of concurrent calls scores a step of all of them.
 
     Args:
@@ -108,9 +102,7 @@ class PromptVecEnv(VecEnv):
         self, space: EditSpace, evaluator: Evaluate, rows: Sequence[Example], *, n_envs: int, **rules: Any
     ) -> None:
         self.episodes = Episodes(space, evaluator, rows, n_envs=n_envs, **rules)
-        self.render_mode = None
-        self._actions: list[int] = []
-        super().__init__(n_envs, *_spaces(self.episodes))
+        super().__init__(n_envs, space.n_actions)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Restart every random stream from a seed; None does nothing."""
@@ -124,17 +116,13 @@ class PromptVecEnv(VecEnv):
             self.episodes.start(i)
         return np.stack([self.episodes.observe(i) for i in range(self.num_envs)])
 
-    def step_async(self, actions: NDArray[Any]) -> None:
-        """Take the actions, one per environment."""
-        self._actions = [int(action) for action in actions]
-
     def step_wait(self) -> VecEnvStepReturn:
-        """Score them in one batch; ended episodes restart, their last observation is in their info.
+        """Score the actions in one batch; ended episodes restart, their last observation is in their info.
 
         Raises:
             BudgetExhaustedError: The calls left can't score this step.
         """
-        results = self.episodes.step(self._actions)
+        results = self.episodes.step(self._actions.tolist())
         infos: list[dict[str, Any]] = []
         for i, result in enumerate(results):
             info = {**result.info, "TimeLimit.truncated": result.truncated and not result.terminated}
@@ -150,27 +138,3 @@ class PromptVecEnv(VecEnv):
     def action_masks(self) -> NDArray[np.bool_]:
         """Valid actions, shape (n_envs, n_actions)."""
         return np.stack([self.episodes.mask(i) for i in range(self.num_envs)])
-
-    def close(self) -> None:
-        """Nothing to free: the evaluator belongs to whoever made it."""
-
-    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """The same value for every environment asked about."""
-        return [getattr(self, attr_name) for _ in self._get_indices(indices)]
-
-    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
-        """Not possible: environments share their rules."""
-        raise AttributeError(f"{attr_name}: the environments of a PromptVecEnv can't be changed from outside")
-
-    def env_method(self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any) -> list[Any]:
-        """Only ``action_masks``, for MaskablePPO."""
-        if method_name != "action_masks":
-            raise AttributeError(f"{method_name}: a PromptVecEnv answers action_masks only")
-        masks = self.action_masks()
-        return [masks[i] for i in self._get_indices(indices)]
-
-    def env_is_wrapped(
-        self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
-    ) -> list[bool]:
-        """None is."""
-        return [False for _ in self._get_indices(indices)]

@@ -3,18 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import VecEnv
-from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
-from promptrl.search.observation import LIMIT, N_FEATURES
+from promptrl.search.agents.vec_env import EditVecEnv
 from promptrl.search.planned.imagined import EpisodeBatch, Imagination, Starts
 from promptrl.search.surrogate.data import Bools, Indices
 
 
-class ImaginedVecEnv(VecEnv):
+class ImaginedVecEnv(EditVecEnv):
     """The imagination as SB3 trains in it: an ended episode restarts under another draw.
 
     Observations, actions and the end of an episode are those of ``PromptEnv``; a reward is the change of the draw's
@@ -29,12 +27,8 @@ class ImaginedVecEnv(VecEnv):
     def __init__(self, imagination: Imagination, starts: Starts, n_envs: int) -> None:
         self.imagination = imagination
         self.starts = starts
-        self.render_mode = None
         self._rng = np.random.default_rng(0)  # SB3 seeds environments anew, by `seed`
-        n_actions = imagination.moves.space.n_actions
-        box = gym.spaces.Box(-LIMIT, LIMIT, (n_actions * N_FEATURES,), np.float32)
-        self._actions: Indices = np.zeros(n_envs, dtype=np.intp)
-        super().__init__(n_envs, box, gym.spaces.Discrete(n_actions))
+        super().__init__(n_envs, imagination.moves.space.n_actions)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Restart the random stream from a seed; None does nothing."""
@@ -55,12 +49,8 @@ class ImaginedVecEnv(VecEnv):
         self._view = self.imagination.observe(self._episodes)
         return self._view.observation
 
-    def step_async(self, actions: NDArray[Any]) -> None:
-        """Take the actions, one per environment."""
-        self._actions = np.asarray(actions, dtype=np.intp)
-
     def step_wait(self) -> VecEnvStepReturn:
-        """Carry them out; ended episodes restart, their last observation is in their info."""
+        """Carry the actions out; ended episodes restart, their last observation is in their info."""
         change, terminated, truncated = self.imagination.act(self._episodes, self._view, self._actions)
         rewards = (change / self._episodes.scales).astype(np.float32)
         dones = terminated | truncated
@@ -77,29 +67,6 @@ class ImaginedVecEnv(VecEnv):
     def action_masks(self) -> Bools:
         """Valid actions, shape (n_envs, n_actions)."""
         return self._view.valid
-
-    def close(self) -> None:
-        """Nothing to free."""
-
-    def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
-        """The same value for every environment asked about."""
-        return [getattr(self, attr_name) for _ in self._get_indices(indices)]
-
-    def set_attr(self, attr_name: str, value: Any, indices: VecEnvIndices = None) -> None:
-        """Not possible: environments share their rules."""
-        raise AttributeError(f"{attr_name}: imagined environments can't be changed from outside")
-
-    def env_method(self, method_name: str, *args: Any, indices: VecEnvIndices = None, **kwargs: Any) -> list[Any]:
-        """Only ``action_masks``, for MaskablePPO."""
-        if method_name != "action_masks":
-            raise AttributeError(f"{method_name}: imagined environments answer action_masks only")
-        return [self._view.valid[i] for i in self._get_indices(indices)]
-
-    def env_is_wrapped(
-        self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
-    ) -> list[bool]:
-        """None is."""
-        return [False for _ in self._get_indices(indices)]
 
     def _begin(self, n: int) -> EpisodeBatch:
         return self.imagination.begin(self.starts.draw(n, self._rng), self._draws(n))

@@ -1,4 +1,4 @@
-"""How a part that a config can choose (a type of metric, of target) says what it can be told: once, in its own class.
+"""How a part that a config can choose (a type of metric, of target) declares its settings: once, in its own class.
 
 A definition is a frozen dataclass. Each field that stands in YAML is annotated with a ``Setting``; ``config`` makes the
 block for the file from that, and the table, the JSON Schema and the error messages from the block::

@@ -28,7 +28,7 @@ class AlgorithmBlock(DefinedBlock):
 
 
 def _blocks() -> tuple[type[AlgorithmBlock], ...]:
-    """One block for all algorithms that can be told the same."""
+    """One block for all algorithms with the same settings."""
     names: dict[type[Any], list[str]] = {}
     for algorithm in ALGORITHMS.values():
         names.setdefault(algorithm.settings, []).append(algorithm.name)

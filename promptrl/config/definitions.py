@@ -1,4 +1,4 @@
-"""Makes the blocks of the config from the definitions of metrics and targets: they say once what they can be told."""
+"""Makes the blocks of the config from the definitions of metrics and targets: they declare their settings once."""
 
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass

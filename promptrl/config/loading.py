@@ -16,13 +16,11 @@ from promptrl.config.messages import translate
 from promptrl.config.metrics import json_file_settings
 from promptrl.config.overrides import OVERRIDE_FILE, apply_override
 from promptrl.config.prompts import PromptConfig
-from promptrl.config.source import Source, SourceError, dump, parse
+from promptrl.config.source import KeyPath, Source, SourceError, dump, parse
 from promptrl.errors import SECRET, ConfigError, Problem, hide_secrets, show
 from promptrl.llm.targets.definition import TargetDefinition
 
 MAX_FILE_BYTES = 5_000_000
-
-Keys = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +122,7 @@ def load_config(path: Path, overrides: Sequence[str] = (), *, drops_unread: bool
     return LoadedConfig(config, path, text, source)
 
 
-def _validate(source: Source, known: set[Keys]) -> tuple[ExperimentConfig | None, list[Issue]]:
+def _validate(source: Source, known: set[KeyPath]) -> tuple[ExperimentConfig | None, list[Issue]]:
     """Validate the data.
 
     Args:
@@ -158,7 +156,7 @@ def _take_out_secrets(data: dict[str, Any]) -> list[Issue]:
     """Remove from the target whatever looks like an API key, so that no later message can repeat it."""
     issues: list[Issue] = []
 
-    def clean(value: Any, path: Keys) -> Any:
+    def clean(value: Any, path: KeyPath) -> Any:
         if isinstance(value, dict):
             return {hide_secrets(key): clean(item, (*path, hide_secrets(key))) for key, item in value.items()}
         if isinstance(value, list):
@@ -178,7 +176,7 @@ def _read_named_files(data: dict[str, Any], config_path: Path) -> list[Issue]:
     """Replace the files that ``prompt.text``, ``edits.tokens`` and metrics name by their content."""
     issues: list[Issue] = []
 
-    def read_in(block: Any, key: str, path: Keys, understand: Any) -> None:
+    def read_in(block: Any, key: str, path: KeyPath, understand: Any) -> None:
         if not isinstance(block, dict) or not isinstance(block.get(key), str):
             return
         name = block[key]

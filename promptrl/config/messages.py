@@ -8,19 +8,17 @@ from pydantic import ValidationError
 from promptrl.config.blocks import Issue
 from promptrl.config.experiment import ExperimentConfig
 from promptrl.config.schema import Place, SchemaRow, expectation, fields_of, place_of, schema_rows
-from promptrl.config.source import Mark
+from promptrl.config.source import KeyPath, Mark
 from promptrl.errors import nearest, show
-
-Path = tuple[str, ...]
 
 SECRET_KEYS = ("api_key", "apikey", "key", "token", "secret", "password", "authorization")
 MISSPELT_BOOLS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
-def translate(error: ValidationError, marks: Mapping[Path, Mark]) -> list[Issue]:
+def translate(error: ValidationError, marks: Mapping[KeyPath, Mark]) -> list[Issue]:
     """Give every error of a validation of the whole config as an issue, at most one for a key."""
-    issues: dict[Path, Issue] = {}
-    shortened: set[Path] = set()  # pydantic does not count the items of a list that are wrong themselves
+    issues: dict[KeyPath, Issue] = {}
+    shortened: set[KeyPath] = set()  # pydantic does not count the items of a list that are wrong themselves
     for detail in error.errors(include_url=False):
         path, place, parent = _locate(detail["loc"])
         if detail["type"] == "issues":
@@ -35,7 +33,7 @@ def translate(error: ValidationError, marks: Mapping[Path, Mark]) -> list[Issue]
     return [issue for path, issue in issues.items() if path not in with_faults_below]
 
 
-def place_at(path: Path, data: Any) -> Place | None:
+def place_at(path: KeyPath, data: Any) -> Place | None:
     """The place that a path of the config leads to; None when there is no such key."""
     place: Place | None = Place(ExperimentConfig)
     for key in path:
@@ -45,7 +43,7 @@ def place_at(path: Path, data: Any) -> Place | None:
     return place
 
 
-def _locate(loc: tuple[int | str, ...]) -> tuple[Path, Place | None, tuple[Place, str]]:
+def _locate(loc: tuple[int | str, ...]) -> tuple[KeyPath, Place | None, tuple[Place, str]]:
     """Follow pydantic's location, which also names the chosen variant of a union.
 
     Returns:
@@ -72,7 +70,7 @@ def _locate(loc: tuple[int | str, ...]) -> tuple[Path, Place | None, tuple[Place
 
 
 def _issue(
-    kind: str, path: Path, place: Place | None, parent: tuple[Place, str], value: Any, marks: Mapping[Path, Mark]
+    kind: str, path: KeyPath, place: Place | None, parent: tuple[Place, str], value: Any, marks: Mapping[KeyPath, Mark]
 ) -> Issue:
     if kind == "extra_forbidden" or place is None:
         return _key_of_others(path, parent) or Issue(path, "is not a known key", _hint_for_unknown(path, parent))
@@ -87,7 +85,7 @@ def _issue(
     return Issue(path, f"got {show(value)}, expected {expectation(place)}", _hint_for_value(place, value, path, marks))
 
 
-def _wrong_type_key(path: Path, place: Place, value: dict[str, Any]) -> Issue:
+def _wrong_type_key(path: KeyPath, place: Place, value: dict[str, Any]) -> Issue:
     names = list(place.variants)
     expected = f"expected one of {', '.join(names)}"
     if path[-1] not in value:
@@ -101,7 +99,7 @@ def _wrong_type_key(path: Path, place: Place, value: dict[str, Any]) -> Issue:
     return Issue(path, f"got {show(found)}, {expected}", f"did you mean {near}" if near else "")
 
 
-def _key_of_others(path: Path, parent: tuple[Place, str]) -> Issue | None:
+def _key_of_others(path: KeyPath, parent: tuple[Place, str]) -> Issue | None:
     """For a key that other algorithms read, but not the one that is named."""
     place, name = parent
     own = place.variants.get(name)
@@ -113,7 +111,7 @@ def _key_of_others(path: Path, parent: tuple[Place, str]) -> Issue | None:
     return Issue(path, f"means nothing to {name}, which reads {', '.join(read)} only", hint) if others else None
 
 
-def _hint_for_unknown(path: Path, parent: tuple[Place, str]) -> str:
+def _hint_for_unknown(path: KeyPath, parent: tuple[Place, str]) -> str:
     key = path[-1]
     place, variant = parent
     block = place.variants.get(variant) or place.block
@@ -137,7 +135,7 @@ def _places_with_key(key: str, parent: str) -> str:
     return f"only for type {row.when}" if row.key == f"{parent}.{key}" else f"it belongs at {row.key}"
 
 
-def _hint_for_value(place: Place, value: Any, path: Path, marks: Mapping[Path, Mark]) -> str:
+def _hint_for_value(place: Place, value: Any, path: KeyPath, marks: Mapping[KeyPath, Mark]) -> str:
     if place.kind is bool and isinstance(value, str) and value.lower() in MISSPELT_BOOLS:
         return f"write {MISSPELT_BOOLS[value.lower()]}"
     if isinstance(value, str) and _is_number(value) and place.kind in (int, float):

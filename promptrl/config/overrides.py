@@ -4,7 +4,7 @@ from typing import Any
 
 from promptrl.config.blocks import Issue
 from promptrl.config.messages import place_at
-from promptrl.config.source import Mark, Path, Source, SourceError, parse
+from promptrl.config.source import KeyPath, Mark, Source, SourceError, parse
 from promptrl.errors import hide_secrets, show
 
 OVERRIDE_FILE = "-s"
@@ -38,7 +38,7 @@ def apply_override(source: Source, override: str) -> list[Issue]:
     return []
 
 
-def _read(path: Path, written: str, data: Any) -> tuple[list[Issue], Any, dict[Path, Mark]]:
+def _read(path: KeyPath, written: str, data: Any) -> tuple[list[Issue], Any, dict[KeyPath, Mark]]:
     place = place_at(path, data)
     if (
         place is not None
@@ -54,7 +54,7 @@ def _read(path: Path, written: str, data: Any) -> tuple[list[Issue], Any, dict[P
     return [Issue((*path, *issue.path), issue.message, issue.hint) for issue, _ in issues], source.data, source.marks
 
 
-def _put(source: Source, path: Path, value: Any) -> Issue | None:
+def _put(source: Source, path: KeyPath, value: Any) -> Issue | None:
     if source.data is None:
         source.data = {}
     container = source.data

@@ -18,7 +18,8 @@ from promptrl.yaml12 import BOOL, CORE, FLOAT, INT, NULL, TAG, Loader
 MAX_NODES = 50_000
 MAX_DEPTH = 60
 
-Path = tuple[str, ...]
+KeyPath = tuple[str, ...]
+"""A key below the keys that hold it; list positions as digits."""
 
 
 class _Loader(Loader, schema=CORE):
@@ -73,9 +74,9 @@ class Source:
     """Plain data (mappings, lists, text, numbers, truth values, None) and its marks by path."""
 
     data: Any = None
-    marks: dict[Path, Mark] = field(default_factory=dict)
+    marks: dict[KeyPath, Mark] = field(default_factory=dict)
 
-    def nearest_mark(self, path: Path) -> Mark | None:
+    def nearest_mark(self, path: KeyPath) -> Mark | None:
         """The mark of a key or, when it is not there, of the nearest key above it."""
         for length in range(len(path), 0, -1):
             if mark := self.marks.get(path[:length]):
@@ -145,12 +146,12 @@ class _Builder:
 
     def __init__(self, file: str) -> None:
         self.file = file
-        self.marks: dict[Path, Mark] = {}
+        self.marks: dict[KeyPath, Mark] = {}
         self.issues: list[tuple[Issue, int]] = []
         self.n_nodes = 0
         self.open: set[int] = set()
 
-    def build(self, node: yaml.Node, path: Path) -> Any:
+    def build(self, node: yaml.Node, path: KeyPath) -> Any:
         line = node.start_mark.line + 1
         self.n_nodes += 1
         if self.n_nodes > MAX_NODES:
@@ -174,7 +175,7 @@ class _Builder:
         finally:
             self.open.discard(id(node))
 
-    def _mapping(self, node: yaml.Node, path: Path) -> dict[str, Any]:
+    def _mapping(self, node: yaml.Node, path: KeyPath) -> dict[str, Any]:
         merged: dict[str, Any] = {}
         lines: dict[str, int] = {}
         own: list[tuple[str, yaml.Node, int]] = []
@@ -198,7 +199,7 @@ class _Builder:
             merged[key] = self.build(value_node, (*path, key))
         return merged
 
-    def _merge(self, node: yaml.Node, path: Path, merged: dict[str, Any]) -> None:
+    def _merge(self, node: yaml.Node, path: KeyPath, merged: dict[str, Any]) -> None:
         """Take over the keys of the mappings behind ``<<``; of several the first wins."""
         line = node.start_mark.line + 1
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
@@ -210,7 +211,7 @@ class _Builder:
             for key, value in content.items() if content else ():
                 merged.setdefault(key, value)
 
-    def _scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
+    def _scalar(self, node: yaml.ScalarNode, path: KeyPath) -> Any:
         line, text = node.start_mark.line + 1, node.value
         kind = node.tag.removeprefix(TAG)
         match kind:
@@ -228,11 +229,11 @@ class _Builder:
                 return self._refuse(path, line, f"is no {kind} that can be used")
         return self._refuse(path, line, f"the YAML tag {kind} is not supported")
 
-    def _text(self, text: str, path: Path, line: int) -> str:
+    def _text(self, text: str, path: KeyPath, line: int) -> str:
         if any("\ud800" <= character <= "\udfff" for character in text):
             self._refuse(path, line, "holds half of a surrogate pair, which is no character")
             return ""
         return text
 
-    def _refuse(self, path: Path, line: int, message: str) -> None:
+    def _refuse(self, path: KeyPath, line: int, message: str) -> None:
         self.issues.append((Issue(path, message), line))

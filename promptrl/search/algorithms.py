@@ -1,4 +1,4 @@
-"""The algorithms that a config can choose: what each is, what it can be told, and what it needs.
+"""The algorithms that a config can choose: what each is, its settings, and what it needs.
 
 Plain data: imports neither torch nor stable-baselines3, so that a config can be checked without them. A baseline is a
 file of its name in ``promptrl/search/baselines`` with a function ``search(context, settings)``, and a line here.
@@ -23,14 +23,14 @@ RowsPerPrompt = Annotated[int, Setting("Train rows that a prompt is asked on whe
 
 @dataclass(frozen=True, slots=True)
 class BaselineSettings:
-    """What a search without an agent can be told."""
+    """Settings of a search without an agent."""
 
     rows_per_prompt: RowsPerPrompt = 1
 
 
 @dataclass(frozen=True, slots=True)
 class AgentSettings:
-    """What a search with an agent of Stable-Baselines3 can be told."""
+    """Settings of a search with an agent of Stable-Baselines3."""
 
     planning: Annotated[
         Literal["surrogate", "none"],
@@ -74,7 +74,7 @@ class Algorithm:
     Attributes:
         name: As the config calls it.
         summary: What it is, in a few words.
-        settings: What it can be told: a frozen dataclass whose annotations say what fits.
+        settings: A frozen dataclass whose annotations say what fits.
         hyperparameters: What ``params`` of an agent may hold, under SB3's own names.
         defaults: Our hyperparameters where every step is scored by the target.
         imagined_defaults: Those for episodes in the surrogate, whose steps cost no call.

@@ -24,7 +24,7 @@ class SearchContext:
         rows: Train rows that prompts are asked on.
         evaluator: Answers; its "search" share is spent.
         seed: Of everything random in the search.
-        observers: Each is told every event, in this order; none of them steers.
+        observers: Called with every event, in this order; none of them steers.
         should_stop: Asked before every batch of calls; True ends the search with what it has.
     """
 

@@ -35,7 +35,7 @@ class Hyperparameter:
 
     @property
     def expected(self) -> str:
-        """What a person is told."""
+        """What fits, in words."""
         if self.type is bool:
             return "true or false"
         kind = "a whole number" if self.type is int else "a number"

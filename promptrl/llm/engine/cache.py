@@ -71,7 +71,7 @@ def is_cache(path: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    """Answers to store, whom to tell, and the keys of answers that were used again."""
+    """Answers to store, whom to call when they are, and the keys of answers that were used again."""
 
     completions: Mapping[str, Completion]
     on_done: Callable[[Exception | None], object]

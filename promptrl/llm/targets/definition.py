@@ -119,12 +119,12 @@ class CalledTargetDefinition(TargetDefinition):
 
     @property
     def calls_in_flight(self) -> int:
-        """As it was told."""
+        """As many as the config allows."""
         return self.concurrency
 
     @property
     def limits_per_minute(self) -> tuple[int | None, int | None]:
-        """As it was told."""
+        """Requests and tokens, as the config limits them."""
         return self.requests_per_minute, self.tokens_per_minute
 
 

@@ -19,7 +19,7 @@ from promptrl.search.surrogate.data import Bools, Floats, Indices
 
 @dataclass(frozen=True, slots=True)
 class FeatureTable:
-    """What a surrogate is told of the features of a prompt.
+    """What a surrogate knows of the features of a prompt.
 
     Attributes:
         texts: What each brings in; empty for none.

@@ -1,7 +1,8 @@
 """Reads a config file: YAML, overrides, the files it names, validation; every problem at once, with file and line."""
 
 import json
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from promptrl.config.source import KeyPath, Source, SourceError, dump, parse
 from promptrl.errors import SECRET, ConfigError, Problem, hide_secrets, show
 from promptrl.llm.targets.definition import TargetDefinition
 
+DATA_NAME = Path("<config>")
+"""Stands for the file of a config that came as data."""
 MAX_FILE_BYTES = 5_000_000
 
 
@@ -96,11 +99,35 @@ def load_config(path: Path, overrides: Sequence[str] = (), *, drops_unread: bool
     Raises:
         ConfigError: Everything wrong, sorted by place; no message repeats a secret.
     """
-    text = _read_text(path, Issue((), ""), path)
+    return _load(_read_text(path, Issue((), ""), path), path, overrides, drops_unread=drops_unread)
+
+
+def load_data(data: Mapping[str, Any], overrides: Sequence[str] = ()) -> LoadedConfig:
+    """Check a config given as plain data; paths in it are relative to the working directory.
+
+    Args:
+        data: What the YAML file would hold.
+        overrides: As for ``load_config``.
+
+    Raises:
+        ConfigError: Everything wrong; it names keys, not lines.
+    """
+    try:
+        text = dump(json.loads(json.dumps(data, default=os.fspath)))
+    except (TypeError, ValueError) as error:
+        raise ConfigError([Problem("", f"the config is not plain data: {error}")]) from error
+    return _load(text, DATA_NAME, overrides, has_lines=False)
+
+
+def _load(
+    text: str, path: Path, overrides: Sequence[str], *, has_lines: bool = True, drops_unread: bool = False
+) -> LoadedConfig:
     try:
         source, parsed = parse(text, str(path))
     except SourceError as error:
         raise ConfigError([_problem(error.issue, Source(), path, error.line)]) from error
+    if not has_lines:
+        source.marks.clear()
     problems = [_problem(issue, source, path, line) for issue, line in parsed]
     if source.data is not None and not isinstance(source.data, dict):
         raise ConfigError([*problems, _problem(Issue((), f"holds {show(source.data)}, expected keys"), source, path)])

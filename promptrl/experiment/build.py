@@ -15,6 +15,7 @@ from promptrl.config.metrics import QualityConfig
 from promptrl.config.prompts import as_template
 from promptrl.errors import ConfigError, GatheredProblems, Problem
 from promptrl.experiment.call_plan import CallPlan, plan_calls
+from promptrl.experiment.given import NOTHING, Given
 from promptrl.llm.engine.prices import Price
 from promptrl.prompts.prompt import Demonstration, UserTemplate
 from promptrl.prompts.space import EditSpace, build_edit_space
@@ -54,6 +55,7 @@ class Components:
     data_hash: str
     code_folder: Path
     folds: tuple[Splits, ...] = ()
+    given: Given = NOTHING
 
     @property
     def config(self) -> ExperimentConfig:
@@ -76,7 +78,7 @@ class Components:
         )
 
 
-def rebuild_components(run: Run) -> Components:
+def rebuild_components(run: Run, given: Given = NOTHING) -> Components:
     """The components of an earlier run, built anew from its config.
 
     Raises:
@@ -84,15 +86,16 @@ def rebuild_components(run: Run) -> Components:
     """
     loaded = load_config(run.path / "config.resolved.yaml", drops_unread=True)
     origin = run.info.get("config")
-    return build_components(loaded, code_folder=Path(origin).parent if origin else None)
+    return build_components(loaded, code_folder=Path(origin).parent if origin else None, given=given)
 
 
-def build_components(loaded: LoadedConfig, code_folder: Path | None = None) -> Components:
+def build_components(loaded: LoadedConfig, code_folder: Path | None = None, given: Given = NOTHING) -> Components:
     """Read the data and build every part that needs no model.
 
     Args:
         loaded: The config.
         code_folder: Where the user's own modules are looked for first; None = beside the config.
+        given: A target and metrics that a program handed over; the config names them.
 
     Raises:
         ConfigError: Everything found wrong, each with file and line.
@@ -116,7 +119,7 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None) -> C
     if divisions is None or splits is None:
         raise ConfigError(located(loaded, problems))
     rows = (*splits.demonstrations, *splits.train, *splits.validation, *splits.test)
-    metrics = attempt(lambda: _metrics(loaded, rows))
+    metrics = attempt(lambda: _metrics(loaded, rows, given))
     sizes = (len(splits.validation), len(splits.test) * config.gate.repeats, len(divisions))
     slots = {edit.slot for edit in space.edits} if space else set()
     questions = sum(metric.calls_per_answer for metric in metrics or ())
@@ -144,6 +147,7 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None) -> C
         data_hash=dataset_hash(rows),
         code_folder=code_folder or loaded.folder,
         folds=divisions[:-1],
+        given=given,
     )
 
 
@@ -259,12 +263,15 @@ def _edit_space(loaded: LoadedConfig, splits: Splits | None) -> EditSpace:
     )
 
 
-def _metrics(loaded: LoadedConfig, rows: tuple[Example, ...]) -> tuple[Metric, ...]:
+def _metrics(loaded: LoadedConfig, rows: tuple[Example, ...], given: Given) -> tuple[Metric, ...]:
     """The scores of the config; costs are part of the objective."""
     problems: list[Problem] = []
     metrics: list[Metric] = []
     for position, metric in enumerate(loaded.config.reward.metrics):
         if not isinstance(metric, QualityConfig):
+            continue
+        if metric.name in given.metrics:
+            metrics.append(given.metrics[metric.name])
             continue
         try:
             metrics.append(build_metric(metric.definition, name=metric.name, examples=rows))

@@ -18,6 +18,7 @@ from promptrl.evaluation.outcome import AnswerKey, Outcome
 from promptrl.experiment.build import Components, located
 from promptrl.llm.base import Completion, Target
 from promptrl.llm.engine.attempts import Trace
+from promptrl.llm.engine.background import background_loop
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.cache import Cache
 from promptrl.llm.engine.engine import Engine
@@ -80,6 +81,7 @@ class Engines:
         path = Path(loaded.resolve(config.cache.path)) if config.cache.path else runs_dir / CACHE_NAME
         key = (
             config.target.model_dump_json(),
+            components.given.target,
             loaded.resolve("."),
             components.code_folder,
             path.resolve(),
@@ -165,7 +167,8 @@ def check_target(components: Components) -> None:
     if components.loaded.target.opens_slowly:
         _open_metrics(components)
     else:
-        asyncio.run(open_target(components).aclose())
+        closing = asyncio.run_coroutine_threadsafe(open_target(components).aclose(), background_loop())
+        closing.result()
 
 
 def open_target(components: Components) -> Target:
@@ -175,6 +178,8 @@ def open_target(components: Components) -> Target:
         ConfigError: It can't be made.
     """
     _open_metrics(components)
+    if components.given.target is not None:
+        return components.given.target
     try:
         return components.loaded.target.open(components.code_folder)
     except ConfigError as error:

@@ -12,6 +12,7 @@ from promptrl.evaluation.evaluator import OutcomeLog
 from promptrl.evaluation.outcome import AnswerKey, Outcome
 from promptrl.experiment.build import Components, rebuild_components
 from promptrl.experiment.engines import Engines, given_or_new, make_budget, make_evaluator, rows_per_look
+from promptrl.experiment.given import NOTHING, Given
 from promptrl.experiment.test_stage import compare_prompts
 from promptrl.llm.base import Completion, Purpose
 from promptrl.prompts.files import prompt_from_messages, prompt_from_text
@@ -24,7 +25,9 @@ from promptrl.runs.test_reuse import record_use
 SplitName = Literal["train", "validation", "test"]
 
 
-def evaluate_run(run: Run, split: SplitName, *, engines: Engines | None = None) -> dict[str, Any]:
+def evaluate_run(
+    run: Run, split: SplitName, *, engines: Engines | None = None, given: Given = NOTHING
+) -> dict[str, Any]:
     """Score a finished run's winner beside its baseline on one split; kept under ``evals/<n>`` of the run.
 
     Raises:
@@ -35,7 +38,7 @@ def evaluate_run(run: Run, split: SplitName, *, engines: Engines | None = None) 
     result = run.result
     if result is None:
         raise RunLockedError(f"run {run.id} is {run.status}: it has no winner to evaluate yet")
-    components = rebuild_components(run)
+    components = rebuild_components(run, given)
     if components.data_hash != run.info.get("data_hash"):
         raise RunLockedError(
             f"run {run.id} can't be evaluated: its data set has changed, so its splits are others "

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from promptrl.experiment.edit_effects import attribute
 from promptrl.experiment.engines import Engines, given_or_new, make_budget, rows_per_look
 from promptrl.experiment.events import Observer, RunFinished
 from promptrl.experiment.finals_stage import Found, find_winner
+from promptrl.experiment.given import NOTHING, Given
 from promptrl.experiment.observers import watched
 from promptrl.experiment.progress import run_started
 from promptrl.experiment.provenance import describe_run
@@ -24,20 +25,13 @@ from promptrl.prompts.prompt import Prompt
 from promptrl.runs.folder import Run, RunsFolder
 from promptrl.runs.result import JudgedFold, PairedComparison, build_result, leaderboard_rows
 from promptrl.runs.test_reuse import record_use
+from promptrl.runs.trained import TrainedRun
 from promptrl.tasks.splits import Splits
 from promptrl.trackers.csv_file import CsvTracker
 from promptrl.trackers.registry import TRACKERS
 
 STOP_NAME = "STOP"
 """A file of this name in the folder of a running run ends it as Ctrl-C does."""
-
-
-@dataclass(frozen=True, slots=True)
-class TrainedRun:
-    """A finished run and what its result.json holds."""
-
-    run: Run
-    result: Mapping[str, Any]
 
 
 def train(
@@ -69,8 +63,16 @@ def train(
             return _carry_out(components, run, engine, budget, observers)
 
 
-def resume(run: Run, *, engines: Engines | None = None, observers: Sequence[Observer] = ()) -> TrainedRun:
+def resume(
+    run: Run, *, engines: Engines | None = None, observers: Sequence[Observer] = (), given: Given = NOTHING
+) -> TrainedRun:
     """Carry an unfinished run to its end: it takes the same course again, and what it has answers for costs nothing.
+
+    Args:
+        run: The run.
+        engines: As for ``train``.
+        observers: Likewise.
+        given: A target and metrics that a program handed over, as when the run began.
 
     Raises:
         RunLockedError: The run is done, or another process works on it.
@@ -81,7 +83,7 @@ def resume(run: Run, *, engines: Engines | None = None, observers: Sequence[Obse
     if not (run.path / "config.resolved.yaml").is_file():
         raise RunLockedError(f"run {run.id} can't be resumed: it ended before its config was written down")
     with run.locked(), given_or_new(engines) as opened:
-        components = rebuild_components(run)
+        components = rebuild_components(run, given)
         if components.data_hash != run.info.get("data_hash"):
             raise RunLockedError(f"run {run.id} can't be resumed: its data set has changed")
         budget = make_budget(components.config, elapsed_s=run.elapsed_s)

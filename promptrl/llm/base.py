@@ -92,6 +92,7 @@ class Request:
     purpose: Purpose = "search"
 
 
+@runtime_checkable
 class Target(Protocol):
     """A model that can be asked. Implementations: one file each in ``targets/``."""
 

@@ -12,6 +12,7 @@ from promptrl.experiment import train as training
 from promptrl.experiment.build import build_components
 from promptrl.experiment.events import Event
 from promptrl.experiment.observers import Observers, ObserverWarning, watched
+from promptrl.runs.trained import TrainedRun
 from promptrl.search.events import Figures
 from promptrl.trackers.base import TrackerKind
 from promptrl.trackers.registry import TRACKERS
@@ -84,7 +85,7 @@ def test_a_kind_of_tracker_is_one_registration(tmp_path: Path, monkeypatch: pyte
     object.__setattr__(loaded.config, "trackers", ("listing", "other"))
     events: list[Event] = []
 
-    def carry_out() -> training.TrainedRun:
+    def carry_out() -> TrainedRun:
         return training.train(build_components(loaded), runs_dir=tmp_path / "runs", observers=[events.append])
 
     if fails:

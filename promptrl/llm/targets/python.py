@@ -7,9 +7,9 @@ import importlib.util
 import inspect
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -18,6 +18,12 @@ from promptrl.errors import ConfigError, Problem, TargetError
 from promptrl.llm.base import Completion, Messages, Target, TransientError, excerpt
 from promptrl.llm.targets.definition import CalledTargetDefinition
 from promptrl.settings import FunctionName
+
+GIVEN = "given"
+"""Stands for a module in the name of a function that a program handed over: nobody else can look it up."""
+
+TargetAnswer = str | Mapping[str, Any] | Completion
+TargetFunction = Callable[[list[dict[str, str]], dict[str, Any]], TargetAnswer | Awaitable[TargetAnswer]]
 
 _ANSWER_FIELDS = ("text", "prompt_tokens", "completion_tokens", "cost_usd", "finish_reason")
 _THREADS = 256
@@ -41,23 +47,29 @@ class PythonTarget:
 
     The function takes ``messages``, a list of ``{"role": ..., "content": ...}``, and ``params``, a dict, and gives back
     the text, or a dict with ``text`` and, if known, ``prompt_tokens``, ``completion_tokens``, ``cost_usd`` and
-    ``finish_reason``. It may be ``async``; a plain function runs in a thread of its own. A ``ConnectionError``,
-    ``TimeoutError`` or ``TransientError`` that it raises is retried, any other exception stops the run.
+    ``finish_reason``, or a ``Completion``. It may be ``async``; a plain function runs in a thread of its own. A
+    ``ConnectionError``, ``TimeoutError`` or ``TransientError`` that it raises is retried, any other exception stops the
+    run.
 
     Args:
-        function: ``module:function``.
+        function: ``module:function``, or the function itself.
         folder: Where the module is looked for first, beside what is installed; stays on ``sys.path``.
 
     Raises:
         ConfigError: The function can't be imported.
     """
 
-    def __init__(self, function: str, *, folder: Path | None = None) -> None:
-        self._name = function
-        self._function = load_function(function, folder)
+    def __init__(self, function: str | TargetFunction, *, folder: Path | None = None) -> None:
+        self._function = load_function(function, folder) if isinstance(function, str) else function
+        self._name = function if isinstance(function, str) else getattr(function, "__name__", type(function).__name__)
         self._is_async = inspect.iscoroutinefunction(self._function)
-        self._identity = f"python:{function}:{_source_hash(self._function)}"
+        self._identity = f"python:{self._name}:{_source_hash(self._function)}"
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="promptrl-python")
+
+    @property
+    def name(self) -> str:
+        """What the function is called."""
+        return self._name
 
     @property
     def identity(self) -> str:
@@ -90,10 +102,14 @@ class PythonTarget:
 
     async def _call(self, chat: list[dict[str, str]], params: dict[str, Any]) -> Any:
         if self._is_async:
-            return await self._function(chat, params)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._function, chat, params)
+            answer: Any = self._function(chat, params)
+        else:
+            answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._function, chat, params)
+        return await answer if inspect.isawaitable(answer) else answer
 
     def _completion(self, answer: Any, latency_s: float) -> Completion:
+        if isinstance(answer, Completion):
+            return replace(answer, latency_s=answer.latency_s or latency_s)
         fields = {"text": answer} if isinstance(answer, str) else answer
         if not isinstance(fields, dict) or not isinstance(fields.get("text"), str):
             raise TargetError(f"{self._name} returned {type(answer).__name__}, expected str or a dict with text: str")
@@ -120,6 +136,9 @@ def load_function(name: str, folder: Path | None, key: str = "target.function") 
     module_name, separator, attribute = name.partition(":")
     if not (separator and module_name and attribute):
         raise ConfigError([Problem(key, f"got {name!r}, expected module:function")])
+    if module_name == GIVEN:
+        hint = "give it again: promptrl.resume(run, target=..., metrics=...)"
+        raise ConfigError([Problem(key, f"{attribute} was handed to promptrl.train by a program", hint)])
     try:
         function = getattr(_load_module(module_name, folder.resolve() if folder else None), attribute)
     except Exception as error:
@@ -179,5 +198,19 @@ def _load_as(alias: str, place: Path) -> None:
 
 
 def _source_hash(function: Callable[..., Any]) -> str:
-    source = inspect.getsourcefile(inspect.unwrap(function)) if inspect.isroutine(function) else None
-    return hashlib.sha256(Path(source).read_bytes()).hexdigest()[:16] if source else "unknown"
+    """Of the file that holds the function; where it has none, as in a notebook, of the function alone."""
+    try:
+        path = inspect.getsourcefile(inspect.unwrap(function)) if inspect.isroutine(function) else None
+        if path and Path(path).is_file():
+            return _digest(Path(path).read_bytes())
+        if inspect.isroutine(function):
+            return _digest(inspect.getsource(function).encode())
+    except (OSError, TypeError):
+        code = getattr(function, "__code__", None)
+        if code is not None:
+            return _digest(code.co_code + repr((code.co_consts, code.co_names)).encode())
+    return "unknown"
+
+
+def _digest(source: bytes) -> str:
+    return hashlib.sha256(source).hexdigest()[:16]

@@ -1,16 +1,19 @@
 """The rule python: a function of the user's own, which is code that they trust."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from promptrl.errors import ConfigError, Problem
+from promptrl.llm.base import Completion
 from promptrl.llm.targets.python import load_function
 from promptrl.settings import FunctionName
 from promptrl.tasks.dataset import Example
-from promptrl.tasks.metrics.base import Rule, Score, excerpt
+from promptrl.tasks.metrics.base import MetricContext, Pair, Rule, Score, excerpt
+
+MetricFunction = Callable[[Example, Completion], float | tuple[float, str] | Score]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,17 +45,60 @@ class PythonMetric(Rule):
         try:
             result = function(text, example.reference, dict(example.raw))
         except Exception as error:
-            raise self._fault(example, f"raised {type(error).__name__}: {error}") from error
-        value, reason = result if isinstance(result, tuple) and len(result) == 2 else (result, "")
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
-            number = math.nan
-        if isinstance(value, str) or not 0 <= number <= 1:
-            raise self._fault(example, f"gave {value!r}, expected a number from 0 to 1")
-        return Score(number, str(reason))
+            raise _fault(self.function, example, f"raised {type(error).__name__}: {error}") from error
+        return _score(self.function, result, example)
 
-    def _fault(self, example: Example, what: str) -> ConfigError:
-        return ConfigError(
-            [Problem("reward.metrics", f"{self.function} {excerpt(what, 200)[1:-1]} on row {example.id}")]
-        )
+
+@dataclass(frozen=True, slots=True)
+class FunctionMetric:
+    """A function of example and completion that a program hands over.
+
+    Attributes:
+        name: As the config calls it.
+        function: It gives back a number in [0, 1], true or false, a pair of such a value and the reason for it, or a
+            ``Score``.
+        calls_per_answer: It asks nobody.
+    """
+
+    name: str
+    function: MetricFunction
+    calls_per_answer: int = 0
+
+    def open(self, context: MetricContext) -> "FunctionMetric":
+        """It is ready as it is."""
+        return self
+
+    def score_many(self, batch: Sequence[Pair]) -> list[Score]:
+        """Call the function for each; a completion with a fault scores 0.
+
+        Raises:
+            ConfigError: As ``PythonMetric.grade``.
+        """
+        return [self._score(example, completion) for example, completion in batch]
+
+    def _score(self, example: Example, completion: Completion) -> Score:
+        if completion.fault:
+            return Score(0.0, completion.fault)
+        try:
+            result = self.function(example, completion)
+        except Exception as error:
+            raise _fault(self.name, example, f"raised {type(error).__name__}: {error}") from error
+        return _score(self.name, result, example)
+
+
+def _score(function: str, result: Any, example: Example) -> Score:
+    """What a function gave back, as a score."""
+    if isinstance(result, Score):
+        result = (result.value, result.reason)
+    value, reason = result if isinstance(result, tuple) and len(result) == 2 else (result, "")
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if isinstance(value, str) or not 0 <= number <= 1:
+        raise _fault(function, example, f"gave {value!r}, expected a number from 0 to 1")
+    return Score(number, str(reason))
+
+
+def _fault(function: str, example: Example, what: str) -> ConfigError:
+    return ConfigError([Problem("reward.metrics", f"{function} {excerpt(what, 200)[1:-1]} on row {example.id}")])

@@ -68,7 +68,7 @@ def test_a_target_that_takes_all_rows_at_once_is_looked_at_all_the_same() -> Non
     world = World(rng, 64, 0.6, (100, 100, 400))
     best = int(np.argmax(world.true_scores))
     prompts = {"baseline": world.prompts[0], "winner": world.prompts[best]}
-    paired = compare_prompts(world, prompts, world.test, "test", Gate(is_sequential=True), look_rows=1000)  # type: ignore[arg-type]
+    paired = compare_prompts(world.evaluator(), prompts, world.test, "test", Gate(is_sequential=True), look_rows=1000)
     assert paired.sequential is not None
     assert paired.sequential.stop == "improved"
     assert len(paired.outcomes["winner"]) < 400
@@ -80,7 +80,7 @@ def test_repeated_answers_cost_calls_but_make_no_rows(is_sequential: bool) -> No
     world = World(np.random.default_rng(0), 2, 0.0, (1, 1, 40))
     gate = Gate(repeats=3, is_sequential=is_sequential)
     prompts = {"baseline": world.prompts[0], "winner": world.prompts[1]}
-    paired = compare_prompts(world, prompts, world.test, "test", gate, look_rows=10)  # type: ignore[arg-type]
+    paired = compare_prompts(world.evaluator(), prompts, world.test, "test", gate, look_rows=10)
     assert paired.comparison is not None
     assert len(paired.outcomes["winner"]) == 3 * paired.comparison.rows
     assert paired.calls_saved == (6 * (40 - paired.comparison.rows) if is_sequential else 0)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from promptrl.config import GateConfig
 from promptrl.experiment.test_stage import validate_progressively
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.result import PairedComparison
+from promptrl.stats.gate import Gate
 from promptrl.stats.paired import verdict
 from promptrl.tasks.splits import Splits
 from tests.servers.simulated_world import World
@@ -26,7 +26,7 @@ def compare(world: World, folds: int) -> tuple[PairedComparison, list[str]]:
         winners.append(best.prompt_id)
         return best
 
-    paired, judged = validate_progressively(splits, find_winner, world, world.prompts[0], GateConfig())  # type: ignore[arg-type]
+    paired, judged = validate_progressively(splits, find_winner, world.evaluator(), world.prompts[0], Gate())
     return paired, [fold.prompt.prompt_id for fold in judged]
 
 

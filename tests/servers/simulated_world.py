@@ -54,6 +54,10 @@ class World:
         """Its place among the prompts."""
         return self._numbers[prompt.prompt_id]
 
+    def evaluator(self) -> TableEvaluator:
+        """Answers without limit."""
+        return TableEvaluator(self.objectives)
+
     def objectives(self, asks: Sequence[Ask]) -> npt.NDArray[np.float64]:
         """Whether each answer is right: 1 or 0."""
         return self.right[[self.number(prompt) for prompt, _ in asks], [int(row.id) for _, row in asks]]
@@ -82,7 +86,7 @@ class Night:
 
 def live_through(world: World, gate: Gate, rng: np.random.Generator) -> Night:
     """Search by halving on train rows, then the finals and the test of the program itself."""
-    means, evaluator = _search(world, rng), TableEvaluator(world.objectives)
+    means, evaluator = _search(world, rng), world.evaluator()
     candidates = sorted(means, key=lambda number: -means[number])[:FINALISTS]
     finals = choose_winner(
         [Candidate(world.prompts[i], means[i], NO_IDEA_SD, answers=0) for i in candidates],

@@ -52,15 +52,14 @@ def train(
     from promptrl.cli.gates import parse_gate
     from promptrl.cli.signals import signals_as_errors
     from promptrl.experiment.engines import Engines
-    from promptrl.experiment.parallel import Turns, run_together
+    from promptrl.experiment.parallel import run_together
 
-    turns = Turns()
     codes: list[int] = []
     with (
         console.failures_told(as_json=as_json),
         tracing(debug_log) as trace,
         signals_as_errors() as stop,
-        Engines(stop, trace, turns.left) as engines,
+        Engines(stop, trace) as engines,
     ):
         gate = parse_gate(fail_on or [])
         jobs = [
@@ -70,7 +69,7 @@ def train(
         if len(jobs) == 1:
             jobs[0]()
         else:
-            run_together(jobs, turns, stop)
+            run_together(jobs, stop)
     worst = max(codes, key=SEVERITY.index, default=0)
     if worst:
         raise typer.Exit(worst)

@@ -5,8 +5,8 @@ This is where a local model is loaded, a replay file read and the user's own fun
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, NoReturn, Self
@@ -16,6 +16,7 @@ from promptrl.errors import ConfigError
 from promptrl.evaluation.evaluator import Evaluator, OutcomeLog
 from promptrl.evaluation.outcome import AnswerKey, Outcome
 from promptrl.experiment.build import Components, located
+from promptrl.experiment.randomness import lent_to_others
 from promptrl.llm.base import Completion, Target
 from promptrl.llm.engine.attempts import Trace
 from promptrl.llm.engine.background import background_loop
@@ -52,7 +53,6 @@ class Engines:
     Args:
         stop: Ends what is under way.
         trace: Called with every attempt.
-        waiting: Entered by a thread that asks while it can only wait for answers.
 
     Attributes:
         stop: As given, else one that nobody has requested.
@@ -62,11 +62,9 @@ class Engines:
         self,
         stop: StopSignal | None = None,
         trace: Trace | None = None,
-        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.stop = stop or StopSignal()
         self._trace = trace
-        self._waiting = waiting
         self._opened: dict[tuple[Any, ...], Engine] = {}
         self._closing = ExitStack()
         self._lock = threading.Lock()
@@ -111,7 +109,7 @@ class Engines:
             timeout_s=target.timeout_s,
             price=components.price,
             stop=self.stop,
-            waiting=self._waiting,
+            waiting=lent_to_others,
             trace=self._trace,
         )
 

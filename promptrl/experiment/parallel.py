@@ -1,62 +1,59 @@
-"""Several experiments at once in one process: while one computes, the others wait for answers.
+"""Several experiments at once: in threads of this process, or each in a process of its own.
 
-Python computes in one thread at a time anyway, and Stable-Baselines3 draws from the generators of the process. So only
-one experiment has its turn; it ends whenever there is nothing to do but wait for answers, and each experiment finds the
-generators as it left them: the result is that of a run by itself.
+In one process they share the engine: while one computes, the others wait for answers (``randomness.py`` gives each its
+turn). The result is that of a run by itself.
 """
 
-import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np
-
+from promptrl.config import load_config
 from promptrl.errors import StopRequestedError
+from promptrl.experiment.build import build_components
+from promptrl.experiment.engines import Engines, check_target
+from promptrl.experiment.train import train
 from promptrl.llm.engine.stop import StopSignal
 
 _LOOK_S = 0.2
 
 
-class Turns:
-    """Gives threads their turns to compute."""
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """A training that any process can carry out; can be pickled.
 
-    def __init__(self) -> None:
-        self._turn = threading.Lock()
-        self._mine = threading.local()
+    Attributes:
+        config: The YAML file.
+        overrides: ``key.path=value`` each.
+        runs_dir: Where the run folder goes; None = ``output.runs_dir`` of the config.
+    """
 
-    @contextmanager
-    def taken(self) -> Iterator[None]:
-        """Hold the turn while inside: no other experiment of this process computes."""
-        with self._turn:
-            self._mine.is_taken = True
-            try:
-                yield
-            finally:
-                self._mine.is_taken = False
-
-    @contextmanager
-    def left(self) -> Iterator[None]:
-        """Let others have their turn inside; for a thread without one this does nothing."""
-        if not getattr(self._mine, "is_taken", False):
-            yield
-            return
-        state = _random_state()
-        self._turn.release()
-        try:
-            yield
-        finally:
-            self._turn.acquire()
-            _restore(state)
+    config: Path
+    overrides: tuple[str, ...] = ()
+    runs_dir: Path | None = None
 
 
-def run_together(jobs: Sequence[Callable[[], None]], turns: Turns, stop: StopSignal) -> None:
+def carry_out(job: TrainingJob) -> Path:
+    """Train, here and now.
+
+    Returns:
+        The folder of the finished run.
+
+    Raises:
+        PromptrlError: As for ``train``.
+    """
+    components = build_components(load_config(job.config, job.overrides))
+    with Engines() as engines:
+        check_target(components)
+        return train(components, runs_dir=job.runs_dir, engines=engines).path
+
+
+def run_together(jobs: Sequence[Callable[[], None]], stop: StopSignal) -> None:
     """Run jobs in threads of their own, and return when all are over.
 
     Args:
         jobs: Each deals with its own errors, other than ``StopRequestedError``.
-        turns: The turns that the jobs' engines leave while they wait.
         stop: Ends them all.
 
     Raises:
@@ -67,8 +64,7 @@ def run_together(jobs: Sequence[Callable[[], None]], turns: Turns, stop: StopSig
 
     def work(job: Callable[[], None]) -> None:
         try:
-            with turns.taken():
-                job()
+            job()
         except StopRequestedError:
             pass
         except BaseException as error:
@@ -85,17 +81,3 @@ def run_together(jobs: Sequence[Callable[[], None]], turns: Turns, stop: StopSig
     if errors:
         raise errors[0]
     stop.check()
-
-
-def _random_state() -> tuple[Any, Any, Any]:
-    import torch
-
-    return random.getstate(), np.random.get_state(), torch.get_rng_state()
-
-
-def _restore(state: tuple[Any, Any, Any]) -> None:
-    import torch
-
-    random.setstate(state[0])
-    np.random.set_state(state[1])
-    torch.set_rng_state(state[2])

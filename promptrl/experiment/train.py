@@ -16,6 +16,7 @@ from promptrl.experiment.given import NOTHING, Given
 from promptrl.experiment.observers import watched
 from promptrl.experiment.progress import run_started
 from promptrl.experiment.provenance import describe_run
+from promptrl.experiment.randomness import own_randomness
 from promptrl.experiment.report import write_report
 from promptrl.experiment.session import RunSession, open_session, status_kept
 from promptrl.experiment.test_stage import compare_prompts, earlier_winners, validate_progressively
@@ -98,7 +99,8 @@ def _carry_out(
 ) -> TrainedRun:
     """Search, prove, write it all down, with all watching."""
     trackers = [CsvTracker(), *(TRACKERS[name].open() for name in components.config.trackers)]
-    with watched(observers, trackers, components.config.model_dump(mode="json", by_alias=True)) as observe:
+    settings = components.config.model_dump(mode="json", by_alias=True)
+    with own_randomness(), watched(observers, trackers, settings) as observe:
         observe(run_started(run, components))
         result = _work(components, run, engine, budget, observe)
         observe(RunFinished(run.id, str(run.path), result))

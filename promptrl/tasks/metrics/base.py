@@ -193,7 +193,7 @@ def right_or_wrong(is_right: bool, reason: str) -> Score:
     return Score(1.0) if is_right else Score(0.0, reason)
 
 
-def excerpt(text: str, length: int = 60) -> str:
+def in_quotes(text: str, length: int = 60) -> str:
     """The text on one line, cut, in quotes."""
     line = " ".join(text[: 4 * length].split())
     return repr(line if len(line) <= length else line[: length - 1] + "…")

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from promptrl.settings import Setting
 from promptrl.tasks.dataset import Example, accepted_answers
-from promptrl.tasks.metrics.base import AnswerRule, Score, excerpt, right_or_wrong
+from promptrl.tasks.metrics.base import AnswerRule, Score, in_quotes, right_or_wrong
 
 MAX_DIGITS = 400
 """Longer numbers are skipped: exact arithmetic on hostile text must stay cheap."""
@@ -125,22 +125,22 @@ class NumericMatch(AnswerRule):
         for answer in accepted_answers(reference):
             count = len(_numbers_of_reference(answer))
             if count == 0:
-                return f"{excerpt(answer)} is no number"
+                return f"{in_quotes(answer)} is no number"
             if count > 1 and self.position == "only":
-                return f"{excerpt(answer)} holds {count} numbers, expected one"
+                return f"{in_quotes(answer)} holds {count} numbers, expected one"
         return ""
 
     def grade(self, text: str, example: Example) -> Score:
         """Pick the number and compare it."""
         numbers = find_numbers(text)
         if not numbers:
-            return Score(0.0, f"no number in {excerpt(text)}")
+            return Score(0.0, f"no number in {in_quotes(text)}")
         if self.position == "only" and len(numbers) > 1:
-            return Score(0.0, f"{len(numbers)} numbers in {excerpt(text)}")
+            return Score(0.0, f"{len(numbers)} numbers in {in_quotes(text)}")
         got = self._pick(numbers)
         answers = accepted_answers(example.reference)
         is_right = any(self._is_close(got, self._pick(_numbers_of_reference(answer))) for answer in answers)
-        return right_or_wrong(is_right, f"got {_show(got)}, expected {excerpt(answers[0])}")
+        return right_or_wrong(is_right, f"got {_show(got)}, expected {in_quotes(answers[0])}")
 
     def _pick(self, numbers: Sequence[Number]) -> Number:
         return numbers[0 if self.position == "first" else -1]

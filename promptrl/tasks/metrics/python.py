@@ -11,7 +11,7 @@ from promptrl.llm.base import Completion
 from promptrl.llm.targets.python import load_function
 from promptrl.settings import FunctionName
 from promptrl.tasks.dataset import Example
-from promptrl.tasks.metrics.base import MetricContext, Pair, Rule, Score, excerpt
+from promptrl.tasks.metrics.base import MetricContext, Pair, Rule, Score, in_quotes
 
 MetricFunction = Callable[[Example, Completion], float | tuple[float, str] | Score]
 
@@ -101,4 +101,4 @@ def _score(function: str, result: Any, example: Example) -> Score:
 
 
 def _fault(function: str, example: Example, what: str) -> ConfigError:
-    return ConfigError([Problem("reward.metrics", f"{function} {excerpt(what, 200)[1:-1]} on row {example.id}")])
+    return ConfigError([Problem("reward.metrics", f"{function} {in_quotes(what, 200)[1:-1]} on row {example.id}")])

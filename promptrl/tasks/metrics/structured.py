@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from promptrl.settings import Setting, Text
 from promptrl.tasks.dataset import Example
-from promptrl.tasks.metrics.base import IgnoreCase, Rule, Score, excerpt, parameter_error
+from promptrl.tasks.metrics.base import IgnoreCase, Rule, Score, in_quotes, parameter_error
 from promptrl.tasks.metrics.text import normalise_words
 from promptrl.tasks.strict_json import NotJsonError, read_json, read_json_at
 
@@ -56,12 +56,12 @@ def _decode(text: str) -> Any:
     except NotJsonError:
         raise
     except (ValueError, RecursionError) as error:
-        raise NotJsonError(f"not JSON: {excerpt(text)}") from error
+        raise NotJsonError(f"not JSON: {in_quotes(text)}") from error
 
 
 def _last_object(text: str) -> dict[str, Any]:
     found: dict[str, Any] | None = None
-    reason = f"no JSON object in {excerpt(text)}"
+    reason = f"no JSON object in {in_quotes(text)}"
     position = text.find("{")
     for _ in range(MAX_ATTEMPTS):
         if position < 0:
@@ -147,7 +147,7 @@ class JsonSchema(Rule):
             return Score(0.0, str(error))
         except RecursionError:
             return Score(0.0, "too deeply nested")
-        return Score(1.0) if fault is None else Score(0.0, f"{fault.json_path}: {excerpt(fault.message)}")
+        return Score(1.0) if fault is None else Score(0.0, f"{fault.json_path}: {in_quotes(fault.message)}")
 
 
 def _schema_references(schema: Any) -> Iterator[str]:
@@ -188,7 +188,7 @@ class JsonFields(Rule):
         try:
             expected = _as_object(reference)
         except NotJsonError:
-            return f"{excerpt(str(reference))} is no JSON object"
+            return f"{in_quotes(str(reference))} is no JSON object"
         missing = [name for name in self.fields or () if name not in expected]
         if missing:
             return f"the field {missing[0]!r} is not in {', '.join(expected) or 'the empty object'}"
@@ -207,7 +207,7 @@ class JsonFields(Rule):
         value = (len(names) - len(wrong)) / (len(names) + len(extra))
         reasons = [f"wrong: {', '.join(wrong)}"] if wrong else []
         reasons += [f"extra: {', '.join(extra)}"] if extra else []
-        return Score(value, excerpt("; ".join(reasons), 200)[1:-1])
+        return Score(value, in_quotes("; ".join(reasons), 200)[1:-1])
 
     def _is_equal(self, got: Any, expected: Any) -> bool:
         if isinstance(got, str) and isinstance(expected, str):

@@ -18,7 +18,7 @@ from promptrl.tasks.metrics.base import (
     IgnoreCase,
     Rule,
     Score,
-    excerpt,
+    in_quotes,
     parameter_error,
     right_or_wrong,
 )
@@ -78,7 +78,7 @@ class ExactMatch(AnswerRule):
         """Compare word by word."""
         answers = accepted_answers(example.reference)
         is_right = self._canonical(text) in map(self._canonical, answers)
-        return right_or_wrong(is_right, f"got {excerpt(text)}, expected {excerpt(answers[0])}")
+        return right_or_wrong(is_right, f"got {in_quotes(text)}, expected {in_quotes(answers[0])}")
 
     def _canonical(self, text: str) -> str:
         return normalise_words(text, ignore_case=self.ignore_case, ignore_punctuation=self.ignore_punctuation)
@@ -124,13 +124,13 @@ class Choice(AnswerRule):
         choices = self.choices or ()
         labels = {self._canonical(label) for label in choices}
         unknown = [answer for answer in accepted_answers(reference) if self._canonical(answer) not in labels]
-        return f"{excerpt(unknown[0])} is none of the choices {', '.join(choices[:8])}" if unknown else ""
+        return f"{in_quotes(unknown[0])} is none of the choices {', '.join(choices[:8])}" if unknown else ""
 
     def grade(self, text: str, example: Example) -> Score:
         """Find the labels in the text."""
         found = self._labels_in(text)
         if not found:
-            return Score(0.0, f"no label in {excerpt(text)}")
+            return Score(0.0, f"no label in {in_quotes(text)}")
         if len(found) > 1:
             return Score(0.0, f"ambiguous: {', '.join(sorted(found))}")
         answers = accepted_answers(example.reference)
@@ -191,7 +191,7 @@ class Contains(AnswerRule):
         answers = accepted_answers(example.reference)
         haystack = normalise_words(text, ignore_case=self.ignore_case)
         is_right = any(normalise_words(answer, ignore_case=self.ignore_case) in haystack for answer in answers)
-        return right_or_wrong(is_right, f"no {excerpt(answers[0])} in {excerpt(text)}")
+        return right_or_wrong(is_right, f"no {in_quotes(answers[0])} in {in_quotes(text)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,14 +226,14 @@ class Regex(Rule):
         """Search the text."""
         match = _compiled(self.pattern, re.IGNORECASE if self.ignore_case else 0).search(text)
         if match is None:
-            return Score(0.0, f"no match in {excerpt(text)}")
+            return Score(0.0, f"no match in {in_quotes(text)}")
         if self.group == 0:
             return Score(1.0)
         got = match[self.group] or ""
         answers = accepted_answers(example.reference)
         canonical = [normalise_words(answer, ignore_case=self.ignore_case) for answer in answers]
         is_right = normalise_words(got, ignore_case=self.ignore_case) in canonical
-        return right_or_wrong(is_right, f"got {excerpt(got)}, expected {excerpt(answers[0])}")
+        return right_or_wrong(is_right, f"got {in_quotes(got)}, expected {in_quotes(answers[0])}")
 
 
 @lru_cache(maxsize=64)
@@ -258,7 +258,7 @@ class F1(AnswerRule):
         """Count the words in common."""
         answers = accepted_answers(example.reference)
         value = max(_f1(_content_words(text), _content_words(answer)) for answer in answers)
-        return Score(value, "" if value == 1 else f"got {excerpt(text)}, expected {excerpt(answers[0])}")
+        return Score(value, "" if value == 1 else f"got {in_quotes(text)}, expected {in_quotes(answers[0])}")
 
 
 def _content_words(text: str) -> list[str]:

@@ -26,7 +26,6 @@ from promptrl.experiment.events import (
     FinalistsCompared,
     RunFinished,
     RunStarted,
-    Stage,
 )
 from promptrl.llm.engine.stats import EngineStats
 from promptrl.report.numbers import duration
@@ -35,7 +34,6 @@ from promptrl.search.events import Figures
 PLAIN_INTERVAL_S = 10.0
 SLOW_S = 0.1
 """Latencies below this are not worth a place on the screen."""
-STAGES: tuple[Stage, ...] = ("search", "validation", "test")
 
 
 class View(Protocol):
@@ -66,7 +64,7 @@ class _Progress:
 
     def __init__(self) -> None:
         self.started: RunStarted | None = None
-        self.calls: dict[Stage, CallsMade] = {}
+        self.calls: dict[str, CallsMade] = {}
         self.last: CallsMade | None = None
         self.best: BestEstimated | FinalistsCompared | None = None
         self.begun_s = time.monotonic()
@@ -93,8 +91,8 @@ class _Progress:
         """Seconds left if the calls allowed are all used at the present pace; None when unknown or over."""
         if self.is_over or not (self.started and self.last and self.calls_per_s):
             return None
-        done = STAGES.index(self.last.stage)
-        later = sum(self.started.calls[stage] for stage in STAGES[done + 1 :])
+        stages = list(self.started.calls)
+        later = sum(self.started.calls[stage] for stage in stages[stages.index(self.last.stage) + 1 :])
         return (self.last.allowed - self.last.used + later) / self.calls_per_s
 
     def figures(self) -> str:
@@ -182,10 +180,11 @@ class LiveView:
         if started is None:
             return Group(Text("starting"))
         bars = Table.grid(padding=(0, 1))
-        for stage in STAGES:
+        stages = list(started.calls)
+        for stage in stages:
             made = progress.calls.get(stage)
             used, allowed = (made.used, made.allowed) if made else (0, started.calls[stage])
-            is_over = bool(progress.last) and STAGES.index(stage) < STAGES.index(progress.last.stage)  # type: ignore[union-attr]
+            is_over = progress.last is not None and stages.index(stage) < stages.index(progress.last.stage)
             bar = ProgressBar(total=max(1, used if is_over else allowed), completed=used, width=30)
             bars.add_row(stage, bar, f"{used:,}/{allowed:,} calls")
         best = progress.best

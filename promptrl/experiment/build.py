@@ -122,8 +122,8 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None, give
     metrics = attempt(lambda: _metrics(loaded, rows, given))
     sizes = (len(splits.validation), len(splits.test) * config.gate.repeats, len(divisions))
     slots = {edit.slot for edit in space.edits} if space else set()
-    questions = sum(metric.calls_per_answer for metric in metrics or ())
-    plan = attempt(lambda: plan_calls(config.budget.max_calls, *sizes, most_edits=len(slots), questions=questions))
+    beside = {"judge": sum(metric.calls_per_answer for metric in metrics or ())}
+    plan = attempt(lambda: plan_calls(config.budget.max_calls, *sizes, most_edits=len(slots), beside=beside))
     if problems or objective is None or space is None or metrics is None or plan is None:
         raise ConfigError(located(loaded, problems))
     gate = _gate(config.gate)

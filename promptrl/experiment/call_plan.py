@@ -1,9 +1,11 @@
 """How the calls of a run are shared out: test first, then finals and pruning, the rest to the search."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from promptrl.errors import ConfigError, Problem
-from promptrl.experiment.events import Stage
+from promptrl.llm.base import Purpose
 from promptrl.selection.finalists import MAX_FINALISTS
 from promptrl.selection.pruning import LEAST_CALLS, MIN_CONFIRMING_ROWS, ROWS_WANTED
 
@@ -33,14 +35,15 @@ class CallPlan:
         validation: Calls for the finalists, and for leaving out the winner's edits.
         test: Calls for the one comparison on test rows; reserved first.
         pruning: Calls of ``validation`` that are the search's gift to leaving out edits; the finals don't get them.
-        judge: Calls for the questions that metrics ask about answers; reserved first too.
+        beside: Calls that answers bring with them, by the name of the share that pays: those for the questions that
+            metrics ask are the judge's; reserved first too.
     """
 
     search: int
     validation: int
     test: int
     pruning: int = 0
-    judge: int = 0
+    beside: Mapping[Purpose, int] = field(default_factory=dict)
 
     @property
     def finals(self) -> int:
@@ -49,24 +52,34 @@ class CallPlan:
         return max(min(theirs, MIN_FINALIST_CALLS), theirs - int(LEAVE_ONE_OUT_SHARE * theirs))
 
     @property
+    def answers(self) -> int:
+        """Answers of the target in the whole run at most."""
+        return sum(self.by_stage.values())
+
+    @property
     def total(self) -> int:
         """Calls of the whole run at most."""
         return sum(self.shares.values())
 
     @property
-    def shares(self) -> dict[str, int]:
-        """All shares by name; that of the judge only where metrics ask models."""
-        shares: dict[str, int] = {str(stage): calls for stage, calls in self.by_stage.items()}
-        return shares | ({"judge": self.judge} if self.judge else {})
+    def shares(self) -> dict[Purpose, int]:
+        """All shares by name that hold calls: those of the judge only where metrics ask models."""
+        return self.by_stage | {name: calls for name, calls in self.beside.items() if calls}
 
     @property
-    def by_stage(self) -> dict[Stage, int]:
+    def by_stage(self) -> dict[Purpose, int]:
         """The calls to the prompts, in the order in which they are spent."""
         return {"search": self.search, "validation": self.validation, "test": self.test}
 
 
 def plan_calls(
-    max_calls: int, validation_rows: int, test_rows: int, searches: int = 1, *, most_edits: int = 0, questions: int = 0
+    max_calls: int,
+    validation_rows: int,
+    test_rows: int,
+    searches: int = 1,
+    *,
+    most_edits: int = 0,
+    beside: Mapping[Purpose, int] = MappingProxyType({}),
 ) -> CallPlan:
     """Share out the calls: the test first, then the finalists and the pruning, the rest for the search.
 
@@ -76,13 +89,15 @@ def plan_calls(
         test_rows: Rows on which the winner is compared with the baseline, each as often as it is asked.
         searches: How many searches and finals share the calls.
         most_edits: That a winner may hold, and pruning leave out; with 0 none of the search's calls go to that.
-        questions: That metrics ask about one answer, at most: each answer brings as many calls with it.
+        beside: Calls that one answer brings with it at most, by the name of the share that pays for them.
 
     Raises:
         ConfigError: Nothing would be left to search with.
+        ValueError: A share bears the name of a stage.
     """
     test = 2 * test_rows
-    answers = max_calls // (1 + questions)
+    per_answer = 1 + sum(beside.values())
+    answers = max_calls // per_answer
     rest = answers - test
     wanted = max(MIN_FINALIST_CALLS * searches, int(FINALIST_SHARE * rest))
     most = (MAX_FINALISTS + 1) * validation_rows * searches  # the baseline is asked too
@@ -91,12 +106,24 @@ def plan_calls(
     if search < MIN_SEARCH_CALLS * searches:
         least = test + min(MIN_FINALIST_CALLS * searches, most) + MIN_SEARCH_CALLS * searches
         message = f"got {max_calls}, but 2 × {test_rows} test rows and the finalists need their share first"
-        least *= 1 + questions
+        least *= per_answer
         raise ConfigError([Problem("budget.max_calls", message, f"at least {least}, or fewer test rows")])
     pruning = _pruning_calls(rest // searches, validation // searches, most_edits) * searches
     if search - pruning < MIN_SEARCH_CALLS * searches or validation_rows < MIN_CONFIRMING_ROWS:
         pruning = 0
-    return CallPlan(search - pruning, validation + pruning, test, pruning, max_calls - answers)
+    plan = CallPlan(search - pruning, validation + pruning, test, pruning, _calls_beside(beside, max_calls - answers))
+    if taken := plan.by_stage.keys() & beside.keys():
+        raise ValueError(f"{', '.join(sorted(taken))} can't be paid for beside the answers: stages have these names")
+    return plan
+
+
+def _calls_beside(beside: Mapping[Purpose, int], calls: int) -> dict[Purpose, int]:
+    """Share out what is not for answers, in proportion; the last one takes what whole numbers leave over."""
+    each = sum(beside.values())
+    shares = {name: calls * count // each if each else 0 for name, count in beside.items()}
+    if each:
+        shares[next(reversed(shares))] += calls - sum(shares.values())
+    return shares
 
 
 def _pruning_calls(calls: int, of_finals: int, most_edits: int) -> int:

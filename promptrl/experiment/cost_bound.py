@@ -44,14 +44,14 @@ class CostBound:
 def cost_bound(components: Components) -> CostBound:
     """Bound what a run can cost."""
     config, target, plan = components.config, components.loaded.target, components.plan
-    calls = plan.total - plan.judge
+    calls = plan.answers
     splits = components.splits
     rows = (*splits.train, *splits.validation, *splits.test)
     longest = prompt_bound(longest_prompt(components.space, rows[0]), rows)
     answer = completion_token_bound(target.request_params)
     prompt_tokens, completion_tokens = calls * longest, None if answer is None else calls * answer
     cost_usd = 0.0 if target.billing == "free" else None
-    if components.price is not None and completion_tokens is not None and not plan.judge:
+    if components.price is not None and completion_tokens is not None and not any(plan.beside.values()):
         cost_usd = components.price.cost_usd(prompt_tokens, completion_tokens)
         cost_usd = min(cost_usd, config.budget.max_usd or cost_usd)
     per_minute, _ = target.limits_per_minute

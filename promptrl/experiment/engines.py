@@ -20,7 +20,7 @@ from promptrl.experiment.randomness import lent_to_others
 from promptrl.llm.base import Completion, Target
 from promptrl.llm.engine.attempts import Trace
 from promptrl.llm.engine.background import background_loop
-from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.budget import TURNS, Budget
 from promptrl.llm.engine.cache import Cache
 from promptrl.llm.engine.engine import Engine
 from promptrl.llm.engine.stop import StopSignal
@@ -29,21 +29,22 @@ from promptrl.tasks.metrics.base import MetricContext, Question
 CACHE_NAME = ".cache.sqlite"
 
 
-def make_budget(config: ExperimentConfig, max_calls: int | None = None, elapsed_s: float = 0.0) -> Budget:
-    """The limits of the config.
+def make_budget(components: Components, max_calls: int | None = None, elapsed_s: float = 0.0) -> Budget:
+    """The limits of the config, for the stages of a run and what the call plan pays for beside them.
 
     Args:
-        config: The config.
+        components: The config and the plan.
         max_calls: Another limit, for an evaluation, which needs no search.
         elapsed_s: Seconds that a resumed run has taken before.
     """
-    limits = config.budget
+    limits = components.config.budget
     return Budget(
         max_calls=limits.max_calls if max_calls is None else max_calls,
         max_tokens=limits.max_tokens,
         max_usd=limits.max_usd,
         max_minutes=limits.max_minutes,
         elapsed_s=elapsed_s,
+        turns={**dict.fromkeys(components.plan.beside, max(TURNS.values())), **TURNS},
     )
 
 

@@ -115,7 +115,7 @@ def _evaluate(
     config = components.config
     rows = getattr(components.splits, split)
     answers = 2 * len(rows) * components.gate.repeats
-    budget = make_budget(config, max_calls=answers * components.calls_per_answer)
+    budget = make_budget(components, max_calls=answers * components.calls_per_answer)
     with given_or_new(engines) as opened:
         engine = opened.open(components, budget, runs_dir)
         evaluator = make_evaluator(components, engine, budget, log)

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from promptrl.llm.base import Purpose
 from promptrl.llm.engine.stats import EngineStats
 from promptrl.search.events import Figures
 from promptrl.stats.power import SplitPower
-
-Stage = Literal["search", "validation", "test"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class RunStarted:
 
     run_id: str
     path: str
-    calls: Mapping[Stage, int]
+    calls: Mapping[Purpose, int]
     rows: Mapping[str, int]
     n_edits: int
     n_prompts: int | None
@@ -51,7 +50,7 @@ class CallsMade:
         engine: What the engine has done in this sitting.
     """
 
-    stage: Stage
+    stage: Purpose
     used: int
     allowed: int
     total: int

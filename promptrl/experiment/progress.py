@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from promptrl.experiment.build import Components
-from promptrl.experiment.events import BestEstimated, CallsMade, FinalistsCompared, Observer, RunStarted, Stage
+from promptrl.experiment.events import BestEstimated, CallsMade, FinalistsCompared, Observer, RunStarted
+from promptrl.llm.base import Purpose
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.runs.folder import Run
@@ -78,7 +79,7 @@ class Progress:
             figures = (event.leader_difference, event.rows, len(event.alive))
             self._observe(FinalistsCompared(leader, self._texts(leader), *figures))
 
-    def calls_made(self, stage: Stage) -> None:
+    def calls_made(self, stage: Purpose) -> None:
         """Tell how far a stage is."""
         spent = self._budget.spent
         self._observe(

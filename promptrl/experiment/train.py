@@ -55,7 +55,7 @@ def train(
     """
     config = components.config
     folder = RunsFolder(runs_dir or Path(config.output.runs_dir))
-    budget = make_budget(config)
+    budget = make_budget(components)
     with given_or_new(engines) as opened:
         engine = opened.open(components, budget, folder.path)
         run = folder.create(config.name)
@@ -87,7 +87,7 @@ def resume(
         components = rebuild_components(run, given)
         if components.data_hash != run.info.get("data_hash"):
             raise RunLockedError(f"run {run.id} can't be resumed: its data set has changed")
-        budget = make_budget(components.config, elapsed_s=run.elapsed_s)
+        budget = make_budget(components, elapsed_s=run.elapsed_s)
         engine = opened.open(components, budget, run.path.parent)
         with status_kept(run, budget), opened.stop.by_file(run.path / STOP_NAME):
             run.update(status="running", error=None)
@@ -112,7 +112,8 @@ def _work(components: Components, run: Run, engine: Engine, budget: Budget, obse
     began_s = time.monotonic()
     with open_session(components, run, engine, budget, observe) as session:
         budget.reserve_share("test", components.plan.test)
-        budget.reserve_share("judge", components.plan.judge)
+        for name, calls in components.plan.beside.items():
+            budget.reserve_share(name, calls)
         tested, judged = _judge_folds(session) if components.folds else (None, [])
         found = find_winner(session.of_fold(components.splits), earlier_winners(judged))
         tested = _prove(session, found.winner, tested)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 Role = Literal["system", "user", "assistant"]
-Purpose = Literal["search", "validation", "test", "judge", "proposer"]
+Purpose = str
+"""What a call is for: the name of a share of the budget, such as "search" or "judge"."""
 
 
 @dataclass(frozen=True, slots=True)

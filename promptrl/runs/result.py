@@ -199,7 +199,7 @@ def measured(paired: PairedComparison | None) -> dict[str, Any] | None:
 
 def spending(spent: Spending) -> dict[str, Any]:
     """The keys ``calls``, ``tokens`` and ``cost_usd``."""
-    calls = {purpose: spent.calls.get(purpose, 0) for purpose in ("search", "validation", "test", "judge", "proposer")}
+    calls = dict.fromkeys(("search", "validation", "test", "judge", "proposer"), 0) | dict(spent.calls)
     return {
         "calls": {"total": spent.total, "paid": spent.paid, "cached": spent.cached, **calls},
         "tokens": {"prompt": spent.prompt_tokens, "completion": spent.completion_tokens},

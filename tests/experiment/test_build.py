@@ -110,11 +110,11 @@ def test_the_gate_decides_what_the_test_rows_can_show(tmp_path: Path) -> None:
 
 def test_questions_of_metrics_have_a_share_of_the_calls() -> None:
     """With two for each answer the prompts get a third of the calls; too few say how many would do."""
-    plan = plan_calls(3002, validation_rows=150, test_rows=150, most_edits=5, questions=2)
-    assert (plan.by_stage, plan.judge) == (plan_calls(1000, 150, 150, most_edits=5).by_stage, 2002)
+    plan = plan_calls(3002, validation_rows=150, test_rows=150, most_edits=5, beside={"judge": 2})
+    assert (plan.by_stage, plan.beside) == (plan_calls(1000, 150, 150, most_edits=5).by_stage, {"judge": 2002})
     assert (plan.total, sum(plan.shares.values())) == (3002, 3002)
     with pytest.raises(ConfigError, match="at least 1080, or fewer test rows"):
-        plan_calls(1000, validation_rows=150, test_rows=150, questions=2)
+        plan_calls(1000, validation_rows=150, test_rows=150, beside={"judge": 2})
 
 
 def test_the_finals_are_given_no_more_calls_than_their_rows_take() -> None:
@@ -159,3 +159,11 @@ def test_demonstrations_follow_the_edited_template(tmp_path: Path) -> None:
     asked = [message.content for message in shown.render(built.splits.test[0].fields) if message.role == "user"]
     assert len(asked) == 2
     assert all(text.startswith("Add the numbers. ") for text in asked)
+
+
+def test_shares_beside_the_answers_have_names_of_their_own() -> None:
+    """Each holds what all answers together bring; a stage's name can't be taken."""
+    plan = plan_calls(4000, validation_rows=150, test_rows=150, beside={"judge": 2, "rewriter": 1})
+    assert (plan.answers, plan.beside, plan.total) == (1000, {"judge": 2000, "rewriter": 1000}, 4000)
+    with pytest.raises(ValueError, match="test can't be paid for"):
+        plan_calls(4000, validation_rows=150, test_rows=150, beside={"test": 1})

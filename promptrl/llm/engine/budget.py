@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
-from promptrl.errors import BudgetExhaustedError
+from promptrl.errors import BudgetExhaustedError, suggest
 from promptrl.llm.base import Completion, Messages, Purpose
 from promptrl.llm.engine.tally import Tally
 
@@ -31,8 +31,8 @@ _TEMPLATE_TOKENS_PER_MESSAGE = 8
 """Role names and separators that a chat template adds around a message."""
 _HOLD_BACK_FACTOR = 1.25
 """Answers on the final prompts may be longer than the mean answer so far."""
-_TURNS: Mapping[Purpose, int] = {"validation": 1, "test": 2, "judge": 2}
-"""Which share is used after which; all other purposes come first. An answer that nobody judges was paid for nothing."""
+TURNS: Mapping[Purpose, int] = {"search": 0, "proposer": 0, "validation": 1, "test": 2, "judge": 2}
+"""The purposes there are, and whose share is used after whose. An answer that nobody judges was paid for nothing."""
 _MOST_HELD_TIME = (0.5, 0.25, 0.0)
 """Part of all minutes that may be held back, by turn: slow answers must not take all time from those who come first."""
 
@@ -91,7 +91,10 @@ class Budget:
         max_usd: US dollars that may be paid.
         max_minutes: Minutes until nothing may be asked any more and what is in flight is cancelled.
         elapsed_s: Seconds of them that earlier processes of the same run took.
+        turns: The purposes that there are, and whose share is used after whose (0, 1 or 2).
         clock: Monotonic seconds.
+
+    Every method that takes a purpose raises ``ValueError`` for one that is not there.
     """
 
     def __init__(
@@ -102,12 +105,14 @@ class Budget:
         max_usd: float | None = None,
         max_minutes: float | None = None,
         elapsed_s: float = 0.0,
+        turns: Mapping[Purpose, int] = TURNS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.max_calls = max_calls
         self.max_tokens = max_tokens
         self.max_usd = max_usd
         self.max_minutes = max_minutes
+        self._turns = dict(turns)
         self._clock = clock
         self._started = clock() - elapsed_s
         self._lock = threading.RLock()
@@ -147,6 +152,7 @@ class Budget:
             BudgetExhaustedError: Fewer calls than that are left.
         """
         with self._lock:
+            self._turn_of(purpose)
             if calls > self._unreserved():
                 self.exhaust("calls", f"{calls} calls can't be set aside for {purpose}, {self._unreserved()} are left")
             self._shares[purpose] = self._shares.get(purpose, 0) + calls
@@ -158,11 +164,13 @@ class Budget:
             The number of calls given back; 0 when there was no share.
         """
         with self._lock:
+            self._turn_of(purpose)
             return self._shares.pop(purpose, 0)
 
     def calls_left(self, purpose: Purpose) -> int:
         """Calls that ``purpose`` may still use: its share or the unreserved rest; ``sys.maxsize`` without a limit."""
         with self._lock:
+            self._turn_of(purpose)
             return self._shares.get(purpose, self._unreserved())
 
     def take_calls(self, purpose: Purpose, calls: int) -> int:
@@ -177,6 +185,7 @@ class Budget:
     def return_calls(self, purpose: Purpose, calls: int) -> None:
         """Give back taken calls that got no answer."""
         with self._lock:
+            self._turn_of(purpose)
             self._calls[purpose] -= calls
             if purpose in self._shares:
                 self._shares[purpose] += calls
@@ -199,12 +208,13 @@ class Budget:
         It must stop earlier by the time that later shares need at the pace so far, so that neither search nor finals
         eat the minutes of the verdict; for a search that is at most half of the whole, for finals a quarter.
         """
+        turn = self._turn_of(purpose)
         if self.max_minutes is None:
             return float("inf")
         with self._lock:
             elapsed_s = self.elapsed_s
             pace_s = elapsed_s / self._calls.total() if self._calls.total() else 0.0
-            most_s = 60 * self.max_minutes * _MOST_HELD_TIME[_TURNS.get(purpose, 0)]
+            most_s = 60 * self.max_minutes * _MOST_HELD_TIME[turn]
             hold_back_s = min(self._held_calls(purpose) * pace_s, most_s)
             return 60 * self.max_minutes - elapsed_s - hold_back_s
 
@@ -288,10 +298,15 @@ class Budget:
             return sys.maxsize
         return max(0, self.max_calls - self._calls.total() - sum(self._shares.values()))
 
+    def _turn_of(self, purpose: Purpose) -> int:
+        if purpose not in self._turns:
+            raise ValueError(f"there is no share of the budget called {purpose!r} ({suggest(purpose, self._turns)})")
+        return self._turns[purpose]
+
     def _held_calls(self, purpose: Purpose) -> int:
         """Calls set aside for purposes whose turn comes later."""
-        turn = _TURNS.get(purpose, 0)
-        return sum(calls for other, calls in self._shares.items() if _TURNS.get(other, 0) > turn)
+        turn = self._turn_of(purpose)
+        return sum(calls for other, calls in self._shares.items() if self._turn_of(other) > turn)
 
     def _hold(self, reservation: Reservation, sign: Literal[1, -1]) -> None:
         self._in_flight += sign

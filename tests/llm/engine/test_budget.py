@@ -7,7 +7,7 @@ import pytest
 
 from promptrl.errors import BudgetExhaustedError
 from promptrl.llm.base import Completion, Message, Purpose
-from promptrl.llm.engine.budget import Budget, completion_token_bound, prompt_token_bound
+from promptrl.llm.engine.budget import TURNS, Budget, completion_token_bound, prompt_token_bound
 from tests.servers.stub_target import FakeTime
 
 
@@ -222,3 +222,15 @@ def test_bounds_cover_bytes_and_the_given_limit() -> None:
     assert completion_token_bound({"max_tokens": 7}) == 7
     assert completion_token_bound({"max_tokens": 7, "max_completion_tokens": 9}) == 9
     assert completion_token_bound({"max_tokens": None}) is None
+
+
+def test_a_misspelt_purpose_is_told_wherever_it_stands() -> None:
+    """A share of another name is there once the budget is told of it."""
+    budget = Budget(max_calls=10)
+    for use in (budget.calls_left, budget.release_share, budget.seconds_left):
+        with pytest.raises(ValueError, match=r"no share .* 'serch' \(did you mean search\)"):
+            use("serch")
+    for take in (budget.take_calls, budget.return_calls, budget.reserve_share):
+        with pytest.raises(ValueError, match="'rewriter'"):
+            take("rewriter", 1)
+    assert Budget(max_calls=10, turns={**TURNS, "rewriter": 2}).take_calls("rewriter", 1) == 1

@@ -1,6 +1,9 @@
-"""The README's promises that can be read off it: its config loads and its commands exist."""
+"""The README's promises that can be read off it: its config loads, its code runs, its commands exist."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from tests.commandline import promptrl
 README = Path(__file__).parents[1] / "README.md"
 TEXT = README.read_text(encoding="utf-8")
 (CONFIG,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+(CODE,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 COMMANDS = sorted({m[1] for m in re.finditer(r"^\$ (?:.*&& )?promptrl ([a-z]+)", TEXT, re.MULTILINE)})
 
 
@@ -19,6 +23,16 @@ def test_the_config_of_the_readme_loads(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(CONFIG, encoding="utf-8")
     assert load_config(path).config.name == "support-triage"
+
+
+def test_the_code_of_the_readme_finds_the_polite_prompt(tmp_path: Path) -> None:
+    """What a reader pastes into a notebook trains, and prints what it says."""
+    (tmp_path / "readme.py").write_text(CODE, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(README.parent)}
+    done = subprocess.run([sys.executable, "readme.py"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("improved ")
+    assert "Confirm the order. Be polite." in done.stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -23,7 +23,7 @@ class AlgorithmBlock(DefinedBlock):
 
     @property
     def algorithm(self) -> Algorithm:
-        """Its definition."""
+        """What the registry says of the algorithm of this name."""
         return ALGORITHMS[self.name]
 
 

@@ -73,7 +73,7 @@ class TrackerObserver:
 
     @property
     def tracker(self) -> Tracker:
-        """Who logs."""
+        """The tracker that is told; kept after it was dropped."""
         return self._tracker
 
 

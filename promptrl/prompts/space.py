@@ -73,7 +73,7 @@ class EditSpace:
 
     @property
     def n_actions(self) -> int:
-        """The edits and *stop*."""
+        """How many actions the agent has: the edits and, last, *stop*."""
         return len(self.edits) + 1
 
     @property

@@ -36,7 +36,7 @@ class SearchContext:
     should_stop: Callable[[], bool] = lambda: False
 
     def emit(self, event: SearchEvent) -> None:
-        """Tell every observer."""
+        """Tell every observer of the event, in their order."""
         for observe in self.observers:
             observe(event)
 

@@ -35,7 +35,7 @@ class Hyperparameter:
 
     @property
     def expected(self) -> str:
-        """What fits, in words."""
+        """What fits, in words: ``a number, above 0, at most 1``."""
         if self.type is bool:
             return "true or false"
         kind = "a whole number" if self.type is int else "a number"

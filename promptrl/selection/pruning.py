@@ -32,7 +32,7 @@ MIN_ROWS, ROWS_WANTED = 6, 40
 SAME = 0.02
 """The score may be lower by so much on all rows together, as a row or two flip whenever words change."""
 MIN_CONFIRMING_ROWS = 40
-"""On fewer rows pruned prompts lost about a point (``tests/benchmarks/pruning.py``)."""
+"""On fewer rows pruned prompts lost about a point (``benchmarks/pruning.py``)."""
 LEAST_CALLS = 2 * MIN_ROWS + MIN_CONFIRMING_ROWS
 """Fewer can't prune even a winner of two edits."""
 ROUNDING = 1e-9

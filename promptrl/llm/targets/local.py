@@ -59,7 +59,7 @@ class LocalTargetDefinition(TargetDefinition):
         return ("model",) if self.model.startswith((".", "/", "~")) else ()
 
     def open(self, code_folder: Path | None) -> Target:
-        """Load the model."""
+        """Load weights and tokenizer; torch and transformers are imported here."""
         return LocalTarget(self.model, batch_size=self.batch_size)
 
 

@@ -39,13 +39,13 @@ class OpenAITargetDefinition(CalledTargetDefinition):
     ] = field(default_factory=dict)
 
     def problems(self) -> Iterator[Problem]:
-        """Also check the address."""
+        """What is wrong with params, and with an address that is not http(s) or holds a password."""
         yield from CalledTargetDefinition.problems(self)
         if self.base_url is not None:
             yield from url_problems(self.base_url)
 
     def public_price(self) -> Price | None:
-        """By model and endpoint."""
+        """The list price of the model at this endpoint; None when the lists don't have it."""
         return price_of(self.model, self.base_url or os.environ.get("OPENAI_BASE_URL"))
 
     def open(self, code_folder: Path | None) -> Target:

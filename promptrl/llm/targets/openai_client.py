@@ -98,7 +98,7 @@ class OpenAITarget:
 
     @property
     def identity(self) -> str:
-        """Endpoint and model."""
+        """Changes with the endpoint and the model's name, not with key or headers."""
         return f"openai:{self.base_url.rstrip('/')}:{self.model}"
 
     async def complete(self, messages: Messages, params: Mapping[str, Any]) -> Completion:
@@ -129,7 +129,7 @@ class OpenAITarget:
         raise fault
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close all pools of connections; attempts under way are cut off."""
         for pool in self._pools:
             await pool.client.close()
 

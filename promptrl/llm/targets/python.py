@@ -38,7 +38,7 @@ class PythonTargetDefinition(CalledTargetDefinition):
     function: FunctionName
 
     def open(self, code_folder: Path | None) -> Target:
-        """Import the function."""
+        """Import the function, from the folder of the config first."""
         return PythonTarget(self.function, folder=code_folder)
 
 
@@ -97,7 +97,7 @@ class PythonTarget:
         return self._completion(answer, time.perf_counter() - started)
 
     async def aclose(self) -> None:
-        """Let the threads end."""
+        """Let idle threads end; a call that runs can't be stopped and is not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _call(self, chat: list[dict[str, str]], params: dict[str, Any]) -> Any:

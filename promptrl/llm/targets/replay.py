@@ -49,7 +49,7 @@ class ReplayTargetDefinition(CalledTargetDefinition):
             yield Problem("path", f"there is no file {self.path}")
 
     def open(self, code_folder: Path | None) -> Target:
-        """Read the file."""
+        """Read the whole log into memory; a bad line is an error with its number."""
         return ReplayTarget(Path(self.path))
 
 

@@ -95,7 +95,7 @@ class AddDemonstration(_CandidateEdit):
 
 @dataclass(frozen=True, slots=True)
 class DropDemonstration(_CandidateEdit):
-    """Show one demonstration less."""
+    """Stop showing one demonstration; those after it move up."""
 
     kind: ClassVar[str] = "drop_demonstration"
 
@@ -110,7 +110,7 @@ class DropDemonstration(_CandidateEdit):
         return -rough_tokens(self.text)
 
     def is_valid(self, prompt: Prompt) -> bool:
-        """While it is shown."""
+        """Whether the demonstration is shown."""
         return self._is_shown(prompt)
 
     def is_held(self, prompt: Prompt) -> bool:
@@ -118,7 +118,7 @@ class DropDemonstration(_CandidateEdit):
         return not self._is_shown(prompt)
 
     def apply(self, prompt: Prompt) -> Prompt:
-        """The prompt without it."""
+        """The prompt without the demonstration; the others keep their order."""
         source = self.demonstration.source
         return replace(prompt, demonstrations=tuple(shown for shown in prompt.demonstrations if shown.source != source))
 

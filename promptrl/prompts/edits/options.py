@@ -60,7 +60,7 @@ class OptionFactor:
         return ~self.holds(prompt)
 
     def holds(self, prompt: Prompt) -> BoolArray:
-        """The present option."""
+        """For each option whether it is the present one, shape (n_options,)."""
         held = np.zeros(len(self.edits), dtype=np.bool_)
         position = self._position.get(prompt.slot(self.slot))
         if position is not None:
@@ -68,7 +68,7 @@ class OptionFactor:
         return held
 
     def count(self) -> int:
-        """The number of options."""
+        """How many options the slot has, leaving it out included."""
         return len(self.edits)
 
     def variants(self, prompt: Prompt) -> Iterator[Prompt]:

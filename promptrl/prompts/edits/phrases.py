@@ -69,7 +69,7 @@ class _PhraseEdit:
 
 @dataclass(frozen=True, slots=True)
 class DropPhrase(_PhraseEdit):
-    """Take a phrase out."""
+    """Leave one phrase of the text out; the paragraph breaks around it stay."""
 
     kind: ClassVar[str] = "drop_phrase"
 
@@ -111,7 +111,7 @@ class RestorePhrase(_PhraseEdit):
 
     @property
     def token_cost(self) -> float:
-        """Of the phrase."""
+        """Rough tokens that the phrase takes, positive."""
         return rough_tokens(self.text)
 
     def is_valid(self, prompt: Prompt) -> bool:

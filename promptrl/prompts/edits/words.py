@@ -51,7 +51,7 @@ class InsertWord:
         return rough_tokens(f" {self.text}")
 
     def is_valid(self, prompt: Prompt) -> bool:
-        """While there is room."""
+        """While fewer than ``MAX_WORDS`` words are inserted."""
         return len(words_of(prompt)) < MAX_WORDS
 
     def is_held(self, prompt: Prompt) -> bool:
@@ -122,7 +122,7 @@ class WordFactor:
         return np.concatenate([inserted, np.arange(MAX_WORDS) >= len(words)])
 
     def count(self) -> int:
-        """The number of sequences."""
+        """How many sequences of up to ``MAX_WORDS`` words there are, the empty one included."""
         return sum(len(self._vocabulary) ** length for length in range(MAX_WORDS + 1))
 
     def variants(self, prompt: Prompt) -> Iterator[Prompt]:

@@ -61,5 +61,5 @@ class EditVecEnv(VecEnv):
     def env_is_wrapped(
         self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
     ) -> list[bool]:
-        """None is."""
+        """False for each: no wrapper stands between this and its episodes."""
         return [False for _ in self._get_indices(indices)]

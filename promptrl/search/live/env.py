@@ -58,7 +58,7 @@ class PromptEnv(gym.Env[Any, Any]):
 
     @property
     def prompt(self) -> Prompt:
-        """The present prompt."""
+        """The prompt that the episode has come to."""
         return self.episodes.episodes[0].prompt
 
     def reset(

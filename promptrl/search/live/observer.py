@@ -58,7 +58,7 @@ class Observer:
 
     @property
     def size(self) -> int:
-        """Length of an observation."""
+        """Length of a flattened observation: ``n_actions * N_FEATURES``."""
         return self.space.n_actions * N_FEATURES
 
     def mask(self, prompt: Prompt) -> NDArray[np.bool_]:

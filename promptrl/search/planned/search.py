@@ -105,7 +105,7 @@ def _build(settings: PlannedSettings, env: ImaginedVecEnv, context: SearchContex
 
 
 def follow(model: BaseAlgorithm) -> Choose:
-    """The agent's best actions."""
+    """Chooses, for each observation of a batch, the agent's likeliest action; nothing is drawn."""
 
     def choose(observations: np.ndarray[Any, Any]) -> Indices:
         return np.asarray(model.predict(observations, deterministic=True)[0], dtype=np.intp)

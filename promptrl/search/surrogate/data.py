@@ -83,7 +83,7 @@ class Answers:
         return len(self._objective)
 
     def add(self, prompt_id: str, features: Bools, row: int, objective: float) -> None:
-        """Take in one."""
+        """Take in one answer: which prompt, what it holds (shape (n_features,)), the row's number, the objective."""
         number = self._numbers.setdefault(prompt_id, len(self._numbers))
         if number == len(self._features):
             self._features.append(features)
@@ -99,7 +99,7 @@ class Answers:
             self.add(others.prompt_ids[number], features, row, float(others.objective[at]))
 
     def listed(self) -> AnswerList:
-        """All of them."""
+        """All answers, in the order in which they came."""
         return AnswerList(
             prompt_ids=tuple(self._numbers),
             features=np.array(self._features, dtype=np.bool_).reshape(-1, self._n_features),

@@ -114,7 +114,7 @@ class Moves:
 
     @property
     def n_features(self) -> int:
-        """Features of a prompt."""
+        """How many features a prompt can hold, those of any kind included."""
         return len(self.table)
 
     @property

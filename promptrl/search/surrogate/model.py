@@ -140,7 +140,7 @@ class Surrogate:
 
     @property
     def n_answers(self) -> int:
-        """Answers taken in."""
+        """How many answers the posterior has been given, repeats of a question included."""
         return len(self._answers)
 
     @property

@@ -135,7 +135,7 @@ class Rule(MetricDefinition):
         return self
 
     def grade(self, text: str, example: Example) -> Score:
-        """Score the text."""
+        """Score the text that the model wrote, or the part of it that counts, against one row."""
         raise NotImplementedError
 
     def metric(self, name: str) -> "RuleMetric":
@@ -178,7 +178,7 @@ class RuleMetric:
         return replace(self, rule=self.rule.opened(context.code_folder))
 
     def score_many(self, batch: Sequence[Pair]) -> list[Score]:
-        """Score each by itself."""
+        """Score each completion by itself; no model is asked."""
         return [self.score(example, completion) for example, completion in batch]
 
     def score(self, example: Example, completion: Completion) -> Score:

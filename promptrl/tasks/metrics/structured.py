@@ -87,7 +87,7 @@ class JsonValid(Rule):
     summary: ClassVar[str] = "1 when the completion is JSON."
 
     def grade(self, text: str, example: Example) -> Score:
-        """Parse the text."""
+        """1 when all of the text is JSON, else 0 with the place of the fault."""
         try:
             parse_json(text)
         except NotJsonError as error:
@@ -195,7 +195,7 @@ class JsonFields(Rule):
         return "" if expected else "the object has no fields"
 
     def grade(self, text: str, example: Example) -> Score:
-        """Compare field by field."""
+        """The share of the fields that are right; 0 when the text holds no JSON object."""
         try:
             got = find_object(text)
         except NotJsonError as error:

@@ -75,7 +75,7 @@ class ExactMatch(AnswerRule):
     ignore_punctuation: Annotated[bool, Setting("Punctuation does not count.")] = True
 
     def grade(self, text: str, example: Example) -> Score:
-        """Compare word by word."""
+        """1 when the text is one of the accepted answers, word for word, else 0."""
         answers = accepted_answers(example.reference)
         is_right = self._canonical(text) in map(self._canonical, answers)
         return right_or_wrong(is_right, f"got {in_quotes(text)}, expected {in_quotes(answers[0])}")
@@ -101,7 +101,7 @@ class Choice(AnswerRule):
     ignore_case: IgnoreCase = True
 
     def problems(self) -> Iterator[Problem]:
-        """Labels must differ."""
+        """No label may stand there twice, letter case and outer blanks aside."""
         seen: set[str] = set()
         for position, label in enumerate(self.choices or ()):
             folded = label.strip().casefold() if self.ignore_case else label.strip()
@@ -187,7 +187,7 @@ class Contains(AnswerRule):
     ignore_case: IgnoreCase = True
 
     def grade(self, text: str, example: Example) -> Score:
-        """Look for the reference."""
+        """1 when an accepted answer occurs anywhere in the text, else 0."""
         answers = accepted_answers(example.reference)
         haystack = normalise_words(text, ignore_case=self.ignore_case)
         is_right = any(normalise_words(answer, ignore_case=self.ignore_case) in haystack for answer in answers)
@@ -223,7 +223,7 @@ class Regex(Rule):
             yield Problem("group", f"got {self.group}, but the pattern has {groups} groups")
 
     def grade(self, text: str, example: Example) -> Score:
-        """Search the text."""
+        """1 when the pattern is found and its group, if one is asked for, is an accepted answer."""
         match = _compiled(self.pattern, re.IGNORECASE if self.ignore_case else 0).search(text)
         if match is None:
             return Score(0.0, f"no match in {in_quotes(text)}")
@@ -285,7 +285,7 @@ class Distinct(Rule):
     n: Annotated[int, Setting("Words in an n-gram.", ge=1, le=10)] = 2
 
     def grade(self, text: str, example: Example) -> Score:
-        """Count the n-grams."""
+        """Distinct n-grams of the text's words, divided by all of them; 0 for fewer than n words."""
         words = text.casefold().split()
         grams = [tuple(words[i : i + self.n]) for i in range(len(words) - self.n + 1)]
         if not grams:

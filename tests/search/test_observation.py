@@ -1,6 +1,7 @@
 """The observation says what it promises, column by column."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from promptrl.search.live.episodes import Episodes
@@ -8,20 +9,20 @@ from promptrl.search.observation import COLUMN, FEATURES, LIMIT, N_FEATURES
 from tests.search.landscape import make_rows, make_space, table_evaluator
 
 
-def table(episodes, i=0):
+def table(episodes: Episodes, i: int = 0) -> npt.NDArray[np.float32]:
     """The observation as rows of edits."""
     return episodes.observe(i).reshape(-1, N_FEATURES)
 
 
 @pytest.fixture
-def episodes():
+def episodes() -> Episodes:
     """Four episodes after one step, so that some edits have answers."""
     episodes = Episodes(make_space(), table_evaluator(search=100), make_rows(10), n_envs=4, rows_per_prompt=2, seed=1)
     episodes.step([1, 3, 3, 13])
     return episodes
 
 
-def test_every_value_keeps_its_documented_range(episodes):
+def test_every_value_keeps_its_documented_range(episodes: Episodes) -> None:
     """Each column stays between its ``low`` and ``high``, as float32."""
     for i in range(4):
         rows = table(episodes, i)
@@ -31,7 +32,7 @@ def test_every_value_keeps_its_documented_range(episodes):
             assert feature.low <= column.min() <= column.max() <= feature.high <= LIMIT
 
 
-def test_stop_is_the_last_row_and_changes_nothing(episodes):
+def test_stop_is_the_last_row_and_changes_nothing(episodes: Episodes) -> None:
     """Stop is valid, has no effect, no uncertainty and no cost."""
     stop = table(episodes)[-1]
     assert (stop[COLUMN["is_stop"]], stop[COLUMN["is_valid"]]) == (1, 1)
@@ -39,13 +40,13 @@ def test_stop_is_the_last_row_and_changes_nothing(episodes):
     assert table(episodes)[:-1, COLUMN["is_stop"]].sum() == 0
 
 
-def test_held_content_is_marked_and_not_valid(episodes):
+def test_held_content_is_marked_and_not_valid(episodes: Episodes) -> None:
     """The option that the prompt holds is held, invalid and without effect."""
     row = table(episodes)[1]
     assert (row[COLUMN["is_held"]], row[COLUMN["is_valid"]], row[COLUMN["effect"]]) == (1, 0, 0)
 
 
-def test_answers_show_in_the_columns_of_the_edit_that_leads_there(episodes):
+def test_answers_show_in_the_columns_of_the_edit_that_leads_there(episodes: Episodes) -> None:
     """The baseline was asked by all four, the prompt of edit 3 by two episodes, that of edit 2 by none."""
     episodes.start(0)
     rows = table(episodes)
@@ -54,7 +55,7 @@ def test_answers_show_in_the_columns_of_the_edit_that_leads_there(episodes):
     assert answers[0] > answers[1] > answers[2] > answers[3] == 0
 
 
-def test_good_edit_gets_a_higher_effect_and_less_doubt(episodes):
+def test_good_edit_gets_a_higher_effect_and_less_doubt(episodes: Episodes) -> None:
     """Edit 3 raises the score, edit 1 does not, edit 2 is unknown."""
     episodes.start(0)
     rows = table(episodes)
@@ -64,7 +65,7 @@ def test_good_edit_gets_a_higher_effect_and_less_doubt(episodes):
     assert doubt[3] < doubt[2]
 
 
-def test_token_cost_has_the_sign_of_the_change(episodes):
+def test_token_cost_has_the_sign_of_the_change(episodes: Episodes) -> None:
     """Adding an option costs tokens, leaving it out gives them back."""
     rows = table(episodes)
     space = episodes.space
@@ -77,7 +78,7 @@ def test_token_cost_has_the_sign_of_the_change(episodes):
     assert rows[adding, COLUMN["token_cost"]] > 0 > rows[removing, COLUMN["token_cost"]]
 
 
-def test_progress_columns_follow_steps_and_calls(episodes):
+def test_progress_columns_follow_steps_and_calls(episodes: Episodes) -> None:
     """One of five edits is used; the calls left are counted down from 1."""
     rows = table(episodes)
     assert rows[:, COLUMN["step"]] == pytest.approx(1 / 5)
@@ -86,7 +87,7 @@ def test_progress_columns_follow_steps_and_calls(episodes):
     assert rows[:, COLUMN["budget_left"]] == pytest.approx(left / 100)
 
 
-def test_explorers_disagree_and_exploiters_follow_the_mean():
+def test_explorers_disagree_and_exploiters_follow_the_mean() -> None:
     """Each exploring episode has its own draw; without exploration the draw is the mean."""
     space, rows = make_space(), make_rows(10)
     exploring = Episodes(space, table_evaluator(), rows, n_envs=2, seed=1)
@@ -96,7 +97,7 @@ def test_explorers_disagree_and_exploiters_follow_the_mean():
     assert np.allclose(table(greedy)[:, COLUMN["effect_draw"]], table(greedy)[:, COLUMN["effect"]])
 
 
-def test_draw_stays_the_same_within_an_episode():
+def test_draw_stays_the_same_within_an_episode() -> None:
     """Looking twice at the same state gives the same observation."""
     episodes = Episodes(make_space(), table_evaluator(), make_rows(10), n_envs=1, seed=4)
     assert np.array_equal(episodes.observe(0), episodes.observe(0))

@@ -3,27 +3,39 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from sb3_contrib import QRDQN, MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
+from stable_baselines3.common.base_class import BaseAlgorithm
 
 from promptrl.search.agents.build import build_agent, load_policy, make_logger, one_torch_thread, save_policy
 from promptrl.search.algorithms import AGENTS
+from promptrl.search.events import Figures
 from promptrl.search.hyperparameters import DEFAULTS
 from promptrl.search.live.env import PromptVecEnv
 from tests.search.landscape import make_rows, make_space, table_evaluator
 
-CLASSES = {"maskable_ppo": MaskablePPO, "ppo": PPO, "a2c": A2C, "dqn": DQN, "qrdqn": QRDQN}
+CLASSES: dict[str, type[BaseAlgorithm]] = {
+    "maskable_ppo": MaskablePPO,
+    "ppo": PPO,
+    "a2c": A2C,
+    "dqn": DQN,
+    "qrdqn": QRDQN,
+}
 
 
-def make_env(options=(3, 3, 2)):
+def make_env(options: Sequence[int] = (3, 3, 2)) -> PromptVecEnv:
     """Four environments."""
     return PromptVecEnv(make_space(options), table_evaluator(), make_rows(8), n_envs=4)
 
 
-def trained(name, emit=None, **options):
+def trained(name: str, emit: Callable[[Figures], None] | None = None, **options: Any) -> BaseAlgorithm:
     """An agent after a few steps."""
     agent = build_agent(name, make_env(), **options)
     agent.set_logger(make_logger(emit))
@@ -33,26 +45,27 @@ def trained(name, emit=None, **options):
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_defaults_reach_sb3_and_given_params_go_over_them(name):
+def test_defaults_reach_sb3_and_given_params_go_over_them(name: str) -> None:
     """SB3's own names carry the values."""
-    agent = build_agent(name, make_env(), params={"gamma": 0.5})
-    assert type(agent) is CLASSES[name]
+    agent: Any = build_agent(name, make_env(), params={"gamma": 0.5})
+    kind: type[Any] = type(agent)
+    assert kind is CLASSES[name]
     assert agent.gamma == 0.5
     assert agent.learning_rate == DEFAULTS[name]["learning_rate"]
     assert str(agent.device) == "cpu"
 
 
-def test_batch_size_always_divides_the_rollout():
+def test_batch_size_always_divides_the_rollout() -> None:
     """A minibatch cut short would make SB3 warn; the largest divisor below the wanted size is taken."""
-    agent = build_agent("ppo", make_env(), params={"n_steps": 9, "batch_size": 16})
+    agent: Any = build_agent("ppo", make_env(), params={"n_steps": 9, "batch_size": 16})
     assert (agent.n_steps * 4) % agent.batch_size == 0
     assert agent.batch_size == 12
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_what_sb3_logs_is_told_in_plain_numbers(name):
+def test_what_sb3_logs_is_told_in_plain_numbers(name: str) -> None:
     """Each dump is one event with SB3's own names, its step that of the environments."""
-    events = []
+    events: list[Figures] = []
     trained(name, emit=events.append)
     assert len(events) > 1
     assert all(event.step == event.values["time/total_timesteps"] for event in events)
@@ -73,9 +86,9 @@ for name, algorithm in (("maskable_ppo", MaskablePPO), ("ppo", PPO), ("a2c", A2C
 """
 
 
-def test_policy_zip_loads_with_plain_sb3_in_another_process(tmp_path):
+def test_policy_zip_loads_with_plain_sb3_in_another_process(tmp_path: Path) -> None:
     """``model.save`` writes what ``PPO.load`` and the like read, with the same behaviour."""
-    observations = make_env().reset()
+    observations = np.asarray(make_env().reset())
     np.save(tmp_path / "observations.npy", observations)
     expected = []
     for name in AGENTS:
@@ -90,7 +103,7 @@ def test_policy_zip_loads_with_plain_sb3_in_another_process(tmp_path):
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_saved_policy_restores_into_another_space(name, tmp_path):
+def test_saved_policy_restores_into_another_space(name: str, tmp_path: Path) -> None:
     """Tensors alone carry the policy, also to a space with other edits."""
     agent = trained(name)
     save_policy(agent, tmp_path / "policy.safetensors")
@@ -102,13 +115,13 @@ def test_saved_policy_restores_into_another_space(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_training_changes_the_policy_and_same_seed_repeats_it(name):
+def test_training_changes_the_policy_and_same_seed_repeats_it(name: str) -> None:
     """Learning moves weights; one seed gives one result."""
     first, second, untrained = trained(name, seed=3), trained(name, seed=3), build_agent(name, make_env(), seed=3)
     assert all(np.array_equal(a, b) for a, b in zip(weights(first), weights(second), strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(weights(first), weights(untrained), strict=True))
 
 
-def weights(agent):
+def weights(agent: BaseAlgorithm) -> list[npt.NDArray[Any]]:
     """Every weight of the policy, by name."""
     return [tensor.numpy().copy() for _, tensor in sorted(agent.policy.state_dict().items())]

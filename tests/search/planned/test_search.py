@@ -1,36 +1,54 @@
 """The planning loop finds what is good with few calls, spends what it may, repeats itself, and trains every agent."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs
 
+from benchmarks.table_evaluator import TableEvaluator
+from promptrl.prompts.prompt import Prompt
 from promptrl.search.agents.build import build_agent, load_policy
 from promptrl.search.algorithms import AGENTS
 from promptrl.search.events import Figures, SearchEvent
 from promptrl.search.planned.env import ImaginedVecEnv
+from promptrl.search.planned.imagined import Choose, RolloutResult
 from promptrl.search.planned.planner import Planner, PlanningRules, Proposal
 from promptrl.search.planned.search import BUILTIN_POLICY, PlannedSettings, follow, search_planned
+from promptrl.search.result import SearchResult
+from promptrl.search.surrogate.data import Indices
 from promptrl.search.surrogate.features import Moves
 from promptrl.search.trials import Trials
+from promptrl.tasks.dataset import Example
 from tests.search.landscape import chosen, factorial_value, make_context, make_space, table_evaluator
 
 BEST = {0: 3, 1: 3, 2: 2, 3: 2}
 
 
-def noisy_value(prompt, row):
+def noisy_value(prompt: Prompt, row: Example) -> float:
     """Right or wrong, by a coin that belongs to the pair, with the factorial value as its chance."""
     coin = int(prompt.prompt_id, 16) * 31 + int(row.id[1:]) * 7919
     return float(np.random.default_rng(coin).random() < factorial_value(prompt, row))
 
 
-def search(algorithm="maskable_ppo", *, calls=300, rules=None, weights=None, **rest):
+def search(
+    algorithm: str = "maskable_ppo",
+    *,
+    calls: int = 300,
+    rules: PlanningRules | None = None,
+    weights: Path | None = None,
+    **rest: Any,
+) -> tuple[SearchResult, TableEvaluator]:
     """A planned search on 144 prompts, and its evaluator."""
     evaluator = table_evaluator(noisy_value, search=calls)
     settings = PlannedSettings(algorithm=algorithm, n_envs=16, rules=rules or PlanningRules(), weights=weights)
     return search_planned(make_context(evaluator, **rest), settings), evaluator
 
 
-def planner_with_answers(calls=60):
+def planner_with_answers(calls: int = 60) -> Planner:
     """A planner that believes something."""
     trials = Trials(make_context(table_evaluator(noisy_value, search=calls)))
     planner = Planner(trials, PlanningRules(), None, np.random.default_rng(0))
@@ -39,7 +57,7 @@ def planner_with_answers(calls=60):
 
 
 @pytest.mark.parametrize("algorithm", AGENTS)
-def test_every_agent_finds_a_good_prompt_with_300_calls(algorithm):
+def test_every_agent_finds_a_good_prompt_with_300_calls(algorithm: str) -> None:
     """Three of four slots right at least, from answers of right or wrong, where the baseline has 0.15.
 
     Its own best actions lead there, too, and a policy holds each of them the most probable.
@@ -62,7 +80,7 @@ def test_every_agent_finds_a_good_prompt_with_300_calls(algorithm):
             assert decision.probabilities[decision.action] == max(decision.probabilities)
 
 
-def test_the_builtin_policy_needs_no_practice():
+def test_the_builtin_policy_needs_no_practice() -> None:
     """It acts at once: no imagined step is trained on, and the best prompt is found."""
     result, _ = search(weights=BUILTIN_POLICY, rules=PlanningRules(imagined_steps=0))
     assert result.agent is not None
@@ -71,21 +89,21 @@ def test_the_builtin_policy_needs_no_practice():
 
 
 @pytest.mark.parametrize("rules", [PlanningRules(), PlanningRules(imagined_steps=0), PlanningRules(rows_per_prompt=3)])
-def test_same_seed_same_search(rules):
+def test_same_seed_same_search(rules: PlanningRules) -> None:
     """Equal seeds and answers give equal candidates."""
     first, second = (search(calls=150, seed=4, rules=rules)[0] for _ in range(2))
     assert first.candidates == second.candidates
     assert search(calls=150, seed=5, rules=rules)[0].candidates != first.candidates
 
 
-def test_practice_improves_a_policy_without_prior():
+def test_practice_improves_a_policy_without_prior() -> None:
     """From indifferent weights, imagined episodes teach the agent to gain under draws."""
     planner = planner_with_answers()
     env = ImaginedVecEnv(planner.imagination, planner.starts, 32)
-    agent = build_agent("maskable_ppo", env, is_imagined=True)
+    agent: Any = build_agent("maskable_ppo", env, is_imagined=True)
     agent.policy.mlp_extractor.start_from(0.0)
 
-    def gain():
+    def gain() -> float:
         starts = [planner.trials.space.baseline] * 16
         results = planner.imagination.roll_out(follow(agent), starts, np.arange(16))
         return float(np.mean([result.value for result in results]))
@@ -97,32 +115,43 @@ def test_practice_improves_a_policy_without_prior():
     assert gain() > float(np.mean([result.value for result in local])) - 0.3
 
 
-def test_practice_goes_on_with_its_episodes(monkeypatch):
+def test_practice_goes_on_with_its_episodes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Environments start once, so that short rollouts reach the last steps of long episodes, too."""
-    resets = []
+    resets: list[ImaginedVecEnv] = []
     reset = ImaginedVecEnv.reset
-    monkeypatch.setattr(ImaginedVecEnv, "reset", lambda env: (resets.append(env), reset(env))[1])
+
+    def counted(env: ImaginedVecEnv) -> VecEnvObs:
+        resets.append(env)
+        return reset(env)
+
+    monkeypatch.setattr(ImaginedVecEnv, "reset", counted)
     result, _ = search(calls=100)
+    assert result.agent is not None
     assert result.agent.num_timesteps >= 3 * 128
     assert len(resets) == 1
 
 
 @pytest.mark.parametrize("asks", [5, 16, 24, 40, 100])
-def test_large_batches_take_fewer_rollouts_for_each_draw(asks, monkeypatch):
+def test_large_batches_take_fewer_rollouts_for_each_draw(asks: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """At most 64 in all, or one for each draw; at most four for one."""
     planner = planner_with_answers()
     monkeypatch.setattr(planner, "_batch", lambda: asks)
     planner.imagination.update_posterior(planner.surrogate, asks, np.random.default_rng(0), 0.5)
-    rolled = []
+    rolled: list[Indices] = []
     roll_out = planner.imagination.roll_out
-    monkeypatch.setattr(planner.imagination, "roll_out", lambda *a: (rolled.append(a[2]), roll_out(*a))[1])
+
+    def counted(choose: Choose | None, starts: Sequence[Prompt], draws: Indices) -> list[RolloutResult]:
+        rolled.append(draws)
+        return roll_out(choose, starts, draws)
+
+    monkeypatch.setattr(planner.imagination, "roll_out", counted)
     assert len(planner.propose(None)) == asks
     counts = np.bincount(rolled[0])
     assert len(counts) == asks
     assert set(counts) == {min(4, max(1, 64 // asks))}
 
 
-def test_the_builtin_policy_moves_between_spaces():
+def test_the_builtin_policy_moves_between_spaces() -> None:
     """The weights load into an agent of any space and score its edits."""
     planner = planner_with_answers()
     agent = build_agent("ppo", ImaginedVecEnv(planner.imagination, planner.starts, 4), is_imagined=True)
@@ -131,7 +160,7 @@ def test_the_builtin_policy_moves_between_spaces():
     assert any(not torch.equal(before[name], tensor) for name, tensor in agent.policy.state_dict().items())
 
 
-def test_a_share_of_the_asks_is_drawn_uniformly():
+def test_a_share_of_the_asks_is_drawn_uniformly() -> None:
     """With all asks uniform every option of a slot is as frequent; with none the best one is more so."""
     counts = {}
     for share in (0.0, 1.0):
@@ -145,23 +174,23 @@ def test_a_share_of_the_asks_is_drawn_uniformly():
     assert 0.15 < counts[1.0] < 0.3 < counts[0.0]
 
 
-def test_a_search_ends_when_every_pair_is_known():
+def test_a_search_ends_when_every_pair_is_known() -> None:
     """More calls than prompts times rows: it ends by itself."""
     result, evaluator = search(calls=1000, rows=2)
     assert result.stop_reason == "converged"
     assert evaluator.calls_left("search") >= 1000 - 2 * 144
 
 
-def test_stopping_from_outside_keeps_what_is_known():
+def test_stopping_from_outside_keeps_what_is_known() -> None:
     """The candidates so far are handed on."""
-    asked = []
+    asked: list[SearchEvent] = []
     result, _ = search(should_stop=lambda: len(asked) > 2, observe=asked.append)
     assert result.stop_reason == "stopped"
     assert 0 < result.calls_used < 300
     assert result.candidates
 
 
-def test_a_prompt_that_knows_all_rows_makes_way_for_a_promising_one():
+def test_a_prompt_that_knows_all_rows_makes_way_for_a_promising_one() -> None:
     """Not for one from anywhere: late calls of a long search must not go to prompts known to be bad."""
     planner = planner_with_answers(calls=200)
     best = planner.leaders[0].prompt

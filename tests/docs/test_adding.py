@@ -8,7 +8,13 @@ import pytest
 
 from tests.docs.pages import TOP, blocks, carry_out
 
-PAGES = ("how-to/add-a-metric.md", "how-to/add-a-target.md", "how-to/add-an-edit-kind.md", "how-to/add-an-algorithm.md")
+PAGES = (
+    "how-to/add-a-metric.md",
+    "how-to/add-a-target.md",
+    "how-to/add-a-tracker.md",
+    "how-to/add-an-edit-kind.md",
+    "how-to/add-an-algorithm.md",
+)
 
 
 @pytest.fixture(scope="module", params=PAGES)

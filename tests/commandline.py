@@ -21,4 +21,5 @@ def changing(*overrides: str) -> list[str]:
 
 def only_result(folder: Path) -> dict[str, Any]:
     """The result.json of the folder's first run."""
-    return json.loads((folder / "runs" / "toy-0001" / "result.json").read_text())
+    result: dict[str, Any] = json.loads((folder / "runs" / "toy-0001" / "result.json").read_text())
+    return result

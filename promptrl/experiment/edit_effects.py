@@ -30,6 +30,7 @@ def attribute(
     winner: Prompt,
     pruning: Pruning,
     decisions: Sequence["Decision"] = (),
+    since_growth: int | None = None,
 ) -> dict[str, Any]:
     """Everything that can be said about single edits.
 
@@ -40,6 +41,8 @@ def attribute(
         winner: Who won the finals.
         pruning: What leave-one-outs of the winner showed.
         decisions: The trained agent's best episode from the baseline.
+        since_growth: How many of the search's last answers came since edits last joined the space: only those were
+            drawn uniformly from all of it. None = none joined.
     """
     asked = [outcome for outcome in outcomes if outcome.purpose == "search"]
     prompts = {row["prompt_id"]: Prompt.from_json(row) for row in run.prompts()}
@@ -48,15 +51,18 @@ def attribute(
     holds = np.array([held_by[o.prompt_id] for o in asked], dtype=np.bool_).reshape(len(asked), space.n_edits)[:, told]
     edits = [space.edits[at] for at in told]
     slots, rows, scores = [edit.slot for edit in edits], [o.row_id for o in asked], [o.score for o in asked]
-    is_uniform = [o.uniform for o in asked]
-    chosen = np.flatnonzero(~np.array(is_uniform, dtype=np.bool_))
+    first = 0 if since_growth is None else len(asked) - since_growth
+    is_uniform = [o.uniform and at >= first for at, o in enumerate(asked)]
+    chosen = np.flatnonzero([not o.uniform for o in asked])
     chosen = chosen if chosen.size else np.arange(len(asked))
     effects = main_effects(holds, slots, rows, scores, is_uniform)
     pairs = interactions(holds, slots, rows, scores)
     return {
         "confidence": CONFIDENCE,
         "uniform_answers": sum(is_uniform),
-        "effects_note": effects_note([o.score for o in asked if o.uniform], len(edits) - len(effects)),
+        "effects_note": effects_note(
+            [score for score, is_fair in zip(scores, is_uniform, strict=True) if is_fair], len(edits) - len(effects)
+        ),
         "effects": [_effect(edits[found.edit], found) for found in sorted(effects, key=lambda e: -e.effect)],
         "winner": [
             _named(space.edits[found.edit])

@@ -44,9 +44,10 @@ def find_winner(session: RunSession, earlier: Sequence[Prompt] = ()) -> Found:
     """
     from promptrl.selection.pruning import prune_winner
 
-    components, evaluator = session.components, session.evaluator
-    session.budget.reserve_share("validation", components.plan.validation)
+    session.budget.reserve_share("validation", session.components.plan.validation)
     search = _search(session)
+    session = session.in_space(search.space)
+    components, evaluator = session.components, session.evaluator
     finals = _hold_finals(session, _candidates(search, earlier))
     left = evaluator.calls_left("validation")
     pruning = prune_winner(finals.winner, components.space, components.splits.validation, evaluator, max_calls=left)

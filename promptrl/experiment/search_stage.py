@@ -14,9 +14,19 @@ if TYPE_CHECKING:
 def search_prompts(session: RunSession) -> "SearchResult":
     """Search on train rows: by a baseline, by an agent that plans in the surrogate, or by one on the live model."""
     config, components, run = session.config, session.components, session.run
-    observers = (session.progress.on_search,)
-    rows = components.splits.train
-    found = _search(config, SearchContext(components.space, rows, session.evaluator, config.seed, observers))
+    context = SearchContext(
+        space=components.space,
+        rows=components.splits.train,
+        evaluator=session.evaluator,
+        seed=config.seed,
+        observers=(session.progress.on_search,),
+        grow=session.growth.next_search(session.grow),
+    )
+    found = _search(config, context)
+    if found.surrogate is not None:
+        from promptrl.search.surrogate.state import encode_state
+
+        run.write_bytes("checkpoints/posterior.npz", encode_state(found.surrogate))
     if found.agent is not None:
         from promptrl.search.agents.build import save_policy
 

@@ -16,8 +16,11 @@ from promptrl.experiment.progress import Progress, Timekeeper
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt
+from promptrl.prompts.space import EditSpace
 from promptrl.runs.folder import Run
+from promptrl.runs.growth_file import GrowthFile
 from promptrl.runs.outcome_file import OutcomeFile
+from promptrl.search.growth import Grow
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.splits import Splits
 
@@ -32,6 +35,8 @@ class RunSession:
         budget: What may be spent.
         evaluator: Answers prompts on rows, and remembers the outcomes.
         progress: Reports to observers how far the run is.
+        growth: What the spaces of its searches have gained so far.
+        grow: Says what they gain further; None = nothing.
     """
 
     components: Components
@@ -39,6 +44,8 @@ class RunSession:
     budget: Budget
     evaluator: Evaluator
     progress: Progress
+    growth: GrowthFile
+    grow: Grow | None = None
 
     @property
     def config(self) -> ExperimentConfig:
@@ -49,6 +56,10 @@ class RunSession:
         """The same run, for the search that a fold judges."""
         return replace(self, components=self.components.of_fold(fold))
 
+    def in_space(self, space: EditSpace) -> "RunSession":
+        """The same run, once a search has made its space larger."""
+        return replace(self, components=replace(self.components, space=space))
+
     def outcomes_of(self, prompt: Prompt, rows: Iterable[Example]) -> list[Outcome]:
         """What a prompt answered on some rows."""
         ids = {row.id for row in rows}
@@ -57,7 +68,7 @@ class RunSession:
 
 @contextmanager
 def open_session(
-    components: Components, run: Run, engine: Engine, budget: Budget, observe: Observer
+    components: Components, run: Run, engine: Engine, budget: Budget, observe: Observer, grow: Grow | None = None
 ) -> Iterator[RunSession]:
     """Work on a run while inside; what it knows from before an interruption is taken up.
 
@@ -67,11 +78,13 @@ def open_session(
         engine: Where answers come from.
         budget: The engine's budget.
         observe: Called with every event.
+        grow: Says what the spaces of its searches gain; None = nothing.
     """
     space, known = components.space, run.outcomes()
     with closing(OutcomeFile(run.path, partial(space.describe, space.baseline), Timekeeper(run, budget).note)) as log:
         evaluator = make_evaluator(components, engine, budget, log, known, log.unscored)
-        yield RunSession(components, run, budget, evaluator, Progress(components, budget, engine, log.text_of, observe))
+        progress = Progress(components, budget, engine, log.text_of, observe)
+        yield RunSession(components, run, budget, evaluator, progress, GrowthFile(run.path), grow)
 
 
 @contextmanager

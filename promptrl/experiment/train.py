@@ -27,6 +27,7 @@ from promptrl.runs.folder import Run, RunsFolder
 from promptrl.runs.result import JudgedFold, PairedComparison, build_result, leaderboard_rows
 from promptrl.runs.test_reuse import record_use
 from promptrl.runs.trained import TrainedRun
+from promptrl.search.growth import Grow
 from promptrl.tasks.splits import Splits
 from promptrl.trackers.csv_file import CsvTracker
 from promptrl.trackers.registry import TRACKERS
@@ -41,6 +42,7 @@ def train(
     runs_dir: Path | None = None,
     engines: Engines | None = None,
     observers: Sequence[Observer] = (),
+    grow: Grow | None = None,
 ) -> TrainedRun:
     """Train and keep everything in a new run folder.
 
@@ -49,6 +51,7 @@ def train(
         runs_dir: Where the run folder goes; None = ``output.runs_dir`` of the config.
         engines: Where the target is opened, and who may end the run; None = for this run alone.
         observers: Called with every event.
+        grow: Says what the space gains while it is searched; None = it stays as the config has it.
 
     Raises:
         PromptrlError: The run could not be finished; its folder says so, and holds what was paid for.
@@ -61,11 +64,16 @@ def train(
         run = folder.create(config.name)
         with run.locked(), status_kept(run, budget), opened.stop.by_file(run.path / STOP_NAME):
             run.start(describe_run(components), components.loaded.text, components.loaded.resolved_yaml())
-            return _carry_out(components, run, engine, budget, observers)
+            return _carry_out(components, run, engine, budget, observers, grow)
 
 
 def resume(
-    run: Run, *, engines: Engines | None = None, observers: Sequence[Observer] = (), given: Given = NOTHING
+    run: Run,
+    *,
+    engines: Engines | None = None,
+    observers: Sequence[Observer] = (),
+    given: Given = NOTHING,
+    grow: Grow | None = None,
 ) -> TrainedRun:
     """Carry an unfinished run to its end: it takes the same course again, and what it has answers for costs nothing.
 
@@ -74,6 +82,7 @@ def resume(
         engines: As for ``train``.
         observers: Likewise.
         given: A target and metrics that a program handed over, as when the run began.
+        grow: As for ``train``; what came before the interruption comes again without it.
 
     Raises:
         RunLockedError: The run is done, or another process works on it.
@@ -91,26 +100,33 @@ def resume(
         engine = opened.open(components, budget, run.path.parent)
         with status_kept(run, budget), opened.stop.by_file(run.path / STOP_NAME):
             run.update(status="running", error=None)
-            return _carry_out(components, run, engine, budget, observers)
+            return _carry_out(components, run, engine, budget, observers, grow)
 
 
 def _carry_out(
-    components: Components, run: Run, engine: Engine, budget: Budget, observers: Sequence[Observer]
+    components: Components,
+    run: Run,
+    engine: Engine,
+    budget: Budget,
+    observers: Sequence[Observer],
+    grow: Grow | None,
 ) -> TrainedRun:
     """Search, prove, write it all down, with all watching."""
     trackers = [CsvTracker(), *(TRACKERS[name].open() for name in components.config.trackers)]
     settings = components.config.model_dump(mode="json", by_alias=True)
     with own_randomness(), watched(observers, trackers, settings) as observe:
         observe(run_started(run, components))
-        result = _work(components, run, engine, budget, observe)
+        result = _work(components, run, engine, budget, observe, grow)
         observe(RunFinished(run.id, str(run.path), result))
     return TrainedRun(run, result)
 
 
-def _work(components: Components, run: Run, engine: Engine, budget: Budget, observe: Observer) -> dict[str, Any]:
+def _work(
+    components: Components, run: Run, engine: Engine, budget: Budget, observe: Observer, grow: Grow | None
+) -> dict[str, Any]:
     """Search, prove, write it all down, result.json last."""
     began_s = time.monotonic()
-    with open_session(components, run, engine, budget, observe) as session:
+    with open_session(components, run, engine, budget, observe, grow) as session:
         budget.reserve_share("test", components.plan.test)
         for name, calls in components.plan.beside.items():
             budget.reserve_share(name, calls)
@@ -157,10 +173,13 @@ def _write_down(
     session: RunSession, found: Found, tested: PairedComparison | None, judged: Sequence[JudgedFold], began_s: float
 ) -> dict[str, Any]:
     """Write everything but the report and result.json; give back what result.json will hold."""
-    components, run, space = session.components, session.run, session.components.space
+    components, run, space = session.components, session.run, found.search.space
     prompts = {"baseline": space.baseline, "winner": found.winner}
-    outcomes, decisions = session.evaluator.outcomes, found.search.decisions
-    attribution = attribute(run, space, outcomes, found.finals.winner, found.pruning, decisions)
+    search, outcomes = found.search, session.evaluator.outcomes
+    since_growth = None if search.grown_at is None else search.calls_used - search.grown_at
+    attribution = attribute(
+        run, space, outcomes, found.finals.winner, found.pruning, search.decisions, since_growth=since_growth
+    )
     result = build_result(
         run_id=run.id,
         experiment=session.config.name,

@@ -37,7 +37,7 @@ class OutcomeFile:
         self._answers_path = folder / ".answers.jsonl"
         self._answers: TextIO | None = None
         for path in (outcomes, prompts, self._answers_path):
-            _cut_torn_line(path)
+            cut_torn_line(path)
         self.unscored: Mapping[AnswerKey, Completion] = _read_unscored(self._answers_path, outcomes)
         self._waiting = {key for key, _ in self.unscored}
         self._texts = {str(row["prompt_id"]): Prompt.from_json(row).text for row in read_lines(prompts)}
@@ -97,7 +97,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def _cut_torn_line(path: Path) -> None:
+def cut_torn_line(path: Path) -> None:
     """Cut what follows the last line break: the start of a line whose writer was killed."""
     if not path.is_file():
         return

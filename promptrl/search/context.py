@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from promptrl.errors import BudgetExhaustedError
+from promptrl.errors import BudgetExhaustedError, ConfigError, Problem
 from promptrl.evaluation.interface import Evaluate
 from promptrl.evaluation.outcome import Ask, Outcome
 from promptrl.prompts.space import EditSpace
 from promptrl.search.events import SearchEvent
+from promptrl.search.growth import Grow
 from promptrl.search.result import SearchResult
 from promptrl.tasks.dataset import Example
 
@@ -26,6 +27,7 @@ class SearchContext:
         seed: Of everything random in the search.
         observers: Called with every event, in this order; none of them steers.
         should_stop: Asked before every batch of calls; True ends the search with what it has.
+        grow: Asked before every batch but the first what the space gains; None = it stays as it is.
     """
 
     space: EditSpace
@@ -34,11 +36,23 @@ class SearchContext:
     seed: int = 0
     observers: Sequence[Callable[[SearchEvent], None]] = ()
     should_stop: Callable[[], bool] = lambda: False
+    grow: Grow | None = None
 
     def emit(self, event: SearchEvent) -> None:
         """Tell every observer of the event, in their order."""
         for observe in self.observers:
             observe(event)
+
+    def require_fixed_space(self) -> None:
+        """Make sure that the space stays as it is, for searches that number its edits once.
+
+        Raises:
+            ConfigError: It is to grow.
+        """
+        if self.grow is not None:
+            message = "this search can't take in options that are added while it works"
+            way_out = "use thompson, or an agent with algorithm.planning surrogate"
+            raise ConfigError([Problem("algorithm.name", message, way_out)])
 
 
 class Search(Protocol[SettingsT]):

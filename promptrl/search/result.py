@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from promptrl.prompts.prompt import Prompt
+from promptrl.prompts.space import EditSpace
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
+
+    from promptrl.search.surrogate.state import SurrogateState
 
 StopReason = Literal["budget", "converged", "stopped"]
 
@@ -51,13 +54,19 @@ class SearchResult:
         stop_reason: "budget", "converged" (nothing new to ask) or "stopped" (from outside).
         env_steps: Edits tried: in the learned model where the search planned, else on the live one.
         calls_used: Calls spent.
+        space: The edits, those included that joined them while the search worked.
         agent: The trained SB3 model; None when the algorithm has none.
         decisions: The agent's best episode from the baseline, action by action; empty without an agent.
+        surrogate: What the search learned of the space; None when it holds no such thing.
+        grown_at: Calls spent when edits last joined the space; None = none did.
     """
 
     candidates: tuple[Candidate, ...]
     stop_reason: StopReason
     env_steps: int
     calls_used: int
+    space: EditSpace
     agent: "BaseAlgorithm | None"
     decisions: tuple[Decision, ...] = ()
+    surrogate: "SurrogateState | None" = None
+    grown_at: int | None = None

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptrl.prompts.prompt import Prompt
+from promptrl.prompts.space import Extension
 from promptrl.search.context import SearchContext, evaluate_batch
 from promptrl.search.events import SearchProgress
 from promptrl.search.result import Candidate, SearchResult, StopReason
@@ -35,20 +36,28 @@ class Trials:
     A search works until ``is_over``: its calls are spent, another limit of the budget was hit, or someone said stop.
 
     Attributes:
-        space: The edits.
+        space: The edits, all that there are by now.
         rows: Train rows; algorithms speak of them by index.
         calls_allowed: The search's share at the start.
         records: By prompt id, in the order of first answers.
+        grown_at: Calls used when edits last joined the space; None = none did.
 
     Args:
         context: Of the search.
+        can_grow: Whether the search takes in what the space gains.
+
+    Raises:
+        ConfigError: The space is to grow, and the search can't take that.
     """
 
-    def __init__(self, context: SearchContext) -> None:
+    def __init__(self, context: SearchContext, *, can_grow: bool = False) -> None:
+        if not can_grow:
+            context.require_fixed_space()
         self.space = context.space
         self.rows = tuple(context.rows)
         self.calls_allowed = context.evaluator.calls_left("search")
         self.records: dict[str, Record] = {}
+        self.grown_at: int | None = None
         self._context = context
         self._stop_reason: StopReason | None = None
 
@@ -97,6 +106,21 @@ class Trials:
                 self.records[prompt.prompt_id].objectives.setdefault(r, outcome.objective)
         return np.array([self.answer(prompt, r) for prompt, r in asks])
 
+    def grow(self, leaders: Sequence[Candidate]) -> Extension | None:
+        """Let the space gain what it is to gain now; None when it stays as it is.
+
+        Args:
+            leaders: Every prompt asked, the best first.
+        """
+        growth = self._context.grow(self.calls_used, leaders) if self._context.grow else None
+        if growth is None:
+            return None
+        extension = self.space.extended(options=growth.options)
+        if extension.space == self.space:
+            return None
+        self.space, self.grown_at = extension.space, self.calls_used
+        return extension
+
     def answer(self, prompt: Prompt, r: int) -> float:
         """The objective of a prompt on a row, NaN when it has none."""
         record = self.records.get(prompt.prompt_id)
@@ -137,7 +161,15 @@ class Trials:
         Args:
             candidates: Best first.
         """
-        return SearchResult(tuple(candidates), self.stop_reason, len(self.records), self.calls_used, None)
+        return SearchResult(
+            candidates=tuple(candidates),
+            stop_reason=self.stop_reason,
+            env_steps=len(self.records),
+            calls_used=self.calls_used,
+            space=self.space,
+            agent=None,
+            grown_at=self.grown_at,
+        )
 
     def _affordable(self, asks: Sequence[tuple[Prompt, int]]) -> list[tuple[Prompt, int]]:
         """The longest start of the list that the calls left pay for."""

@@ -8,6 +8,7 @@ from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace, make_slot_space
 from promptrl.search.context import SearchContext
 from promptrl.search.events import SearchEvent
+from promptrl.search.growth import Grow
 from promptrl.tasks.dataset import Example
 
 Value = Callable[[Prompt, Example], float | None]
@@ -30,10 +31,11 @@ def make_context(
     seed: int = 0,
     observe: Callable[[SearchEvent], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    grow: Grow | None = None,
 ) -> SearchContext:
     """What a search works with, on the default space unless another is given."""
     observers = (observe,) if observe else ()
-    return SearchContext(space or make_space(), make_rows(rows), evaluator, seed, observers, should_stop)
+    return SearchContext(space or make_space(), make_rows(rows), evaluator, seed, observers, should_stop, grow)
 
 
 def make_rows(count: int, prefix: str = "r") -> list[Example]:

@@ -101,6 +101,16 @@ def load_policy(model: BaseAlgorithm, path: Path) -> None:
     model.policy.load_state_dict(load_file(path))
 
 
+def carry_over(smaller: BaseAlgorithm, larger: BaseAlgorithm) -> None:
+    """Give the agent of a larger space what one of the same kind has learned: weights, optimiser, how far it is.
+
+    Observations that an agent keeps to learn from again (DQN, QR-DQN) don't fit any more and are left behind.
+    """
+    larger.policy.load_state_dict(smaller.policy.state_dict())
+    larger.policy.optimizer.load_state_dict(smaller.policy.optimizer.state_dict())
+    larger.num_timesteps = smaller.num_timesteps
+
+
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
     """Train these small networks on one thread: more are many times slower on a busy machine."""

@@ -66,8 +66,10 @@ def search_live(context: SearchContext, settings: LiveSettings) -> SearchResult:
         The candidates, best first, and the trained agent.
 
     Raises:
+        ConfigError: The space is to grow.
         TargetError: The model can't be asked any more.
     """
+    context.require_fixed_space()
     rows_each = settings.rows_per_prompt
     n_envs = max(1, min(settings.n_envs, context.evaluator.calls_left("search") // (MIN_BATCHES * rows_each)))
     env = _make_env(context, settings, n_envs)
@@ -85,7 +87,9 @@ def search_live(context: SearchContext, settings: LiveSettings) -> SearchResult:
     if progress.calls_left == 0:
         progress.stop_reason = "budget"
     candidates = tuple(_candidates(env.episodes))
-    return SearchResult(candidates, progress.stop_reason, model.num_timesteps, progress.calls_used, model, decisions)
+    return SearchResult(
+        candidates, progress.stop_reason, model.num_timesteps, progress.calls_used, context.space, model, decisions
+    )
 
 
 def _make_env(context: SearchContext, settings: LiveSettings, n_envs: int) -> PromptVecEnv:

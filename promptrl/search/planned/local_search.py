@@ -1,5 +1,7 @@
 """Posterior sampling with local search instead of an agent (Thompson 1933); all else as in the planning loop."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from promptrl.search.context import SearchContext
@@ -17,15 +19,18 @@ def search_locally(context: SearchContext, settings: PlanningRules) -> SearchRes
         context: What to search.
         settings: How the loop works.
     """
-    trials = Trials(context)
+    trials = Trials(context, can_grow=True)
     planner = Planner(trials, settings, None, np.random.default_rng(context.seed))
     spend(planner)
-    return trials.result(planner.conclude(None))
+    return replace(trials.result(planner.conclude(None)), surrogate=planner.surrogate.state())
 
 
 def spend(planner: Planner) -> None:
     """Ask until the calls are spent, or nothing is left to ask."""
     planner.begin()
     planner.report(env_steps=0)
-    while not planner.trials.is_over and planner.advance(None):
+    while not planner.trials.is_over:
+        planner.grow()
+        if not planner.advance(None):
+            break
         planner.report(env_steps=0)

@@ -96,7 +96,8 @@ class Planner:
         self.moves = Moves(trials.space)
         self._rules = rules
         self._rng = rng
-        of_surrogate, of_imagination = rng.spawn(2)
+        self._max_edits = max_edits
+        of_surrogate, self._of_imagination = rng.spawn(2)
         moves = self.moves
         self.surrogate = Surrogate(
             moves.table,
@@ -107,7 +108,7 @@ class Planner:
             with_rows=rules.with_rows,
             link=rules.link,
         )
-        self.imagination = Imagination(moves, of_imagination, max_edits)
+        self.imagination = Imagination(moves, self._of_imagination, max_edits)
         self._row_asks = np.zeros(len(trials.rows), dtype=np.int64)
         self.starts = Starts(moves.features(trials.space.baseline))
         self.leaders: list[Candidate] = []
@@ -117,6 +118,26 @@ class Planner:
         drawn = [Proposal(self.trials.space.draw(self._rng), True) for _ in range(FIRST_ASKS - BASELINE_ASKS)]
         self.ask([Proposal(self.trials.space.baseline, False)] * BASELINE_ASKS + drawn)
         self.update_posterior()
+
+    def grow(self) -> bool:
+        """Take in what the space gains now, if anything; all that was learned stays.
+
+        Returns:
+            Whether there are more edits now, under other numbers.
+        """
+        extension = self.trials.grow(self.leaders)
+        if extension is None:
+            return False
+        self.moves, places = self.moves.extended(extension)
+        baseline = self.moves.features(self.trials.space.baseline)  # what no edit could change yet, all prompts share
+        self.surrogate = self.surrogate.extended(self.moves.table, places, held=baseline)
+        self.imagination = Imagination(self.moves, self._of_imagination, self._max_edits)
+        for record in self.trials.records.values():
+            for _ in record.objectives:
+                self.imagination.count_answer(self.moves.features(record.prompt))
+        self.starts = Starts(baseline)
+        self.update_posterior()
+        return True
 
     def advance(self, choose: Choose | None) -> bool:
         """Trial a batch of proposals, if there is anything left to ask, and learn what it answers.

@@ -14,7 +14,14 @@ import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecMonitor
 
-from promptrl.search.agents.build import build_agent, choose_action, load_policy, make_logger, one_torch_thread
+from promptrl.search.agents.build import (
+    build_agent,
+    carry_over,
+    choose_action,
+    load_policy,
+    make_logger,
+    one_torch_thread,
+)
 from promptrl.search.agents.policy import Encoder
 from promptrl.search.context import SearchContext
 from promptrl.search.planned.env import ImaginedVecEnv
@@ -69,27 +76,42 @@ def search_planned(context: SearchContext, settings: PlannedSettings) -> SearchR
     Raises:
         TargetError: The model can't be asked any more.
     """
-    trials = Trials(context)
+    trials = Trials(context, can_grow=True)
     rng = np.random.default_rng(context.seed).spawn(1)[0]  # SB3 starts the environment's own stream from the seed
     planner = Planner(trials, settings.rules, settings.max_edits, rng)
     planner.begin()
     planner.report(env_steps=0)
-    env = ImaginedVecEnv(planner.imagination, planner.starts, settings.n_envs)
-    model = _build(settings, env, context)
-    choose = follow(model)
+    env, model = _build(settings, planner, context)
+    if settings.weights is not None:
+        load_policy(model, settings.weights)
     while not trials.is_over:
+        if planner.grow():
+            smaller = model
+            env, model = _build(settings, planner, context)
+            carry_over(smaller, model)
         _practise(model, env, settings.rules.imagined_steps)
-        if not planner.advance(choose):
+        if not planner.advance(follow(model)):
             break
         planner.report(model.num_timesteps)
         _log(planner, model)
-    candidates = planner.conclude(choose)
+    candidates = planner.conclude(follow(model))
     decisions = best_episode(model, planner)
-    return SearchResult(tuple(candidates), trials.stop_reason, model.num_timesteps, trials.calls_used, model, decisions)
+    return SearchResult(
+        candidates=tuple(candidates),
+        stop_reason=trials.stop_reason,
+        env_steps=model.num_timesteps,
+        calls_used=trials.calls_used,
+        space=trials.space,
+        agent=model,
+        decisions=decisions,
+        surrogate=planner.surrogate.state(),
+        grown_at=trials.grown_at,
+    )
 
 
-def _build(settings: PlannedSettings, env: ImaginedVecEnv, context: SearchContext) -> BaseAlgorithm:
-    """The agent, with the weights it starts from; its figures become events."""
+def _build(settings: PlannedSettings, planner: Planner, context: SearchContext) -> tuple[ImaginedVecEnv, BaseAlgorithm]:
+    """An untrained agent and the episodes in which it practises; its figures become events."""
+    env = ImaginedVecEnv(planner.imagination, planner.starts, settings.n_envs)
     model = build_agent(
         settings.algorithm,
         VecMonitor(env),
@@ -98,10 +120,8 @@ def _build(settings: PlannedSettings, env: ImaginedVecEnv, context: SearchContex
         seed=context.seed,
         is_imagined=True,
     )
-    if settings.weights is not None:
-        load_policy(model, settings.weights)
     model.set_logger(make_logger(context.emit))
-    return model
+    return env, model
 
 
 def follow(model: BaseAlgorithm) -> Choose:
@@ -132,7 +152,8 @@ def _practise(model: BaseAlgorithm, env: ImaginedVecEnv, steps: int) -> None:
     if not steps:
         return
     began_s, before = time.monotonic(), model.num_timesteps
-    model._last_obs = env.resume() if model.num_timesteps else None
+    if model._last_obs is not None:
+        model._last_obs = env.resume()
     model.learn(steps, reset_num_timesteps=False, log_interval=NEVER)
     episodes = list(model.ep_info_buffer or ())
     if episodes:

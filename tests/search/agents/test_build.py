@@ -10,11 +10,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from sb3_contrib import QRDQN, MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from promptrl.search.agents.build import build_agent, load_policy, make_logger, one_torch_thread, save_policy
+from promptrl.search.agents.build import (
+    build_agent,
+    carry_over,
+    load_policy,
+    make_logger,
+    one_torch_thread,
+    save_policy,
+)
 from promptrl.search.algorithms import AGENTS
 from promptrl.search.events import Figures
 from promptrl.search.hyperparameters import DEFAULTS
@@ -125,3 +133,20 @@ def test_training_changes_the_policy_and_same_seed_repeats_it(name: str) -> None
 def weights(agent: BaseAlgorithm) -> list[npt.NDArray[Any]]:
     """Every weight of the policy, by name."""
     return [tensor.numpy().copy() for _, tensor in sorted(agent.policy.state_dict().items())]
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_what_an_agent_learned_is_carried_over_to_a_larger_space(name: str) -> None:
+    """Weights, the optimiser's moments and the steps so far; it learns on from there."""
+    small, large = trained(name), build_agent(name, make_env((4, 3, 3)), seed=1)
+    carry_over(small, large)
+    weights, moved = small.policy.state_dict(), large.policy.state_dict()
+    assert all((moved[key] == value).all() for key, value in weights.items())
+    first, second = (agent.policy.optimizer.state_dict()["state"] for agent in (small, large))
+    assert first
+    assert all(torch.equal(second[at][key], value) for at, moments in first.items() for key, value in moments.items())
+    assert large.num_timesteps == small.num_timesteps
+    with one_torch_thread():
+        large.learn(64, reset_num_timesteps=False)
+    assert large.num_timesteps > small.num_timesteps
+    assert any((large.policy.state_dict()[key] != value).any() for key, value in weights.items())

@@ -1,0 +1,65 @@
+"""What the spaces of a run gained while they were searched: written down before use, replayed at resume."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from promptrl.errors import RunLockedError
+from promptrl.runs.outcome_file import cut_torn_line, read_lines
+from promptrl.search.growth import Grow, Growth
+from promptrl.search.result import Candidate
+
+
+class GrowthFile:
+    """Keeps ``growth.jsonl``: which search of its run grew, the calls it had used, the options in full, line by line.
+
+    Args:
+        folder: Of the run; a line that an earlier process left torn is cut off first.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "growth.jsonl"
+        cut_torn_line(self._path)
+        self._kept = list(read_lines(self._path))
+        self._searches = 0
+
+    def next_search(self, grow: Grow | None) -> Grow | None:
+        """How the space of the run's next search grows: as before an interruption, then as it is told.
+
+        Args:
+            grow: Says what the space gains; None = nothing more than before.
+        """
+        search, self._searches = self._searches, self._searches + 1
+        kept = [line for line in self._kept if line["search"] == search]
+        if grow is None and not kept:
+            return None
+
+        def replayed(calls_used: int, leaders: Sequence[Candidate]) -> Growth | None:
+            if kept:
+                return self._replay(kept, calls_used)
+            growth = grow(calls_used, leaders) if grow else None
+            if growth is not None:
+                self._append(search, calls_used, growth)
+            return growth
+
+        return replayed
+
+    def _replay(self, kept: list[dict[str, Any]], calls_used: int) -> Growth | None:
+        """The next growth kept, when its time has come."""
+        due = kept[0]["calls_used"]
+        if calls_used < due:
+            return None
+        if calls_used > due:
+            raise RunLockedError(f"{self._path}: the search passed call {due} without the growth that came there")
+        options = kept.pop(0)["options"]
+        return Growth({slot: tuple(texts) for slot, texts in options.items()})
+
+    def _append(self, search: int, calls_used: int, growth: Growth) -> None:
+        """Write a growth down for good."""
+        line = {"search": search, "calls_used": calls_used, "options": dict(growth.options)}
+        with self._path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())

@@ -1,0 +1,30 @@
+"""How a space grows while it is searched: someone adds options, the search takes them in before its next batch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from promptrl.search.result import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What a space gains.
+
+    Attributes:
+        options: Further options by slot, none of them there already; as in ``EditSpace.extended``.
+    """
+
+    options: Mapping[str, tuple[str, ...]]
+
+
+class Grow(Protocol):
+    """Says what a space gains. The same calls and leaders bring the same growth, or a journal remembers it."""
+
+    def __call__(self, calls_used: int, leaders: Sequence[Candidate]) -> Growth | None:
+        """Further options, or None; asked before every batch.
+
+        Args:
+            calls_used: Calls that the search has spent.
+            leaders: Every prompt asked, the best posterior mean first.
+        """

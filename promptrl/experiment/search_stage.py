@@ -28,7 +28,7 @@ def search_prompts(session: RunSession) -> "SearchResult":
 
         run.write_bytes("checkpoints/posterior.npz", encode_state(found.surrogate))
     if found.agent is not None:
-        from promptrl.search.agents.build import save_policy
+        from promptrl.search.agents.policy_file import save_policy
 
         found.agent.save(run.path / "policy.zip")
         save_policy(found.agent, run.folder("checkpoints") / "policy.safetensors")

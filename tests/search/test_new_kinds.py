@@ -17,7 +17,7 @@ from promptrl.runs.outcome_file import OutcomeFile
 from promptrl.search.algorithms import ALGORITHMS, BASELINES, BaselineSettings
 from promptrl.search.baselines.variables import Variables
 from promptrl.search.live.search import LiveSettings, search_live
-from promptrl.search.observation import COLUMN, KIND_COLUMNS, edit_features
+from promptrl.search.observation import COLUMN, KIND_COLUMNS, edit_features, kind_code
 from promptrl.search.planned.search import PlannedSettings, search_planned
 from promptrl.search.result import Decision
 from promptrl.search.surrogate.features import Moves
@@ -65,11 +65,13 @@ def test_live_search_searches_a_new_kind() -> None:
 def test_observations_tell_new_kinds_from_old_ones() -> None:
     """Every kind has a code of its own, the same in every space."""
     space = loud_space()
-    columns = [COLUMN[f"kind_{kind}"] for kind in KIND_COLUMNS]
-    codes = {edit.kind: tuple(row[columns]) for edit, row in zip(space.edits, edit_features(space), strict=False)}
-    assert len(set(codes.values())) == len(codes) == 4
-    alone = loud_space(Loudness())
-    assert tuple(edit_features(alone)[alone.stop - 1][columns]) == codes["shout"]
+    columns = [COLUMN[f"kind_{number}"] for number in range(KIND_COLUMNS)]
+    kinds = [edit.kind for edit in space.edits]
+    shown = {
+        kind: tuple(row[columns].nonzero()[0]) for kind, row in zip(kinds, edit_features(space, kinds), strict=False)
+    }
+    assert shown == {kind: kind_code(kind) for kind in kinds}
+    assert len(set(shown.values())) == len(shown) == 4
 
 
 def test_attribution_tells_of_a_new_kind(tmp_path: Path) -> None:

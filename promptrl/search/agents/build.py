@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from sb3_contrib import QRDQN, MaskablePPO
 from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3 import A2C, DQN, PPO
@@ -85,20 +83,6 @@ def choose_action(model: BaseAlgorithm, observation: np.ndarray[Any, Any]) -> De
     with torch.no_grad():
         distribution: Any = model.policy.get_distribution(model.policy.obs_to_tensor(observation)[0]).distribution
     return Decision(action, tuple(distribution.probs[0].tolist()))
-
-
-def save_policy(model: BaseAlgorithm, path: Path) -> None:
-    """Write the policy's weights as safetensors; nothing of the optimiser."""
-    save_file({name: tensor.contiguous() for name, tensor in model.policy.state_dict().items()}, path)
-
-
-def load_policy(model: BaseAlgorithm, path: Path) -> None:
-    """Give a model the weights of a saved policy, also one from another edit space.
-
-    Raises:
-        RuntimeError: The file holds a policy of another kind (as ``load_state_dict`` says it).
-    """
-    model.policy.load_state_dict(load_file(path))
 
 
 def carry_over(smaller: BaseAlgorithm, larger: BaseAlgorithm) -> None:

@@ -19,7 +19,7 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
 from torch import Tensor, nn
 
-from promptrl.search.observation import COLUMN, EFFECT_SCALE, N_FEATURES, REWARD_SCALE
+from promptrl.search.observation import COLUMN, N_FEATURES, REWARD_SCALE
 
 Encoder = Literal["deepsets", "transformer"]
 
@@ -27,7 +27,9 @@ HIDDEN = 32
 ATTENTION_HEADS = 4
 ATTENTION_LAYERS = 2
 LOGIT_PRIOR = 4.0
-Q_PRIOR = REWARD_SCALE / EFFECT_SCALE
+TYPICAL_SPREAD = 0.1
+Q_PRIOR = REWARD_SCALE * TYPICAL_SPREAD
+"""On the live model the draw column is in spreads of the draw, the reward in units of the objective."""
 IMAGINED_Q_PRIOR = 1.0
 """In the imagination the draw column and the reward have one scale."""
 QUANTILES = 25

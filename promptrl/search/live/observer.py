@@ -10,15 +10,8 @@ from promptrl.prompts.edits.base import rough_tokens
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.search.live.estimates import Draw, Estimates, prompt_keys
-from promptrl.search.observation import (
-    ANSWERS_SCALE,
-    COLUMN,
-    EFFECT_SCALE,
-    LIMIT,
-    N_FEATURES,
-    TOKEN_SCALE,
-    edit_features,
-)
+from promptrl.search.observation import N_FEATURES, Observations, Prospects, spread
+from promptrl.search.surrogate.data import Floats
 
 NEIGHBOURHOODS_KEPT = 256
 
@@ -32,14 +25,16 @@ class Neighbourhood:
         keys: The ids as numbers.
         holds: Which edits each holds and a 1 for the intercept, uint8, shape (n + 1, n + 1).
         mask: True where the edit is valid, shape (n + 1,).
-        static: The rows' features that no answer changes, float32, shape (n + 1, N_FEATURES).
+        is_held: Which edits the prompt holds, stop not among them, shape (n + 1,).
+        tokens: About how many tokens each of the prompts has more than the prompt, shape (n + 1,).
     """
 
     prompt_ids: tuple[str, ...]
     keys: NDArray[np.uint64]
     holds: NDArray[np.uint8]
     mask: NDArray[np.bool_]
-    static: NDArray[np.float32]
+    is_held: NDArray[np.bool_]
+    tokens: NDArray[np.float64]
 
 
 class Observer:
@@ -53,7 +48,7 @@ class Observer:
     def __init__(self, space: EditSpace, estimates: Estimates) -> None:
         self.space = space
         self.estimates = estimates
-        self._template = edit_features(space)
+        self._observations = Observations(space)
         self._near: OrderedDict[str, Neighbourhood] = OrderedDict()
 
     @property
@@ -66,7 +61,7 @@ class Observer:
         return self.neighbourhood(prompt).mask
 
     def observe(self, prompt: Prompt, draw: Draw, *, step_share: float, budget_share: float) -> NDArray[np.float32]:
-        """The feature table, flattened.
+        """The feature table, flattened (``observation.FEATURES``).
 
         Args:
             prompt: The present prompt.
@@ -77,22 +72,32 @@ class Observer:
         Returns:
             float32, shape (n_actions * N_FEATURES,), each value in [-10, 10].
         """
-        near = self.neighbourhood(prompt)
+        near, baseline = self.neighbourhood(prompt), self.neighbourhood(self.space.baseline)
         known = self.estimates.find(near.prompt_ids)
         holds = near.holds.astype(np.float64)
         expected = self.estimates.expected(holds, known)
-        imagined = self.estimates.imagined(draw, holds, known, near.keys)
-        rows = near.static.copy()
-        rows[:, COLUMN["effect"]] = EFFECT_SCALE * (expected - expected[-1])
-        rows[:, COLUMN["effect_sd"]] = EFFECT_SCALE * self.estimates.effect_sd(holds - holds[-1], known, int(known[-1]))
-        rows[:, COLUMN["effect_draw"]] = EFFECT_SCALE * (imagined - imagined[-1])
-        rows[:, COLUMN["lookahead"]] = rows[:, COLUMN["effect_draw"]]
-        rows[:, COLUMN["is_seen"]] = known >= 0
-        rows[:, COLUMN["answers"]] = np.log1p(self.estimates.answers(known)) / ANSWERS_SCALE
-        rows[:, COLUMN["step"]] = step_share
-        rows[:, COLUMN["budget_left"]] = budget_share
-        rows[:, COLUMN["gain"]] = EFFECT_SCALE * (expected[-1] - self.baseline_value())
-        return np.clip(rows, -LIMIT, LIMIT).ravel()
+        effect_draw = self._effects(draw, near)
+        prospects = Prospects(
+            is_valid=near.mask[None],
+            is_held=near.is_held[None],
+            effect=(expected - expected[-1])[None],
+            effect_sd=self.estimates.effect_sd(holds - holds[-1], known, int(known[-1]))[None],
+            effect_draw=effect_draw[None],
+            lookahead=effect_draw[None],  # the estimates know of no pairs
+            answers=self.estimates.answers(known)[None],
+            tokens=near.tokens[None],
+            gain=expected[-1:] - self.baseline_value(),
+            scale=spread(self._effects(draw, baseline)[None], baseline.mask[None]),
+            step=np.array([step_share]),
+            budget_left=budget_share,
+        )
+        return np.asarray(self._observations.fill(prospects)[0])
+
+    def _effects(self, draw: Draw, near: Neighbourhood) -> Floats:
+        """The change by each action that a draw imagines, shape (n + 1,)."""
+        known = self.estimates.find(near.prompt_ids)
+        imagined = self.estimates.imagined(draw, near.holds.astype(np.float64), known, near.keys)
+        return np.asarray(imagined - imagined[-1])
 
     def neighbourhood(self, prompt: Prompt) -> Neighbourhood:
         """The prompts one edit away; the last few hundred asked for are kept."""
@@ -112,18 +117,21 @@ class Observer:
         ids = tuple(p.prompt_id for p in prompts)
         held = space.holds(prompt)
         holds = np.ones((len(prompts), space.n_actions), dtype=np.uint8)
-        tokens = np.full(len(prompts), rough_tokens(prompt.text))
+        tokens = np.full(len(prompts), _content_tokens(prompt))
         for a, other in enumerate(prompts):
             holds[a, :-1] = held if other is prompt else space.holds(other)
-            tokens[a] = tokens[-1] if other is prompt else rough_tokens(other.text)
-        static = self._template.copy()
-        static[:, COLUMN["is_valid"]] = mask
-        static[:, COLUMN["token_cost"]] = (tokens - tokens[-1]) / TOKEN_SCALE
-        static[:-1, COLUMN["is_held"]] = held
-        return Neighbourhood(ids, prompt_keys(ids), holds, mask, static)
+            tokens[a] = tokens[-1] if other is prompt else _content_tokens(other)
+        return Neighbourhood(ids, prompt_keys(ids), holds, mask, np.append(held, False), tokens - tokens[-1])
 
     def baseline_value(self) -> float:
         """Expected objective of the baseline."""
         near = self.neighbourhood(self.space.baseline)
         known = self.estimates.find(near.prompt_ids[-1:])
         return float(self.estimates.expected(near.holds[-1:].astype(np.float64), known)[0])
+
+
+def _content_tokens(prompt: Prompt) -> float:
+    """About how many tokens the contents of its messages take, placeholders as they stand."""
+    shown = [text for d in prompt.demonstrations for text in (d.question, d.assistant)]
+    asked = [message.content for message in prompt.user.messages]
+    return sum(rough_tokens(text) for text in (prompt.system_text, *shown, *asked))

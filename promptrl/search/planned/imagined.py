@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptrl.prompts.prompt import Prompt
-from promptrl.search.observation import ANSWERS_SCALE, COLUMN, LIMIT, TOKEN_SCALE, edit_features, edit_slots
+from promptrl.search.observation import Observations, Prospects, edit_slots, spread
 from promptrl.search.surrogate.data import Bools, Floats, Indices
 from promptrl.search.surrogate.features import Moves, States
 from promptrl.search.surrogate.model import Draws, Surrogate
@@ -19,8 +19,6 @@ from promptrl.search.surrogate.triples import RandomParityFeatures
 
 Choose = Callable[[NDArray[np.float32]], Indices]
 """Actions, shape (n,), for observations, shape (n, n_actions * N_FEATURES)."""
-
-MIN_SCALE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +107,16 @@ class Imagination:
         moves: The edits as arrays.
         rng: Draws the hashes of prompts.
         max_edits: Longest episode; None = one more than there are slots.
+        kinds: Kinds that observations show instead of the edits' own.
     """
 
-    def __init__(self, moves: Moves, rng: np.random.Generator, max_edits: int | None = None) -> None:
+    def __init__(
+        self,
+        moves: Moves,
+        rng: np.random.Generator,
+        max_edits: int | None = None,
+        kinds: Sequence[str] | None = None,
+    ) -> None:
         self.moves = moves
         space = moves.space
         self.max_edits = max_edits or len(edit_slots(space)) + 1
@@ -119,7 +124,7 @@ class Imagination:
         keys[-1] = 0
         self._keys = keys
         self._counts: dict[int, int] = {}
-        self._template = edit_features(space)
+        self._observations = Observations(space, kinds)
         self._setter = np.full(moves.n_features + 1, space.stop, dtype=np.intp)
         for a in range(space.n_edits - 1, -1, -1):
             if moves.sets[a] < moves.n_features:
@@ -150,9 +155,7 @@ class Imagination:
         self.posterior = Posterior(draws, mean, variance, pairs, surrogate.parities, asked, answers, budget_left)
         at_baseline = self.begin(np.repeat(self._baseline[None], n_draws, axis=0), np.arange(n_draws), scaled=False)
         effects = self.observe(at_baseline, is_bare=True)
-        counted = effects.valid[:, :-1].sum(axis=1)
-        spread = np.sqrt(np.square(effects.change[:, :-1]).sum(axis=1) / np.maximum(1, counted))
-        self.scales = np.maximum(MIN_SCALE, spread)
+        self.scales = spread(effects.change, effects.valid)
         self._baseline_mean = float(self._value(mean, at_baseline.states.held[:1], np.zeros(1, dtype=np.intp))[0])
 
     def begin(self, features: Bools, draws: Indices, *, scaled: bool = True) -> "EpisodeBatch":
@@ -253,33 +256,29 @@ class Imagination:
         return np.asarray(draws.parities[numbers] * self.posterior.parities.values(held))
 
     def _observe(self, episodes: "EpisodeBatch", view: _View) -> NDArray[np.float32]:
-        posterior, moves, held = self.posterior, self.moves, episodes.states.held
-        n, scale = len(held), episodes.scales[:, None]
-        rows = np.repeat(self._template[None], n, axis=0)
-        zero = np.zeros(n, dtype=np.intp)
-        expected = self._changes(posterior.mean, zero, episodes.states, view.cleared, view.any_change)
-        variance = posterior.variance
-        on, spread = moves.sets[None, :], np.diag(variance)
-        spread = spread[on] + spread[view.cleared] - 2 * variance[np.broadcast_to(on, view.cleared.shape), view.cleared]
-        seen, answers = self._answers(held, view)
-        columns = {
-            "is_valid": view.valid,
-            "effect": expected / scale,
-            "effect_sd": np.sqrt(np.maximum(0.0, spread)) / scale,
-            "effect_draw": view.change / scale,
-            "lookahead": self._lookahead(episodes, view) / scale,
-            "is_seen": seen,
-            "answers": np.log1p(answers) / ANSWERS_SCALE,
-            "token_cost": (moves.tokens[moves.sets][None, :] - moves.tokens[view.cleared]) / TOKEN_SCALE,
-        }
-        for name, values in columns.items():
-            rows[:, :, COLUMN[name]] = np.where(view.valid, values, 0)
-        rows[:, :, COLUMN["is_held"]] = held[:, moves.sets]
-        rows[:, :, COLUMN["step"]] = (episodes.steps / self.max_edits)[:, None]
-        rows[:, :, COLUMN["budget_left"]] = posterior.budget_left
-        gain = self._value(posterior.mean, held, zero) - self._baseline_mean
-        rows[:, :, COLUMN["gain"]] = gain[:, None] / scale
-        return np.asarray(np.clip(rows, -LIMIT, LIMIT).reshape(n, -1), dtype=np.float32)
+        posterior, moves, states = self.posterior, self.moves, episodes.states
+        zero = np.zeros(len(states.held), dtype=np.intp)
+        prospects = Prospects(
+            is_valid=view.valid,
+            is_held=moves.is_held(states),
+            effect=self._changes(posterior.mean, zero, states, view.cleared, view.any_change),
+            effect_sd=self._effect_sd(view.cleared),
+            effect_draw=view.change,
+            lookahead=self._lookahead(episodes, view),
+            answers=self._answers(states.held, view),
+            tokens=moves.tokens[moves.sets][None, :] - moves.tokens[view.cleared],
+            gain=self._value(posterior.mean, states.held, zero) - self._baseline_mean,
+            scale=episodes.scales,
+            step=episodes.steps / self.max_edits,
+            budget_left=posterior.budget_left,
+        )
+        return self._observations.fill(prospects)
+
+    def _effect_sd(self, cleared: Indices) -> Floats:
+        """Standard deviation of the change of single effects by each action, shape (n, n_actions)."""
+        variance, on = self.posterior.variance, np.broadcast_to(self.moves.sets, cleared.shape)
+        square = np.diag(variance)[on] + np.diag(variance)[cleared] - 2 * variance[on, cleared]
+        return np.sqrt(np.maximum(0.0, square))
 
     def _lookahead(self, episodes: "EpisodeBatch", view: _View) -> Floats:
         """Change by an action and the best feature that can be set after it, shape (n, n_actions).
@@ -293,18 +292,17 @@ class Imagination:
         follow = pairs.highest(weights + setting[:, pairs.other])
         return np.asarray(view.change + follow[:, self.moves.sets])
 
-    def _answers(self, held: Bools, view: _View) -> tuple[Bools, NDArray[np.int64]]:
-        """Whether each neighbour has answers, and how many, shape (n, n_actions)."""
+    def _answers(self, held: Bools, view: _View) -> NDArray[np.int64]:
+        """How many answers each neighbour has, shape (n, n_actions)."""
         posterior, keys = self.posterior, self._keys
         if not len(posterior.asked):
-            return np.zeros_like(view.valid), np.zeros(view.valid.shape, dtype=np.int64)
+            return np.zeros(view.valid.shape, dtype=np.int64)
         with np.errstate(over="ignore"):
             codes = self._hash(held)[:, None] + keys[self.moves.sets][None, :] - keys[view.cleared]
             key = keys[self.moves.any_of]
             codes = codes + np.where(view.any_change > 0, key, 0) - np.where(view.any_change < 0, key, 0)
         at = np.minimum(np.searchsorted(posterior.asked, codes), len(posterior.asked) - 1)
-        seen = posterior.asked[at] == codes
-        return seen, np.where(seen, posterior.answers[at], 0)
+        return np.where(posterior.asked[at] == codes, posterior.answers[at], 0)
 
     def _hash(self, held: Bools) -> NDArray[np.uint64]:
         """Equal for equal prompts (Zobrist hashing with sums), shape (n,)."""

@@ -2,7 +2,8 @@
 
 A landscape is a space of slots with random effects on the log odds of success: single effects, sparse pair effects,
 sets of options that only work together. The surrogate gets a few to many answers about it, and the agent learns to
-edit prompts under draws from that posterior. Whole families of landscapes are held out; the card written beside the
+edit prompts under draws from that posterior. In every other landscape edits show kinds made up for each slot, so that
+the policy does not lean on a kind. Whole families of landscapes are held out; the card written beside the
 weights says how the policy does on them, beside the untrained one and beside local search.
 """
 
@@ -19,8 +20,9 @@ from scipy.special import expit
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from promptrl.prompts.space import EditSpace, make_slot_space
-from promptrl.search.agents.build import build_agent, one_torch_thread, save_policy
+from promptrl.search.agents.build import build_agent, one_torch_thread
 from promptrl.search.agents.policy import Encoder
+from promptrl.search.agents.policy_file import save_policy
 from promptrl.search.planned.env import ImaginedVecEnv
 from promptrl.search.planned.imagined import Choose, Imagination, Starts
 from promptrl.search.planned.search import BUILTIN_POLICY, follow
@@ -174,10 +176,18 @@ def _share(choose: Choose | None, moves: Moves, surrogate: Surrogate, rng: np.ra
 
 
 def _env(moves: Moves, surrogate: Surrogate, rng: np.random.Generator) -> ImaginedVecEnv:
-    imagination = Imagination(moves, rng.spawn(1)[0])
+    imagination = Imagination(moves, rng.spawn(1)[0], kinds=_kinds(moves.space, rng))
     imagination.update_posterior(surrogate, N_ENVS, rng, float(rng.random()))
     others = np.stack([moves.features(moves.space.draw(rng)) for _ in range(STARTS)])
     return ImaginedVecEnv(imagination, Starts(moves.features(moves.space.baseline), others), N_ENVS)
+
+
+def _kinds(space: EditSpace, rng: np.random.Generator) -> list[str]:
+    """Kinds to show: those of the edits, or in every other landscape one for each slot that means nothing."""
+    if rng.random() < 0.5:
+        return [edit.kind for edit in space.edits]
+    numbers = {slot: int(rng.integers(2**31)) for slot in space.slot_order}
+    return [f"kind {numbers[edit.slot]}" for edit in space.edits]
 
 
 def _space(sizes: Indices) -> EditSpace:
@@ -209,7 +219,7 @@ def main() -> None:
         arms = {"trained": trained, "untrained": untrained, "local search": None}
         for title, families in (("families trained on", TRAINED), ("families held out", HELD_OUT)):
             card[title] = {name: _measure(arms, family, arguments) for name, family in families.items()}
-    arguments.out.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    save_policy(trained, arguments.out, card)
     sys.stdout.write(json.dumps(card, indent=2) + "\n")
 
 

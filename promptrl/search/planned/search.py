@@ -14,15 +14,9 @@ import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecMonitor
 
-from promptrl.search.agents.build import (
-    build_agent,
-    carry_over,
-    choose_action,
-    load_policy,
-    make_logger,
-    one_torch_thread,
-)
+from promptrl.search.agents.build import build_agent, carry_over, choose_action, make_logger, one_torch_thread
 from promptrl.search.agents.policy import Encoder
+from promptrl.search.agents.policy_file import read_policy
 from promptrl.search.context import SearchContext
 from promptrl.search.planned.env import ImaginedVecEnv
 from promptrl.search.planned.imagined import Choose
@@ -74,16 +68,18 @@ def search_planned(context: SearchContext, settings: PlannedSettings) -> SearchR
         The candidates, best first, and the agent.
 
     Raises:
+        ConfigError: The trained policy can't be read, or is of another format; nothing was asked.
         TargetError: The model can't be asked any more.
     """
+    weights = None if settings.weights is None else read_policy(settings.weights)
     trials = Trials(context, can_grow=True)
     rng = np.random.default_rng(context.seed).spawn(1)[0]  # SB3 starts the environment's own stream from the seed
     planner = Planner(trials, settings.rules, settings.max_edits, rng)
     planner.begin()
     planner.report(env_steps=0)
     env, model = _build(settings, planner, context)
-    if settings.weights is not None:
-        load_policy(model, settings.weights)
+    if weights is not None:
+        model.policy.load_state_dict(weights)
     while not trials.is_over:
         if planner.grow():
             smaller = model

@@ -152,6 +152,12 @@ class Moves:
         valid[:, self.space.stop] = True
         return valid
 
+    def is_held(self, states: States) -> Bools:
+        """Whether each state is as each action would make it, shape (n, n_actions); False where none is imagined."""
+        held = states.held[:, self.sets]
+        held[:, self._clearing] = ~states.held[:, self._clears[self._clearing]]
+        return np.asarray(held)
+
     def cleared(self, states: States) -> Indices:
         """The feature that each action takes out of each state, ``nothing`` where none, shape (n, n_actions)."""
         cleared = np.broadcast_to(self._clears, (len(states.held), len(self._clears))).copy()

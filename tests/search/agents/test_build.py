@@ -15,14 +15,8 @@ from sb3_contrib import QRDQN, MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from promptrl.search.agents.build import (
-    build_agent,
-    carry_over,
-    load_policy,
-    make_logger,
-    one_torch_thread,
-    save_policy,
-)
+from promptrl.search.agents.build import build_agent, carry_over, make_logger, one_torch_thread
+from promptrl.search.agents.policy_file import read_policy, save_policy
 from promptrl.search.algorithms import AGENTS
 from promptrl.search.events import Figures
 from promptrl.search.hyperparameters import DEFAULTS
@@ -117,7 +111,7 @@ def test_saved_policy_restores_into_another_space(name: str, tmp_path: Path) -> 
     save_policy(agent, tmp_path / "policy.safetensors")
     other = build_agent(name, make_env((5, 4, 4, 2)), seed=5)
     before = weights(other)
-    load_policy(other, tmp_path / "policy.safetensors")
+    other.policy.load_state_dict(read_policy(tmp_path / "policy.safetensors"))
     assert not all(np.array_equal(a, b) for a, b in zip(before, weights(other), strict=True))
     assert all(np.array_equal(a, b) for a, b in zip(weights(agent), weights(other), strict=True))
 

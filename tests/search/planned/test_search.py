@@ -11,7 +11,8 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs
 
 from benchmarks.table_evaluator import TableEvaluator
 from promptrl.prompts.prompt import Prompt
-from promptrl.search.agents.build import build_agent, load_policy
+from promptrl.search.agents.build import build_agent
+from promptrl.search.agents.policy_file import read_policy
 from promptrl.search.algorithms import AGENTS
 from promptrl.search.events import Figures, SearchEvent
 from promptrl.search.planned.env import ImaginedVecEnv
@@ -156,7 +157,7 @@ def test_the_builtin_policy_moves_between_spaces() -> None:
     planner = planner_with_answers()
     agent = build_agent("ppo", ImaginedVecEnv(planner.imagination, planner.starts, 4), is_imagined=True)
     before = {name: tensor.clone() for name, tensor in agent.policy.state_dict().items()}
-    load_policy(agent, BUILTIN_POLICY)
+    agent.policy.load_state_dict(read_policy(BUILTIN_POLICY))
     assert any(not torch.equal(before[name], tensor) for name, tensor in agent.policy.state_dict().items())
 
 

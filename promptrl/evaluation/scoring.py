@@ -98,30 +98,28 @@ class Scoring:
 
     def _ask(self, metric: str, questions: Sequence[Question]) -> list[Completion | CompletionError]:
         """Answer the questions of a metric about the batch that is being scored."""
-        keys = list(self._said)
-        asked = [(keys[question.position], _question_id(metric, question)) for question in questions]
-        answers: dict[int, Completion | CompletionError] = {}
-        for index, key in enumerate(asked):
-            if (known := self._known.pop(key, None)) is not None:
-                answers[index] = known
-                self._budget.take_calls("judge", 1)
-                self._budget.count_cached(known.is_cached)
-        new = [index for index in range(len(asked)) if index not in answers]
-        requests = [
-            Request(questions[index].messages, questions[index].params, questions[index].repeat, "judge")
-            for index in new
-        ]
+        places = list(self._said)
+        asked = [(places[question.position], _question_id(metric, question)) for question in questions]
+        wanted = dict(zip(asked, questions, strict=True))  # an equal question about the same answer is one question
+        answers: dict[AnswerKey, Completion | CompletionError] = {
+            (of, question): self._said[of][question] for of, question in wanted if question in self._said[of]
+        }
+        for key in wanted.keys() & self._known.keys():
+            answers[key] = known = self._known.pop(key)
+            self._budget.take_calls("judge", 1)
+            self._budget.count_cached(known.is_cached)
+        new = [key for key in wanted if key not in answers]
+        requests = [Request(wanted[key].messages, wanted[key].params, wanted[key].repeat, "judge") for key in new]
         try:
-            stream = self._engine.stream(requests, lambda at, answer: self._keep(asked[new[at]], answer))
+            stream = self._engine.stream(requests, lambda at, answer: self._keep(new[at], answer))
             with closing(stream) as found:
                 for at, answer in found:
                     answers[new[at]] = answer
         finally:
-            for index, answer in answers.items():
-                of, question_id = asked[index]
+            for (of, question), answer in answers.items():
                 if isinstance(answer, Completion):
-                    self._said[of][question_id] = answer
-        return [answers[index] for index in range(len(asked))]
+                    self._said[of][question] = answer
+        return [answers[key] for key in asked]
 
 
 def _question_id(metric: str, question: Question) -> str:

@@ -20,7 +20,7 @@ def search_prompts(session: RunSession) -> "SearchResult":
         evaluator=session.evaluator,
         seed=config.seed,
         observers=(session.progress.on_search,),
-        grow=session.growth.next_search(session.grow),
+        grow=session.growth.next_search(components.space, session.grow),
     )
     found = _search(config, context)
     if found.surrogate is not None:

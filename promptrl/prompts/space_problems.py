@@ -1,9 +1,11 @@
 """What can be wrong with the slots, the text and the words that a space of edits is built from; the config asks too."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from promptrl.errors import Problem, show
 from promptrl.prompts.prompt import UserTemplate
+from promptrl.settings import NAME
 
 RESERVED_SLOTS = ("demonstrations", "user")
 """Names that mean something else in a prompt."""
@@ -34,7 +36,9 @@ def slot_problems(slots: Mapping[str, Sequence[str]], taken: Mapping[str, str] |
     """
     for name, options in slots.items():
         key = f"prompt.slots.{name}"
-        if name in RESERVED_SLOTS:
+        if not re.match(NAME, name):
+            yield Problem("prompt.slots", f"got {name!r}, expected a name of letters, digits, _ and -, a letter first")
+        elif name in RESERVED_SLOTS:
             yield Problem(key, "is not free as a slot name", f"prompt.{name} has a meaning of its own")
         elif taken and name in taken:
             yield Problem(key, f"this name is taken by {taken[name]}", "rename the slot")

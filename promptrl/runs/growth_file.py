@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from promptrl.errors import RunLockedError
+from promptrl.errors import ConfigError, RunLockedError, UsageError
+from promptrl.prompts.space import EditSpace
 from promptrl.runs.outcome_file import cut_torn_line, read_lines
 from promptrl.search.growth import Grow, Growth
 from promptrl.search.result import Candidate
@@ -25,10 +26,11 @@ class GrowthFile:
         self._kept = list(read_lines(self._path))
         self._searches = 0
 
-    def next_search(self, grow: Grow | None) -> Grow | None:
+    def next_search(self, space: EditSpace, grow: Grow | None) -> Grow | None:
         """How the space of the run's next search grows: as before an interruption, then as it is told.
 
         Args:
+            space: At the start of the search. What it can't take is refused before it is written down.
             grow: Says what the space gains; None = nothing more than before.
         """
         search, self._searches = self._searches, self._searches + 1
@@ -37,10 +39,13 @@ class GrowthFile:
             return None
 
         def replayed(calls_used: int, leaders: Sequence[Candidate]) -> Growth | None:
-            if kept:
-                return self._replay(kept, calls_used)
-            growth = grow(calls_used, leaders) if grow else None
-            if growth is not None:
+            nonlocal space
+            is_replay = bool(kept)
+            growth = self._replay(kept, calls_used) if kept else grow(calls_used, leaders) if grow else None
+            if growth is None or growth.is_empty:
+                return None
+            space = _grown(space, growth)
+            if not is_replay:
                 self._append(search, calls_used, growth)
             return growth
 
@@ -63,3 +68,16 @@ class GrowthFile:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def _grown(space: EditSpace, growth: Growth) -> EditSpace:
+    """The space with what it gains.
+
+    Raises:
+        UsageError: It can't take that; the message says whose fault it is.
+    """
+    try:
+        return space.extended(options=growth.options).space
+    except ConfigError as error:
+        faults = "; ".join(f"{problem.key.removeprefix('prompt.')}: {problem.message}" for problem in error.problems)
+        raise UsageError(f"the space of edits can't grow by what `grow` returned: {faults}") from error

@@ -17,6 +17,11 @@ class Growth:
 
     options: Mapping[str, tuple[str, ...]]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it adds nothing."""
+        return not any(self.options.values())
+
 
 class Grow(Protocol):
     """Says what a space gains. The same calls and leaders bring the same growth, or a journal remembers it."""

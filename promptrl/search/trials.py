@@ -113,11 +113,9 @@ class Trials:
             leaders: Every prompt asked, the best first.
         """
         growth = self._context.grow(self.calls_used, leaders) if self._context.grow else None
-        if growth is None:
+        if growth is None or growth.is_empty:
             return None
         extension = self.space.extended(options=growth.options)
-        if extension.space == self.space:
-            return None
         self.space, self.grown_at = extension.space, self.calls_used
         return extension
 

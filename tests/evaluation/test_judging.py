@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +75,11 @@ class Judged:
         max_calls: int = 1000,
         known: Sequence[Outcome] = (),
         concurrency: int = 4,
+        judge: Metric | None = None,
     ) -> None:
         self.target = StubTarget(answer)
         self.budget = Budget(max_calls=max_calls)
-        metrics: list[Metric] = [Politeness(), build_metric(ExactMatch(), name="right", examples=ROWS)]
+        metrics: list[Metric] = [judge or Politeness(), build_metric(ExactMatch(), name="right", examples=ROWS)]
         self.log = OutcomeFile(folder, lambda prompt: [])
         self.engine = Engine(self.target, budget=self.budget, cache=None, max_retries=0, concurrency=concurrency)
         parts: dict[str, Any] = {"params": {}, "log": self.log, "known": known, "unscored": self.log.unscored}
@@ -114,6 +115,27 @@ def test_a_metric_that_asks_gives_scores_with_reasons(tmp_path: Path) -> None:
         assert [answer.text for answer in wrong.judged] == ["rude"]
         assert run.budget.spent.calls == {"search": 40, "judge": 40}
         assert (run.budget.spent.paid, run.budget.spent.prompt_tokens) == (80, 40 * 23)
+
+
+def test_an_equal_question_about_an_answer_is_asked_once(tmp_path: Path) -> None:
+    """In one go or later: it is counted once, so that a resumed run counts as many."""
+
+    @dataclass(frozen=True)
+    class Twice(Politeness):
+        def open(self, context: MetricContext) -> OpenPoliteness:
+            return OpenPoliteness(replace(context, ask=lambda questions: self._twice(context, questions)))
+
+        @staticmethod
+        def _twice(context: MetricContext, questions: Sequence[Question]) -> list[Completion | CompletionError]:
+            answers = context.ask([*questions, *questions])
+            assert answers[: len(questions)] == answers[len(questions) :] == context.ask(questions)
+            return answers[: len(questions)]
+
+    with closing(Judged(tmp_path, judge=Twice())) as run:
+        outcomes = run.evaluator.evaluate(ASKS)
+        assert run.questions() == 40
+        assert run.budget.spent.calls == {"search": 40, "judge": 40}
+        assert all(outcome is not None and len(outcome.judged) == 1 for outcome in outcomes)
 
 
 def test_what_is_set_aside_for_judging_is_all_that_a_metric_gets(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ class Loudness(OneOf):
 
     def __init__(self) -> None:
         self.edits = (SayLoudly(False), SayLoudly(True))
-        self.groups = (FeatureGroup("shout", "user", (Feature("", 0.0),)),)
+        self.groups: tuple[FeatureGroup, ...] = (FeatureGroup("shout", "user", (Feature("", 0.0),)),)
         self.changes: tuple[Declared, ...] = (Change("clear", 0), Change("set", 0))
 
     def in_order(self, order: tuple[str, ...]) -> "Loudness":

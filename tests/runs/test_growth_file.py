@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from promptrl.errors import RunLockedError
+from promptrl.errors import RunLockedError, UsageError
+from promptrl.prompts.space import make_slot_space
 from promptrl.runs.growth_file import GrowthFile
 from promptrl.search.growth import Grow, Growth
 from promptrl.search.result import Candidate
 
+SPACE = make_slot_space({"role": ["You help.", "You sort."], "format": ["Words.", "Letters."]}, "{question}")
 FIRST = Growth({"role": ("You are a “clerk”.", "")})
 SECOND = Growth({"format": ("Digits.",), "mood": ("\ud800 lone",)})
+THIRD = Growth({"role": ("You label.",)})
 
 
 def scripted(growths: dict[int, Growth]) -> tuple[Grow, list[int]]:
@@ -28,23 +31,23 @@ def scripted(growths: dict[int, Growth]) -> tuple[Grow, list[int]]:
 def test_growth_comes_again_at_the_same_calls(tmp_path: Path) -> None:
     """Nobody is asked again before the last call that grew; then whoever is there is."""
     grow, asked = scripted({32: FIRST, 64: SECOND})
-    begun = GrowthFile(tmp_path).next_search(grow)
+    begun = GrowthFile(tmp_path).next_search(SPACE, grow)
     assert begun is not None
     assert [begun(calls, ()) for calls in (16, 32, 48, 64)] == [None, FIRST, None, SECOND]
-    again, asked_again = scripted({80: FIRST})
-    resumed = GrowthFile(tmp_path).next_search(again)
+    again, asked_again = scripted({80: THIRD})
+    resumed = GrowthFile(tmp_path).next_search(SPACE, again)
     assert resumed is not None
-    assert [resumed(calls, ()) for calls in (16, 32, 48, 64, 80)] == [None, FIRST, None, SECOND, FIRST]
+    assert [resumed(calls, ()) for calls in (16, 32, 48, 64, 80)] == [None, FIRST, None, SECOND, THIRD]
     assert (asked, asked_again) == ([16, 32, 48, 64], [80])
 
 
 def test_growth_is_replayed_without_whoever_brought_it(tmp_path: Path) -> None:
     """And adds nothing more."""
     grow, _ = scripted({32: FIRST})
-    begun = GrowthFile(tmp_path).next_search(grow)
+    begun = GrowthFile(tmp_path).next_search(SPACE, grow)
     assert begun is not None
     begun(32, ())
-    resumed = GrowthFile(tmp_path).next_search(None)
+    resumed = GrowthFile(tmp_path).next_search(SPACE, None)
     assert resumed is not None
     assert [resumed(calls, ()) for calls in (16, 32, 48)] == [None, FIRST, None]
 
@@ -52,12 +55,12 @@ def test_growth_is_replayed_without_whoever_brought_it(tmp_path: Path) -> None:
 def test_each_search_of_a_run_has_its_own_growth(tmp_path: Path) -> None:
     """They are counted in their order; one that neither grew nor is to grow has none."""
     begun = GrowthFile(tmp_path)
-    searches = [begun.next_search(scripted({32: growth})[0]) for growth in (FIRST, SECOND)]
+    searches = [begun.next_search(SPACE, scripted({32: growth})[0]) for growth in (FIRST, SECOND)]
     for search in reversed(searches):
         assert search is not None
         search(32, ())
     resumed = GrowthFile(tmp_path)
-    again = [resumed.next_search(None) for _ in range(3)]
+    again = [resumed.next_search(SPACE, None) for _ in range(3)]
     assert [search(32, ()) if search else None for search in again] == [FIRST, SECOND, None]
     assert again[2] is None
 
@@ -65,12 +68,12 @@ def test_each_search_of_a_run_has_its_own_growth(tmp_path: Path) -> None:
 def test_a_torn_line_was_never_used(tmp_path: Path) -> None:
     """Its writer died before the search went on: it is cut off, and the next line is whole."""
     grow, _ = scripted({32: FIRST, 48: SECOND})
-    begun = GrowthFile(tmp_path).next_search(grow)
+    begun = GrowthFile(tmp_path).next_search(SPACE, grow)
     assert begun is not None
     begun(32, ())
     path = tmp_path / "growth.jsonl"
     path.write_bytes(path.read_bytes() + b'{"search": 0, "calls_us')
-    resumed = GrowthFile(tmp_path).next_search(grow)
+    resumed = GrowthFile(tmp_path).next_search(SPACE, grow)
     assert resumed is not None
     assert [resumed(calls, ()) for calls in (32, 48)] == [FIRST, SECOND]
     assert len(path.read_text().splitlines()) == 2
@@ -79,10 +82,34 @@ def test_a_torn_line_was_never_used(tmp_path: Path) -> None:
 def test_a_search_that_takes_another_course_is_stopped(tmp_path: Path) -> None:
     """It would go on in another space than the one it was paid for."""
     grow, _ = scripted({32: FIRST})
-    begun = GrowthFile(tmp_path).next_search(grow)
+    begun = GrowthFile(tmp_path).next_search(SPACE, grow)
     assert begun is not None
     begun(32, ())
-    resumed = GrowthFile(tmp_path).next_search(None)
+    resumed = GrowthFile(tmp_path).next_search(SPACE, None)
     assert resumed is not None
     with pytest.raises(RunLockedError, match="passed call 32 without the growth that came there"):
         resumed(40, ())
+
+
+def test_growth_that_the_space_can_t_take_is_not_written_down(tmp_path: Path) -> None:
+    """The error names who brought it, and a resumed run is not stopped by it for ever."""
+    grow, _ = scripted({32: Growth({"role": ("You sort.",)})})
+    search = GrowthFile(tmp_path).next_search(SPACE, grow)
+    assert search is not None
+    with pytest.raises(UsageError, match=r"what `grow` returned: slots\.role\.2: is the same text as option 1"):
+        search(32, ())
+    assert not (tmp_path / "growth.jsonl").exists()
+
+
+def test_what_came_before_counts_for_what_may_come(tmp_path: Path) -> None:
+    """Also where it was replayed: the same option twice is refused."""
+    grow, _ = scripted({32: SECOND, 48: SECOND})
+    search = GrowthFile(tmp_path).next_search(SPACE, grow)
+    assert search is not None
+    search(32, ())
+    resumed = GrowthFile(tmp_path).next_search(SPACE, grow)
+    assert resumed is not None
+    resumed(32, ())
+    for again in (search, resumed):
+        with pytest.raises(UsageError, match="same text"):
+            again(48, ())

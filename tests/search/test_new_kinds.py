@@ -112,6 +112,18 @@ def test_a_factor_without_features_is_refused_where_it_would_be_left_untried(par
     assert result.candidates[0].prompt.user == LOUD
 
 
+@pytest.mark.parametrize("part", [Moves, Variables])
+def test_an_edit_that_leads_somewhere_is_refused_where_it_would_be_left_untried(part: type[Moves | Variables]) -> None:
+    """Also beside edits that are imagined; one that only undoes is not missed."""
+    factor = Loudness()
+    factor.edits = (*factor.edits, factor.edits[1])
+    factor.changes = (*factor.changes, NotImagined("nobody knows where it ends"))
+    with pytest.raises(ConfigError, match=r"calm, shout of user: .* can't try it: nobody knows where it ends"):
+        part(loud_space(factor))
+    factor.changes = (*factor.changes[:-1], NotImagined("nobody knows where it ends", only_undoes=True))
+    part(loud_space(factor))
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [

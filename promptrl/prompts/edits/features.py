@@ -76,9 +76,11 @@ class NotImagined:
 
     Attributes:
         reason: Why features can't say what it does, for people.
+        only_undoes: Whether it leads nowhere that is not reached without it, so that nothing is missed.
     """
 
     reason: str
+    only_undoes: bool = False
 
 
 Declared = Change | NotImagined
@@ -159,12 +161,13 @@ def check_imagined(factors: Sequence["Factor"], part: str) -> None:
         part: What needs it, for the message.
 
     Raises:
-        ConfigError: No edit of a factor sets a feature, so that it would be left untried.
+        ConfigError: An edit that leads somewhere is not imagined, so that it would be left untried.
     """
     problems = []
     for factor in factors:
-        reasons = dict.fromkeys(change.reason for change in factor.changes if isinstance(change, NotImagined))
-        if not any(group.features for group in factor.groups):
+        untold = [c for c in factor.changes if isinstance(c, NotImagined) and not c.only_undoes]
+        reasons = dict.fromkeys(change.reason for change in untold)
+        if untold or not any(group.features for group in factor.groups):
             message = f"{name_factor(factor)}: {part} can't try it: {'; '.join(reasons)}"
             problems.append(
                 Problem("edits", message, "leave it out, or search by an agent with algorithm.planning none")

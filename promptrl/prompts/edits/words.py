@@ -106,7 +106,7 @@ class WordFactor:
         self.groups = (FeatureGroup("insert_word", SLOT, features, capacity=MAX_WORDS, alike=ALIKE),)
         self.changes: tuple[Declared, ...] = (
             *(Change("set", at) for at in range(len(features))),
-            *(NotImagined("which word stands at a position depends on the order") for _ in range(MAX_WORDS)),
+            *(NotImagined("a position holds what came before", only_undoes=True) for _ in range(MAX_WORDS)),
         )
 
     def mask(self, prompt: Prompt) -> BoolArray:

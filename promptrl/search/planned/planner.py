@@ -119,6 +119,10 @@ class Planner:
         self.ask([Proposal(self.trials.space.baseline, False)] * BASELINE_ASKS + drawn)
         self.update_posterior()
 
+    def next_seed(self) -> int:
+        """A seed for what is built anew while the search works."""
+        return int(self._rng.integers(2**31))
+
     def grow(self) -> bool:
         """Take in what the space gains now, if anything; all that was learned stays.
 

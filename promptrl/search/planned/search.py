@@ -77,13 +77,13 @@ def search_planned(context: SearchContext, settings: PlannedSettings) -> SearchR
     planner = Planner(trials, settings.rules, settings.max_edits, rng)
     planner.begin()
     planner.report(env_steps=0)
-    env, model = _build(settings, planner, context)
+    env, model = _build(settings, planner, context, context.seed)
     if weights is not None:
         model.policy.load_state_dict(weights)
     while not trials.is_over:
         if planner.grow():
             smaller = model
-            env, model = _build(settings, planner, context)
+            env, model = _build(settings, planner, context, planner.next_seed())
             carry_over(smaller, model)
         _practise(model, env, settings.rules.imagined_steps)
         if not planner.advance(follow(model)):
@@ -105,7 +105,9 @@ def search_planned(context: SearchContext, settings: PlannedSettings) -> SearchR
     )
 
 
-def _build(settings: PlannedSettings, planner: Planner, context: SearchContext) -> tuple[ImaginedVecEnv, BaseAlgorithm]:
+def _build(
+    settings: PlannedSettings, planner: Planner, context: SearchContext, seed: int
+) -> tuple[ImaginedVecEnv, BaseAlgorithm]:
     """An untrained agent and the episodes in which it practises; its figures become events."""
     env = ImaginedVecEnv(planner.imagination, planner.starts, settings.n_envs)
     model = build_agent(
@@ -113,7 +115,7 @@ def _build(settings: PlannedSettings, planner: Planner, context: SearchContext) 
         VecMonitor(env),
         policy=settings.policy,
         params=settings.params,
-        seed=context.seed,
+        seed=seed,
         is_imagined=True,
     )
     model.set_logger(make_logger(context.emit))

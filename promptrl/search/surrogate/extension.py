@@ -6,7 +6,7 @@ import numpy as np
 
 from promptrl.search.surrogate.data import AnswerList, Bools, Indices
 from promptrl.search.surrogate.features import FeatureTable
-from promptrl.search.surrogate.pairs import more_pairs
+from promptrl.search.surrogate.pairs import MOST_AFTER_GROWTH, more_pairs
 from promptrl.search.surrogate.regression import Weights
 from promptrl.search.surrogate.state import SurrogateRules, SurrogateState, generator
 from promptrl.search.surrogate.triples import PARITIES, RandomParityFeatures
@@ -23,7 +23,8 @@ def extend_state(state: SurrogateState, table: FeatureTable, places: Indices, he
         held: Which of the new features every prompt asked so far holds, shape (len(table),).
 
     Returns:
-        A state in which answers, variances, pairs and parities of present features are as they were.
+        A state in which answers, variances, pairs and parities of present features are as they were. Where several
+        growths have brought more pairs than an update can carry, the next fit chooses among them anew.
     """
     rng, rules = generator(state.rng), state.rules
     is_new = np.ones(len(table), dtype=np.bool_)
@@ -43,6 +44,7 @@ def extend_state(state: SurrogateState, table: FeatureTable, places: Indices, he
         answers=_with_features(state.answers, places, held & is_new),
         parities=parities,
         pairs=pairs,
+        tune_at=len(state.answers.prompt_ids) if len(pairs) > MOST_AFTER_GROWTH else state.tune_at,
         weights=_moved(state.weights, columns, n_columns),
         linearized_at=_moved(state.linearized_at, columns, n_columns),
         rng=rng.bit_generator.state,

@@ -7,6 +7,8 @@ from promptrl.search.surrogate.features import FeatureTable
 
 MAX_PAIRS = 800
 RANDOM_SHARE = 0.2
+MOST_AFTER_GROWTH = int((1 + RANDOM_SHARE) * MAX_PAIRS)
+"""More than these are chosen among again at once: the cost of an update must not add up over growths."""
 
 
 def choose_pairs(strength: Floats, table: FeatureTable, rng: np.random.Generator) -> Indices:

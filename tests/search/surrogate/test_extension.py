@@ -10,6 +10,7 @@ from scipy.special import expit
 from promptrl.search.surrogate.data import Bools, Indices
 from promptrl.search.surrogate.features import FeatureTable
 from promptrl.search.surrogate.model import Surrogate
+from promptrl.search.surrogate.pairs import MOST_AFTER_GROWTH
 from promptrl.search.surrogate.variances import Link
 from tests.search.surrogate.factorial import ROWS, SLOT_OF, everything, landscape, surrogate, table, taught
 from tests.search.surrogate.test_state import said
@@ -110,6 +111,16 @@ def test_prompts_asked_before_hold_what_all_of_them_held() -> None:
     assert grown.state().answers.features.tolist() == [[True, False, True, False]]
     effects = grown.posterior_mean().effects[0]
     assert effects[2] > 0.1 > abs(effects[3])
+
+
+def test_pairs_do_not_add_up_over_growths() -> None:
+    """Ten growths of forty features each: the cost of an update stays bounded, and what was learned counts on."""
+    model = Surrogate(table(tuple(f"o{f}" for f in range(40)), np.arange(40) % 20), ROWS, rng=np.random.default_rng(0))
+    for n in range(80, 440, 40):
+        features = table(tuple(f"o{f}" for f in range(n)), np.arange(n) % 20)
+        model = model.extended(features, np.arange(n - 40), np.zeros(n, dtype=bool))
+        model.fit()
+        assert len(model.pairs) <= MOST_AFTER_GROWTH
 
 
 def test_triples_appear_with_the_third_slot() -> None:

@@ -1,16 +1,15 @@
 """The ``openai`` type of target: any endpoint that speaks the OpenAI chat protocol; ``openai_client.py`` asks it."""
 
-import ipaddress
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
-from urllib.parse import urlsplit
 
 from promptrl.errors import Problem
 from promptrl.llm.base import Target
 from promptrl.llm.engine.prices import Price, price_of
+from promptrl.llm.targets.base_url import url_problems
 from promptrl.llm.targets.definition import CalledTargetDefinition
 from promptrl.settings import EnvironmentName, Setting
 
@@ -59,29 +58,3 @@ class OpenAITargetDefinition(CalledTargetDefinition):
             headers=self.headers,
             timeout_s=self.timeout_s,
         )
-
-
-def url_problems(url: str) -> Iterator[Problem]:
-    """Yield what is wrong with the root of an API, without repeating any of it: it may hold a secret."""
-    example = "example: http://localhost:11434/v1"
-    try:
-        parts = urlsplit(url)
-        has_host = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        yield Problem("base_url", "is not a valid address", example)
-        return
-    if parts.scheme not in ("http", "https") or not has_host:
-        yield Problem("base_url", "expected an http(s) address", example)
-    elif parts.username is not None or parts.password is not None:
-        yield Problem("base_url", "must not contain a user or password", "use api_key_env or headers")
-    elif parts.query or parts.fragment:
-        yield Problem("base_url", "has a query or fragment, expected the API's root", example)
-
-
-def is_local(base_url: str) -> bool:
-    """Whether the URL names this machine, its private network or a host without a domain: such servers need no key."""
-    host = urlsplit(base_url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_private
-    except ValueError:
-        return "." not in host or host.endswith((".local", ".internal", ".localhost"))

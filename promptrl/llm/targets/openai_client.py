@@ -19,8 +19,8 @@ import openai
 
 from promptrl.errors import ConfigError, Problem, TargetError
 from promptrl.llm.base import Completion, Messages, TransientError, excerpt
+from promptrl.llm.targets.base_url import is_local, url_problems
 from promptrl.llm.targets.definition import RESERVED_PARAMS
-from promptrl.llm.targets.openai import is_local, url_problems
 
 _DEFAULT_URL = "https://api.openai.com/v1"
 _DUMMY_KEY = "none"

@@ -5,7 +5,7 @@ import pytest
 from promptrl.errors import ConfigError
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
-from promptrl.llm.targets.openai import is_local
+from promptrl.llm.targets.base_url import is_local
 from promptrl.llm.targets.openai_client import OpenAITarget
 from tests.servers.openai_server import KEY, OpenAIServer
 from tests.servers.stub_target import ask

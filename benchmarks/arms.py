@@ -41,7 +41,7 @@ ABLATIONS = (
     "thompson:with_rows=false",
     *(f"thompson:rows_per_prompt={rows}" for rows in (2, 5, 20)),
 )
-"""What each part of the planned search is worth, with local search ranked for the agent where it plays no part:
+"""What each part of the planned search is worth, with local search in place of the agent where it plays no part:
 the shipped policy, practice, each algorithm; then the agent itself, posterior draws (without: the best by the mean),
 choice of asks (without: all uniform), pairs (triples make up for them in part), triples, both, row effects, one row a
 prompt."""

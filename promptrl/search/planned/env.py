@@ -19,7 +19,7 @@ class ImaginedVecEnv(EditVecEnv):
     value divided by the spread of its effects. An invalid edit does nothing.
 
     Args:
-        imagination: Holds posterior already.
+        imagination: Has a posterior already.
         starts: Where episodes begin.
         n_envs: Episodes side by side.
     """

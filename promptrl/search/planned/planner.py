@@ -114,7 +114,7 @@ class Planner:
         self.leaders: list[Candidate] = []
 
     def begin(self) -> None:
-        """Trial the baseline and some prompts drawn uniformly, and learn what they answer."""
+        """Ask the baseline and some prompts drawn uniformly, and learn what they answer."""
         drawn = [Proposal(self.trials.space.draw(self._rng), True) for _ in range(FIRST_ASKS - BASELINE_ASKS)]
         self.ask([Proposal(self.trials.space.baseline, False)] * BASELINE_ASKS + drawn)
         self.update_posterior()
@@ -144,7 +144,7 @@ class Planner:
         return True
 
     def advance(self, choose: Choose | None) -> bool:
-        """Trial a batch of proposals, if there is anything left to ask, and learn what it answers.
+        """Ask a batch of proposals, if there is anything left to ask, and learn what it answers.
 
         Args:
             choose: The policy that proposes; None = local search by single edits.
@@ -195,7 +195,7 @@ class Planner:
         ]
 
     def ask(self, proposals: Sequence[Proposal]) -> None:
-        """Trial each prompt on rows new to it, those asked least by all first; the surrogate takes in the answers."""
+        """Ask each prompt on rows new to it, those asked least by all first; the surrogate takes in the answers."""
         asks, uniform = self._with_rows(proposals)
         answers = self.trials.ask(asks, uniform)
         for (prompt, row), answer in zip(asks, answers, strict=True):

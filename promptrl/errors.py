@@ -53,6 +53,10 @@ class ConfigError(PromptrlError):
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[type["ConfigError"], tuple[tuple[Problem, ...]]]:
+        """What crosses to another process: the problems, of which the message is made there."""
+        return type(self), (self.problems,)
+
 
 class GatheredProblems:
     """The problems of several things that are checked one after the other, to be told all at once, each one time."""

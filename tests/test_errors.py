@@ -1,5 +1,7 @@
 """Problems of several things are told at once."""
 
+import pickle
+
 import pytest
 
 from promptrl.errors import ConfigError, GatheredProblems, Problem, UsageError
@@ -30,3 +32,9 @@ def test_other_errors_are_not_caught() -> None:
     """They are no problem of a config."""
     with pytest.raises(UsageError), GatheredProblems().caught():
         raise UsageError("no such command")
+
+
+def test_the_problems_of_a_config_cross_to_another_process() -> None:
+    """A run may be carried out elsewhere: its error says there and here the same."""
+    error = pickle.loads(pickle.dumps(ConfigError([FIRST, SECOND])))  # noqa: S301 - our own bytes
+    assert (error.problems, str(error)) == ((FIRST, SECOND), f"{FIRST}\n{SECOND}")

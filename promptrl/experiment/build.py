@@ -20,7 +20,7 @@ from promptrl.llm.engine.prices import Price
 from promptrl.prompts.prompt import Demonstration, UserTemplate
 from promptrl.prompts.space import EditSpace, build_edit_space
 from promptrl.runs.folder import Run
-from promptrl.search.algorithms import ALGORITHMS, AgentSettings, check_params
+from promptrl.search.algorithms import ALGORITHMS, IMAGINED_STEPS, AgentSettings, check_params
 from promptrl.stats.gate import Gate
 from promptrl.stats.power import SplitPower, split_power
 from promptrl.tasks.dataset import Example, accepted_answers, build_examples, dataset_hash, load_rows
@@ -159,12 +159,20 @@ def located(loaded: LoadedConfig, problems: Iterable[Problem]) -> list[Problem]:
 def _lacking(loaded: LoadedConfig) -> Iterator[Problem]:
     """What the config needs besides data and is not there."""
     for tracker in (TRACKERS[name] for name in loaded.config.trackers):
-        if find_spec(tracker.package) is None:
+        if tracker.package and find_spec(tracker.package) is None:
             yield Problem("trackers", f"{tracker.package} is not installed", tracker.install)
     needed = loaded.config.algorithm.algorithm
     if needed.package and find_spec(needed.package) is None:
         message = f"{needed.name} needs {needed.package}, which is not installed"
         yield Problem("algorithm.name", message, f"pip install 'promptrl[{needed.extra}]'")
+    settings = loaded.config.algorithm.definition
+    if (
+        isinstance(settings, AgentSettings)
+        and settings.planning == "none"
+        and settings.imagined_steps != IMAGINED_STEPS
+    ):
+        message = "means nothing with planning: none, where nothing is imagined"
+        yield Problem("algorithm.imagined_steps", message, "remove the key, or write planning: surrogate")
     if loaded.config.warm_start == "builtin" and not _takes_builtin(loaded.config.algorithm):
         names = ", ".join(name for name, algorithm in ALGORITHMS.items() if algorithm.fits_builtin)
         fitting = f"planning: surrogate, policy: deepsets and one of {names}"

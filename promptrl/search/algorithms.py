@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from promptrl.search.context import Search
 
 DEFAULT_ALGORITHM = "maskable_ppo"
+IMAGINED_STEPS = 128
 
 RowsPerPrompt = Annotated[int, Setting("Train rows that a prompt is asked on when it comes up.", ge=1, le=10_000)]
 
@@ -47,7 +48,7 @@ class AgentSettings:
             ge=0,
             le=1_000_000,
         ),
-    ] = 128
+    ] = IMAGINED_STEPS
     policy: Annotated[Literal["deepsets", "transformer"], Setting("Network that scores the edits.")] = "deepsets"
     rows_per_prompt: RowsPerPrompt = 1
     max_edits: Annotated[

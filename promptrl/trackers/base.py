@@ -39,10 +39,10 @@ class TrackerKind:
 
     Attributes:
         open: Makes the tracker of one run; what it needs is imported here or later.
-        package: The package that it needs.
+        package: The package that it needs beside promptrl's own requirements; empty: none.
         install: How to install that.
     """
 
     open: Callable[[], Tracker]
-    package: str
-    install: str
+    package: str = ""
+    install: str = ""

@@ -79,6 +79,15 @@ def test_the_builtin_policy_is_refused_where_it_does_not_fit(tmp_path: Path, ove
     assert ("warm_start" in problems) is is_wrong
 
 
+def test_imagined_steps_mean_nothing_on_the_live_model(tmp_path: Path) -> None:
+    """The key is named; left at its default it is no fault, for resolved configs hold it."""
+    config = write_experiment(tmp_path)
+    overrides = ["algorithm.name=ppo", "algorithm.planning=none"]
+    build_components(load_config(config, [*overrides, "algorithm.imagined_steps=128"]))
+    with pytest.raises(ConfigError, match=r"algorithm\.imagined_steps: means nothing with planning: none"):
+        build_components(load_config(config, [*overrides, "algorithm.imagined_steps=500"]))
+
+
 def test_optuna_must_be_installed_for_tpe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other baselines do without, and the message names the extra."""
     config = write_experiment(tmp_path)

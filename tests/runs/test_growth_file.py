@@ -113,3 +113,9 @@ def test_what_came_before_counts_for_what_may_come(tmp_path: Path) -> None:
     for again in (search, resumed):
         with pytest.raises(UsageError, match="same text"):
             again(48, ())
+
+
+def test_a_text_alone_is_no_tuple_of_options() -> None:
+    """It would be split into its letters."""
+    with pytest.raises(UsageError, match=r"got 'Be polite\.', expected \('Be polite\.',\)"):
+        Growth({"tone": "Be polite."})  # type: ignore[dict-item] - what a user may write

@@ -129,7 +129,7 @@ def decode_state(content: bytes, source: str) -> SurrogateState:
             if found == FORMAT:
                 return _state({name: file[name] for name in file.files})
     except Exception as error:  # numpy, zipfile, zlib and json each have their own ways to say that bytes are wrong
-        raise UsageError(f"{source}: not the state of a surrogate, or a damaged one: {error}") from error
+        raise UsageError(f"{source}: not the state of a surrogate, or a damaged one") from error
     raise UsageError(f"{source}: got a surrogate's state of format {found}, expected format {FORMAT}")
 
 

@@ -176,7 +176,7 @@ class LocalTarget:
         return taken
 
     def _answer(self, questions: "Sequence[_Question]") -> None:
-        """DecodedAnswer one batch."""
+        """Answer one batch."""
         from promptrl.llm.targets.local_decoding import Row, decode
 
         batch: list[tuple[_Question, Row]] = []

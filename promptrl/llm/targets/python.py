@@ -10,9 +10,11 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any, ClassVar
+from uuid import uuid4
 
 from promptrl.errors import ConfigError, Problem, TargetError
 from promptrl.llm.base import Completion, Messages, Target, TransientError, excerpt
@@ -63,7 +65,8 @@ class PythonTarget:
         self._function = load_function(function, folder) if isinstance(function, str) else function
         self._name = function if isinstance(function, str) else getattr(function, "__name__", type(function).__name__)
         self._is_async = inspect.iscoroutinefunction(self._function)
-        self._identity = f"python:{self._name}:{_source_hash(self._function)}"
+        held = "" if isinstance(function, str) else f":{_digest(_contents(function).encode())}"
+        self._identity = f"python:{self._name}:{_source_hash(self._function)}{held}"
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="promptrl-python")
 
     @property
@@ -208,8 +211,47 @@ def _source_hash(function: Callable[..., Any]) -> str:
     except (OSError, TypeError):
         code = getattr(function, "__code__", None)
         if code is not None:
-            return _digest(code.co_code + repr((code.co_consts, code.co_names)).encode())
+            return _digest(_code(code).encode())
     return "unknown"
+
+
+def _contents(value: object) -> str:
+    """What a function that was handed over is besides its file: its code, and what it holds.
+
+    Plain values and functions are told by what they say. Anything else is like nothing but itself, in this process
+    alone: an answer of one model must never be taken for that of another.
+    """
+    if value is None or isinstance(value, str | bytes | int | float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return repr([_contents(item) for item in value])
+    if isinstance(value, dict):
+        return repr([(_contents(key), _contents(item)) for key, item in value.items()])
+    if isinstance(value, partial):
+        return repr([_contents(item) for item in (value.func, value.args, value.keywords)])
+    if isinstance(value, FunctionType):
+        cells = [_cell(cell) for cell in value.__closure__ or ()]
+        held = [_contents(item) for item in (value.__defaults__, value.__kwdefaults__)]
+        return repr([value.__qualname__, _code(value.__code__), cells, held])
+    return uuid4().hex
+
+
+def _cell(cell: CellType) -> str:
+    try:
+        return _contents(cell.cell_contents)
+    except (ValueError, RecursionError):  # not filled yet, or a function that holds itself
+        return uuid4().hex
+
+
+def _code(code: CodeType) -> str:
+    """The same for the same code in every process."""
+    return repr((code.co_code.hex(), [_constant(item) for item in code.co_consts], code.co_names))
+
+
+def _constant(value: object) -> str:
+    if isinstance(value, CodeType):
+        return _code(value)
+    return repr(sorted(map(repr, value)) if isinstance(value, frozenset) else value)
 
 
 def _digest(source: bytes) -> str:

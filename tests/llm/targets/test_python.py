@@ -4,7 +4,9 @@ import asyncio
 import itertools
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,6 +117,48 @@ def test_identity_changes_with_the_source(make: Make) -> None:
     first, second = (make(f"def f(messages, params): return '{n}'").identity.split(":") for n in (1, 2))
     assert first[0] == "python"
     assert first[-1] != second[-1]
+
+
+def answer_with(text: object) -> Callable[..., str]:
+    """A model of its own for each text."""
+    return lambda messages, params: str(text)
+
+
+class Model:
+    """A model that holds its answer."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def ask(self, messages: Any, params: Any) -> str:
+        """Its answer."""
+        return self.text
+
+    __call__ = ask
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        answer_with,
+        lambda text: partial(answer_with("").__call__, text),
+        lambda text: lambda messages, params, text=text: text,
+        Model,
+        lambda text: Model(text).ask,
+        lambda text: answer_with(Model(text)),
+        lambda text: (lambda m, p: "yes") if text == "a" else (lambda m, p: "no"),
+    ],
+    ids=["closure", "partial", "default", "object", "method", "closure over an object", "lambdas of one file"],
+)
+def test_models_that_were_handed_over_share_no_answers(model: Callable[[str], Any]) -> None:
+    """However they differ: the answers of one are never those of another."""
+    assert PythonTarget(model("a")).identity != PythonTarget(model("b")).identity
+
+
+def test_a_model_that_holds_plain_values_is_known_again() -> None:
+    """Made anew, as in a cell that is run twice or in the next process, it gets its kept answers."""
+    held = {"name": "x", "steps": [1, 2.5, None, True]}
+    assert PythonTarget(answer_with(held)).identity == PythonTarget(answer_with({**held})).identity
 
 
 @pytest.mark.parametrize(

@@ -69,18 +69,25 @@ class Scoring:
     def score(self, batch: Mapping[AskKey, Pair]) -> dict[AskKey, Graded | CompletionError]:
         """Score answers; an error where a question about an answer had none: its calls are given back.
 
+        An answer with a fault scores 0 in every metric, and no metric is asked about it.
+
         Raises:
             TargetError: As for ``Engine.stream``; what was said is kept, and its calls are given back.
             BudgetExhaustedError: Likewise.
         """
-        self._said = {key: {} for key in batch}
-        graded: dict[AskKey, Graded | CompletionError] = {}
+        faults = {key: completion.fault for key, (_, completion) in batch.items() if completion.fault}
+        graded: dict[AskKey, Graded | CompletionError] = {
+            key: Graded(dict.fromkeys(self._scorers, Score(0.0, fault)), ()) for key, fault in faults.items()
+        }
+        sound = {key: pair for key, pair in batch.items() if key not in faults}
+        self._said = {key: {} for key in sound}
         try:
-            scores = {name: scorer.score_many(list(batch.values())) for name, scorer in self._scorers.items()}
-            for position, key in enumerate(batch):
+            scorers = self._scorers if sound else {}
+            scores = {name: scorer.score_many(list(sound.values())) for name, scorer in scorers.items()}
+            for position, key in enumerate(sound):
                 graded[key] = self._graded(key, {name: given[position] for name, given in scores.items()})
         finally:
-            for key in batch:
+            for key in sound:
                 if not isinstance(graded.get(key), Graded):
                     self._give_back(key)
         return graded

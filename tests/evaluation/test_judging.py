@@ -117,6 +117,23 @@ def test_a_metric_that_asks_gives_scores_with_reasons(tmp_path: Path) -> None:
         assert (run.budget.spent.paid, run.budget.spent.prompt_tokens) == (80, 40 * 23)
 
 
+def test_an_answer_with_a_fault_scores_0_and_nobody_is_asked(tmp_path: Path) -> None:
+    """Whatever a judge would say of an empty text: the fault is the reason, and no call is spent on it."""
+
+    def filtered(text: str, attempt: int) -> Completion | Exception:
+        if text == "q1":
+            return Completion("", 3, 0, fault="content_filter")
+        return answering(text, attempt)
+
+    with closing(Judged(tmp_path, filtered)) as run:
+        first, second = run.evaluator.evaluate(ASKS[:2])
+        assert first is not None
+        assert second is not None
+        assert (first.scores, second.scores) == ({"polite": 1.0, "right": 1.0}, {"polite": 0.0, "right": 0.0})
+        assert (second.reason, second.judged) == ("content_filter", ())
+        assert run.questions() == run.budget.spent.calls["judge"] == 1
+
+
 def test_an_equal_question_about_an_answer_is_asked_once(tmp_path: Path) -> None:
     """In one go or later: it is counted once, so that a resumed run counts as many."""
 

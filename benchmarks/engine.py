@@ -21,14 +21,14 @@ from pathlib import Path
 
 import openai
 
+from benchmarks.quick_server import quick_server
+from benchmarks.storing import store
 from promptrl.llm.base import Completion, Message, Request
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.cache import Cache, cache_key
 from promptrl.llm.engine.engine import Engine
 from promptrl.llm.engine.prices import Price
 from promptrl.llm.targets.openai_client import OpenAITarget
-from tests.llm.engine.storing import store
-from tests.servers.quick_server import quick_server
 
 PROMPT = "Classify the ticket. Reply with the category name only. " * 8
 LEAST_THROUGHPUT, MOST_CPU, LEAST_HITS_PER_S = 0.95, 1.3, 20_000

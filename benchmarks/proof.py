@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from benchmarks.simulated_world import Night, World, live_through
+from benchmarks.stopping import stopping_rows
 from promptrl.runs.result import decide_verdict
 from promptrl.stats.alpha_spending import SpendingAccount
 from promptrl.stats.betting_deadline import deadline_interval, has_reached_goal
 from promptrl.stats.gate import Gate
 from promptrl.stats.paired import paired_comparison, verdict
-from tests.servers.simulated_world import Night, World, live_through
-from tests.stats.stopping import stopping_rows
 
 ROWS = 200
 VALIDATION_ROWS = 100

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.storing import store
 from promptrl.config import load_config
 from promptrl.experiment.build import build_components
 from promptrl.experiment.cost_bound import cost_bound, longest_prompt, prompt_bound
 from promptrl.llm.base import Completion
 from promptrl.llm.engine.cache import Cache
 from tests.commandline import promptrl
-from tests.llm.engine.storing import store
 from tests.servers import toy_model
 from tests.servers.openai_server import Fault, OpenAIServer
 from tests.servers.toy_model import CONFIG, write_experiment

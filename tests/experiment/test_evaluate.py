@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.simulated_world import World, live_through
 from promptrl.experiment.evaluate import read_prompt
 from promptrl.experiment.test_stage import compare_prompts
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 from promptrl.stats.gate import Gate
-from tests.servers.simulated_world import World, live_through
 
 BASELINE = Prompt((), (), UserTemplate("{x}"))
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from benchmarks.simulated_world import World
 from promptrl.experiment.test_stage import validate_progressively
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.result import PairedComparison
 from promptrl.stats.gate import Gate
 from promptrl.stats.paired import verdict
 from promptrl.tasks.splits import Splits
-from tests.servers.simulated_world import World
 
 
 def compare(world: World, folds: int) -> tuple[PairedComparison, list[str]]:

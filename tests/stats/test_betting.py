@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.stopping import log_wealth_path
 from promptrl.stats.betting import (
     bets,
     betting_interval,
@@ -12,7 +13,6 @@ from promptrl.stats.betting import (
     log_wealth,
     log_wealth_needed,
 )
-from tests.stats.stopping import log_wealth_path
 
 DIFFERENCES = st.lists(st.floats(-1, 1), min_size=1, max_size=80).map(np.array)
 

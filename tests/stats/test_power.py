@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from benchmarks.stopping import stopping_rows
 from promptrl.stats.betting import critical_z
 from promptrl.stats.paired import mcnemar_p_value, tango_interval, z_value
 from promptrl.stats.power import rows_to_show_same, smallest_detectable, split_power
-from tests.stats.stopping import stopping_rows
 
 Z = z_value(0.95)
 

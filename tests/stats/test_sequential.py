@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from benchmarks.stopping import stopping_rows
 from promptrl.stats.paired import mcnemar_p_value, verdict
 from promptrl.stats.sequential import SequentialComparison, SequentialStopReason
-from tests.stats.stopping import stopping_rows
 
 
 def nights(count: int, rows: int, rate: float, gain: float, seed: int = 0) -> np.ndarray:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from benchmarks.storing import store
 from promptrl.errors import ConfigError, TargetError
 from promptrl.llm.base import Completion, Message, Request
 from promptrl.llm.engine.cache import Cache, cache_key, is_deterministic
-from tests.llm.engine.storing import store
 from tests.servers.stub_target import ask
 
 FULL = Completion("héllo\ud800", 3, 4, 0.5, 0.001, "stop", "content_filter")
@@ -40,7 +40,7 @@ def test_an_answer_survives_the_process(tmp_path: Path) -> None:
     path = tmp_path / "cache.sqlite"
     code = (
         "import os, sys, pathlib; from promptrl.llm.base import Completion; "
-        "from promptrl.llm.engine.cache import Cache; from tests.llm.engine.storing import store; "
+        "from promptrl.llm.engine.cache import Cache; from benchmarks.storing import store; "
         "store(Cache(pathlib.Path(sys.argv[1])), {'a': Completion('kept')}); os.kill(os.getpid(), 9)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == -9
@@ -68,7 +68,7 @@ def test_two_processes_write_one_file(tmp_path: Path) -> None:
     path = tmp_path / "cache.sqlite"
     code = (
         "import sys, pathlib; from promptrl.llm.engine.cache import Cache; from promptrl.llm.base import Completion\n"
-        "from tests.llm.engine.storing import store\n"
+        "from benchmarks.storing import store\n"
         "with Cache(pathlib.Path(sys.argv[1])) as cache:\n"
         "    for n in range(100): store(cache, {sys.argv[2] + str(n): Completion('x')})"
     )

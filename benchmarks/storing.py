@@ -1,4 +1,4 @@
-"""Answers put into a cache by a test that waits until they are there."""
+"""Answers put into a cache by one who waits until they are there."""
 
 import queue
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """A server process that answers chat requests with as little work as possible, for measuring a client.
 
-``python -m tests.servers.quick_server 50`` waits 50 ms before each answer; it prints its port and serves until
+``python -m benchmarks.quick_server 50`` waits 50 ms before each answer; it prints its port and serves until
 it is killed or its stdin closes.
 """
 
@@ -22,9 +22,11 @@ _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length:
 @contextmanager
 def quick_server(latency_s: float) -> Iterator[str]:
     """Run the server in a process of its own; gives the API's root."""
-    command = [sys.executable, "-m", "tests.servers.quick_server", str(latency_s * 1000)]
-    place = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    with subprocess.Popen(command, env=place, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "benchmarks.quick_server", str(latency_s * 1000)]
+    place = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    with subprocess.Popen(  # noqa: S603 - this module, started by itself
+        command, env=place, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         try:
             yield f"http://127.0.0.1:{int(process.stdout.readline())}/v1"
@@ -59,7 +61,7 @@ def _length(head: bytes) -> int:
 async def _serve(latency_s: float) -> None:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Connection(latency_s), "127.0.0.1", 0, backlog=1024)
-    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - how the parent learns the port
+    print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 
 

@@ -3,7 +3,7 @@
 An arm is written ``NAME`` or ``NAME:key=value,key=value``; the keys go to the search as they are, those of
 ``PlanningRules`` too. Names are ``planned`` (an agent in the learned model), ``thompson`` (local search in it),
 ``live`` (an agent on the live model), those of ``promptrl.search.baselines`` and those of ``peers.py``. Ours search
-with the share of the calls that ``plan_calls`` leaves them and let the finalists meet on validation rows with the rest.
+with the share of the calls that ``plan_calls`` leaves them and ask the finalists on validation rows with the rest.
 """
 
 from collections.abc import Callable, Mapping

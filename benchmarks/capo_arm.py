@@ -52,11 +52,11 @@ def search(
 
     rng = random.Random(seed)
 
-    class PoolModel(BaseLLM):  # type: ignore[misc]
+    class PoolModel(BaseLLM):  # type: ignore[misc]  # the package has no types
         def _get_response(self, prompts: list[str], system_prompts: list[str]) -> list[str]:
             return [f"<prompt>{write(_answer(pool, prompt, rng))}</prompt>" for prompt in prompts]
 
-    class PoolPredictor(BasePredictor):  # type: ignore[misc]
+    class PoolPredictor(BasePredictor):  # type: ignore[misc]  # likewise
         def predict(self, prompts: list[str], xs: list[str], system_prompts: Any = None) -> tuple[list[str], list[str]]:
             scores = pool.score([(read(prompt), pool.rows[int(x)]) for prompt, x in zip(prompts, xs, strict=True)])
             return [str(score) for score in scores], [""] * len(scores)
@@ -64,7 +64,7 @@ def search(
         def _extract_preds(self, preds: list[str]) -> list[str]:
             return preds
 
-    class PoolCAPO(CAPO):  # type: ignore[misc]
+    class PoolCAPO(CAPO):  # type: ignore[misc]  # likewise
         failure: Exception | None = None
 
         def _step(self) -> Any:

@@ -40,7 +40,7 @@ def search(
     """
     import dspy
 
-    class Program(dspy.Module):  # type: ignore[misc]
+    class Program(dspy.Module):  # type: ignore[misc]  # the package has no types
         def __init__(self) -> None:
             self.choices = [dspy.Predict(dspy.Signature("row -> answer", "0")) for _ in pool.names]
 
@@ -51,7 +51,7 @@ def search(
         def forward(self, row: int) -> Any:
             return dspy.Prediction(score=pool.score([(self.code, pool.rows[row])])[0])
 
-    class PoolMIPROv2(dspy.MIPROv2):  # type: ignore[misc]
+    class PoolMIPROv2(dspy.MIPROv2):  # type: ignore[misc]  # likewise
         def _bootstrap_fewshot_examples(self, *args: Any, **kwargs: Any) -> None:
             return None
 

@@ -186,7 +186,7 @@ def print_optimism(runs: int) -> None:
         for is_sequential in (False, True):
             gate = Gate(is_sequential=is_sequential)
             nights = [one_run(number, spread, gate) for number in range(runs)]
-            tested = [(world, night) for world, night in nights if night.meeting]
+            tested = [(world, night) for world, night in nights if night.on_test]
             promoted = [pair for pair in tested if is_promoted(pair[1], gate)]
             won = [night for _, night in nights if night.winner]
             columns = [
@@ -252,22 +252,22 @@ def one_run(number: int, spread: float, gate: Gate) -> tuple[World, Night]:
 def is_promoted(night: Night, gate: Gate) -> bool:
     """Whether the verdict is "improved"."""
     return (
-        night.meeting is not None and decide_verdict(night.meeting.comparison, gate, is_same_prompt=False) == "improved"
+        night.on_test is not None and decide_verdict(night.on_test.comparison, gate, is_same_prompt=False) == "improved"
     )
 
 
 def test_error(night: Night) -> float:
     """Test score of the winner, minus the truth."""
-    assert night.meeting is not None
-    scores = [outcome.score for outcome in night.meeting.outcomes["winner"] if outcome]
+    assert night.on_test is not None
+    scores = [outcome.score for outcome in night.on_test.outcomes["winner"] if outcome]
     return float(np.mean(scores)) - night.true_score
 
 
 def gain_error(world: World, night: Night) -> float:
     """Reported improvement, minus the true one."""
-    assert night.meeting is not None
-    assert night.meeting.comparison is not None
-    return night.meeting.comparison.difference - (night.true_score - float(world.true_scores[0]))
+    assert night.on_test is not None
+    assert night.on_test.comparison is not None
+    return night.on_test.comparison.difference - (night.true_score - float(world.true_scores[0]))
 
 
 def mean_error(errors: list[float]) -> str:

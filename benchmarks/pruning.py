@@ -1,10 +1,10 @@
 """Does pruning shorten good prompts without costing test score? Simulated on full score tables.
 
-``python -m benchmarks.pruning [--winners 100] [--calls 78 168] [--met 36] [--table CONFIG TABLE]``: a table (as
+``python -m benchmarks.pruning [--winners 100] [--calls 78 168] [--answered 36] [--table CONFIG TABLE]``: a table (as
 ``benchmarks/tables.py`` keeps it) holds what every prompt scores on the same rows.
 Half of the rows, drawn anew for each winner, are validation rows, the others test rows. A winner is the best on
 validation rows of eight prompts that have at least half of the best possible gain, as a search hands them over: some
-of their edits do nothing. ``--met`` is how many validation rows the finals reached, ``--calls`` what is left then:
+of their edits do nothing. ``--answered`` is how many validation rows the finals reached, ``--calls`` what is left then:
 about 35 and 78 in the quickstart, 100 and 168 or more in longer runs. Beside what pruning does: how often the 90 %
 intervals of what an edit is worth in the winner hold its exact worth, over all rows of the table, and why nothing was
 pruned.
@@ -13,6 +13,7 @@ pruned.
 import argparse
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,7 @@ SHARE_OF_GAIN = 0.5
 FloatArray = npt.NDArray[np.float64]
 
 
-def simulate(space: EditSpace, table: Table, scores: FloatArray, winners: int, calls: int, n_met: int) -> str:
+def simulate(space: EditSpace, table: Table, scores: FloatArray, winners: int, calls: int, n_answered: int) -> str:
     """One line: many winners pruned, with what that did to their length and to their score on test rows."""
     lines = {prompt.prompt_id: line for line, prompt in enumerate(table.prompts)}
     means = scores.mean(1)
@@ -46,12 +47,10 @@ def simulate(space: EditSpace, table: Table, scores: FloatArray, winners: int, c
         validation, test = order[: len(rows) // 2], order[len(rows) // 2 :]
         finalists = rng.choice(good, min(FINALISTS, len(good)), replace=False)
         winner = table.prompts[finalists[np.argmax(scores[np.ix_(finalists, validation)].mean(1))]]
-        evaluator = TableEvaluator(
-            lambda asks: scores[[lines[p.prompt_id] for p, _ in asks], [int(r.id) for _, r in asks]]
-        )
+        evaluator = TableEvaluator(partial(_look_up, scores, lines))
         offered = [rows[at] for at in validation]
-        met = [(prompt, row) for prompt in (winner, space.baseline) for row in offered[:n_met]]
-        evaluator.evaluate(met, "validation")
+        answered = [(prompt, row) for prompt in (winner, space.baseline) for row in offered[:n_answered]]
+        evaluator.evaluate(answered, "validation")
         pruning = prune_winner(winner, space, offered, evaluator, max_calls=calls)
         without = leave_one_outs(winner, space)
         for edit in pruning.edits:
@@ -83,11 +82,11 @@ def main() -> None:
     kept.add_option(parser)
     parser.add_argument("--winners", type=int, default=100)
     parser.add_argument("--calls", type=int, nargs="+", default=(78, 168))
-    parser.add_argument("--met", type=int, default=100)
+    parser.add_argument("--answered", type=int, default=100)
     arguments = parser.parse_args()
     for task in kept.read(arguments.table):
         for calls in arguments.calls:
-            line = simulate(task.space, task.table, task.scores, arguments.winners, calls, arguments.met)
+            line = simulate(task.space, task.table, task.scores, arguments.winners, calls, arguments.answered)
             print(f"{task.name:12s}{line}", flush=True)
 
 

@@ -18,6 +18,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 from multiprocessing import get_context
 from pathlib import Path
+from typing import get_type_hints
 
 from benchmarks.arms import ABLATIONS, find_arm
 from benchmarks.catalogue import LOG, make_world
@@ -74,7 +75,7 @@ def read_runs(path: Path) -> list[Run]:
     with path.open(newline="", encoding="utf-8") as file:
         for line in csv.DictReader(file):
             if None not in line.values():
-                runs.append(Run(**{f.name: f.type(line[f.name]) for f in fields(Run)}))  # type: ignore[operator]
+                runs.append(Run(**{name: read(line[name]) for name, read in get_type_hints(Run).items()}))
     return runs
 
 

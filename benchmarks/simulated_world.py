@@ -72,7 +72,7 @@ class Night:
         true_score: Its score on all rows that there could be.
         training: Its mean on the train rows that the search asked.
         validation: Its mean on the validation rows that it answered.
-        meeting: On the test rows; None when the baseline won.
+        on_test: The winner against the baseline on the test rows; None when the baseline won.
         best_raw: The best raw mean of the finalists on all validation rows, minus the true score of who has it.
     """
 
@@ -80,7 +80,7 @@ class Night:
     true_score: float
     training: float
     validation: float
-    meeting: PairedComparison | None
+    on_test: PairedComparison | None
     best_raw: float
 
 
@@ -97,10 +97,10 @@ def live_through(world: World, gate: Gate, rng: np.random.Generator) -> Night:
         rng,
     )
     winner = world.number(finals.winner)
-    meeting = None
+    on_test = None
     if winner:
         both = {"baseline": world.prompts[0], "winner": finals.winner}
-        meeting = compare_prompts(evaluator, both, world.test, "test", gate, look_rows=8)
+        on_test = compare_prompts(evaluator, both, world.test, "test", gate, look_rows=8)
     raw = world.right[candidates][:, [int(row.id) for row in world.validation]].mean(axis=1)
     best = int(raw.argmax())
     return Night(
@@ -108,7 +108,7 @@ def live_through(world: World, gate: Gate, rng: np.random.Generator) -> Night:
         true_score=float(world.true_scores[winner]),
         training=means.get(winner, float("nan")),
         validation=finals.leaderboard[0].score,
-        meeting=meeting,
+        on_test=on_test,
         best_raw=float(raw[best] - world.true_scores[candidates[best]]),
     )
 

@@ -3,7 +3,7 @@
 A world stands in for a model. It answers without asking anyone, counts the calls that a search spends as the real
 evaluator does, and knows what a prompt is worth on rows that no search sees.
 
-Four sets of rows never meet: *train* (the search), *validation* (the finals), *fresh* (what a prompt is worth) and
+No row is in two of four sets: *train* (the search), *validation* (the finals), *fresh* (what a prompt is worth) and
 *oracle* (the best prompt of the space is chosen there, so that it owes nothing to the rows that it is scored on).
 The share of the achievable gain is (fresh score − baseline's) / (oracle's − baseline's).
 """

@@ -107,20 +107,10 @@ class Evaluator:
     def evaluate(
         self, asks: Sequence[Ask], purpose: Purpose = "search", repeat: int = 0, uniform: Sequence[bool] = ()
     ) -> list[Outcome | None]:
-        """Score pairs, asking the model only for those not yet answered in this run.
-
-        Args:
-            asks: (prompt, example) pairs; equal pairs are asked once.
-            purpose: The share of the budget that pays.
-            repeat: Which of several answers to the same question.
-            uniform: Which pairs' prompts were drawn uniformly from the edit space; none of them unless given.
-
-        Returns:
-            One outcome per pair, in order; None where the answer is missing for reasons of transport.
+        """As ``Evaluate`` says; the model is asked only for pairs not yet answered in this run.
 
         Raises:
-            BudgetExhaustedError: The share can't pay for all new pairs; none was asked (calls), or what was
-                answered is kept (tokens, dollars, minutes).
+            BudgetExhaustedError: As there.
             TargetError: More than two calls and more than 5 % of the run's calls so far are missing, or the target
                 refuses for good.
         """

@@ -30,7 +30,6 @@ class EditSpace:
         baseline: The prompt that the user came with.
         edits: Action ``i`` applies ``edits[i]``.
         slot_order: Every slot of the system message in the order of the config, also those that a prompt leaves out.
-        token_cost: About how many tokens each edit's content takes, float64, shape (n_edits,).
         factors: The parts of the prompt that can be changed.
         declared: Their features, and what each edit does to them.
         is_choice: Whether an edit sets one of several features that exclude each other, shape (n_edits,).
@@ -49,7 +48,6 @@ class EditSpace:
         self.baseline = baseline
         self.slot_order = tuple(slot_order)
         self.edits: tuple[Edit, ...] = tuple(edit for factor in factors for edit in factor.edits)
-        self.token_cost: npt.NDArray[np.float64] = np.array([edit.token_cost for edit in self.edits], dtype=np.float64)
         self.factors = tuple(factors)
         self.declared = number_features(self.factors)
         setters = {edit for group in self.declared.groups for edit in group.setters}
@@ -63,8 +61,6 @@ class EditSpace:
         if not isinstance(other, EditSpace):
             return NotImplemented
         return (self.baseline, self.edits, self.slot_order) == (other.baseline, other.edits, other.slot_order)
-
-    __hash__ = None  # type: ignore[assignment]
 
     @property
     def n_edits(self) -> int:
@@ -84,10 +80,6 @@ class EditSpace:
     def mask(self, prompt: Prompt) -> BoolArray:
         """Which actions change this prompt, shape (n_actions,); *stop* is always allowed."""
         return np.concatenate([*(factor.mask(prompt) for factor in self.factors), [np.True_]])
-
-    def masks(self, prompts: Sequence[Prompt]) -> BoolArray:
-        """``mask`` of several prompts, shape (n_prompts, n_actions)."""
-        return np.stack([self.mask(prompt) for prompt in prompts])
 
     def holds(self, prompt: Prompt) -> BoolArray:
         """Which edits would bring nothing new, as the prompt holds their content already, shape (n_edits,).

@@ -1,1 +1,1 @@
-"""Reinforcement learning over prompt edits: environment, agents, search loop, finalists."""
+"""Reinforcement learning over prompt edits: episodes, agents, the surrogate, baselines."""

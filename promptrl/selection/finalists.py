@@ -133,10 +133,10 @@ def choose_winner(
     known = {c.prompt.prompt_id: c for c in reversed(candidates)}
     own = known.pop(baseline.prompt_id, None) or without_posterior(baseline, candidates)
     rivals = list(dict.fromkeys(c.prompt.prompt_id for c in candidates if c.prompt.prompt_id in known))
-    size = _field_size(min(MAX_FINALISTS, len(rivals)), min(MIN_ROWS, len(rows)), max_calls)
-    field = [known[prompt_id] for prompt_id in rivals[:size]]
-    race = _Race(own, field, [rows[i] for i in rng.permutation(len(rows))], evaluator, max_calls)
-    rounds = _rounds(len(field))
+    size = _affordable_rivals(min(MAX_FINALISTS, len(rivals)), min(MIN_ROWS, len(rows)), max_calls)
+    racing = [known[prompt_id] for prompt_id in rivals[:size]]
+    race = _Race(own, racing, [rows[i] for i in rng.permutation(len(rows))], evaluator, max_calls)
+    rounds = _rounds(len(racing))
     alive = race.rivals
     for number in range(1, rounds + 1):
         alive = alive[: ceil(len(race.rivals) / 2 ** (number - 1))]
@@ -156,7 +156,7 @@ def _rounds(n_rivals: int) -> int:
     return max(1, ceil(log2(n_rivals))) if n_rivals else 0
 
 
-def _field_size(wanted: int, rows_each: int, max_calls: int) -> int:
+def _affordable_rivals(wanted: int, rows_each: int, max_calls: int) -> int:
     """The most rivals that can be asked on ``rows_each`` rows, the baseline too, in every round."""
     return max((n for n in range(1, wanted + 1) if (n + 1) * rows_each * _rounds(n) <= max_calls), default=0)
 

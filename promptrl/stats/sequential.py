@@ -62,7 +62,7 @@ class SequentialComparison:
         self._margin = margin
         self._differences = np.empty(0)
         self._low, self._high, self._p_value = -1.0, 1.0, 1.0
-        self._uses = 0
+        self._looks = 0
 
     def look(self, challenger: Sequence[float], baseline: Sequence[float]) -> SequentialStopReason | None:
         """Add a batch of rows and look.
@@ -78,7 +78,7 @@ class SequentialComparison:
             ValueError: The lengths differ, there is no row, or a score lies outside [0, 1].
         """
         self._differences = np.append(self._differences, paired_differences(challenger, baseline))
-        self._uses += 1
+        self._looks += 1
         low, high = betting_interval(self._differences, self._confidence, self._planned)
         self._low, self._high = max(self._low, low), min(self._high, high)
         self._p_value = min(self._p_value, betting_p_value(self._differences, self._confidence, self._planned))
@@ -95,9 +95,9 @@ class SequentialComparison:
 
     def result(self, stop: SequentialStopReason) -> SequentialResult | None:
         """What came of it; None when no row was looked at."""
-        if not self._uses:
+        if not self._looks:
             return None
-        return SequentialResult(self._comparison(), self._planned, self._uses, stop)
+        return SequentialResult(self._comparison(), self._planned, self._looks, stop)
 
     def _comparison(self) -> Comparison:
         mean = float(self._differences.mean())

@@ -38,8 +38,8 @@ def test_the_reported_test_score_is_the_true_one_on_average(spread: float) -> No
     for number in range(60):
         rng = np.random.default_rng(number)
         night = live_through(World(rng, 64, spread, (100, 100, 150)), Gate(), rng)
-        if night.meeting is not None:
-            scores = [outcome.score for outcome in night.meeting.outcomes["winner"] if outcome]
+        if night.on_test is not None:
+            scores = [outcome.score for outcome in night.on_test.outcomes["winner"] if outcome]
             errors["test"].append(float(np.mean(scores)) - night.true_score)
             errors["validation"].append(night.validation - night.true_score)
             errors["training"].append(night.training - night.true_score)
@@ -55,11 +55,11 @@ def test_a_gate_that_looks_as_rows_come_in_asks_fewer() -> None:
     rng = np.random.default_rng(4)
     world = World(rng, 64, 0.6, (100, 100, 400))
     night = live_through(world, Gate(is_sequential=True), rng)
-    assert night.meeting is not None
-    course = night.meeting.sequential
+    assert night.on_test is not None
+    course = night.on_test.sequential
     assert course is not None
     assert (course.stop, course.comparison.rows % 8) == ("improved", 0)
-    assert course.comparison.rows == len(night.meeting.outcomes["baseline"]) < course.planned_rows == 400
+    assert course.comparison.rows == len(night.on_test.outcomes["baseline"]) < course.planned_rows == 400
 
 
 def test_a_target_that_takes_all_rows_at_once_is_looked_at_all_the_same() -> None:

@@ -1,6 +1,7 @@
 """What changed between two prompts, for people."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -40,9 +41,9 @@ PROMPT = Prompt(
         ),
     ],
 )
-def test_each_difference_is_one_line(change: dict[str, object], lines: list[str]) -> None:
+def test_each_difference_is_one_line(change: dict[str, Any], lines: list[str]) -> None:
     """Slots, phrases, order, demonstrations and the user message; nothing for equal prompts."""
-    assert describe_changes(PROMPT, dataclasses.replace(PROMPT, **change)) == lines  # type: ignore[arg-type]
+    assert describe_changes(PROMPT, dataclasses.replace(PROMPT, **change)) == lines
 
 
 def test_messages_of_a_long_template_are_told_in_their_order() -> None:

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -150,10 +152,10 @@ def test_empty_slots_leave_no_trace() -> None:
         {"separator": "\n"},
     ],
 )
-def test_any_change_of_content_changes_the_identity(change: dict[str, object]) -> None:
+def test_any_change_of_content_changes_the_identity(change: dict[str, Any]) -> None:
     """Slots, demonstrations and their order, template and separator all count."""
     prompt = Prompt((("task", "Add."),), (SUM, DIFFERENCE), QUESTION)
-    changed = dataclasses.replace(prompt, **change)  # type: ignore[arg-type]
+    changed = dataclasses.replace(prompt, **change)
     assert changed != prompt
     assert changed.prompt_id != prompt.prompt_id
 
@@ -221,7 +223,7 @@ def test_json_gives_back_the_same_prompt(prompt: Prompt) -> None:
         lambda data: data | {"slots": [{"name": "a", "text": "x"}, {"name": "a", "text": "y"}]},
     ],
 )
-def test_damaged_json_is_a_value_error(damage) -> None:  # type: ignore[no-untyped-def]
+def test_damaged_json_is_a_value_error(damage: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     """One kind of error, whatever is wrong with the file."""
     with pytest.raises(ValueError, match=r"prompt|twice"):
         Prompt.from_json(damage(Prompt((("task", "Add."),), (SUM,), QUESTION).to_json()))

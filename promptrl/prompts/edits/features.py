@@ -118,13 +118,6 @@ class DeclaredFeatures:
     groups: tuple[NumberedGroup, ...]
     changes: tuple[Declared, ...]
 
-    def group_of(self, action: int) -> NumberedGroup | None:
-        """The group that an edit works on; None where it is not imagined."""
-        change = self.changes[action]
-        if isinstance(change, NotImagined):
-            return None
-        return next(group for group in self.groups if change.feature in group.numbers)
-
 
 def number_features(factors: Sequence["Factor"]) -> DeclaredFeatures:
     """The features of all factors, numbered one factor after the other.

@@ -50,7 +50,7 @@ def build_agent(
         name: The algorithm.
         env: Prompt environments.
         policy: How edits see each other.
-        params: SB3's hyperparameters by their own names, over our defaults .
+        params: SB3's hyperparameters by their own names, over the algorithm's own defaults.
         seed: Of SB3, torch and numpy.
         is_imagined: Whether steps are free, so that the defaults for many of them hold.
 

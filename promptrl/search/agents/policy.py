@@ -139,13 +139,13 @@ class _ScoresAsLogits:
 
     def _build(self: Any, lr_schedule: Schedule) -> None:
         """Build as SB3 does, then drop its last layer (as wide as there are edits) and its random start of the head."""
-        super()._build(lr_schedule)  # type: ignore[misc]
+        super()._build(lr_schedule)  # type: ignore[misc]  # a mixin: SB3's policy comes after it
         self.action_net = nn.Identity()
         self.mlp_extractor.start_from(self.net_options["prior"])
         self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        return {**super()._get_constructor_parameters(), **self.net_options}  # type: ignore[misc]
+        return {**super()._get_constructor_parameters(), **self.net_options}  # type: ignore[misc]  # likewise
 
 
 class EditActorCriticPolicy(_ScoresAsLogits, ActorCriticPolicy):
@@ -170,7 +170,8 @@ class EditQNetwork(QNetwork):
     def __init__(self, *args: Any, net_options: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(*args, **{**kwargs, "net_arch": []})
         self.net_options = net_options
-        self.q_net = EditScorer(self.features_dim, **net_options)  # type: ignore[assignment]
+        scorer = EditScorer(self.features_dim, **net_options)
+        self.q_net = scorer  # type: ignore[assignment]  # SB3 wants a Sequential, but only calls it
 
     def forward(self, obs: PyTorchObs) -> Tensor:
         """Q values, shape (batch, n_actions)."""
@@ -210,7 +211,7 @@ class EditQuantileNetwork(QuantileNetwork):
         super().__init__(*args, **{**kwargs, "net_arch": []})
         self.net_options = net_options
         scorer = EditScorer(self.features_dim, **net_options, n_scores=self.n_quantiles)
-        self.quantile_net = scorer  # type: ignore[assignment]
+        self.quantile_net = scorer  # type: ignore[assignment]  # likewise
 
     def forward(self, obs: PyTorchObs) -> Tensor:
         """Quantiles, shape (batch, n_quantiles, n_actions)."""

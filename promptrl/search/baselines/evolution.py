@@ -24,10 +24,10 @@ REFINE_SHARE = 0.2
 
 
 def search(context: SearchContext, settings: BaselineSettings) -> SearchResult:
-    """Breed from the prompts that stand best; the leaders get new rows together with their children.
+    """Breed from the best prompts so far; the leaders get new rows together with their children.
 
     Steady state as in GENITOR (Whitley 1989): there are no generations to wait for, everyone asked stays eligible.
-    Noise is met by shrunken means and by asking parents again rather than by many rows a child.
+    Against noise help shrunken means and asking parents again rather than by many rows a child.
 
     Args:
         context: What to search.

@@ -19,11 +19,11 @@ REFINE_SHARE = 0.2
 
 
 def search(context: SearchContext, settings: BaselineSettings) -> SearchResult:
-    """Climb from the baseline: each step scores candidates one edit away from the prompt that stands best.
+    """Climb from the baseline: each step scores candidates one edit away from the best prompt so far.
 
     Against GrIPS, which accepts by one comparison on a fixed set of rows: candidates, the best prompt and its first
-    rival meet on new rows at every step, and who leads is judged by all answers so far, so that a lucky step is taken
-    back. As long as the best prompt stays, candidates are two, three and four edits away, then one again.
+    rival are asked on the same new rows at every step, and who leads is judged by all answers so far, so that a lucky
+    step is taken back. As long as the best prompt stays, candidates are two, three and four edits away, then one again.
 
     Args:
         context: What to search.

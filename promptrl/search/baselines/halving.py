@@ -17,7 +17,7 @@ MIN_BRACKET = 4
 
 
 def search(context: SearchContext, settings: BaselineSettings) -> SearchResult:
-    """Run brackets, each as large as the calls left pay for; the last one's winner meets the next one's population.
+    """Run brackets, each as large as the calls left pay for; the last one's winner joins the next one's population.
 
     Karnin et al. 2013 for one bracket; several as in Hyperband (Li et al. 2018), for budgets that one can't use up.
 
@@ -51,7 +51,7 @@ def bracket_size(calls: int, rows_per_prompt: int, n_rows: int) -> int:
 
 
 def _run_bracket(population: Population, alive: list[Prompt], rows_per_prompt: int) -> list[Prompt]:
-    """Halve until one is left; everyone in a round meets the same new rows."""
+    """Halve until one is left; everyone in a round is asked on the same new rows."""
     rows = rows_per_prompt
     population.ask_together(alive, rows)
     while len(alive) > 1 and not population.trials.is_over:

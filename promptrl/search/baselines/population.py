@@ -88,7 +88,7 @@ class Population:
         """Expected objective of a prompt over all rows; NaN when it has no answer.
 
         Means are those of an additive model of prompts and rows, both shrunken, fitted by backfitting: a prompt that
-        met hard rows is not blamed for them.
+        was asked on hard rows is not blamed for them.
         """
         place = self._places.get(prompt.prompt_id)
         return float("nan") if place is None else float(self._means[place])

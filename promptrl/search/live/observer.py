@@ -10,7 +10,7 @@ from promptrl.prompts.edits.base import rough_tokens
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.search.live.estimates import Draw, Estimates, prompt_keys
-from promptrl.search.observation import N_FEATURES, Observations, Prospects, spread
+from promptrl.search.observation import Observations, Prospects, spread
 from promptrl.search.surrogate.data import Floats
 
 NEIGHBOURHOODS_KEPT = 256
@@ -50,11 +50,6 @@ class Observer:
         self.estimates = estimates
         self._observations = Observations(space)
         self._near: OrderedDict[str, Neighbourhood] = OrderedDict()
-
-    @property
-    def size(self) -> int:
-        """Length of a flattened observation: ``n_actions * N_FEATURES``."""
-        return self.space.n_actions * N_FEATURES
 
     def mask(self, prompt: Prompt) -> NDArray[np.bool_]:
         """Valid actions, shape (n + 1,); stop always is."""

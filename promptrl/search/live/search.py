@@ -193,7 +193,7 @@ class _Progress(BaseCallback):
         self._episodes = episodes
         self._context = context
         self._reserve = int(REFINE_SHARE * self.calls_allowed)
-        self._told = self._idle_steps = self._ended = 0
+        self._calls_reported = self._idle_steps = self._ended = 0
         self._returns: deque[float] = deque(maxlen=RETURNS_KEPT)
 
     @property
@@ -211,7 +211,7 @@ class _Progress(BaseCallback):
 
     def emit(self) -> None:
         """Send one ``SearchProgress``, and have its figures logged with SB3's."""
-        self._told = self.calls_used
+        self._calls_reported = self.calls_used
         estimates = self._episodes.estimates
         best = estimates.ranking()[0] if len(estimates) else None
         progress = SearchProgress(
@@ -234,8 +234,8 @@ class _Progress(BaseCallback):
         ended = [info["episode"]["r"] for info in self.locals["infos"] if "episode" in info]
         self._ended += len(ended)
         self._returns.extend(ended)
-        self._idle_steps = 0 if self.calls_used > self._told else self._idle_steps + 1
-        if self.calls_used > self._told:
+        self._idle_steps = 0 if self.calls_used > self._calls_reported else self._idle_steps + 1
+        if self.calls_used > self._calls_reported:
             self.emit()
         if self.calls_left <= self._reserve:
             return False

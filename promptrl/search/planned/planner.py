@@ -19,7 +19,8 @@ from promptrl.search.surrogate.model import Surrogate
 from promptrl.search.surrogate.variances import Link
 from promptrl.search.trials import Trials
 
-Trial = tuple[Prompt, int]
+RowAsk = tuple[Prompt, int]
+"""A prompt and the index of a train row."""
 
 FIRST_ASKS = 16
 BASELINE_ASKS = 2
@@ -254,10 +255,10 @@ class Planner:
             return leaders[int(self._rng.integers(len(leaders)))]
         return self.trials.space.draw(self._rng)
 
-    def _with_rows(self, proposals: Sequence[Proposal]) -> tuple[list[Trial], list[bool]]:
+    def _with_rows(self, proposals: Sequence[Proposal]) -> tuple[list[RowAsk], list[bool]]:
         """Pairs to ask, and which are uniform; a prompt that knows all rows makes way for the most promising one."""
         promising = [c.prompt for c in sorted(self.leaders, key=lambda c: -(c.mean + c.sd))]
-        asks: list[Trial] = []
+        asks: list[RowAsk] = []
         uniform: list[bool] = []
         taken: defaultdict[str, set[int]] = defaultdict(set)
         for proposal in proposals:

@@ -2,7 +2,7 @@
 
 The log odds of the objective of prompt p on row r (with the identity link the objective itself) are taken as
 ``intercept + Σ effects + Σ pair effects + Σ triple effects + misfit of p + difficulty of r + noise``, all terms but the
-intercept normal around 0; triples are met by random features (``triples.py``), and ``regression.py`` solves it.
+intercept normal around 0; triples are taken in by random features (``triples.py``), and ``regression.py`` solves it.
 Variances are chosen by marginal likelihood (MacKay 1992) whenever the answers have grown by ``TUNE_AGAIN``. A fit goes
 over all answers; who asks in batches that grow with them pays no more per answer. No verdict rests on it.
 """
@@ -197,10 +197,6 @@ class Surrogate:
     def mean(self, features: Bools, prompt_ids: Sequence[str] | None = None) -> Floats:
         """The expected objective alone, as in ``moments``."""
         return self.moments(features, prompt_ids)[0]
-
-    def sd(self, features: Bools, prompt_ids: Sequence[str] | None = None) -> Floats:
-        """The standard deviation alone, as in ``moments``."""
-        return self.moments(features, prompt_ids)[1]
 
     def moments(self, features: Bools, prompt_ids: Sequence[str] | None = None) -> tuple[Floats, Floats]:
         """Mean and standard deviation of the objective over rows, each of shape (k,) (MacKay 1992, eq. 10).

@@ -49,6 +49,6 @@ def test_features_are_numbered_group_by_group_and_whether_any_is_held_comes_last
     assert table.alike.tolist() == [0] * 7 + [0.5] * 2 + [0]
     assert table.texts[7] == "ticket 0\nlabel 0"
     assert table.texts[-1] == ""
-    assert moves.tokens.tolist() == [*space.token_cost[:9], 0, 0]
+    assert moves.tokens.tolist() == [*(edit.token_cost for edit in space.edits[:9]), 0, 0]
     shown = space.apply(space.baseline, 8)
     assert moves.features(shown)[7:].tolist() == [False, True, True]

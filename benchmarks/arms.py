@@ -1,9 +1,10 @@
 """The arms of the search benchmark: one function each from (world, calls, seed) to the prompt that it would ship.
 
 An arm is written ``NAME`` or ``NAME:key=value,key=value``; the keys go to the search as they are, those of
-``PlanningRules`` too. Names are ``planned`` (an agent in the learned model), ``thompson`` (local search in it),
-``live`` (an agent on the live model), those of ``promptrl.search.baselines`` and those of ``peers.py``. Ours search
-with the share of the calls that ``plan_calls`` leaves them and ask the finalists on validation rows with the rest.
+``PlanningRules`` and ``SurrogateRules`` too. Names are ``planned`` (an agent in the learned model), ``thompson``
+(local search in it), ``live`` (an agent on the live model), those of ``promptrl.search.baselines`` and those of
+``peers.py``. Ours search with the share of the calls that ``plan_calls`` leaves them and ask the finalists on
+validation rows with the rest.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from promptrl.experiment.call_plan import plan_calls
 from promptrl.search.algorithms import ALGORITHMS, BASELINES
 from promptrl.search.context import SearchContext
 from promptrl.search.result import SearchResult
+from promptrl.search.surrogate.state import SurrogateRules
 from promptrl.selection.finalists import choose_winner
 
 if TYPE_CHECKING:
@@ -95,15 +97,12 @@ def _live(settings: Mapping[str, Any], context: SearchContext) -> SearchResult:
 
 
 def _planned(settings: Mapping[str, Any], context: SearchContext) -> SearchResult:
-    from promptrl.search.planned.planner import PlanningRules
     from promptrl.search.planned.search import BUILTIN_POLICY, PlannedSettings, search_planned
 
-    names = {field.name for field in fields(PlanningRules)}
-    others = {name: value for name, value in settings.items() if name not in names}
-    if "weights" in others:
-        others["weights"] = BUILTIN_POLICY if others["weights"] == "builtin" else Path(others["weights"])
-    rules = _rules({name: value for name, value in settings.items() if name in names})
-    return search_planned(context, PlannedSettings(rules=rules, **others))
+    of_agent, others = _split(settings, PlannedSettings)
+    if "weights" in of_agent:
+        of_agent["weights"] = BUILTIN_POLICY if of_agent["weights"] == "builtin" else Path(of_agent["weights"])
+    return search_planned(context, PlannedSettings(rules=_rules(others), **of_agent))
 
 
 def _thompson(settings: Mapping[str, Any], context: SearchContext) -> SearchResult:
@@ -115,8 +114,16 @@ def _thompson(settings: Mapping[str, Any], context: SearchContext) -> SearchResu
 def _rules(settings: Mapping[str, Any]) -> "PlanningRules":
     from promptrl.search.planned.planner import PlanningRules
 
-    rules: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()}
-    return PlanningRules(**rules)
+    of_surrogate, others = _split(settings, SurrogateRules)
+    rules: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in others.items()}
+    return PlanningRules(surrogate=SurrogateRules(**of_surrogate), **rules)
+
+
+def _split(settings: Mapping[str, Any], definition: type[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings that a dataclass has, and the others."""
+    names = {field.name for field in fields(definition)}
+    own = {name: value for name, value in settings.items() if name in names}
+    return own, {name: value for name, value in settings.items() if name not in names}
 
 
 def _baseline(name: str, settings: Mapping[str, Any], context: SearchContext) -> SearchResult:

@@ -244,36 +244,17 @@ def build_edit_space(
         ConfigError: With every problem found, each under its key of the config.
     """
     asked = UserTemplate(user) if isinstance(user, str) else user
-    problems = [
-        *source_problems(slots, text, asked),
-        *slot_problems(slots or {}, {WORDS: "edits.tokens"} if tokens else None),
-        *word_problems(tokens or ()),
-    ]
-    if asked is None and not placeholders(text or ""):
-        message = "missing: something must place the input into the user message"
-        problems.append(Problem("prompt.user", message, 'for example user: "{input}"'))
-    if problems:
-        raise ConfigError(problems)
-
-    is_template = text is not None and bool(UserTemplate(text).placeholders)
-    if text is not None and not is_template:
-        options: Mapping[str, Sequence[str]] = {SYSTEM_SLOT: (text,)}
-        separator = "\n" if "\n" in text and not separator.strip(" \t") else separator
-    else:
-        options = slots or {}
+    _check_prompt(slots, text, asked, tokens)
+    options, separator = _system_message(slots, text, separator)
     if bank:
         options = with_bank(options, load_bank())
     order = (*options, WORDS) if tokens else tuple(options)
-    baseline = Prompt(
-        slots=tuple((name, texts[0]) for name, texts in options.items()),
-        demonstrations=(),
-        user=UserTemplate(text or "") if asked is None else asked,
-        separator=separator,
-    )
-
+    first = tuple((name, texts[0]) for name, texts in options.items())
+    baseline = Prompt(first, (), UserTemplate(text or "") if asked is None else asked, separator)
     parts: list[Factor] = [OptionFactor(name, texts, order) for name, texts in options.items() if len(texts) > 1]
     if text is not None and phrases:
-        parts.append(PhraseFactor(PhrasedPart(split_phrases(text, is_template=is_template), order), reorder=reorder))
+        part = PhrasedPart(split_phrases(text, is_template=_is_template(text)), order)
+        parts.append(PhraseFactor(part, reorder=reorder))
     candidates = tuple(dict.fromkeys(demonstrations))
     if candidates and max_demonstrations > 0:
         parts.append(DemonstrationFactor(candidates, max_demonstrations, reorder=reorder))
@@ -281,8 +262,45 @@ def build_edit_space(
         parts.append(WordFactor(tokens, order))
     if reorder and len(options) > 1:
         parts.append(SlotOrderFactor(tuple(options), order))
+    return _with_edits(EditSpace(baseline, [*parts, *(factor.in_order(order) for factor in factors)], order))
 
-    space = EditSpace(baseline, [*parts, *(factor.in_order(order) for factor in factors)], order)
+
+def _is_template(text: str) -> bool:
+    """Whether a plain prompt is the whole user message."""
+    return bool(UserTemplate(text).placeholders)
+
+
+def _system_message(
+    slots: Mapping[str, Sequence[str]] | None, text: str | None, separator: str
+) -> tuple[Mapping[str, Sequence[str]], str]:
+    """The options by slot, a plain system message being the one option of its slot, and what stands between slots."""
+    if text is None or _is_template(text):
+        return slots or {}, separator
+    is_listing = "\n" in text and not separator.strip(" \t")
+    return {SYSTEM_SLOT: (text,)}, "\n" if is_listing else separator
+
+
+def _check_prompt(
+    slots: Mapping[str, Sequence[str]] | None,
+    text: str | None,
+    user: UserTemplate | None,
+    tokens: Sequence[str] | None,
+) -> None:
+    """Raise a ``ConfigError`` with everything that is wrong with what the user wrote."""
+    problems = [
+        *source_problems(slots, text, user),
+        *slot_problems(slots or {}, {WORDS: "edits.tokens"} if tokens else None),
+        *word_problems(tokens or ()),
+    ]
+    if user is None and not placeholders(text or ""):
+        message = "missing: something must place the input into the user message"
+        problems.append(Problem("prompt.user", message, 'for example user: "{input}"'))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _with_edits(space: EditSpace) -> EditSpace:
+    """The space, unless it has no edits: then a ``ConfigError``."""
     if not space.edits:
         message = "nothing in this prompt can be changed: no slot has two options, and there are no other edits"
         raise ConfigError([Problem("edits", message, "add options to a slot, or set edits.bank to builtin")])

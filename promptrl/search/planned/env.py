@@ -19,7 +19,7 @@ class ImaginedVecEnv(EditVecEnv):
     value divided by the spread of its effects. An invalid edit does nothing.
 
     Args:
-        imagination: Has a posterior already.
+        imagination: Imagines them.
         starts: Where episodes begin.
         n_envs: Episodes side by side.
     """
@@ -29,6 +29,8 @@ class ImaginedVecEnv(EditVecEnv):
         self.starts = starts
         self._rng = np.random.default_rng(0)  # SB3 seeds environments anew, by `seed`
         super().__init__(n_envs, imagination.moves.space.n_actions)
+        self._episodes = self._begin(n_envs)
+        self._view = imagination.observe(self._episodes)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Restart the random stream from a seed; None does nothing."""

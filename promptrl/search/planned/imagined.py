@@ -105,6 +105,7 @@ class Imagination:
 
     Args:
         moves: The edits as arrays.
+        surrogate: Believed at first, its mean alone.
         rng: Draws the hashes of prompts.
         max_edits: Longest episode; None = one more than there are slots.
         kinds: Kinds that observations show instead of the edits' own.
@@ -113,6 +114,7 @@ class Imagination:
     def __init__(
         self,
         moves: Moves,
+        surrogate: Surrogate,
         rng: np.random.Generator,
         max_edits: int | None = None,
         kinds: Sequence[str] | None = None,
@@ -130,6 +132,7 @@ class Imagination:
             if moves.sets[a] < moves.n_features:
                 self._setter[moves.sets[a]] = a
         self._baseline = moves.features(space.baseline)
+        self._believe(surrogate, surrogate.posterior_mean(), budget_left=1.0)
 
     def count_answer(self, features: Bools) -> None:
         """Remember that a prompt has one more answer."""
@@ -145,13 +148,16 @@ class Imagination:
         exploration_scale: float = 1.0,
     ) -> None:
         """Take the surrogate's present posterior, and new draws from it."""
-        n = self.moves.n_features
+        self._believe(surrogate, surrogate.draw(n_draws, rng, exploration_scale), budget_left)
+
+    def _believe(self, surrogate: Surrogate, draws: Draws, budget_left: float) -> None:
+        n, n_draws = self.moves.n_features, len(draws.intercept)
         variance = np.zeros((n + 1, n + 1))
         variance[:n, :n] = surrogate.covariance()
         asked = np.array(sorted(self._counts), dtype=np.uint64)
         answers = np.array([self._counts[int(key)] for key in asked], dtype=np.int64)
         pairs = _Pairs(surrogate.pairs, n)
-        draws, mean = surrogate.draw(n_draws, rng, exploration_scale), surrogate.posterior_mean()
+        mean = surrogate.posterior_mean()
         self.posterior = Posterior(draws, mean, variance, pairs, surrogate.parities, asked, answers, budget_left)
         at_baseline = self.begin(np.repeat(self._baseline[None], n_draws, axis=0), np.arange(n_draws), scaled=False)
         effects = self.observe(at_baseline, is_bare=True)

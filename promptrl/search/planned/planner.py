@@ -16,7 +16,7 @@ from promptrl.search.planned.imagined import Choose, Imagination, RolloutResult,
 from promptrl.search.result import Candidate
 from promptrl.search.surrogate.features import Moves
 from promptrl.search.surrogate.model import Surrogate
-from promptrl.search.surrogate.variances import Link
+from promptrl.search.surrogate.state import DEFAULT_RULES, SurrogateRules
 from promptrl.search.trials import Trials
 
 RowAsk = tuple[Prompt, int]
@@ -49,20 +49,14 @@ class PlanningRules:
         imagined_steps: Least steps in the imagination that the agent learns from in each round, whole rollouts of
             SB3 at a time (``n_steps`` × environments); 0 = it only acts.
         uniform_share: Share of the asks drawn uniformly from the space.
-        with_pairs: Whether the surrogate knows pair effects.
-        with_triples: Whether the surrogate knows effects of three options together.
-        with_rows: Whether the surrogate knows row difficulty.
-        link: What the surrogate takes for linear.
+        surrogate: What the surrogate takes prompts to be made of.
         exploration_scale: What the distance of a draw from the mean is multiplied by, at the start and at the end.
     """
 
     rows_per_prompt: int = 1
     imagined_steps: int = 128
     uniform_share: float = UNIFORM_SHARE
-    with_pairs: bool = True
-    with_triples: bool = True
-    with_rows: bool = True
-    link: Link = "logit"
+    surrogate: SurrogateRules = DEFAULT_RULES
     exploration_scale: tuple[float, float] = (1.0, 0.3)
 
 
@@ -100,16 +94,8 @@ class Planner:
         self._max_edits = max_edits
         of_surrogate, self._of_imagination = rng.spawn(2)
         moves = self.moves
-        self.surrogate = Surrogate(
-            moves.table,
-            len(trials.rows),
-            rng=of_surrogate,
-            with_pairs=rules.with_pairs,
-            with_triples=rules.with_triples,
-            with_rows=rules.with_rows,
-            link=rules.link,
-        )
-        self.imagination = Imagination(moves, self._of_imagination, max_edits)
+        self.surrogate = Surrogate(moves.table, len(trials.rows), rng=of_surrogate, rules=rules.surrogate)
+        self.imagination = Imagination(moves, self.surrogate, self._of_imagination, max_edits)
         self._row_asks = np.zeros(len(trials.rows), dtype=np.int64)
         self.starts = Starts(moves.features(trials.space.baseline))
         self.leaders: list[Candidate] = []
@@ -136,7 +122,7 @@ class Planner:
         self.moves, places = self.moves.extended(extension)
         baseline = self.moves.features(self.trials.space.baseline)  # what no edit could change yet, all prompts share
         self.surrogate = self.surrogate.extended(self.moves.table, places, held=baseline)
-        self.imagination = Imagination(self.moves, self._of_imagination, self._max_edits)
+        self.imagination = Imagination(self.moves, self.surrogate, self._of_imagination, self._max_edits)
         for record in self.trials.records.values():
             for _ in record.objectives:
                 self.imagination.count_answer(self.moves.features(record.prompt))

@@ -163,7 +163,7 @@ def _in_space(model: BaseAlgorithm, moves: Moves, surrogate: Surrogate) -> BaseA
 
 
 def _share(choose: Choose | None, moves: Moves, surrogate: Surrogate, rng: np.random.Generator) -> float:
-    imagination = Imagination(moves, rng.spawn(1)[0])
+    imagination = Imagination(moves, surrogate, rng.spawn(1)[0])
     imagination.update_posterior(surrogate, 1, rng, 1.0)
     baseline = moves.space.baseline
     first = np.zeros(1, dtype=np.intp)
@@ -176,7 +176,7 @@ def _share(choose: Choose | None, moves: Moves, surrogate: Surrogate, rng: np.ra
 
 
 def _env(moves: Moves, surrogate: Surrogate, rng: np.random.Generator) -> ImaginedVecEnv:
-    imagination = Imagination(moves, rng.spawn(1)[0], kinds=_kinds(moves.space, rng))
+    imagination = Imagination(moves, surrogate, rng.spawn(1)[0], kinds=_kinds(moves.space, rng))
     imagination.update_posterior(surrogate, N_ENVS, rng, float(rng.random()))
     others = np.stack([moves.features(moves.space.draw(rng)) for _ in range(STARTS)])
     return ImaginedVecEnv(imagination, Starts(moves.features(moves.space.baseline), others), N_ENVS)

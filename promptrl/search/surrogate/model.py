@@ -20,9 +20,9 @@ from promptrl.search.surrogate.features import FeatureTable
 from promptrl.search.surrogate.pairs import choose_pairs
 from promptrl.search.surrogate.prior import Prior
 from promptrl.search.surrogate.regression import Regression, Weights
-from promptrl.search.surrogate.state import SurrogateRules, SurrogateState, generator
+from promptrl.search.surrogate.state import DEFAULT_RULES, SurrogateRules, SurrogateState, generator
 from promptrl.search.surrogate.triples import PARITIES, RandomParityFeatures
-from promptrl.search.surrogate.variances import TYPICAL, Link, Variances, most_probable
+from promptrl.search.surrogate.variances import TYPICAL, Variances, most_probable
 
 FIRST_TUNING = 24
 TUNE_AGAIN = 1.7
@@ -54,10 +54,7 @@ class Surrogate:
         table: The features of a prompt.
         n_rows: Rows that prompts can be asked on.
         rng: Draws parities and, in large spaces, pairs; of numpy's default kind.
-        with_pairs: Whether pairs of features have effects of their own.
-        with_triples: Whether three options together have, where there are three slots.
-        with_rows: Whether rows differ in difficulty.
-        link: What is linear: the objective itself, or its log odds.
+        rules: What prompts are taken to be made of.
     """
 
     def __init__(
@@ -66,17 +63,14 @@ class Surrogate:
         n_rows: int,
         *,
         rng: np.random.Generator,
-        with_pairs: bool = True,
-        with_triples: bool = True,
-        with_rows: bool = True,
-        link: Link = "logit",
+        rules: SurrogateRules = DEFAULT_RULES,
     ) -> None:
         self.n_features = len(table)
         self.n_rows = n_rows
         self._rng = rng
         self._table = table
-        self._rules = SurrogateRules(with_pairs, with_triples, with_rows, link)
-        self.parities = RandomParityFeatures.draw(table.slot_of, rng, PARITIES if with_triples else 0)
+        self._rules = rules
+        self.parities = RandomParityFeatures.draw(table.slot_of, rng, PARITIES if rules.with_triples else 0)
         self.variances = self._typical
         self._prior = Prior(table, self.parities.shares)
         self._answers = Answers(self.n_features)
@@ -88,16 +82,7 @@ class Surrogate:
     @classmethod
     def from_state(cls, state: SurrogateState) -> "Surrogate":
         """The surrogate that gave the state, to the last bit of what it says and will learn."""
-        rules = state.rules
-        restored = cls(
-            state.table,
-            state.n_rows,
-            rng=np.random.default_rng(0),
-            with_pairs=rules.with_pairs,
-            with_triples=rules.with_triples,
-            with_rows=rules.with_rows,
-            link=rules.link,
-        )
+        restored = cls(state.table, state.n_rows, rng=np.random.default_rng(0), rules=state.rules)
         restored._take(state)
         return restored
 

@@ -39,6 +39,9 @@ class SurrogateRules:
     link: Link = "logit"
 
 
+DEFAULT_RULES = SurrogateRules()
+
+
 @dataclass(frozen=True, slots=True)
 class SurrogateState:
     """All that a surrogate has learned.

@@ -45,7 +45,7 @@ def imagine(space: EditSpace, answers: int = 60, draws: int = 16, seed: int = 0)
     rng = np.random.default_rng(seed)
     moves = Moves(space)
     model = Surrogate(moves.table, 10, rng=np.random.default_rng(0))
-    imagination = Imagination(moves, np.random.default_rng(0))
+    imagination = Imagination(moves, model, np.random.default_rng(0))
     for i in range(answers):
         prompt = space.draw(rng)
         model.add(prompt.prompt_id, moves.features(prompt), i % 10, float(rng.random() < 0.4))
@@ -124,7 +124,7 @@ def test_lookahead_sees_past_a_pair() -> None:
     space = make_space(demonstrations=(), tokens=None)
     moves = Moves(space)
     model = Surrogate(moves.table, 10, rng=np.random.default_rng(0))
-    imagination = Imagination(moves, np.random.default_rng(0))
+    imagination = Imagination(moves, model, np.random.default_rng(0))
     rng = np.random.default_rng(2)
     for i in range(600):
         prompt = space.draw(rng)

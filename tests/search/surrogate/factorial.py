@@ -8,6 +8,7 @@ from scipy.special import expit
 from promptrl.search.surrogate.data import Bools, Floats
 from promptrl.search.surrogate.features import FeatureTable
 from promptrl.search.surrogate.model import Surrogate
+from promptrl.search.surrogate.state import SurrogateRules
 
 SLOT_OF = np.repeat(np.arange(4), 3)
 ROWS = 40
@@ -20,9 +21,9 @@ def table(texts: tuple[str, ...], slot_of: Any) -> FeatureTable:
 
 
 def surrogate(**options: Any) -> Surrogate:
-    """One that has no answers."""
+    """One that has no answers, under these ``SurrogateRules``."""
     texts = tuple(f"option {i}" for i in range(12))
-    return Surrogate(table(texts, SLOT_OF), ROWS, rng=np.random.default_rng(0), **options)
+    return Surrogate(table(texts, SLOT_OF), ROWS, rng=np.random.default_rng(0), rules=SurrogateRules(**options))
 
 
 def everything() -> Bools:

@@ -11,6 +11,7 @@ from promptrl.search.surrogate.data import Bools, Indices
 from promptrl.search.surrogate.features import FeatureTable
 from promptrl.search.surrogate.model import Surrogate
 from promptrl.search.surrogate.pairs import MOST_AFTER_GROWTH
+from promptrl.search.surrogate.state import SurrogateRules
 from promptrl.search.surrogate.variances import Link
 from tests.search.surrogate.factorial import ROWS, SLOT_OF, everything, landscape, surrogate, table, taught
 from tests.search.surrogate.test_state import said
@@ -52,7 +53,7 @@ def test_extending_is_like_having_had_the_features_all_along(link: Link, options
     small = taught(surrogate(link=link, **options), landscape(np.random.default_rng(0)), 130, np.random.default_rng(1))
     features, places = larger()
     grown = small.extended(features, places, np.zeros(15, dtype=bool))
-    fresh = Surrogate(features, ROWS, rng=np.random.default_rng(0), link=link, **options).state()
+    fresh = Surrogate(features, ROWS, rng=np.random.default_rng(0), rules=SurrogateRules(link=link, **options)).state()
     fresh = replace(fresh, parities=grown.parities, variances=small.variances, tune_at=small.state().tune_at)
     always = Surrogate.from_state(fresh)
     listed = small.state().answers

@@ -23,6 +23,7 @@ from promptrl.experiment.call_plan import plan_calls
 from promptrl.search.algorithms import ALGORITHMS, BASELINES
 from promptrl.search.context import SearchContext
 from promptrl.search.result import SearchResult
+from promptrl.search.searches import load_search
 from promptrl.search.surrogate.state import SurrogateRules
 from promptrl.selection.finalists import choose_winner
 
@@ -127,8 +128,7 @@ def _split(settings: Mapping[str, Any], definition: type[Any]) -> tuple[dict[str
 
 
 def _baseline(name: str, settings: Mapping[str, Any], context: SearchContext) -> SearchResult:
-    algorithm = ALGORITHMS[name]
-    return algorithm.load_search()(context, algorithm.settings(**settings))
+    return load_search(name)(context, ALGORITHMS[name].settings(**settings))
 
 
 _OURS: Mapping[str, Callable[[Mapping[str, Any], SearchContext], SearchResult]] = {

@@ -67,7 +67,7 @@ def default_algorithm() -> AlgorithmConfig:
 
 
 def drop_unread(data: Any) -> None:
-    """Take out of a config's data the keys of ``algorithm`` that others read, but not the one that is named."""
+    """Take out of a config's data the keys of ``algorithm`` that the one named does not read, or not as it is set."""
     block = data.get("algorithm") if isinstance(data, dict) else None
     if not isinstance(block, dict):
         return
@@ -78,3 +78,5 @@ def drop_unread(data: Any) -> None:
     known = {key for algorithm in ALGORITHMS.values() for key in settings_of(algorithm.settings)}
     for key in known - settings_of(chosen.settings).keys():
         block.pop(key, None)
+    if block.get("planning") == "none":
+        block.pop("imagined_steps", None)

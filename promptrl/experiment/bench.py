@@ -20,6 +20,7 @@ from promptrl.experiment.train import resume, train
 from promptrl.report.benchmark import Band, BenchRun, RankedAlgorithm, SearchPath, band, draw_bands, rank_algorithms
 from promptrl.runs.folder import Run, RunsFolder
 from promptrl.search.algorithms import ALGORITHMS
+from promptrl.search.searches import load_search
 
 PATH_NAME = "path.csv"
 """File in a run's folder: how the search's estimate of the best prompt went."""
@@ -144,7 +145,7 @@ def _import_searches(algorithms: Iterable[str]) -> None:
             import promptrl.search.live.search
             import promptrl.search.planned.search  # noqa: F401
         else:
-            algorithm.load_search()
+            load_search(algorithm.name)
         if algorithm.package:
             import_module(algorithm.package)
 

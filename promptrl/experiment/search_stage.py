@@ -2,10 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from promptrl.config import ExperimentConfig
 from promptrl.experiment.session import RunSession
-from promptrl.search.algorithms import AgentSettings
 from promptrl.search.context import SearchContext
+from promptrl.search.searches import load_search
 
 if TYPE_CHECKING:
     from promptrl.search.result import SearchResult
@@ -22,7 +21,9 @@ def search_prompts(session: RunSession) -> "SearchResult":
         observers=(session.progress.on_search,),
         grow=session.growth.next_search(components.space, session.grow),
     )
-    found = _search(config, context)
+    block = config.algorithm
+    search = load_search(block.name, from_builtin=config.warm_start == "builtin")
+    found = search(context, block.definition)
     if found.surrogate is not None:
         from promptrl.search.surrogate.state import encode_state
 
@@ -33,42 +34,3 @@ def search_prompts(session: RunSession) -> "SearchResult":
         found.agent.save(run.path / "policy.zip")
         save_policy(found.agent, run.folder("checkpoints") / "policy.safetensors")
     return found
-
-
-def _search(config: ExperimentConfig, context: SearchContext) -> "SearchResult":
-    algorithm, settings = config.algorithm.algorithm, config.algorithm.definition
-    if not isinstance(settings, AgentSettings):
-        return algorithm.load_search()(context, settings)
-    if settings.planning == "none":
-        return _learn_live(algorithm.name, settings, context)
-    return _plan(algorithm.name, settings, context, from_builtin=config.warm_start == "builtin")
-
-
-def _plan(name: str, chosen: AgentSettings, context: SearchContext, *, from_builtin: bool) -> "SearchResult":
-    from promptrl.search.planned.planner import PlanningRules
-    from promptrl.search.planned.search import BUILTIN_POLICY, IMAGINED_ENVS, PlannedSettings, search_planned
-
-    settings = PlannedSettings(
-        algorithm=name,
-        policy=chosen.policy,
-        params=chosen.params,
-        rules=PlanningRules(rows_per_prompt=chosen.rows_per_prompt, imagined_steps=chosen.imagined_steps),
-        max_edits=chosen.max_edits,
-        n_envs=chosen.n_envs or IMAGINED_ENVS,
-        weights=BUILTIN_POLICY if from_builtin else None,
-    )
-    return search_planned(context, settings)
-
-
-def _learn_live(name: str, chosen: AgentSettings, context: SearchContext) -> "SearchResult":
-    from promptrl.search.live.search import LIVE_ENVS, LiveSettings, search_live
-
-    settings = LiveSettings(
-        algorithm=name,
-        policy=chosen.policy,
-        params=chosen.params,
-        rows_per_prompt=chosen.rows_per_prompt,
-        max_edits=chosen.max_edits,
-        n_envs=chosen.n_envs or LIVE_ENVS,
-    )
-    return search_live(context, settings)

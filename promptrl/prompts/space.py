@@ -250,19 +250,22 @@ def build_edit_space(
         options = with_bank(options, load_bank())
     order = (*options, WORDS) if tokens else tuple(options)
     first = tuple((name, texts[0]) for name, texts in options.items())
-    baseline = Prompt(first, (), UserTemplate(text or "") if asked is None else asked, separator)
+    baseline = Prompt(first, (), asked or UserTemplate(text or ""), separator)
     parts: list[Factor] = [OptionFactor(name, texts, order) for name, texts in options.items() if len(texts) > 1]
     if text is not None and phrases:
-        part = PhrasedPart(split_phrases(text, is_template=_is_template(text)), order)
-        parts.append(PhraseFactor(part, reorder=reorder))
+        parts.append(_phrase_factor(text, order, reorder=reorder))
     candidates = tuple(dict.fromkeys(demonstrations))
     if candidates and max_demonstrations > 0:
         parts.append(DemonstrationFactor(candidates, max_demonstrations, reorder=reorder))
     if tokens:
         parts.append(WordFactor(tokens, order))
-    if reorder and len(options) > 1:
-        parts.append(SlotOrderFactor(tuple(options), order))
+    parts += [SlotOrderFactor(tuple(options), order)] if reorder and len(options) > 1 else []
     return _with_edits(EditSpace(baseline, [*parts, *(factor.in_order(order) for factor in factors)], order))
+
+
+def _phrase_factor(text: str, order: tuple[str, ...], *, reorder: bool) -> PhraseFactor:
+    part = PhrasedPart(split_phrases(text, is_template=_is_template(text)), order)
+    return PhraseFactor(part, reorder=reorder)
 
 
 def _is_template(text: str) -> bool:

@@ -1,20 +1,17 @@
 """The algorithms that a config can choose: what each is, its settings, and what it needs.
 
 Plain data: imports neither torch nor stable-baselines3, so that a config can be checked without them. A baseline is a
-file of its name in ``promptrl/search/baselines`` with a function ``search(context, settings)``, and a line here.
+file of its name in ``promptrl/search/baselines`` with a function ``search(context, settings)``, and a line here; an
+agent is a line here and its class in ``promptrl/search/agents/build.py``.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from promptrl.errors import Problem, suggest
-from promptrl.search.hyperparameters import DEFAULTS, HYPERPARAMETERS, IMAGINED_DEFAULTS, Hyperparameter, Value
+from promptrl.search.hyperparameters import A2C, DQN, PPO, QRDQN, Hyperparameters
 from promptrl.settings import Setting
-
-if TYPE_CHECKING:
-    from promptrl.search.context import Search
 
 DEFAULT_ALGORITHM = "maskable_ppo"
 IMAGINED_STEPS = 128
@@ -76,9 +73,8 @@ class Algorithm:
         name: As the config calls it.
         summary: What it is, in a few words.
         settings: A frozen dataclass whose annotations say what fits.
-        hyperparameters: What ``params`` of an agent may hold, under SB3's own names.
-        defaults: Our hyperparameters where every step is scored by the target.
-        imagined_defaults: Those for episodes in the surrogate, whose steps cost no call.
+        hyperparameters: What ``params`` of an agent may hold; nothing for a baseline.
+        is_value_based: Whether an agent learns what edits are worth, rather than how probable to make them.
         fits_builtin: Whether the built-in policy fits its network.
         package: What must be installed beside promptrl's own requirements; empty: nothing.
         extra: The extra of promptrl that installs it.
@@ -87,9 +83,8 @@ class Algorithm:
     name: str
     summary: str
     settings: type[Any]
-    hyperparameters: Mapping[str, Hyperparameter] = field(default_factory=dict)
-    defaults: Mapping[str, Value] = field(default_factory=dict)
-    imagined_defaults: Mapping[str, Value] = field(default_factory=dict)
+    hyperparameters: Hyperparameters = field(default_factory=Hyperparameters)
+    is_value_based: bool = False
     fits_builtin: bool = False
     package: str = ""
     extra: str = ""
@@ -99,19 +94,13 @@ class Algorithm:
         """Whether it trains an agent; else it is a baseline."""
         return self.settings is AgentSettings
 
-    def load_search(self) -> "Search[Any]":
-        """The search of a baseline; imports its module.
 
-        Raises:
-            ImportError: There is no module of that name.
-        """
-        search: Search[Any] = import_module(f"promptrl.search.baselines.{self.name}").search
-        return search
+def _actor(name: str, summary: str, hyperparameters: Hyperparameters) -> Algorithm:
+    return Algorithm(name, summary, AgentSettings, hyperparameters, fits_builtin=True)
 
 
-def _agent(name: str, summary: str, *, fits_builtin: bool = False) -> Algorithm:
-    tables = (HYPERPARAMETERS[name], DEFAULTS[name], IMAGINED_DEFAULTS[name])
-    return Algorithm(name, summary, AgentSettings, *tables, fits_builtin=fits_builtin)
+def _valuer(name: str, summary: str, hyperparameters: Hyperparameters) -> Algorithm:
+    return Algorithm(name, summary, AgentSettings, hyperparameters, is_value_based=True)
 
 
 def _baseline(name: str, summary: str, *, package: str = "", extra: str = "") -> Algorithm:
@@ -119,11 +108,11 @@ def _baseline(name: str, summary: str, *, package: str = "", extra: str = "") ->
 
 
 _ALL = (
-    _agent("ppo", "an agent of Stable-Baselines3", fits_builtin=True),
-    _agent("maskable_ppo", "an agent of sb3-contrib that never tries an edit without effect", fits_builtin=True),
-    _agent("a2c", "an agent of Stable-Baselines3", fits_builtin=True),
-    _agent("dqn", "an agent of Stable-Baselines3"),
-    _agent("qrdqn", "an agent of sb3-contrib"),
+    _actor("ppo", "an agent of Stable-Baselines3", PPO),
+    _actor("maskable_ppo", "an agent of sb3-contrib that never tries an edit without effect", PPO),
+    _actor("a2c", "an agent of Stable-Baselines3", A2C),
+    _valuer("dqn", "an agent of Stable-Baselines3", DQN),
+    _valuer("qrdqn", "an agent of sb3-contrib", QRDQN),
     _baseline("random", "random search"),
     _baseline("greedy", "hill climbing"),
     _baseline("evolution", "a genetic search"),
@@ -147,7 +136,7 @@ def check_params(name: str, params: Mapping[str, Any]) -> list[Problem]:
     Returns:
         Problems with keys ``algorithm.params.<name>``.
     """
-    known = ALGORITHMS[name].hyperparameters
+    known = ALGORITHMS[name].hyperparameters.known
     problems = []
     for param, value in params.items():
         key = f"algorithm.params.{param}"

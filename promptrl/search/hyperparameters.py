@@ -7,7 +7,7 @@ random factorial landscapes with 1,000 to 2,000 calls and one row a prompt, wher
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 
 MAX_BUFFER_SIZE = 20_000
@@ -105,14 +105,6 @@ _DQN = {
     "exploration_final_eps": _SHARE,
 }
 
-HYPERPARAMETERS: Mapping[str, Mapping[str, Hyperparameter]] = {
-    "maskable_ppo": _PPO,
-    "ppo": _PPO,
-    "a2c": {**_ON_POLICY, "rms_prop_eps": _POSITIVE, "use_rms_prop": _SWITCH},
-    "dqn": _DQN,
-    "qrdqn": {name: known for name, known in _DQN.items() if name != "n_steps"},
-}
-
 _PPO_DEFAULTS: Mapping[str, Value] = {
     "learning_rate": 1e-3,
     "n_steps": 8,
@@ -121,6 +113,14 @@ _PPO_DEFAULTS: Mapping[str, Value] = {
     "gamma": 1.0,
     "gae_lambda": 0.95,
     "ent_coef": 0.0,
+}
+_A2C_DEFAULTS: Mapping[str, Value] = {
+    "learning_rate": 3e-3,
+    "n_steps": 8,
+    "gamma": 1.0,
+    "gae_lambda": 0.95,
+    "ent_coef": 0.0,
+    "use_rms_prop": False,
 }
 _DQN_DEFAULTS: Mapping[str, Value] = {
     "learning_rate": 1e-4,
@@ -135,33 +135,36 @@ _DQN_DEFAULTS: Mapping[str, Value] = {
     "exploration_initial_eps": 0.1,
     "exploration_final_eps": 0.02,
 }
-DEFAULTS: Mapping[str, Mapping[str, Value]] = {
-    "maskable_ppo": _PPO_DEFAULTS,
-    "ppo": _PPO_DEFAULTS,
-    "a2c": {
-        "learning_rate": 3e-3,
-        "n_steps": 8,
-        "gamma": 1.0,
-        "gae_lambda": 0.95,
-        "ent_coef": 0.0,
-        "use_rms_prop": False,
-    },
-    "dqn": _DQN_DEFAULTS,
-    "qrdqn": _DQN_DEFAULTS,
-}
-
-_IMAGINED_PPO: Mapping[str, Value] = {**_PPO_DEFAULTS, "batch_size": 128, "ent_coef": 0.01}
 _IMAGINED_DQN: Mapping[str, Value] = {
     **_DQN_DEFAULTS,
     "learning_rate": 1e-3,
     "buffer_size": MAX_BUFFER_SIZE,
     "batch_size": 128,
 }
-IMAGINED_DEFAULTS: Mapping[str, Mapping[str, Value]] = {
-    "maskable_ppo": _IMAGINED_PPO,
-    "ppo": _IMAGINED_PPO,
-    "a2c": {**DEFAULTS["a2c"], "learning_rate": 1e-3, "ent_coef": 0.01},
-    "dqn": _IMAGINED_DQN,
-    "qrdqn": _IMAGINED_DQN,
-}
-"""For episodes in the surrogate, whose steps cost no call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameters:
+    """What ``params`` of an agent may hold, and what holds where they say nothing.
+
+    Attributes:
+        known: By SB3's own names.
+        defaults: Ours where every step is scored by the target.
+        imagined_defaults: Those for episodes in the surrogate, whose steps cost no call.
+    """
+
+    known: Mapping[str, Hyperparameter] = field(default_factory=dict)
+    defaults: Mapping[str, Value] = field(default_factory=dict)
+    imagined_defaults: Mapping[str, Value] = field(default_factory=dict)
+
+
+PPO = Hyperparameters(_PPO, _PPO_DEFAULTS, {**_PPO_DEFAULTS, "batch_size": 128, "ent_coef": 0.01})
+A2C = Hyperparameters(
+    {**_ON_POLICY, "rms_prop_eps": _POSITIVE, "use_rms_prop": _SWITCH},
+    _A2C_DEFAULTS,
+    {**_A2C_DEFAULTS, "learning_rate": 1e-3, "ent_coef": 0.01},
+)
+DQN = Hyperparameters(_DQN, _DQN_DEFAULTS, _IMAGINED_DQN)
+QRDQN = Hyperparameters(
+    {name: known for name, known in _DQN.items() if name != "n_steps"}, _DQN_DEFAULTS, _IMAGINED_DQN
+)

@@ -277,7 +277,8 @@ def test_keys_of_other_algorithms_are_dropped_on_demand(tmp_path: Path) -> None:
     path.write_text(MINIMAL + f"algorithm: {json.dumps({'name': 'random', 'rows_per_prompt': 2, **AGENT_KEYS})}\n")
     algorithm = load_config(path, drops_unread=True).config.algorithm
     assert algorithm.model_dump() == {"name": "random", "rows_per_prompt": 2}
-    assert load_config(path, ["algorithm.name=a2c"], drops_unread=True).config.algorithm.definition.n_envs == 4
+    live = load_config(path, ["algorithm.name=a2c"], drops_unread=True).config.algorithm.definition
+    assert (live.n_envs, live.planning, live.imagined_steps) == (4, "none", 128)
     with pytest.raises(ConfigError):
         load_config(path, ["algorithm.n_env=4"], drops_unread=True)
 

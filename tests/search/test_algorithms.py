@@ -12,7 +12,8 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from promptrl.config.messages import place_at
 from promptrl.search.algorithms import AGENTS, ALGORITHMS, BASELINES, check_params
-from promptrl.search.hyperparameters import DEFAULTS, HYPERPARAMETERS, MAX_BUFFER_SIZE
+from promptrl.search.hyperparameters import MAX_BUFFER_SIZE
+from promptrl.search.searches import load_search
 
 CLASSES: dict[str, type[BaseAlgorithm]] = {
     "maskable_ppo": MaskablePPO,
@@ -26,15 +27,16 @@ CLASSES: dict[str, type[BaseAlgorithm]] = {
 @pytest.mark.parametrize("name", AGENTS)
 def test_every_hyperparameter_exists_in_sb3(name: str) -> None:
     """The table speaks SB3's own names."""
-    assert HYPERPARAMETERS[name].keys() <= inspect.signature(CLASSES[name]).parameters.keys()
+    assert ALGORITHMS[name].hyperparameters.known.keys() <= inspect.signature(CLASSES[name]).parameters.keys()
 
 
 @pytest.mark.parametrize("name", AGENTS)
 def test_defaults_pass_their_own_check(name: str) -> None:
     """Ours are in range and small: no rollout eats a budget."""
-    assert check_params(name, DEFAULTS[name]) == []
-    assert (DEFAULTS[name].get("n_steps") or 1) <= 32
-    assert (DEFAULTS[name].get("buffer_size") or 0) <= MAX_BUFFER_SIZE
+    defaults = ALGORITHMS[name].hyperparameters.defaults
+    assert check_params(name, defaults) == []
+    assert (defaults.get("n_steps") or 1) <= 32
+    assert (defaults.get("buffer_size") or 0) <= MAX_BUFFER_SIZE
 
 
 @pytest.mark.parametrize(
@@ -93,9 +95,9 @@ def test_check_needs_neither_torch_nor_sb3() -> None:
 def test_a_baseline_is_a_file_of_its_name(name: str) -> None:
     """With a function that searches, and nothing to train."""
     algorithm = ALGORITHMS[name]
-    assert algorithm.load_search().__module__ == f"promptrl.search.baselines.{name}"
+    assert load_search(name).__module__ == f"promptrl.search.baselines.{name}"
     assert not algorithm.is_agent
-    assert not algorithm.hyperparameters
+    assert not algorithm.hyperparameters.known
 
 
 def test_every_algorithm_can_be_named_in_a_config() -> None:

@@ -14,12 +14,13 @@ from promptrl.prompts.edits.features import Change, NotImagined, number_features
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.folder import Run
 from promptrl.runs.outcome_file import OutcomeFile
-from promptrl.search.algorithms import ALGORITHMS, BASELINES, BaselineSettings
+from promptrl.search.algorithms import BASELINES, BaselineSettings
 from promptrl.search.baselines.variables import Variables
 from promptrl.search.live.search import LiveSettings, search_live
 from promptrl.search.observation import COLUMN, KIND_COLUMNS, edit_features, kind_code
 from promptrl.search.planned.search import PlannedSettings, search_planned
 from promptrl.search.result import Decision
+from promptrl.search.searches import load_search
 from promptrl.search.surrogate.features import Moves
 from promptrl.selection.pruning import unpruned
 from promptrl.tasks.dataset import Example
@@ -42,7 +43,7 @@ def is_best(prompt: Prompt) -> bool:
 def test_every_baseline_searches_a_new_kind(name: str) -> None:
     """The winner has the best line and the loud message, neither of which the baseline has."""
     context = make_context(table_evaluator(value, search=150), space=loud_space(), rows=10)
-    assert is_best(ALGORITHMS[name].load_search()(context, BaselineSettings()).candidates[0].prompt)
+    assert is_best(load_search(name)(context, BaselineSettings()).candidates[0].prompt)
 
 
 def test_planned_search_searches_a_new_kind() -> None:

@@ -58,12 +58,12 @@ def build_agent(
         A model ready for ``learn``.
     """
     algorithm, policy_class = _CLASSES[name]
-    known = ALGORITHMS[name]
+    known = ALGORITHMS[name].hyperparameters
     settings = {**(known.imagined_defaults if is_imagined else known.defaults), **(params or {})}
     if "n_epochs" in settings:
         settings["batch_size"] = _fitting_batch_size(settings["batch_size"], settings["n_steps"] * env.num_envs)
     network: dict[str, Any] = {"encoder": policy}
-    if is_imagined and name in ("dqn", "qrdqn"):
+    if is_imagined and ALGORITHMS[name].is_value_based:
         network["prior"] = IMAGINED_Q_PRIOR
     model = algorithm(policy_class, env, policy_kwargs=network, seed=seed, device="cpu", verbose=0, **settings)
     model.set_logger(make_logger())

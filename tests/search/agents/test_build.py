@@ -17,9 +17,8 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from promptrl.search.agents.build import build_agent, carry_over, make_logger, one_torch_thread
 from promptrl.search.agents.policy_file import read_policy, save_policy
-from promptrl.search.algorithms import AGENTS
+from promptrl.search.algorithms import AGENTS, ALGORITHMS
 from promptrl.search.events import Figures
-from promptrl.search.hyperparameters import DEFAULTS
 from promptrl.search.live.env import PromptVecEnv
 from tests.search.landscape import make_rows, make_space, table_evaluator
 
@@ -53,7 +52,7 @@ def test_defaults_reach_sb3_and_given_params_go_over_them(name: str) -> None:
     kind: type[Any] = type(agent)
     assert kind is CLASSES[name]
     assert agent.gamma == 0.5
-    assert agent.learning_rate == DEFAULTS[name]["learning_rate"]
+    assert agent.learning_rate == ALGORITHMS[name].hyperparameters.defaults["learning_rate"]
     assert str(agent.device) == "cpu"
 
 

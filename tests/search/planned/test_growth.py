@@ -10,13 +10,14 @@ from scipy.special import expit
 from promptrl.errors import ConfigError
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import make_slot_space
-from promptrl.search.algorithms import AGENTS, ALGORITHMS, BASELINES, BaselineSettings
+from promptrl.search.algorithms import AGENTS, BASELINES, BaselineSettings
 from promptrl.search.context import SearchContext
 from promptrl.search.growth import Grow, Growth
 from promptrl.search.live.search import LiveSettings, search_live
 from promptrl.search.planned.planner import Planner, PlanningRules
 from promptrl.search.planned.search import PlannedSettings, search_planned
 from promptrl.search.result import Candidate, SearchResult
+from promptrl.search.searches import load_search
 from promptrl.search.surrogate.features import Moves
 from promptrl.search.surrogate.model import Surrogate
 from promptrl.search.trials import Trials
@@ -166,7 +167,7 @@ def test_a_search_hands_on_what_its_surrogate_learned() -> None:
 
 def test_local_search_grows() -> None:
     """The baseline that plans takes in new options, too."""
-    result = ALGORITHMS["thompson"].load_search()(context(3, FIRST, after(40, MORE), calls=100), BASELINE)
+    result = load_search("thompson")(context(3, FIRST, after(40, MORE), calls=100), BASELINE)
     assert result.space.n_edits == 24
     assert any(max(chosen(c.prompt).values(), default=0) > 3 for c in result.candidates)
 
@@ -176,9 +177,7 @@ def test_who_can_not_grow_says_so_before_the_first_call(name: str) -> None:
     """The message says what can; nothing was asked."""
     told = context(0, FIRST, after(40, MORE))
     search = (
-        partial(search_live, told, LiveSettings())
-        if name == "live"
-        else partial(ALGORITHMS[name].load_search(), told, BASELINE)
+        partial(search_live, told, LiveSettings()) if name == "live" else partial(load_search(name), told, BASELINE)
     )
     with pytest.raises(ConfigError, match=r"can't take in options that are added while it works.*thompson"):
         search()

@@ -8,6 +8,7 @@ from typing import Any
 
 from promptrl import __version__
 from promptrl.experiment.build import Components
+from promptrl.search import observation
 
 PACKAGES = ("torch", "stable-baselines3", "sb3-contrib", "gymnasium", "numpy", "openai", "transformers")
 
@@ -25,6 +26,7 @@ def describe_run(components: Components) -> dict[str, Any]:
         "parent": None,
         "config": str(components.loaded.path.absolute()),
         "data_hash": components.data_hash,
+        "observation": observation.FORMAT,
         "git_commit": _git_commit(components.loaded.folder),
         "versions": {"promptrl": __version__, "python": sys.version.split()[0], **_package_versions()},
         "target": {

@@ -27,6 +27,7 @@ from promptrl.runs.folder import Run, RunsFolder
 from promptrl.runs.result import JudgedFold, PairedComparison, build_result, leaderboard_rows
 from promptrl.runs.test_reuse import record_use
 from promptrl.runs.trained import TrainedRun
+from promptrl.search import observation
 from promptrl.search.growth import Grow
 from promptrl.tasks.splits import Splits
 from promptrl.trackers.csv_file import CsvTracker
@@ -96,11 +97,26 @@ def resume(
         components = rebuild_components(run, given)
         if components.data_hash != run.info.get("data_hash"):
             raise RunLockedError(f"run {run.id} can't be resumed: its data set has changed")
+        _refuse_other_observations(run, components)
         budget = make_budget(components, elapsed_s=run.elapsed_s)
         engine = opened.open(components, budget, run.path.parent)
         with status_kept(run, budget), opened.stop.by_file(run.path / STOP_NAME):
             run.update(status="running", error=None)
             return _carry_out(components, run, engine, budget, observers, grow)
+
+
+def _refuse_other_observations(run: Run, components: Components) -> None:
+    """An agent that sees prompts in another way asks for others: it would pay for a second search.
+
+    Raises:
+        RunLockedError: The run was begun by a promptrl whose agents observe in another format.
+    """
+    is_agent = components.config.algorithm.algorithm.is_agent
+    if is_agent and run.info.get("observation") != observation.FORMAT:
+        begun = f"it was begun by promptrl {run.info.get('versions', {}).get('promptrl', 'of an earlier version')}"
+        way_on = "resume it with that version, or train again: what the cache has kept is not paid for twice"
+        reason = f"{begun}, whose agents observe prompts in another way"
+        raise RunLockedError(f"run {run.id} can't be resumed: {reason} ({way_on})")
 
 
 def _carry_out(

@@ -162,6 +162,25 @@ def test_the_minutes_before_a_kill_count_after_it(folder: Path) -> None:
     assert run.elapsed_s > 1800
 
 
+@pytest.mark.parametrize(("algorithm", "is_refused"), [("maskable_ppo", True), ("random", False)])
+def test_a_run_of_agents_that_observed_in_another_way_is_not_resumed(
+    folder: Path, algorithm: str, is_refused: bool
+) -> None:
+    """It would take another course and pay for a second search; a baseline observes nothing and goes on."""
+    (folder / "die_at").write_text("100")
+    (folder / "signal").write_text(str(int(signal.SIGKILL)))
+    train(folder, "train", "toy.yaml", "-s", f"algorithm={{name: {algorithm}}}")
+    (path,) = (folder / "runs").glob("*/run.json")
+    info = json.loads(path.read_text())
+    del info["observation"]  # as runs had it before the first format was counted
+    path.write_text(json.dumps(info))
+    before = asked(folder)
+    resumed = train(folder, "resume", "latest")
+    assert resumed.returncode == (6 if is_refused else 0)
+    assert ("whose agents observe prompts in another way" in resumed.stderr) == is_refused
+    assert (asked(folder) == before) == is_refused
+
+
 def test_a_run_whose_data_changed_is_not_resumed(folder: Path) -> None:
     """Going on with other rows would mix two experiments."""
     (folder / "die_at").write_text("100")

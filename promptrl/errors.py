@@ -124,7 +124,7 @@ class StopRequestedError(PromptrlError):
         super().__init__("interrupted")
 
     @property
-    def exit_code(self) -> int:  # type: ignore[override]
+    def exit_code(self) -> int:  # type: ignore[override]  # a constant in the base class
         """130 after SIGINT, 143 after SIGTERM."""
         return 128 + self.signal_number
 

@@ -43,13 +43,13 @@ def compare(
     """Put runs side by side: scores, calls, cost, winners."""
     from promptrl import console
     from promptrl.errors import UsageError
-    from promptrl.experiment.report import compare_runs, tell_runs_apart
+    from promptrl.experiment.report import compare_runs, compare_winners
     from promptrl.runs.folder import RunsFolder
 
     if len(runs) < 2:
         raise UsageError("runs compare needs two or more runs")
     found = [RunsFolder(runs_dir).find(reference) for reference in runs]
-    console.show_comparison([run.summary() for run in found], tell_runs_apart(found), as_json=as_json)
+    console.show_comparison([run.summary() for run in found], compare_winners(found), as_json=as_json)
     if html is not None:
         compare_runs(found, html)
         console.show_message(f"Wrote {html}")

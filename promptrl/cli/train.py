@@ -56,7 +56,7 @@ def train(
 
     codes: list[int] = []
     with (
-        console.failures_told(as_json=as_json),
+        console.failures_as_events(as_json=as_json),
         tracing(debug_log) as trace,
         signals_as_errors() as stop,
         Engines(stop, trace) as engines,
@@ -138,7 +138,7 @@ def resume(
     from promptrl.runs.folder import RunsFolder
 
     with (
-        console.failures_told(as_json=as_json),
+        console.failures_as_events(as_json=as_json),
         tracing(debug_log) as trace,
         signals_as_errors() as stop,
         Engines(stop, trace) as engines,

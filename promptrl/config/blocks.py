@@ -70,8 +70,3 @@ Number = Annotated[float, Strict()]
 Switch = Annotated[bool, Strict()]
 Text = Annotated[str, Field(min_length=1)]
 PathText = Annotated[str, Field(min_length=1), Expect("a path")]
-EnvironmentName = Annotated[
-    str,
-    Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"),
-    Expect("the name of an environment variable (never the secret itself)", is_private=True),
-]

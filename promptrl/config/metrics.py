@@ -70,7 +70,11 @@ _BLOCKS = (*QUALITIES.values(), *(_cost_block(kind, cost) for kind, cost in COST
 if TYPE_CHECKING:
     MetricConfig = MetricBlock
 else:
-    MetricConfig = Annotated[Union[_BLOCKS], Field(discriminator="type"), Expect(later=LATER_METRICS)]  # noqa: UP007
+    MetricConfig = Annotated[
+        Union[_BLOCKS],  # noqa: UP007 - built from a tuple
+        Field(discriminator="type"),
+        Expect(later=LATER_METRICS),
+    ]
 
 
 def json_file_settings(kind: Any) -> list[str]:

@@ -36,4 +36,7 @@ BLOCKS = {kind: _target_block(kind, definition) for kind, definition in TARGETS.
 if TYPE_CHECKING:
     TargetConfig = TargetBlock
 else:
-    TargetConfig = Annotated[Union[tuple(BLOCKS.values())], Field(discriminator="type")]  # noqa: UP007
+    TargetConfig = Annotated[
+        Union[tuple(BLOCKS.values())],  # noqa: UP007 - built from a tuple
+        Field(discriminator="type"),
+    ]

@@ -200,7 +200,7 @@ class LiveView:
 
 
 @contextmanager
-def failures_told(*, as_json: bool) -> Iterator[None]:
+def failures_as_events(*, as_json: bool) -> Iterator[None]:
     """Let JSON lines always end with how a command ended: a ``PromptrlError`` becomes ``run_failed`` on its way out."""
     try:
         yield

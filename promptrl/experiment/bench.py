@@ -143,7 +143,7 @@ def _import_searches(algorithms: Iterable[str]) -> None:
     for algorithm in (ALGORITHMS[name] for name in algorithms):
         if algorithm.is_agent:
             import promptrl.search.live.search
-            import promptrl.search.planned.search  # noqa: F401
+            import promptrl.search.planned.search  # noqa: F401 - to have it loaded
         else:
             load_search(algorithm.name)
         if algorithm.package:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from promptrl.search.result import Decision
 
 OTHERS, LIKELY = 3, 0.01
-"""So many other actions are told with each decision, if they are at least this probable."""
+"""So many other actions are listed with each decision, if they are at least this probable."""
 
 
 def attribute(
@@ -47,9 +47,9 @@ def attribute(
     asked = [outcome for outcome in outcomes if outcome.purpose == "search"]
     prompts = {row["prompt_id"]: Prompt.from_json(row) for row in run.prompts()}
     held_by = {prompt_id: space.holds(prompt) for prompt_id, prompt in prompts.items()}
-    told = np.flatnonzero(_is_told(space))
-    holds = np.array([held_by[o.prompt_id] for o in asked], dtype=np.bool_).reshape(len(asked), space.n_edits)[:, told]
-    edits = [space.edits[at] for at in told]
+    shown = np.flatnonzero(_is_shown(space))
+    holds = np.array([held_by[o.prompt_id] for o in asked], dtype=np.bool_).reshape(len(asked), space.n_edits)[:, shown]
+    edits = [space.edits[at] for at in shown]
     slots, rows, scores = [edit.slot for edit in edits], [o.row_id for o in asked], [o.score for o in asked]
     first = 0 if since_growth is None else len(asked) - since_growth
     is_uniform = [o.uniform and at >= first for at, o in enumerate(asked)]
@@ -83,7 +83,7 @@ def attribute(
     }
 
 
-def _is_told(space: EditSpace) -> BoolArray:
+def _is_shown(space: EditSpace) -> BoolArray:
     """Edits worth a line: not those that repeat another one, or only undo it: the baseline is as they would make it."""
     sizes = {slot: sum(edit.slot == slot for edit in space.edits) for slot in {edit.slot for edit in space.edits}}
     has_rivals = space.is_choice & np.array([sizes[edit.slot] > 2 for edit in space.edits])

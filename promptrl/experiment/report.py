@@ -36,7 +36,7 @@ def write_report(run: Run, result: Mapping[str, Any], components: Components) ->
     return _write(run, _record(run, result, _rows_of(components)))
 
 
-def tell_runs_apart(runs: Sequence[Run]) -> list[str]:
+def compare_winners(runs: Sequence[Run]) -> list[str]:
     """What the test rows that the winners of finished runs share say of them; the first against each other one."""
     from promptrl.report.page import comparison_lines
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from promptrl.safe_text import printable
+
 Role = Literal["system", "user", "assistant"]
 Purpose = str
 """What a call is for: the name of a share of the budget, such as "search" or "judge"."""
@@ -151,5 +153,5 @@ class TransientError(Exception):
 
 def excerpt(text: str, limit: int = 200) -> str:
     """One printable line of hostile text, at most ``limit`` characters."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    line = " ".join(printable(text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -32,7 +32,7 @@ from promptrl.nano.tokenizer import save_tokenizer, train_tokenizer
 CHUNK = 3000  # documents made at once, sorted into batches of similar length
 WARM_UP_STEPS = 60
 
-Batch = tuple[Tensor, Tensor]
+TokenBatch = tuple[Tensor, Tensor]
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -56,7 +56,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def batches(
     tokenizer: Tokenizer, positions: int, tokens: int, seed: str, first_chunk: int
-) -> Iterator[tuple[int, Batch]]:
+) -> Iterator[tuple[int, TokenBatch]]:
     """Give (chunk, (ids, learn)) for ever; both tensors have the shape (documents, time)."""
     chunk = first_chunk
     while True:
@@ -78,7 +78,7 @@ def batches(
         chunk += 1
 
 
-def _bucket(rows: list[tuple[list[int], list[bool]]], tokens: int, rng: Random) -> list[Batch]:
+def _bucket(rows: list[tuple[list[int], list[bool]]], tokens: int, rng: Random) -> list[TokenBatch]:
     rows.sort(key=lambda row: len(row[0]) + rng.random())
     out, i = [], 0
     while i < len(rows):
@@ -179,7 +179,7 @@ class Trainer:
         loss = loss_of(self.model, ids, learn)
         for p in self.parameters:
             p.grad = None
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
         own = self.gradients[self.rank]
         own[:-2] = torch.cat([cast(Tensor, p.grad).flatten() for p in self.parameters])
         own[-2], own[-1] = seconds, loss.detach()
@@ -191,7 +191,7 @@ class Trainer:
         for p in self.parameters:
             p.grad = mean[i : i + p.numel()].view(p.shape)
             i += p.numel()
-        self.muon.step()  # type: ignore[no-untyped-call]
+        self.muon.step()  # type: ignore[no-untyped-call]  # torch has no types here
         if self.rank == 0:
             self.adam.step()
         self.barrier.wait()
@@ -253,8 +253,8 @@ def shared_state(options: argparse.Namespace, processes: int, device: str = "cpu
     weights, gradients = torch.zeros(size, device=device), torch.zeros(processes, size + 2, device=device)
     if processes == 1:
         return weights, gradients, Barrier(1)
-    weights.share_memory_()  # type: ignore[no-untyped-call]
-    gradients.share_memory_()  # type: ignore[no-untyped-call]
+    weights.share_memory_()  # type: ignore[no-untyped-call]  # torch has no types here
+    gradients.share_memory_()  # type: ignore[no-untyped-call]  # torch has no types here
     return weights, gradients, cast(Barrier, multiprocessing.get_context("spawn").Barrier(processes))
 
 
@@ -266,7 +266,7 @@ def main(arguments: list[str] | None = None) -> None:
         run_process(0, options, *shared_state(options, 1, "cuda"))
         return
     state = shared_state(options, options.processes)
-    spawn(run_process, args=(options, *state), nprocs=options.processes)  # type: ignore[no-untyped-call]
+    spawn(run_process, args=(options, *state), nprocs=options.processes)  # type: ignore[no-untyped-call]  # torch has no types here
 
 
 if __name__ == "__main__":

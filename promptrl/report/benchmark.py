@@ -111,11 +111,11 @@ def rank_algorithms(runs: Sequence[BenchRun]) -> list[RankedAlgorithm]:
     known = [run.baseline_test for run in runs if run.baseline_test is not None]
     baseline = float(np.mean(known)) if known else None
     names = dict.fromkeys(run.algorithm for run in runs)
-    ranking = [_stand(name, [run for run in runs if run.algorithm == name], baseline) for name in names]
+    ranking = [_rank(name, [run for run in runs if run.algorithm == name], baseline) for name in names]
     return sorted(ranking, key=lambda ranked: -ranked.gain.mean)
 
 
-def _stand(name: str, runs: Sequence[BenchRun], baseline: float | None) -> RankedAlgorithm:
+def _rank(name: str, runs: Sequence[BenchRun], baseline: float | None) -> RankedAlgorithm:
     gain = spread([run.gain for run in runs])
     timed = [1000 * run.own_s / run.search_calls for run in runs if run.own_s is not None and run.search_calls]
     if gain is None:

@@ -17,7 +17,7 @@ from promptrl.report import numbers, plots, wording
 from promptrl.report.curves import running_mean
 from promptrl.report.plots import Bar, Cell, PlottedScore
 from promptrl.report.record import RunRecord
-from promptrl.report.row_changes import Pair, flips, group_changes, paired_outcomes
+from promptrl.report.row_changes import OutcomePair, flips, group_changes, paired_outcomes
 from promptrl.report.wording import Piece, word_diff
 from promptrl.safe_text import printable
 from promptrl.stats.paired import Comparison, paired_comparison
@@ -25,10 +25,10 @@ from promptrl.stats.paired import Comparison, paired_comparison
 MAX_FIXED, MAX_BROKEN = 6, 12
 MAX_TEXT, MAX_PROMPT, MAX_CONFIG = 700, 20_000, 40_000
 MAX_EFFECTS = 24
-MAX_PAIRS_TOLD = 5
+MAX_PAIRS_SHOWN = 5
 _LAST = -1
 
-Draw = Callable[[bool], str]
+DrawFigure = Callable[[bool], str]
 
 _NOTHING: Mapping[str, Any] = {
     "uniform_answers": 0,
@@ -111,8 +111,8 @@ def _comparisons(records: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
     """The first run's winner against each other one's, on the test rows that both answered, with those that flipped."""
     first, *others = records
     for other in others:
-        met = paired_outcomes(first.answers("winner", "test"), other.answers("winner", "test"))
-        pairs = [pair for pair in met if _is_same_row(pair[0].row_id, first, other)]
+        shared = paired_outcomes(first.answers("winner", "test"), other.answers("winner", "test"))
+        pairs = [pair for pair in shared if _is_same_row(pair[0].row_id, first, other)]
         if pairs:
             fixed, broken = flips(pairs)
             change = paired_comparison([o.score for _, o in pairs], [f.score for f, _ in pairs])
@@ -163,9 +163,9 @@ def _environment() -> Environment:
     return made
 
 
-def _figure(name: str, draw: Draw, prefix: str = "") -> Figure:
+def _figure(name: str, draw: DrawFigure, prefix: str = "") -> Figure:
     label = _LABELS[name]
-    wide, narrow = (Markup(plots.inline(draw(is_narrow), label, prefix)) for is_narrow in (False, True))  # noqa: S704
+    wide, narrow = (Markup(plots.inline(draw(is_narrow), label, prefix)) for is_narrow in (False, True))  # noqa: S704 - our own SVG
     return Figure(wide, narrow)
 
 
@@ -178,9 +178,9 @@ _LABELS = {
 }
 
 
-def _figures(record: RunRecord) -> dict[str, tuple[str, Draw]]:
+def _figures(record: RunRecord) -> dict[str, tuple[str, DrawFigure]]:
     """What can be drawn of this run, by name, with a label."""
-    found: dict[str, Draw] = {}
+    found: dict[str, DrawFigure] = {}
     curve = running_mean(record.outcomes)
     if curve is not None:
         stages = {stage: record.result["calls"][stage] for stage in ("search", "validation", "test")}
@@ -202,7 +202,7 @@ def _figures(record: RunRecord) -> dict[str, tuple[str, Draw]]:
     return {name: (_LABELS[name], draw) for name, draw in found.items()}
 
 
-def _intervals(bars: Sequence[Bar], name: str, axis: str) -> Draw:
+def _intervals(bars: Sequence[Bar], name: str, axis: str) -> DrawFigure:
     return lambda is_narrow: plots.interval_plot(bars, is_narrow=is_narrow, name=name, axis=axis)
 
 
@@ -256,7 +256,7 @@ def _context(record: RunRecord) -> dict[str, Any]:
         "counts": _counts(pairs, fixed, broken),
         "groups": group_changes(pairs, record.examples) if pairs else [],
         "leaderboard": [{**row, "text": _dense(row["text"])} for row in record.leaderboard],
-        "told_pairs": _told_pairs(attribution),
+        "sure_pairs": _sure_pairs(attribution),
         "tokens": {label: _tokens(record, label) for label in ("baseline", "winner")},
         "rows": _row_counts(record),
         "folds": record.folds,
@@ -270,7 +270,9 @@ def _dense(text: str) -> str:
     return printable("\n".join(line for line in text.splitlines() if line.strip()), 400)
 
 
-def _counts(pairs: Sequence[Pair], fixed: Sequence[Pair], broken: Sequence[Pair]) -> dict[str, int]:
+def _counts(
+    pairs: Sequence[OutcomePair], fixed: Sequence[OutcomePair], broken: Sequence[OutcomePair]
+) -> dict[str, int]:
     kept = len(pairs) - len(fixed) - len(broken)
     return {"fixed": len(fixed), "broken": len(broken), "kept": kept, "rows": len(pairs)}
 
@@ -302,7 +304,7 @@ def _messages(messages: Sequence[Mapping[str, str]]) -> dict[tuple[str, str, int
     return dict(reversed(found.items()))
 
 
-def _example(record: RunRecord, pair: Pair) -> dict[str, Any]:
+def _example(record: RunRecord, pair: OutcomePair) -> dict[str, Any]:
     """A row that flipped: what was asked, what was expected, what both prompts got."""
     before, after = pair
     example = record.examples.get(before.row_id)
@@ -323,11 +325,11 @@ def _example(record: RunRecord, pair: Pair) -> dict[str, Any]:
     }
 
 
-def _told_pairs(attribution: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _sure_pairs(attribution: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The strongest interactions whose interval excludes none."""
     sure = [pair for pair in attribution.get("interactions", ()) if pair["low"] > 0 or pair["high"] < 0]
     return [
-        {**pair, "first": _short(pair["first"]), "second": _short(pair["second"])} for pair in sure[:MAX_PAIRS_TOLD]
+        {**pair, "first": _short(pair["first"]), "second": _short(pair["second"])} for pair in sure[:MAX_PAIRS_SHOWN]
     ]
 
 

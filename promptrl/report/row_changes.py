@@ -15,7 +15,7 @@ MAX_GROUPS = 8
 MIN_GROUP_ROWS = 5
 MAX_NAME = 40
 
-Pair = tuple[Outcome, Outcome]
+OutcomePair = tuple[Outcome, Outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,13 @@ class GroupChange:
     change: Comparison
 
 
-def paired_outcomes(first: Sequence[Outcome], second: Sequence[Outcome]) -> list[Pair]:
+def paired_outcomes(first: Sequence[Outcome], second: Sequence[Outcome]) -> list[OutcomePair]:
     """Outcomes of two prompts on the rows that both answered, in the order of the first."""
     others = {(o.row_id, o.repeat): o for o in second}
     return [(o, others[o.row_id, o.repeat]) for o in first if (o.row_id, o.repeat) in others]
 
 
-def flips(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
+def flips(pairs: Sequence[OutcomePair]) -> tuple[list[OutcomePair], list[OutcomePair]]:
     """The pairs whose score rose (fixed) and those whose score fell (broken), the largest change first."""
     fixed = [pair for pair in pairs if pair[1].score - pair[0].score >= FLIP]
     broken = [pair for pair in pairs if pair[0].score - pair[1].score >= FLIP]
@@ -53,7 +53,7 @@ def flips(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
 
 
 def group_changes(
-    pairs: Sequence[Pair], examples: Mapping[str, Example], confidence: float = 0.95
+    pairs: Sequence[OutcomePair], examples: Mapping[str, Example], confidence: float = 0.95
 ) -> list[GroupChange]:
     """Compare two prompts within groups of rows: by reference, length of the input, and columns with few values.
 
@@ -76,7 +76,7 @@ def group_changes(
     return found
 
 
-def _change(column: str, value: str, pairs: Sequence[Pair], confidence: float) -> GroupChange:
+def _change(column: str, value: str, pairs: Sequence[OutcomePair], confidence: float) -> GroupChange:
     before, after = [first.score for first, _ in pairs], [second.score for _, second in pairs]
     change = paired_comparison(after, before, confidence)
     return GroupChange(column, value, sum(before) / len(before), sum(after) / len(after), change)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from promptrl.report.numbers import between, p_value, percent, points
 
-Change = Literal["same", "gone", "new"]
+DiffTag = Literal["same", "gone", "new"]
 
 MAX_CHANCE_WORDS = 2
 
@@ -17,7 +17,7 @@ MAX_CHANCE_WORDS = 2
 class Piece:
     """A stretch of a diff."""
 
-    change: Change
+    change: DiffTag
     text: str
 
 

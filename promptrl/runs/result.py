@@ -42,7 +42,7 @@ class JudgedFold:
 
     Attributes:
         prompt: It; the baseline's own when nothing better was found.
-        rows: Rows on which it met the baseline.
+        rows: Rows on which it was compared with the baseline.
         difference: Its mean score minus the baseline's.
     """
 

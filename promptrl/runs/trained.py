@@ -146,11 +146,6 @@ class Evaluation:
         """The prompt's own score; None when no row was answered."""
         return _split_score(self.result["winner"][self.result["split"]])
 
-    @property
-    def baseline_score(self) -> SplitScore | None:
-        """The baseline's."""
-        return _split_score(self.result["baseline"][self.result["split"]])
-
 
 def _scored_prompt(entry: Mapping[str, Any]) -> ScoredPrompt:
     return ScoredPrompt(

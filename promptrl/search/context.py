@@ -67,7 +67,7 @@ class Search(Protocol[SettingsT]):
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class BatchAnswers:
     """What came of asking some pairs at once.
 
     Attributes:
@@ -79,7 +79,7 @@ class Batch:
     cut_short: BudgetExhaustedError | None = None
 
 
-def evaluate_batch(evaluator: Evaluate, asks: Sequence[Ask], uniform: Sequence[bool] = ()) -> Batch:
+def evaluate_batch(evaluator: Evaluate, asks: Sequence[Ask], uniform: Sequence[bool] = ()) -> BatchAnswers:
     """Spend the search's share on a batch; where the budget ends in the middle, what was answered before counts.
 
     Args:
@@ -88,8 +88,8 @@ def evaluate_batch(evaluator: Evaluate, asks: Sequence[Ask], uniform: Sequence[b
         uniform: Which pairs' prompts were drawn uniformly from the space; none of them unless given.
     """
     try:
-        return Batch(dict(enumerate(evaluator.evaluate(asks, uniform=uniform))))
+        return BatchAnswers(dict(enumerate(evaluator.evaluate(asks, uniform=uniform))))
     except BudgetExhaustedError as error:
         answered = [at for at, ask in enumerate(asks) if not evaluator.would_cost([ask])]
         outcomes = evaluator.evaluate([asks[at] for at in answered])
-        return Batch(dict(zip(answered, outcomes, strict=True)), error)
+        return BatchAnswers(dict(zip(answered, outcomes, strict=True)), error)

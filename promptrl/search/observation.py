@@ -29,7 +29,7 @@ COLUMNS_OF_KIND = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Feature:
+class Column:
     """One column of the observation.
 
     Attributes:
@@ -49,26 +49,24 @@ _SCALE = "in spreads: root mean squares of the effects that the episode's draw g
 _VALID = "; 0 where the edit is not valid"
 
 FEATURES = (
-    Feature("is_stop", "1 in the last row: end the episode", 0, 1),
-    Feature("is_valid", "1 if the edit changes the present prompt (or is stop)", 0, 1),
-    Feature("effect", f"expected change by the edit, {_SCALE}{_VALID}"),
-    Feature("effect_sd", f"standard deviation of that change, likewise{_VALID}", 0),
-    Feature("effect_draw", f"the change in this episode's draw from the posterior, likewise{_VALID}"),
-    Feature(
+    Column("is_stop", "1 in the last row: end the episode", 0, 1),
+    Column("is_valid", "1 if the edit changes the present prompt (or is stop)", 0, 1),
+    Column("effect", f"expected change by the edit, {_SCALE}{_VALID}"),
+    Column("effect_sd", f"standard deviation of that change, likewise{_VALID}", 0),
+    Column("effect_draw", f"the change in this episode's draw from the posterior, likewise{_VALID}"),
+    Column(
         "lookahead", f"the same by the edit and the best one that has an effect with it as a pair, likewise{_VALID}"
     ),
-    Feature("is_seen", f"1 if the prompt it leads to has answers in this run{_VALID}", 0, 1),
-    Feature("answers", f"log(1 + answers of that prompt) / 5{_VALID}", 0),
-    Feature("token_cost", f"estimated prompt tokens it adds, divided by 50{_VALID}"),
-    Feature("is_held", "1 if the present prompt is as the edit would make it, where features can say so", 0, 1),
-    Feature("slot", "position of its slot among those that can be changed, first 0, last 1", 0, 1),
-    Feature("step", "share of the episode's edits already used", 0, 1),
-    Feature("budget_left", "share of the search's calls not yet spent", 0, 1),
-    Feature("gain", "expected value of the present prompt minus the baseline's, in the spreads of ``effect``"),
+    Column("is_seen", f"1 if the prompt it leads to has answers in this run{_VALID}", 0, 1),
+    Column("answers", f"log(1 + answers of that prompt) / 5{_VALID}", 0),
+    Column("token_cost", f"estimated prompt tokens it adds, divided by 50{_VALID}"),
+    Column("is_held", "1 if the present prompt is as the edit would make it, where features can say so", 0, 1),
+    Column("slot", "position of its slot among those that can be changed, first 0, last 1", 0, 1),
+    Column("step", "share of the episode's edits already used", 0, 1),
+    Column("budget_left", "share of the search's calls not yet spent", 0, 1),
+    Column("gain", "expected value of the present prompt minus the baseline's, in the spreads of ``effect``"),
     *(
-        Feature(
-            f"kind_{number}", f"1 in the {COLUMNS_OF_KIND} of these columns that the name of its kind chooses", 0, 1
-        )
+        Column(f"kind_{number}", f"1 in the {COLUMNS_OF_KIND} of these columns that the name of its kind chooses", 0, 1)
         for number in range(KIND_COLUMNS)
     ),
 )

@@ -37,7 +37,7 @@ class Example:
     raw: Mapping[str, Any]
 
 
-def load_rows(source: str | Path, *, format: str | None = None, key: str = "dataset.path") -> list[Row]:  # noqa: A002
+def load_rows(source: str | Path, *, format: str | None = None, key: str = "dataset.path") -> list[Row]:  # noqa: A002 - the name of the config key
     """Read a data file (plain or gzip), ``builtin:NAME`` or ``hf:NAME[:CONFIG][:SPLIT]``.
 
     Args:
@@ -168,7 +168,7 @@ def _format_of(path: Path, key: str) -> str:
     return SUFFIXES[suffix]
 
 
-def _parse(content: bytes, format: str, name: str, key: str) -> list[Row]:  # noqa: A002
+def _parse(content: bytes, format: str, name: str, key: str) -> list[Row]:  # noqa: A002 - the name of the config key
     if format not in PARSERS:
         raise ConfigError([Problem("dataset.format", f"got {format!r}", suggest(format, PARSERS))])
     try:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from promptrl.console import failures_told, training_view
+from promptrl.console import failures_as_events, training_view
 from promptrl.errors import StopRequestedError, TargetError
 from promptrl.experiment.events import CallsMade
 from promptrl.llm.engine.stats import EngineStats
@@ -44,7 +44,7 @@ def test_json_lines_end_with_how_a_run_failed(
     capsys: pytest.CaptureFixture[str], error: TargetError | StopRequestedError, code: int
 ) -> None:
     """Whoever follows the lines learns what went wrong and the exit code; the error goes on its way."""
-    with pytest.raises(type(error)), failures_told(as_json=True):
+    with pytest.raises(type(error)), failures_as_events(as_json=True):
         raise error
     assert json.loads(capsys.readouterr().out) == {"event": "run_failed", "error": str(error), "exit_code": code}
 

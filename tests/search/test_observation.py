@@ -11,7 +11,7 @@ from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.search.live.episodes import Episodes
 from promptrl.search.live.estimates import Estimates
-from promptrl.search.live.observer import Observer
+from promptrl.search.live.featurizer import Featurizer
 from promptrl.search.observation import (
     COLUMN,
     COLUMNS_OF_KIND,
@@ -143,8 +143,8 @@ def seen_live(space: EditSpace, prompt: Prompt, answers: int) -> NDArray[np.floa
         asked = space.draw(rng)
         estimates.add(asked.prompt_id, space.holds(asked), f"r{number % 7}", float(rng.random() < 0.4))
     estimates.fit()
-    observer = Observer(space, estimates)
-    return observer.observe(prompt, estimates.draw(rng), step_share=0.5, budget_share=0.25).reshape(-1, N_FEATURES)
+    featurizer = Featurizer(space, estimates)
+    return featurizer.observe(prompt, estimates.draw(rng), step_share=0.5, budget_share=0.25).reshape(-1, N_FEATURES)
 
 
 def seen_imagined(space: EditSpace, prompt: Prompt, answers: int) -> NDArray[np.float32]:
@@ -207,7 +207,7 @@ def test_numbering_the_edits_otherwise_only_reorders_the_rows() -> None:
             known.add(space.baseline.prompt_id, numbered.holds(space.baseline), "r1", 0.0)
             known.fit()
         tables = [
-            Observer(numbered, known)
+            Featurizer(numbered, known)
             .observe(prompt, known.posterior_mean(), step_share=0.0, budget_share=1.0)
             .reshape(-1, N_FEATURES)
             for known, numbered in zip(estimates, (space, other), strict=True)

@@ -87,7 +87,7 @@ class Engine:
         self._limiter = Limiter(concurrency, clock=clock, sleep=sleep)
         self._flights: dict[str, Flight] = {}
         self._price = price
-        self._make_asker = functools.partial(
+        self._make_attempts = functools.partial(
             Attempts,
             target,
             price=price,
@@ -118,7 +118,7 @@ class Engine:
             raise ConfigError([Problem("target.price", "unknown, but budget.max_usd can't be kept without it")])
         self._budget = budget
         self._counts = EngineCounts()
-        self._attempts = self._make_asker(budget=budget, counts=self._counts)
+        self._attempts = self._make_attempts(budget=budget, counts=self._counts)
 
     def run(self, requests: Sequence[Request]) -> list[Answer]:
         """Answer a batch, in order.

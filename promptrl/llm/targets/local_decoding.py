@@ -43,14 +43,14 @@ class DecodedAnswer:
     finish_reason: str
 
 
-class _ReservedLayer(DynamicLayer):  # type: ignore[no-untyped-call]
+class _ReservedLayer(DynamicLayer):  # type: ignore[no-untyped-call]  # transformers has no types here
     """Keys and values of one layer, written into space reserved once: appending copies no old column.
 
     Buffers have shape (rows, heads, columns, head size); ``keys`` and ``values`` are views of the filled part.
     """
 
     def __init__(self, n_rows: int, n_columns: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # likewise
         self.n_rows, self.n_columns, self.n_filled = n_rows, n_columns, 0
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any) -> None:
@@ -214,7 +214,7 @@ class _Batch:
         moves = list(zip((place for place in range(n_rows, len(self._mask)) if place not in gone), gaps, strict=True))
         for source, destination in moves:
             for items in (self._mask, self._lengths, *lists):
-                items[destination] = items[source]  # type: ignore[index]
+                items[destination] = items[source]  # type: ignore[index]  # some tensors, some lists
         self._mask, self._lengths = self._mask[:n_rows], self._lengths[:n_rows]
         if places:
             for layer in self._layers:

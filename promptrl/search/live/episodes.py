@@ -15,7 +15,7 @@ from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.search.context import evaluate_batch
 from promptrl.search.live.estimates import Draw, Estimates
-from promptrl.search.live.observer import Observer
+from promptrl.search.live.featurizer import Featurizer
 from promptrl.search.observation import REWARD_SCALE, edit_slots
 from promptrl.tasks.dataset import Example
 
@@ -99,7 +99,7 @@ class Episodes:
         self.no_op_penalty = no_op_penalty
         self.is_exploring = is_exploring
         self.estimates = estimates or Estimates(space.stop)
-        self.observer = Observer(space, self.estimates)
+        self.featurizer = Featurizer(space, self.estimates)
         self.prompts: dict[str, Prompt] = {}
         self.calls_allowed = max(1, evaluator.calls_left("search"))
         self.n_envs = n_envs
@@ -113,7 +113,7 @@ class Episodes:
     def forget(self) -> None:
         """Drop what this run's answers said (a Gymnasium reset with a seed must repeat itself)."""
         self.estimates = Estimates(self.space.stop)
-        self.observer = Observer(self.space, self.estimates)
+        self.featurizer = Featurizer(self.space, self.estimates)
 
     def start(self, i: int) -> None:
         """Begin episode ``i`` anew; costs no call: the start is scored along with the first edit."""
@@ -122,7 +122,7 @@ class Episodes:
     def observe(self, i: int) -> NDArray[np.float32]:
         """Observation of episode ``i``, see ``observation.FEATURES``."""
         episode = self.episodes[i]
-        return self.observer.observe(
+        return self.featurizer.observe(
             episode.prompt,
             episode.draw,
             step_share=episode.steps / self.max_edits,
@@ -131,7 +131,7 @@ class Episodes:
 
     def mask(self, i: int) -> NDArray[np.bool_]:
         """Valid actions of episode ``i``, shape (n_actions,)."""
-        return self.observer.mask(self.episodes[i].prompt)
+        return self.featurizer.mask(self.episodes[i].prompt)
 
     def step(self, actions: Sequence[int]) -> list[Transition]:
         """Take one action in every episode.

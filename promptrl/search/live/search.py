@@ -222,7 +222,7 @@ class _Progress(BaseCallback):
             best_prompt_id=tuple(self._episodes.prompts)[best.index] if best else None,
             best_mean=best.mean if best else 0.0,
             best_sd=best.sd if best else 0.0,
-            baseline_mean=self._episodes.observer.baseline_value(),
+            baseline_mean=self._episodes.featurizer.baseline_value(),
             episodes=self._ended,
             mean_return=float(np.mean(self._returns)) if self._returns else float("nan"),
         )

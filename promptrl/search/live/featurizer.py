@@ -37,7 +37,7 @@ class Neighbourhood:
     tokens: NDArray[np.float64]
 
 
-class Observer:
+class Featurizer:
     """Builds observations from an edit space and the run's estimates.
 
     Args:

@@ -9,8 +9,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 TOP = Path(__file__).parents[2]
 DOCS = TOP / "docs"
@@ -46,6 +48,19 @@ def blocks(page: str) -> list[Block]:
     """The blocks of a page that begin at the margin, in order."""
     text = (DOCS / page).read_text(encoding="utf-8")
     return [Block(found["language"], found["title"] or "", found["text"]) for found in _BLOCK.finditer(text)]
+
+
+@contextmanager
+def module_of(page: str, title: str) -> Iterator[ModuleType]:
+    """The module that a page shows under a title, imported while inside."""
+    (source,) = (block.text for block in blocks(page) if block.title == title)
+    module = ModuleType(title.removesuffix(".py").replace("/", "."))
+    sys.modules[module.__name__] = module  # dataclasses look their annotations up there
+    try:
+        exec(compile(source, title, "exec"), module.__dict__)  # noqa: S102 - the page's own code
+        yield module
+    finally:
+        del sys.modules[module.__name__]
 
 
 def carry_out(page: str, folder: Path) -> Iterator[tuple[Block, str]]:

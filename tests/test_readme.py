@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,17 @@ def test_the_code_of_the_readme_finds_the_polite_prompt(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("improved ")
     assert "Confirm the order. Be polite." in done.stdout
+
+
+def test_the_page_of_a_package_index_has_no_dead_links() -> None:
+    """Where the files of the tree are not beside it, it shows no picture of them and links to none."""
+    project = tomllib.loads((README.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    page = TEXT
+    for rule in project["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        page = re.sub(rule["pattern"], rule["replacement"], page)
+    assert "<img" not in page
+    assert set(re.findall(r"\]\(([^)]*)\)", page)) == {"https://stable-baselines3.readthedocs.io"}
+    assert len(page) > 0.8 * len(TEXT)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -10,8 +10,9 @@ from promptrl.llm.base import Purpose
 class Evaluate(Protocol):
     """Answers pairs of prompt and example within a budget of calls; each pair is paid for once.
 
-    ``promptrl.evaluation.evaluator.Evaluator`` asks a model; ``benchmarks.table_evaluator.TableEvaluator`` looks the
-    answers up.
+    A run makes its own (``promptrl.experiment.engines.make_evaluator``): an ``Evaluator``, which asks the model of the
+    config; nobody hands one in. Searches, finals and tests only see this side of it, so that benchmarks can put
+    ``benchmarks.table_evaluator.TableEvaluator`` there, which looks the answers up.
     """
 
     @property

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from promptrl.trackers.registry import TRACKERS
 from tests.config.good_config import GOOD, openai, problems_of, swap
 
 PROMPT = 'prompt:\n  slots:\n    task: ["Classify.", "Read, then classify."]\n'
@@ -256,6 +257,12 @@ BROKEN: dict[str, tuple[str, str, str, int | None]] = {
     "misspelt metric": (metrics("{type: chioce}"), "reward.metrics.0.type", "did you mean choice", 9),
     "metric of the future": (metrics("{type: judge}"), "reward.metrics.0.type", "not in this version yet", 9),
     "same metric twice": (metrics("{type: f1}", "{type: f1}"), "reward.metrics.1.name", "twice", 10),
+    "cut where nothing is cut": (
+        metrics("{type: json_valid, after: x}"),
+        "reward.metrics.0.after",
+        "is not a known key",
+        9,
+    ),
     "misspelt parameter": (metrics("{type: f1, aftr: x}"), "reward.metrics.0.aftr", "did you mean after", 9),
     "weight below zero": (metrics("{type: f1, weight: -1}"), "reward.metrics.0.weight", "at least 0", 9),
     "cost that rewards": (
@@ -309,7 +316,7 @@ BROKEN: dict[str, tuple[str, str, str, int | None]] = {
     "warm start": (GOOD + "warm_start: latest\n", "warm_start", "not in this version yet", 10),
     "unknown cache mode": (GOOD + "cache: {mode: on}\n", "cache.mode", "deterministic, all, off", 10),
     "cache of nothing": (GOOD + "cache: {max_mb: 0}\n", "cache.max_mb", "at least 1", 10),
-    "unknown tracker": (GOOD + "trackers: [wandb]\n", "trackers.0", "expected tensorboard", 10),
+    "unknown tracker": (GOOD + "trackers: [wandb]\n", "trackers.0", ", ".join(TRACKERS), 10),
     "tracker as text": (GOOD + "trackers: tensorboard\n", "trackers", "write it as a list", 10),
 }
 

@@ -4,6 +4,9 @@ import json
 
 from promptrl.config import ExperimentConfig, json_schema, schema_rows
 from promptrl.config.blocks import Block
+from promptrl.llm.targets.definition import CalledTargetDefinition
+from promptrl.llm.targets.registry import TARGETS
+from promptrl.search.algorithms import ALGORITHMS
 
 
 def test_every_key_has_a_type_and_a_meaning() -> None:
@@ -24,13 +27,13 @@ def test_the_table_says_what_errors_say() -> None:
     assert rows["prompt.user", ""].type == "text, or a list of messages with role and content, or null"
     assert rows["prompt.user.N.role", ""].type == "one of user, assistant"
     assert rows["gate.confidence", ""].type == "a number above 0.5 and below 1"
-    assert rows["target.concurrency", "openai, replay, python"].type == "a whole number from 1 to 1024"
+    called = ", ".join(kind for kind, target in TARGETS.items() if issubclass(target, CalledTargetDefinition))
+    assert rows["target.concurrency", called].type == "a whole number from 1 to 1024"
     assert rows["target.model", "openai"].default == "required"
     assert rows["target.model", "local"].default == '"nano"'
     assert rows["target.model", "local"].description.startswith("For local: ")
     assert rows["target.params", ""].default == '{"temperature": 0, "max_tokens": 256}'
-    names = "ppo, maskable_ppo, a2c, dqn, qrdqn, random, greedy, evolution, halving, direct, thompson, tpe"
-    assert rows["algorithm.name", ""].type == f"one of {names}"
+    assert sorted(rows["algorithm.name", ""].type.removeprefix("one of ").split(", ")) == sorted(ALGORITHMS)
     assert rows["reward.metrics.N.name", ""].default == "the type"
     assert rows["dataset.format", ""].type == "one of jsonl, json, csv, tsv, yaml, or null"
 
@@ -57,4 +60,4 @@ def test_the_json_schema_is_for_editors() -> None:
         "array",
         "null",
     ]
-    assert len(schema["properties"]["target"]["oneOf"]) == 4
+    assert len(schema["properties"]["target"]["oneOf"]) == len(TARGETS)

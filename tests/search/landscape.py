@@ -1,14 +1,17 @@
 """A factorial landscape with a known best prompt, and an evaluator that answers from it without a model."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from benchmarks.table_evaluator import TableEvaluator
 from promptrl.evaluation.interface import Evaluate
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace, make_slot_space
+from promptrl.search.algorithms import ALGORITHMS
 from promptrl.search.context import SearchContext
 from promptrl.search.events import SearchEvent
 from promptrl.search.growth import Grow
+from promptrl.settings import settings_of
 from promptrl.tasks.dataset import Example
 
 Value = Callable[[Prompt, Example], float | None]
@@ -21,6 +24,12 @@ def make_space(options: Sequence[int] = (4, 4, 3, 3)) -> EditSpace:
     """
     slots = {f"s{i}": ["", *(f"o{i}_{k}" for k in range(1, n))] for i, n in enumerate(options)}
     return make_slot_space(slots, "{question}")
+
+
+def baseline_settings(name: str, rows_per_prompt: int = 1) -> Any:
+    """What a baseline is given: its defaults, but for the rows of a prompt where it has such a setting."""
+    settings = ALGORITHMS[name].settings
+    return settings(rows_per_prompt=rows_per_prompt) if "rows_per_prompt" in settings_of(settings) else settings()
 
 
 def make_context(

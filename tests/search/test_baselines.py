@@ -8,7 +8,7 @@ import pytest
 from benchmarks.table_evaluator import TableEvaluator
 from promptrl.prompts.prompt import Demonstration, Prompt
 from promptrl.prompts.space import EditSpace, build_edit_space
-from promptrl.search.algorithms import BASELINES, BaselineSettings
+from promptrl.search.algorithms import BASELINES
 from promptrl.search.baselines.direct import FLOOR, Policy
 from promptrl.search.baselines.halving import bracket_size
 from promptrl.search.baselines.population import Population
@@ -18,7 +18,16 @@ from promptrl.search.result import SearchResult
 from promptrl.search.searches import load_search
 from promptrl.search.trials import Trials
 from promptrl.tasks.dataset import Example
-from tests.search.landscape import Value, chosen, factorial_value, make_context, make_rows, make_space, table_evaluator
+from tests.search.landscape import (
+    Value,
+    baseline_settings,
+    chosen,
+    factorial_value,
+    make_context,
+    make_rows,
+    make_space,
+    table_evaluator,
+)
 
 BEST = {0: 3, 1: 3, 2: 2, 3: 2}
 
@@ -65,7 +74,7 @@ def search(
     """A search and the evaluator it used."""
     evaluator = table_evaluator(value, search=calls)
     context = make_context(evaluator, space=space, rows=rows, seed=seed, **rest)
-    return load_search(name)(context, BaselineSettings(rows_per_prompt)), evaluator
+    return load_search(name)(context, baseline_settings(name, rows_per_prompt)), evaluator
 
 
 @pytest.mark.parametrize("name", BASELINES)

@@ -14,7 +14,7 @@ from promptrl.prompts.edits.features import Change, NotImagined, number_features
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.folder import Run
 from promptrl.runs.outcome_file import OutcomeFile
-from promptrl.search.algorithms import BASELINES, BaselineSettings
+from promptrl.search.algorithms import BASELINES
 from promptrl.search.baselines.variables import Variables
 from promptrl.search.live.search import LiveSettings, search_live
 from promptrl.search.observation import COLUMN, KIND_COLUMNS, edit_features, kind_code
@@ -25,7 +25,7 @@ from promptrl.search.surrogate.features import Moves
 from promptrl.selection.pruning import unpruned
 from promptrl.tasks.dataset import Example
 from tests.prompts.closing_lines import CALM, LOUD, ClosingLines, Loudness, Undeclared, loud_space
-from tests.search.landscape import make_context, make_rows, table_evaluator
+from tests.search.landscape import baseline_settings, make_context, make_rows, table_evaluator
 
 
 def value(prompt: Prompt, row: Example) -> float:
@@ -43,7 +43,7 @@ def is_best(prompt: Prompt) -> bool:
 def test_every_baseline_searches_a_new_kind(name: str) -> None:
     """The winner has the best line and the loud message, neither of which the baseline has."""
     context = make_context(table_evaluator(value, search=150), space=loud_space(), rows=10)
-    assert is_best(load_search(name)(context, BaselineSettings()).candidates[0].prompt)
+    assert is_best(load_search(name)(context, baseline_settings(name)).candidates[0].prompt)
 
 
 def test_planned_search_searches_a_new_kind() -> None:

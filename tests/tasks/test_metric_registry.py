@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,19 @@ from promptrl.errors import ConfigError, Problem
 from promptrl.llm.base import Completion
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics import METRICS, Metric, Score, build_metric
+from promptrl.tasks.metrics.base import Rule
 from promptrl.tasks.metrics.python import PythonMetric
 from promptrl.tasks.metrics.text import Choice
 from tests.tasks.scored import alone, scored
 
-PARAMS: dict[str, dict[str, Any]] = {
-    "regex": {"pattern": "."},
-    "json_schema": {"schema": {}},
-    "python": {"function": "json:dumps"},
-}
+SETTINGS: dict[str, dict[str, Any]] = {"json_schema": {"schema": {}}, "python": {"function": "json:dumps"}}
 REFERENCES: dict[str, Any] = {"numeric_match": "1", "json_fields": {"a": 1}}
+
+
+def needed(kind: str) -> dict[str, Any]:
+    """What a type can't be made without: a text for every setting that has no default, unless it is no text."""
+    without = [f.name for f in fields(METRICS[kind]) if f.default is MISSING and f.default_factory is MISSING]
+    return dict.fromkeys(without, ".") | SETTINGS.get(kind, {})
 
 
 def example_for(kind: str) -> Example:
@@ -44,10 +48,10 @@ def problem_of(kind: str, params: dict[str, Any] | None = None, reference: Any =
     return problem
 
 
-@pytest.mark.parametrize("kind", METRICS)
+@pytest.mark.parametrize("kind", [kind for kind, definition in METRICS.items() if issubclass(definition, Rule)])
 def test_a_faulty_completion_scores_0_with_its_fault(kind: str) -> None:
-    """For every type, even one that would have liked the text."""
-    definition = METRICS[kind](**PARAMS.get(kind, {}))
+    """For every rule, even one that would have liked the text."""
+    definition = METRICS[kind](**needed(kind))
     fault = Completion("x", fault="content_filter")
     assert scored(definition, fault, [example_for(kind)]) == Score(0.0, "content_filter")
 
@@ -55,19 +59,26 @@ def test_a_faulty_completion_scores_0_with_its_fault(kind: str) -> None:
 @pytest.mark.parametrize("kind", METRICS)
 def test_a_block_of_the_config_gives_its_definition(kind: str) -> None:
     """With the settings that were given and the defaults of the others; the name is the type unless given."""
-    given = PARAMS.get(kind, {})
+    given = needed(kind)
     block = QUALITIES[kind].model_validate({"type": kind, **given})
     assert block.definition == METRICS[kind](**given)
     assert build_metric(block.definition, name=block.name, examples=[example_for(kind)]).name == kind
 
 
-@pytest.mark.parametrize(
-    "kind", [kind for kind, rule in METRICS.items() if rule(**PARAMS.get(kind, {})).needs_reference]
-)
+@pytest.mark.parametrize("kind", [kind for kind, rule in METRICS.items() if rule(**needed(kind)).needs_reference])
 def test_a_comparison_needs_references(kind: str) -> None:
     """The way out is named."""
-    problem = problem_of(kind, PARAMS.get(kind), reference=None)
+    problem = problem_of(kind, needed(kind), reference=None)
     assert (problem.key, problem.hint) == ("", "say dataset.reference")
+
+
+@pytest.mark.parametrize("kind", METRICS)
+def test_unknown_settings_are_refused(kind: str) -> None:
+    """By the config, which names the key, and by the definition itself."""
+    with pytest.raises(ValidationError, match=r"aftr\n.*not permitted"):
+        QUALITIES[kind].model_validate({"type": kind, **needed(kind), "aftr": "x"})
+    with pytest.raises(TypeError, match="unexpected keyword argument 'aftr'"):
+        METRICS[kind](**needed(kind), aftr="x")
 
 
 def test_references_that_do_not_fit_are_counted() -> None:
@@ -155,11 +166,14 @@ NUMBER = 3
         with pytest.raises(ConfigError, match=words):
             self.score(folder, function, "x")
 
-    @pytest.mark.parametrize("function", ["missing", "NUMBER"])
-    def test_what_is_no_function_is_refused_when_opened(self, function: str, folder: Path) -> None:
+    @pytest.mark.parametrize(
+        ("function", "words"),
+        [("missing", "can't be imported: AttributeError"), ("NUMBER", "is not a function")],
+    )
+    def test_what_is_no_function_is_refused_when_opened(self, function: str, words: str, folder: Path) -> None:
         """That is before a call is paid for."""
         metric = build("python", {"function": f"my_metric:{function}"})
-        with pytest.raises(ConfigError, match=r"^reward\.metrics: my_metric"):
+        with pytest.raises(ConfigError, match=rf"^reward\.metrics: my_metric:{function} {words}"):
             metric.open(alone(folder))
 
     def test_building_runs_no_code(self, folder: Path) -> None:
@@ -167,6 +181,12 @@ NUMBER = 3
         (folder / "my_metric.py").write_text("raise SystemExit", encoding="utf-8")
         assert build("python", {"function": "my_metric:length"}).name == "m"
         assert "my_metric" not in sys.modules
+
+    @pytest.mark.parametrize("function", ["len", ":x", "x:"])
+    def test_the_form_of_the_name_is_checked_where_no_config_was(self, function: str, folder: Path) -> None:
+        """A definition made in Python is refused when it is opened, by the same rule."""
+        with pytest.raises(ConfigError, match=rf"^reward\.metrics: got '{function}', expected module:function$"):
+            build("python", {"function": function}).open(alone(folder))
 
     @pytest.mark.parametrize("function", ["len", "a:b:c", ":x", "x:"])
     def test_the_form_of_the_name_is_checked_by_the_config(self, function: str) -> None:

@@ -10,7 +10,7 @@ from scipy.special import expit
 from promptrl.errors import ConfigError
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import make_slot_space
-from promptrl.search.algorithms import AGENTS, BASELINES, BaselineSettings
+from promptrl.search.algorithms import AGENTS, BASELINES
 from promptrl.search.context import SearchContext
 from promptrl.search.growth import Grow, Growth
 from promptrl.search.live.search import LiveSettings, search_live
@@ -22,12 +22,11 @@ from promptrl.search.surrogate.features import Moves
 from promptrl.search.surrogate.model import Surrogate
 from promptrl.search.trials import Trials
 from promptrl.tasks.dataset import Example
-from tests.search.landscape import Value, chosen, make_context, table_evaluator
+from tests.search.landscape import Value, baseline_settings, chosen, make_context, table_evaluator
 
 SLOTS = {f"s{i}": ("", *(f"o{i}_{k}" for k in range(1, 6))) for i in range(4)}
 FIRST = {slot: options[:4] for slot, options in SLOTS.items()}
 MORE = Growth({slot: options[4:] for slot, options in SLOTS.items()})
-BASELINE = BaselineSettings()
 NO_PRACTICE = PlannedSettings(rules=PlanningRules(imagined_steps=0))
 
 
@@ -167,7 +166,7 @@ def test_a_search_hands_on_what_its_surrogate_learned() -> None:
 
 def test_local_search_grows() -> None:
     """The baseline that plans takes in new options, too."""
-    result = load_search("thompson")(context(3, FIRST, after(40, MORE), calls=100), BASELINE)
+    result = load_search("thompson")(context(3, FIRST, after(40, MORE), calls=100), baseline_settings("thompson"))
     assert result.space.n_edits == 24
     assert any(max(chosen(c.prompt).values(), default=0) > 3 for c in result.candidates)
 
@@ -177,7 +176,9 @@ def test_who_can_not_grow_says_so_before_the_first_call(name: str) -> None:
     """The message says what can; nothing was asked."""
     told = context(0, FIRST, after(40, MORE))
     search = (
-        partial(search_live, told, LiveSettings()) if name == "live" else partial(load_search(name), told, BASELINE)
+        partial(search_live, told, LiveSettings())
+        if name == "live"
+        else partial(load_search(name), told, baseline_settings(name))
     )
     with pytest.raises(ConfigError, match=r"can't take in options that are added while it works.*thompson"):
         search()

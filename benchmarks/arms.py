@@ -20,7 +20,7 @@ import yaml
 from benchmarks.peers import PEERS, peer
 from benchmarks.worlds import Arm, ArmResult, World
 from promptrl.experiment.call_plan import plan_calls
-from promptrl.search.algorithms import ALGORITHMS, BASELINES
+from promptrl.search.algorithms import ALGORITHMS, BASELINES, DEFAULT_ALGORITHM, AgentSettings
 from promptrl.search.context import SearchContext
 from promptrl.search.result import SearchResult
 from promptrl.search.searches import load_search
@@ -92,12 +92,13 @@ def with_finals(search: Search) -> Arm:
 
 
 def _live(settings: Mapping[str, Any], context: SearchContext) -> SearchResult:
-    from promptrl.search.live.search import LiveSettings, search_live
-
-    return search_live(context, LiveSettings(**settings))
+    others = dict(settings)
+    search = load_search(others.pop("algorithm", DEFAULT_ALGORITHM))
+    return search(context, AgentSettings(planning="none", **others))
 
 
 def _planned(settings: Mapping[str, Any], context: SearchContext) -> SearchResult:
+    """Not by ``load_search``: the settings of a run have no rules to switch off."""
     from promptrl.search.planned.search import BUILTIN_POLICY, PlannedSettings, search_planned
 
     of_agent, others = _split(settings, PlannedSettings)

@@ -39,11 +39,8 @@ def _plan(name: str, from_builtin: bool, context: SearchContext, chosen: AgentSe
     from promptrl.search.planned.search import BUILTIN_POLICY, IMAGINED_ENVS, PlannedSettings, search_planned
 
     settings = PlannedSettings(
-        algorithm=name,
-        policy=chosen.policy,
-        params=chosen.params,
+        **_agent(name, chosen),
         rules=PlanningRules(rows_per_prompt=chosen.rows_per_prompt, imagined_steps=chosen.imagined_steps),
-        max_edits=chosen.max_edits,
         n_envs=chosen.n_envs or IMAGINED_ENVS,
         weights=BUILTIN_POLICY if from_builtin else None,
     )
@@ -54,11 +51,11 @@ def _learn_live(name: str, context: SearchContext, chosen: AgentSettings) -> Sea
     from promptrl.search.live.search import LIVE_ENVS, LiveSettings, search_live
 
     settings = LiveSettings(
-        algorithm=name,
-        policy=chosen.policy,
-        params=chosen.params,
-        rows_per_prompt=chosen.rows_per_prompt,
-        max_edits=chosen.max_edits,
-        n_envs=chosen.n_envs or LIVE_ENVS,
+        **_agent(name, chosen), rows_per_prompt=chosen.rows_per_prompt, n_envs=chosen.n_envs or LIVE_ENVS
     )
     return search_live(context, settings)
+
+
+def _agent(name: str, chosen: AgentSettings) -> dict[str, Any]:
+    """What an ``AgentChoice`` holds."""
+    return {"algorithm": name, "policy": chosen.policy, "params": chosen.params, "max_edits": chosen.max_edits}

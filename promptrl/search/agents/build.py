@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from promptrl.search.agents.policy import (
     EditQRDQNPolicy,
     Encoder,
 )
-from promptrl.search.algorithms import ALGORITHMS
+from promptrl.search.algorithms import ALGORITHMS, DEFAULT_ALGORITHM
 from promptrl.search.events import Figures
 from promptrl.search.result import Decision
 
@@ -33,6 +34,23 @@ _CLASSES: Mapping[str, tuple[type[BaseAlgorithm], type[Any]]] = {
     "dqn": (DQN, EditDQNPolicy),
     "qrdqn": (QRDQN, EditQRDQNPolicy),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class AgentChoice:
+    """Which agent searches, wherever it works.
+
+    Attributes:
+        algorithm: Which SB3 algorithm.
+        policy: How the network lets edits see each other.
+        params: SB3's hyperparameters by their own names, over our defaults.
+        max_edits: Longest episode; None = one more than there are slots.
+    """
+
+    algorithm: str = DEFAULT_ALGORITHM
+    policy: Encoder = "deepsets"
+    params: Mapping[str, Any] = field(default_factory=dict)
+    max_edits: int | None = None
 
 
 def build_agent(

@@ -1,10 +1,9 @@
 """Search without planning: an SB3 agent learns on the live model, every step a real evaluation."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -13,8 +12,7 @@ from stable_baselines3.common.vec_env import VecMonitor
 
 from promptrl.errors import BudgetExhaustedError
 from promptrl.prompts.prompt import Prompt
-from promptrl.search.agents.build import build_agent, choose_action, make_logger, one_torch_thread
-from promptrl.search.agents.policy import Encoder
+from promptrl.search.agents.build import AgentChoice, build_agent, choose_action, make_logger, one_torch_thread
 from promptrl.search.context import SearchContext
 from promptrl.search.events import SearchProgress
 from promptrl.search.live.env import PromptVecEnv
@@ -31,24 +29,16 @@ RETURNS_KEPT = 100
 
 
 @dataclass(frozen=True, slots=True)
-class LiveSettings:
+class LiveSettings(AgentChoice):
     """How an agent learns on the live model.
 
     Attributes:
-        algorithm: Which SB3 algorithm.
-        policy: How the network lets edits see each other.
-        params: SB3's hyperparameters by their own names, over our defaults.
         rows_per_prompt: Rows that an episode scores each of its prompts on.
-        max_edits: Longest episode; None = one more than there are slots.
         n_envs: Environments side by side: a step of all is one batch of calls. Fewer when the calls would not pay
             for ten such batches.
     """
 
-    algorithm: str = "maskable_ppo"
-    policy: Encoder = "deepsets"
-    params: Mapping[str, Any] = field(default_factory=dict)
     rows_per_prompt: int = 1
-    max_edits: int | None = None
     n_envs: int = LIVE_ENVS
 
 

@@ -5,7 +5,6 @@ Each round fits the surrogate, lets the agent practise on draws from it, rolls t
 """
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,14 @@ import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecMonitor
 
-from promptrl.search.agents.build import build_agent, carry_over, choose_action, make_logger, one_torch_thread
-from promptrl.search.agents.policy import Encoder
+from promptrl.search.agents.build import (
+    AgentChoice,
+    build_agent,
+    carry_over,
+    choose_action,
+    make_logger,
+    one_torch_thread,
+)
 from promptrl.search.agents.policy_file import read_policy
 from promptrl.search.context import SearchContext
 from promptrl.search.planned.env import ImaginedVecEnv
@@ -33,24 +38,16 @@ BUILTIN_POLICY = Path(__file__).parent / "weights" / "policy.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedSettings:
+class PlannedSettings(AgentChoice):
     """How an agent plans in the surrogate.
 
     Attributes:
-        algorithm: Which SB3 algorithm.
-        policy: How the network lets edits see each other.
-        params: SB3's hyperparameters by their own names, over our defaults.
         rules: How the loop works.
-        max_edits: Longest episode; None = one more than there are slots.
         n_envs: Imagined episodes side by side while the agent learns.
         weights: A trained policy (safetensors) to start from.
     """
 
-    algorithm: str = "maskable_ppo"
-    policy: Encoder = "deepsets"
-    params: Mapping[str, Any] = field(default_factory=dict)
     rules: PlanningRules = field(default_factory=PlanningRules)
-    max_edits: int | None = None
     n_envs: int = IMAGINED_ENVS
     weights: Path | None = None
 

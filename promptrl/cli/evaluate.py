@@ -1,13 +1,15 @@
 """The ``eval`` command."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from promptrl.cli.options import DEFAULT_RUNS_DIR, AsJson, DebugLog, FailOn, Overrides, tracing
 
 if TYPE_CHECKING:
+    from promptrl.experiment.engines import Engines
     from promptrl.runs.folder import Run
 
 Split = Literal["train", "validation", "test"]
@@ -49,19 +51,14 @@ def evaluate(
     from promptrl import console
     from promptrl.cli.gates import fails, parse_gate
     from promptrl.cli.signals import signals_as_errors
-    from promptrl.config import load_config
     from promptrl.errors import UsageError
-    from promptrl.experiment.build import build_components
     from promptrl.experiment.engines import Engines
-    from promptrl.experiment.evaluate import evaluate_prompt_file, evaluate_run
+    from promptrl.experiment.evaluate import evaluate_run
 
     gate = parse_gate(fail_on or [])
     with tracing(debug_log) as trace, signals_as_errors() as stop, Engines(stop, trace) as engines:
         if config is not None:
-            if not Path(subject).is_file():
-                raise UsageError(f"no prompt file {subject}: --config scores a prompt file, a run goes without it")
-            components = build_components(load_config(config, overrides or []))
-            result = evaluate_prompt_file(components, Path(subject), split, runs_dir=runs_dir, engines=engines)
+            result = _evaluate_file(Path(subject), config, overrides or [], split, runs_dir, engines)
         elif overrides:
             raise UsageError("-s needs --config: a run is evaluated with the config it was trained with")
         else:
@@ -69,6 +66,20 @@ def evaluate(
     console.show_evaluation(result, as_json=as_json)
     if fails(gate, str(result["verdict"])):
         raise typer.Exit(3)
+
+
+def _evaluate_file(
+    file: Path, config: Path, overrides: Sequence[str], split: Split, runs_dir: Path | None, engines: "Engines"
+) -> Mapping[str, Any]:
+    from promptrl.config import load_config
+    from promptrl.errors import UsageError
+    from promptrl.experiment.build import build_components
+    from promptrl.experiment.evaluate import evaluate_prompt_file
+
+    if not file.is_file():
+        raise UsageError(f"no prompt file {file}: --config scores a prompt file, a run goes without it")
+    components = build_components(load_config(config, overrides))
+    return evaluate_prompt_file(components, file, split, runs_dir=runs_dir, engines=engines)
 
 
 def _find_run(reference: str, runs_dir: Path) -> "Run":

@@ -3,7 +3,7 @@
 Only files are read here; no model is loaded (``engines.py`` does that).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -120,20 +120,10 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None, give
         raise ConfigError(located(loaded, problems))
     rows = (*splits.demonstrations, *splits.train, *splits.validation, *splits.test)
     metrics = attempt(lambda: _metrics(loaded, rows, given))
-    sizes = (len(splits.validation), len(splits.test) * config.gate.repeats, len(divisions))
-    slots = {edit.slot for edit in space.edits} if space else set()
-    beside = {"judge": sum(metric.calls_per_answer for metric in metrics or ())}
-    plan = attempt(lambda: plan_calls(config.budget.max_calls, *sizes, most_edits=len(slots), beside=beside))
+    plan = attempt(lambda: _plan(config, divisions, space, metrics or ()))
     if problems or objective is None or space is None or metrics is None or plan is None:
         raise ConfigError(located(loaded, problems))
     gate = _gate(config.gate)
-    power = split_power(
-        len(splits.test),
-        gate.confidence,
-        min_improvement=gate.min_improvement,
-        margin=gate.margin,
-        is_sequential=gate.is_sequential or len(divisions) > 1,
-    )
     return Components(
         loaded=loaded,
         space=space,
@@ -142,12 +132,37 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None, give
         objective=objective,
         price=price,
         plan=plan,
-        power=power,
+        power=_power(gate, divisions),
         gate=gate,
         data_hash=dataset_hash(rows),
         code_folder=code_folder or loaded.folder,
         folds=divisions[:-1],
         given=given,
+    )
+
+
+def _plan(
+    config: ExperimentConfig, divisions: Sequence[Splits], space: EditSpace | None, metrics: Sequence[Metric]
+) -> CallPlan:
+    """The calls of each stage; ``space`` is None where it is wrong itself."""
+    splits = divisions[-1]
+    return plan_calls(
+        config.budget.max_calls,
+        len(splits.validation),
+        len(splits.test) * config.gate.repeats,
+        len(divisions),
+        most_edits=len({edit.slot for edit in space.edits}) if space else 0,
+        beside={"judge": sum(metric.calls_per_answer for metric in metrics)},
+    )
+
+
+def _power(gate: Gate, divisions: Sequence[Splits]) -> SplitPower:
+    return split_power(
+        len(divisions[-1].test),
+        gate.confidence,
+        min_improvement=gate.min_improvement,
+        margin=gate.margin,
+        is_sequential=gate.is_sequential or len(divisions) > 1,
     )
 
 

@@ -51,6 +51,16 @@ class JudgedFold:
     difference: float
 
 
+_OF_EDITS = {
+    "effects": "effects",
+    "effects_note": "effects_note",
+    "winner_effects": "winner",
+    "pruning": "pruning",
+    "pruning_note": "pruning_note",
+}
+"""Keys that speak of single edits, and which of attribution.json they are."""
+
+
 def build_result(
     *,
     run_id: str,
@@ -83,14 +93,6 @@ def build_result(
         judged: The folds that ``tested`` is made of, if it is.
     """
     comparison = tested.comparison if tested else None
-    prompts_scored = {
-        label: {
-            **describe_prompt(prompt),
-            "validation": summarise(validated[label], gate, seed),
-            "test": summarise(tested.outcomes[label] if tested else (), gate, seed),
-        }
-        for label, prompt in prompts.items()
-    }
     is_same = prompts["winner"].prompt_id == prompts["baseline"].prompt_id
     return {
         "format": FORMAT,
@@ -99,20 +101,23 @@ def build_result(
         "status": "done",
         "stop_reason": stop_reason,
         "verdict": decide_verdict(comparison, gate, is_same_prompt=is_same),
-        **prompts_scored,
-        "improvement": {
-            "against": "baseline",
-            "test": measured(tested),
-            "folds": [_fold_entry(fold) for fold in judged],
+        **{
+            label: _scored(prompt, validated[label], tested.outcomes[label] if tested else (), gate, seed)
+            for label, prompt in prompts.items()
         },
+        "improvement": {"against": "baseline", "test": measured(tested), "folds": list(map(_fold_entry, judged))},
         **spending(spent),
         "wall_s": round(wall_s, 3),
         "seed": seed,
-        "effects": attribution["effects"],
-        "effects_note": attribution["effects_note"],
-        "winner_effects": attribution["winner"],
-        "pruning": attribution["pruning"],
-        "pruning_note": attribution["pruning_note"],
+        **{key: attribution[source] for key, source in _OF_EDITS.items()},
+    }
+
+
+def _scored(prompt: Prompt, validated: Outcomes, tested: Outcomes, gate: Gate, seed: int) -> dict[str, Any]:
+    return {
+        **describe_prompt(prompt),
+        "validation": summarise(validated, gate, seed),
+        "test": summarise(tested, gate, seed),
     }
 
 

@@ -130,17 +130,20 @@ def fold_examples(
         message = f"got {folds}, but {len(rest)} different inputs make folds of less than {MIN_ROWS_PER_FOLD}"
         raise ConfigError([Problem("dataset.folds", message, "fewer folds, fewer demonstrations, or more rows")])
     parts = _deal(rest, _sizes(total, [1 / folds] * folds)[:folds], stratify)
-    searched = fractions["train"] + fractions["validation"]
     divisions = []
     for count in range(1, folds + 1):
-        seen = sorted((group for part in parts[:count] for group in part), key=lambda group: group.order)
-        sizes = _sizes(
-            sum(len(g.rows) for g in seen), [fractions["train"] / searched, fractions["validation"] / searched]
-        )
-        train, validation = _deal(seen, sizes[:2], stratify)
+        train, validation = _searched([group for part in parts[:count] for group in part], fractions, stratify)
         test = parts[count] if count < folds else [group for part in parts[1:] for group in part]
         divisions.append(Splits(*(_in_order(part) for part in (train, validation, test, shown))))
     return tuple(divisions)
+
+
+def _searched(seen: Sequence[_Group], fractions: Mapping[str, float], stratify: bool) -> list[list[_Group]]:
+    """The rows of a search divided in two: those it asks, and those that choose its winner."""
+    searched = fractions["train"] + fractions["validation"]
+    shares = [fractions["train"] / searched, fractions["validation"] / searched]
+    sizes = _sizes(sum(len(group.rows) for group in seen), shares)
+    return _deal(sorted(seen, key=lambda group: group.order), sizes[:2], stratify)
 
 
 def normalise_input(example: Example) -> str:

@@ -226,7 +226,7 @@ def main() -> int:
         with OpenAIServer(counting.answer) as server:
             expected = finish(whole, write_config(whole, server.base_url))
         total = counting.asked
-        print(f"uninterrupted: {total} requests, {counting.lost.total()} asked again", flush=True)  # noqa: T201
+        print(f"uninterrupted: {total} requests, {counting.lost.total()} asked again", flush=True)  # noqa: T201 - a script
         while kills < options.kills:
             folder = Path(place) / f"run-{runs}"
             folder.mkdir()
@@ -237,16 +237,16 @@ def main() -> int:
                 killed = kill_and_resume(folder, config, counting, wanted, total, rng)
             kills, runs, worst = kills + killed.kills, runs + 1, max(worst, killed.lost)
             is_same = killed.result == expected
-            print(  # noqa: T201
+            print(  # noqa: T201 - a script
                 f"run {runs}: {killed.kills} kills, {counting.lost.total()} of {counting.asked} asked again "
                 f"(at most {killed.lost} by one kill), result {'the same' if is_same else 'DIFFERS'}",
                 flush=True,
             )
             if not is_same or killed.lost > CONCURRENCY:
                 differing = [key for key in expected if killed.result.get(key) != expected[key]]
-                print({key: (expected[key], killed.result.get(key)) for key in differing})  # noqa: T201
+                print({key: (expected[key], killed.result.get(key)) for key in differing})  # noqa: T201 - a script
                 return 1
-    print(f"{kills} kills of {runs} runs; at most {worst} asked again by one kill, {CONCURRENCY} in flight")  # noqa: T201
+    print(f"{kills} kills of {runs} runs; at most {worst} asked again by one kill, {CONCURRENCY} in flight")  # noqa: T201 - a script
     return 0
 
 

@@ -65,7 +65,7 @@ def _as_written(turns: tuple[TurnConfig, ...]) -> str | list[dict[str, str]]:
     return turns[0].content if len(turns) == 1 else [turn.model_dump() for turn in turns]
 
 
-Turns = Annotated[
+Conversation = Annotated[
     tuple[TurnConfig, ...],
     Field(min_length=1),
     BeforeValidator(_one_turn),
@@ -110,7 +110,7 @@ class PromptConfig(Block):
         description="Instead of `slots`: today's prompt, or the path of a .txt or .md file that holds it. "
         "With a placeholder it is the whole user message, else the system message.",
     )
-    user: Turns | None = Field(
+    user: Conversation | None = Field(
         default=None,
         description="User message with {column} placeholders ({{ and }} escape); null: the input column alone. "
         "Or a conversation that ends with it: a list of messages.",

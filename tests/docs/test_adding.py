@@ -6,15 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import TOP, blocks, carry_out
+from tests.docs.pages import DOCS, TOP, blocks, carry_out
 
-PAGES = (
-    "how-to/add-a-metric.md",
-    "how-to/add-a-target.md",
-    "how-to/add-a-tracker.md",
-    "how-to/add-an-edit-kind.md",
-    "how-to/add-an-algorithm.md",
-)
+PAGES = sorted(f"how-to/{path.name}" for path in (DOCS / "how-to").glob("add-*.md"))
 
 
 @pytest.fixture(scope="module", params=PAGES)

@@ -4,10 +4,12 @@ A target turns one list of chat messages into one completion, once. It neither r
 the engine does (``engine/``).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from promptrl.errors import TargetError, show
 from promptrl.safe_text import printable
 
 Role = Literal["system", "user", "assistant"]
@@ -63,6 +65,36 @@ class Completion:
             fault=self.fault,
             is_cached=self.is_cached,
         )
+
+
+MOST_TOKENS = 10**12
+"""No answer has more: a larger count is a fault of who counts."""
+
+
+def checked(answer: object, giver: str) -> Completion:
+    """The answer of a target if it is sound: what code of the user's gives back may hold anything.
+
+    Raises:
+        TargetError: A field holds something else than ``Completion`` says; names it.
+    """
+    if not isinstance(answer, Completion):
+        raise TargetError(f"{giver} gave {type(answer).__name__}, expected a Completion")
+    for name, value in (("text", answer.text), ("finish_reason", answer.finish_reason), ("fault", answer.fault)):
+        if not isinstance(value, str) and (value is not None or name == "text"):
+            raise _misfit(giver, name, value, "text")
+    for name, count in (("prompt_tokens", answer.prompt_tokens), ("completion_tokens", answer.completion_tokens)):
+        if count is not None and (type(count) is not int or not 0 <= count <= MOST_TOKENS):
+            raise _misfit(giver, name, count, f"a whole number from 0 to {MOST_TOKENS:.0e}")
+    for name, amount in (("latency_s", answer.latency_s), ("cost_usd", answer.cost_usd)):
+        if amount is None and name == "cost_usd":
+            continue
+        if not isinstance(amount, int | float) or not 0 <= amount < math.inf:
+            raise _misfit(giver, name, amount, "a number of at least 0")
+    return answer
+
+
+def _misfit(giver: str, name: str, value: object, expected: str) -> TargetError:
+    return TargetError(f"{giver} gave a completion whose {name} is {excerpt(show(value), 80)}, expected {expected}")
 
 
 @dataclass(frozen=True, slots=True)

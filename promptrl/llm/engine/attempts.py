@@ -24,7 +24,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from promptrl.errors import ConfigError, Problem, TargetError
-from promptrl.llm.base import Completion, CompletionError, RepeatingTarget, Request, Target, TransientError
+from promptrl.llm.base import (
+    Completion,
+    CompletionError,
+    RepeatingTarget,
+    Request,
+    Target,
+    TransientError,
+    checked,
+)
 from promptrl.llm.engine.batch import Answer, Flight
 from promptrl.llm.engine.budget import Budget, Reservation, completion_token_bound, prompt_token_bound
 from promptrl.llm.engine.concurrency import Limiter
@@ -179,8 +187,10 @@ class Attempts:
         try:
             async with asyncio.timeout(min(self._timeout_s, seconds_left)):
                 if isinstance(self._target, RepeatingTarget):
-                    return await self._target.complete_repeat(request.messages, params, request.repeat)
-                return await self._target.complete(request.messages, params)
+                    answer = await self._target.complete_repeat(request.messages, params, request.repeat)
+                else:
+                    answer = await self._target.complete(request.messages, params)
+                return checked(answer, self._target.identity)
         except TimeoutError as error:
             self._budget.check_time(request.purpose)
             raise TransientError("timeout", f"no answer within {self._timeout_s:g} s") from error

@@ -18,7 +18,7 @@ from typing import Any
 import openai
 
 from promptrl.errors import ConfigError, Problem, TargetError
-from promptrl.llm.base import Completion, Messages, TransientError, excerpt
+from promptrl.llm.base import MOST_TOKENS, Completion, Messages, TransientError, excerpt
 from promptrl.llm.targets.base_url import is_local, url_problems
 from promptrl.llm.targets.definition import RESERVED_PARAMS
 
@@ -303,7 +303,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:

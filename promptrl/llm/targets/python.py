@@ -7,16 +7,17 @@ import importlib.util
 import inspect
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import CellType, CodeType, FunctionType, ModuleType
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, ClassVar
 from uuid import uuid4
 
-from promptrl.errors import ConfigError, Problem, TargetError
+from promptrl.errors import ConfigError, Problem, PromptrlError, TargetError
 from promptrl.llm.base import Completion, Messages, Target, TransientError, excerpt
 from promptrl.llm.targets.definition import CalledTargetDefinition
 from promptrl.settings import FunctionName
@@ -29,6 +30,8 @@ TargetFunction = Callable[[list[dict[str, str]], dict[str, Any]], TargetAnswer |
 
 _ANSWER_FIELDS = ("text", "prompt_tokens", "completion_tokens", "cost_usd", "finish_reason")
 _THREADS = 256
+_MAX_DEPTH = 4
+"""Of what is told apart in a function that holds functions; one may hold itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,15 +91,8 @@ class PythonTarget:
         """
         chat = [{"role": message.role, "content": message.content} for message in messages]
         started = time.perf_counter()
-        try:
+        with faults_told(self._name):
             answer = await self._call(chat, dict(params))
-        except (TransientError, TargetError):
-            raise
-        except (ConnectionError, TimeoutError) as error:
-            kind = "timeout" if isinstance(error, TimeoutError) else "connection"
-            raise TransientError(kind, f"{self._name}: {excerpt(str(error))}") from error
-        except Exception as error:
-            raise TargetError(f"{self._name} raised {type(error).__name__}: {excerpt(str(error))}") from error
         return self._completion(answer, time.perf_counter() - started)
 
     async def aclose(self) -> None:
@@ -107,12 +103,17 @@ class PythonTarget:
         if self._is_async:
             answer: Any = self._function(chat, params)
         else:
-            answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._function, chat, params)
+            answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._call_plain, chat, params)
         return await answer if inspect.isawaitable(answer) else answer
+
+    def _call_plain(self, chat: list[dict[str, str]], params: dict[str, Any]) -> Any:
+        """Call the function in this thread; what an event loop can't carry (``SystemExit``) is told at once."""
+        with faults_told(self._name):
+            return self._function(chat, params)
 
     def _completion(self, answer: Any, latency_s: float) -> Completion:
         if isinstance(answer, Completion):
-            return replace(answer, latency_s=answer.latency_s or latency_s)
+            return answer if answer.latency_s else replace(answer, latency_s=latency_s)
         fields = {"text": answer} if isinstance(answer, str) else answer
         if not isinstance(fields, dict) or not isinstance(fields.get("text"), str):
             raise TargetError(f"{self._name} returned {type(answer).__name__}, expected str or a dict with text: str")
@@ -120,6 +121,40 @@ class PythonTarget:
         if unknown:
             raise TargetError(f"{self._name} returned unknown keys {unknown}, expected {', '.join(_ANSWER_FIELDS)}")
         return Completion(**fields, latency_s=latency_s)
+
+
+@contextmanager
+def faults_told(name: str) -> Iterator[None]:
+    """Turn what code of the user's raises into errors of a target; a call that is cancelled from outside is let go.
+
+    Args:
+        name: Of the code.
+
+    Raises:
+        TransientError: It raised an error that a retry may cure.
+        TargetError: It raised another one, ``SystemExit`` and the like among them: they would end the event loop.
+    """
+    try:
+        yield
+    except (TransientError, PromptrlError, GeneratorExit):
+        raise
+    except (ConnectionError, TimeoutError) as error:
+        kind = "timeout" if isinstance(error, TimeoutError) else "connection"
+        raise TransientError(kind, f"{name}: {excerpt(str(error))}") from error
+    except BaseException as error:
+        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+            raise
+        said = f": {excerpt(str(error))}" if str(error) else ""
+        raise TargetError(f"{name} raised {type(error).__name__}{said}") from error
+
+
+def _is_cancelled() -> bool:
+    """Whether someone has cancelled the task that runs; a thread outside of an event loop has none."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return False
+    return task is not None and task.cancelling() > 0
 
 
 def load_function(name: str, folder: Path | None, key: str = "target.function") -> Callable[..., Any]:
@@ -234,6 +269,42 @@ def _contents(value: object) -> str:
         held = [_contents(item) for item in (value.__defaults__, value.__kwdefaults__)]
         return repr([value.__qualname__, _code(value.__code__), cells, held])
     return uuid4().hex
+
+
+def lasting_identity(value: object) -> str:
+    """The same in every process for what a program hands over again: its name, and the text that it holds.
+
+    Code may be mended in between, a counter go on, a client be another of its class; text may be a secret, so it is
+    not shown.
+    """
+    name = getattr(value, "__name__", type(value).__name__)
+    return f"{name}:{_digest(_lasting(value, 0).encode('utf-8', 'backslashreplace'))}"
+
+
+def _lasting(value: object, depth: int) -> str:
+    held: list[object] = []
+    match value:
+        case str():
+            return repr(value)
+        case tuple():
+            held = list(value)
+        case partial():
+            held = [value.func, value.args, *value.keywords, *value.keywords.values()]
+        case MethodType():
+            held = [value.__func__, value.__self__]
+        case FunctionType():
+            cells = [cell.cell_contents for cell in value.__closure__ or () if not _is_unfilled(cell)]
+            keywords = value.__kwdefaults__ or {}
+            held = [value.__name__, *cells, value.__defaults__, *keywords.values()]
+    below = [_lasting(item, depth + 1) for item in held] if depth < _MAX_DEPTH else []
+    return repr([type(value).__qualname__, *below])
+
+
+def _is_unfilled(cell: CellType) -> bool:
+    try:
+        return cell.cell_contents is None
+    except ValueError:
+        return True
 
 
 def _cell(cell: CellType) -> str:

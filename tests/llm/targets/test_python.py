@@ -59,13 +59,33 @@ def test_a_dict_carries_tokens_and_cost(make: Make) -> None:
         ("return {}", "expected str or a dict"),
         ("return {'text': 'x', 'tokens': 3}", r"unknown keys \['tokens'\]"),
         ("return 1 / 0", "raised ZeroDivisionError: division by zero"),
+        ("raise SystemExit(7)", "raised SystemExit: 7"),
+        ("raise KeyboardInterrupt", "raised KeyboardInterrupt"),
+        ("raise StopIteration", "raised StopIteration"),
+        ("import asyncio; raise asyncio.CancelledError", "raised CancelledError"),
+        ("from promptrl import Completion; return Completion(None)", "whose text is nothing, expected text"),
+        ("from promptrl import Completion; return Completion('x', finish_reason=3)", "finish_reason is 3"),
+        ("return {'text': 'x', 'prompt_tokens': 'many'}", 'prompt_tokens is "many", expected a whole number'),
+        ("return {'text': 'x', 'prompt_tokens': -1}", "prompt_tokens is -1"),
+        ("return {'text': 'x', 'completion_tokens': 10 ** 400}", "completion_tokens is 10000"),
+        ("return {'text': 'x', 'cost_usd': float('nan')}", "cost_usd is NaN"),
     ],
 )
 def test_a_broken_function_stops_the_run(make: Make, body: str, expected: str) -> None:
-    """The message names it."""
+    """The message names it, and the field at fault; the engine's loop lives on."""
     target = make(f"def f(messages, params): {body}")
-    with pytest.raises(TargetError, match=f"user_module_.*{expected}"):
-        asyncio.run(target.complete(HELLO, {}))
+    told = pytest.raises(TargetError, match=f"user_module_.*{expected}")
+    with Engine(target, budget=Budget(max_calls=None), cache=None) as engine, told:
+        engine.run([ask("a")])
+
+
+@pytest.mark.parametrize("error", ["SystemExit(7)", "KeyboardInterrupt", "asyncio.CancelledError", "StopIteration"])
+def test_an_async_function_that_ends_everything_stops_the_run(make: Make, error: str) -> None:
+    """A cancelled call of its own is no end of the budget."""
+    target = make(f"import asyncio\nasync def f(messages, params): raise {error}")
+    told = pytest.raises(TargetError, match=r"user_module_.*raised")
+    with Engine(target, budget=Budget(max_calls=None), cache=None) as engine, told:
+        engine.run([ask("a")])
 
 
 def test_a_connection_error_is_retried(make: Make, fake_time: FakeTime) -> None:

@@ -111,7 +111,7 @@ class Evaluator:
 
         Raises:
             BudgetExhaustedError: As there.
-            TargetError: More than two calls and more than 5 % of the run's calls so far are missing, or the target
+            TargetError: More than two calls and more than 5 % of the run's calls so far brought no score, or the target
                 refuses for good.
         """
         keys = self._keys(asks, repeat)
@@ -147,7 +147,7 @@ class Evaluator:
     def _check_missing(self) -> None:
         asked = len(self._outcomes) + self._missing
         if self._lost is not None and self._missing > max(MAX_MISSING_CALLS, MAX_MISSING_SHARE * asked):
-            failed = f"{self._missing} of {asked} calls failed after their retries"
+            failed = f"{self._missing} of {asked} calls brought no score"
             raise TargetError(f"{failed}; the last one: {self._lost.kind}: {self._lost.message}")
 
     def _take_again(self, outcomes: Collection[Outcome], purpose: Purpose) -> None:

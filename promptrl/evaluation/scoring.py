@@ -6,18 +6,21 @@ outcome is, and handed on with it, so that a resumed run asks nothing twice and 
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+from promptrl.errors import ConfigError, Problem
 from promptrl.evaluation.outcome import AnswerKey, AskKey
-from promptrl.llm.base import Completion, CompletionError, Request
+from promptrl.llm.base import Completion, CompletionError, Request, excerpt
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
+from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics import Metric, Score
-from promptrl.tasks.metrics.base import MetricContext, Pair, Question
+from promptrl.tasks.metrics.base import MetricContext, Pair, Question, as_score
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class Scoring:
         An answer with a fault scores 0 in every metric, and no metric is asked about it.
 
         Raises:
+            ConfigError: A metric gives something else than a score for each answer.
             TargetError: As for ``Engine.stream``; what was said is kept, and its calls are given back.
             BudgetExhaustedError: Likewise.
         """
@@ -83,7 +87,8 @@ class Scoring:
         self._said = {key: {} for key in sound}
         try:
             scorers = self._scorers if sound else {}
-            scores = {name: scorer.score_many(list(sound.values())) for name, scorer in scorers.items()}
+            pairs = list(sound.values())
+            scores = {name: _given(name, scorer.score_many(pairs), pairs) for name, scorer in scorers.items()}
             for position, key in enumerate(sound):
                 graded[key] = self._graded(key, {name: given[position] for name, given in scores.items()})
         finally:
@@ -127,6 +132,35 @@ class Scoring:
                 if isinstance(answer, Completion):
                     self._said[of][question] = answer
         return [answers[key] for key in asked]
+
+
+def _given(metric: str, scores: object, pairs: Sequence[Pair]) -> list[Score | CompletionError]:
+    """What a metric gave for each answer, checked; a score that it could not tell is missing.
+
+    Raises:
+        ConfigError: It is something else than scores; names the metric.
+    """
+    if not isinstance(scores, Iterable) or len(listed := list(scores)) != len(pairs):
+        found = f"{len(listed)} scores" if isinstance(scores, Iterable) else type(scores).__name__
+        raise _fault(metric, f"gave {found} for {len(pairs)} answers, expected one for each")
+    return [_checked(metric, score, pair[0]) for score, pair in zip(listed, pairs, strict=True)]
+
+
+def _checked(metric: str, given: object, example: Example) -> Score | CompletionError:
+    if isinstance(given, CompletionError):
+        return given
+    try:
+        score = as_score(given)
+    except ValueError as error:
+        raise _fault(metric, f"{excerpt(str(error))} on row {example.id}") from error
+    if math.isnan(score.value):
+        why = f": {excerpt(score.reason)}" if score.reason else ""
+        return CompletionError("score", f"{metric} could not tell one on row {example.id}{why}")
+    return score
+
+
+def _fault(metric: str, what: str) -> ConfigError:
+    return ConfigError([Problem("reward.metrics", f"{metric} {what}")])
 
 
 def _question_id(metric: str, question: Question) -> str:

@@ -1,5 +1,6 @@
 """Metrics are built by name; faults score 0; a function of the user's is code that may fail."""
 
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
@@ -157,7 +158,6 @@ NUMBER = 3
         [
             ("too_much", "gave 1.5, expected a number from 0 to 1 on row row"),
             ("text", "gave '0.5'"),
-            ("nothing", "gave None"),
             ("broken", "raised ZeroDivisionError"),
         ],
     )
@@ -165,6 +165,10 @@ NUMBER = 3
         """A fault of the metric is not one of the completion."""
         with pytest.raises(ConfigError, match=words):
             self.score(folder, function, "x")
+
+    def test_none_is_a_score_that_is_missing(self, folder: Path) -> None:
+        """Never 0."""
+        assert math.isnan(self.score(folder, "nothing", "x").value)
 
     @pytest.mark.parametrize(
         ("function", "words"),

@@ -1,5 +1,6 @@
 """What a metric is, and what all of them share: faults score 0, and ``after`` cuts the answer out of the completion."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,12 +19,36 @@ class Score:
     """How good a completion is.
 
     Attributes:
-        value: In [0, 1].
+        value: In [0, 1]; NaN where it could not be told: then the score is missing, which is never a score of 0.
         reason: Why it is less than 1, in a few words; quotes model text, so treat it as hostile.
     """
 
     value: float
     reason: str = ""
+
+
+_ROUNDING = 1e-9
+
+
+def as_score(result: object) -> Score:
+    """What code of the user's gives back as a score: a number, true or false, a pair of that and a reason, a ``Score``.
+
+    None is NaN, and what passes 0 or 1 by an error of rounding is cut off.
+
+    Raises:
+        ValueError: It is none of these; says what was expected.
+    """
+    if isinstance(result, Score):
+        result = (result.value, result.reason)
+    pair: tuple[Any, Any] = result if isinstance(result, tuple) and len(result) == 2 else (result, "")
+    value, reason = pair
+    try:
+        number = math.nan if value is None else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.inf
+    if isinstance(value, str | bytes) or number < -_ROUNDING or number > 1 + _ROUNDING:
+        raise ValueError(f"gave {value!r}, expected a number from 0 to 1")
+    return Score(number if math.isnan(number) else min(1.0, max(0.0, number)), str(reason))
 
 
 @dataclass(frozen=True, slots=True)

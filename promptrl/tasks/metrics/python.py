@@ -1,19 +1,18 @@
 """The rule python: a function of the user's own, which is code that they trust."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from promptrl.errors import ConfigError, Problem
+from promptrl.errors import ConfigError, Problem, PromptrlError
 from promptrl.llm.base import Completion
 from promptrl.llm.targets.python import load_function
 from promptrl.settings import FunctionName
 from promptrl.tasks.dataset import Example
-from promptrl.tasks.metrics.base import MetricContext, Pair, Rule, Score, in_quotes
+from promptrl.tasks.metrics.base import MetricContext, Pair, Rule, Score, as_score, in_quotes
 
-MetricFunction = Callable[[Example, Completion], float | tuple[float, str] | Score]
+MetricFunction = Callable[[Example, Completion], float | tuple[float | None, str] | Score | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +21,8 @@ class PythonMetric(Rule):
 
     It is called as ``function(completion, reference, row)`` with the text of the completion, the reference and the
     whole row as a dict. It gives back a number in [0, 1], true or false, or a pair of such a value and the reason for
-    it. It is imported when the metric is opened, not before: checking a config must not run code.
+    it; None or NaN where it can't tell: the score is missing, and a run with more than 5 % of them stops. It is
+    imported when the metric is opened, not before: checking a config must not run code.
     """
 
     summary: ClassVar[str] = "A Python function that gives a score; code that you trust."
@@ -42,11 +42,7 @@ class PythonMetric(Rule):
                 of the completion.
         """
         function = self.loaded or load_function(self.function, None, key="reward.metrics")
-        try:
-            result = function(text, example.reference, dict(example.raw))
-        except Exception as error:
-            raise _fault(self.function, example, f"raised {type(error).__name__}: {error}") from error
-        return _score(self.function, result, example)
+        return _called(self.function, function, example, text, example.reference, dict(example.raw))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +51,8 @@ class FunctionMetric:
 
     Attributes:
         name: As the config calls it.
-        function: It gives back a number in [0, 1], true or false, a pair of such a value and the reason for it, or a
-            ``Score``.
+        function: It gives back a number in [0, 1], true or false, None or NaN where it can't tell, a pair of such a
+            value and the reason for it, or a ``Score``.
         calls_per_answer: It asks nobody.
     """
 
@@ -79,25 +75,21 @@ class FunctionMetric:
     def _score(self, example: Example, completion: Completion) -> Score:
         if completion.fault:
             return Score(0.0, completion.fault)
-        try:
-            result = self.function(example, completion)
-        except Exception as error:
-            raise _fault(self.name, example, f"raised {type(error).__name__}: {error}") from error
-        return _score(self.name, result, example)
+        return _called(self.name, self.function, example, example, completion)
 
 
-def _score(function: str, result: Any, example: Example) -> Score:
-    """What a function gave back, as a score."""
-    if isinstance(result, Score):
-        result = (result.value, result.reason)
-    value, reason = result if isinstance(result, tuple) and len(result) == 2 else (result, "")
+def _called(name: str, function: Callable[..., Any], example: Example, *arguments: Any) -> Score:
+    """What a function gives back, as a score."""
     try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if isinstance(value, str) or not 0 <= number <= 1:
-        raise _fault(function, example, f"gave {value!r}, expected a number from 0 to 1")
-    return Score(number, str(reason))
+        result = function(*arguments)
+    except PromptrlError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _fault(name, example, f"raised {type(error).__name__}: {error}") from error
+    try:
+        return as_score(result)
+    except ValueError as error:
+        raise _fault(name, example, str(error)) from error
 
 
 def _fault(function: str, example: Example, what: str) -> ConfigError:

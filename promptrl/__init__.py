@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from promptrl.llm.base import Completion, Message, Target, TransientError
     from promptrl.prompts.prompt import Prompt
     from promptrl.runs.trained import Evaluation, Improvement, ScoredPrompt, SplitScore, TrainedRun
+    from promptrl.search.growth import Growth
     from promptrl.tasks.dataset import Example
-    from promptrl.tasks.metrics.base import Metric, Score
+    from promptrl.tasks.metrics.base import Metric, MetricContext, Question, Score, Scorer
 
 try:
     __version__ = version("promptrl")
@@ -40,17 +41,21 @@ __all__ = [
     "Evaluation",
     "Event",
     "Example",
+    "Growth",
     "Improvement",
     "Message",
     "Metric",
+    "MetricContext",
     "Outcome",
     "Problem",
     "Prompt",
     "PromptrlError",
+    "Question",
     "RunLockedError",
     "RunNotFoundError",
     "Score",
     "ScoredPrompt",
+    "Scorer",
     "SplitScore",
     "StopRequestedError",
     "Target",
@@ -72,8 +77,9 @@ _HOMES = {
     "promptrl.llm.base": ("Completion", "Message", "Target", "TransientError"),
     "promptrl.prompts.prompt": ("Prompt",),
     "promptrl.runs.trained": ("Evaluation", "Improvement", "ScoredPrompt", "SplitScore", "TrainedRun"),
+    "promptrl.search.growth": ("Growth",),
     "promptrl.tasks.dataset": ("Example",),
-    "promptrl.tasks.metrics.base": ("Metric", "Score"),
+    "promptrl.tasks.metrics.base": ("Metric", "MetricContext", "Question", "Score", "Scorer"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

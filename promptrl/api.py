@@ -1,15 +1,13 @@
 """What a program calls: ``promptrl.train``, ``resume``, ``evaluate`` and ``load_config``."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from promptrl import config as configs
 from promptrl.config import LoadedConfig
-from promptrl.config.source import SourceError, parse
-from promptrl.errors import UsageError
+from promptrl.errors import UsageError, show, suggest
 from promptrl.experiment import evaluate as evaluating
 from promptrl.experiment import train as training
 from promptrl.experiment.build import build_components
@@ -21,6 +19,7 @@ from promptrl.llm.base import Target
 from promptrl.llm.targets.python import TargetFunction
 from promptrl.runs.folder import Run, RunsFolder
 from promptrl.runs.trained import Evaluation, TrainedRun
+from promptrl.search.growth import Grow
 from promptrl.tasks.metrics.base import Metric
 from promptrl.tasks.metrics.python import MetricFunction
 
@@ -49,6 +48,7 @@ def train(
     target: Target | TargetFunction | None = None,
     metrics: Metrics = (),
     observe: Observers = (),
+    grow: Grow | None = None,
     overrides: Sequence[str] = (),
     runs_dir: str | PathLike[str] | None = None,
 ) -> TrainedRun:
@@ -62,18 +62,22 @@ def train(
         metrics: Functions ``(example, completion)`` that give back a number in [0, 1] or a ``Score``, or ``Metric``
             objects; an entry ``{name: NAME, weight: W}`` of ``reward.metrics`` gives one a weight, else it weighs 1.
         observe: Told of every event; one that raises is dropped with a warning.
+        grow: Says what the space gains while it is searched: called as ``grow(calls_used, leaders)`` before every
+            batch, it gives back a ``Growth`` or None; None: the space stays as the config has it.
         overrides: ``key.path=value`` each, as ``-s`` takes them.
         runs_dir: Where the run folder goes; None = ``output.runs_dir`` of the config.
 
     Raises:
         ConfigError: Something is wrong with config, data, target or metrics; nothing was asked.
+        UsageError: Another argument is of no use, also in the other functions.
         PromptrlError: The run could not be finished; its folder says so, and ``resume`` may carry it on.
     """
+    observers, folder = _all_of(observe), _folder(runs_dir)
     own = given(target, metrics)
     components = build_components(_load(config, overrides, own), given=own)
     with Engines() as engines:
         check_target(components)
-        return training.train(components, runs_dir=_folder(runs_dir), engines=engines, observers=_all_of(observe))
+        return training.train(components, runs_dir=folder, engines=engines, observers=observers, grow=grow)
 
 
 def resume(
@@ -82,6 +86,7 @@ def resume(
     target: Target | TargetFunction | None = None,
     metrics: Metrics = (),
     observe: Observers = (),
+    grow: Grow | None = None,
     runs_dir: str | PathLike[str] = "runs",
 ) -> TrainedRun:
     """Carry an interrupted or failed run to its end; answers that it has are not paid for again.
@@ -91,16 +96,17 @@ def resume(
         target: As for ``train``, when the run began with one.
         metrics: Likewise.
         observe: As for ``train``.
+        grow: Likewise; what came before the interruption comes again without it.
         runs_dir: Where the run folders are.
 
     Raises:
         RunNotFoundError: There is no such run.
         RunLockedError: It is done, or another process works on it.
-        ConfigError: It began with a target or metrics of a program's that are not given here.
+        ConfigError: It began with a target or metrics of a program's that are not given here, or with others.
         PromptrlError: As for ``train``.
     """
-    found = _find(run, Path(runs_dir))
-    return training.resume(found, observers=_all_of(observe), given=given(target, metrics))
+    observers, found = _all_of(observe), _find(run, runs_dir)
+    return training.resume(found, observers=observers, given=given(target, metrics), grow=grow)
 
 
 def evaluate(
@@ -126,46 +132,58 @@ def evaluate(
             ``output.runs_dir``.
 
     Raises:
-        UsageError: The prompt file can't be read, or changes are asked for in the config of a run.
+        UsageError: There is no such split, the prompt file can't be read, or changes are asked for in the config of a
+            run.
         PromptrlError: As for ``resume``.
     """
-    own = given(target, metrics)
+    if split not in (splits := get_args(SplitName)):
+        raise UsageError(f"split: got {show(split)}, expected {', '.join(splits)} ({suggest(str(split), splits)})")
+    own, folder = given(target, metrics), _folder(runs_dir)
     if config is None:
         if overrides:
             raise UsageError("overrides need a config: a run is evaluated with the one it was trained with")
-        found = _find(subject, _folder(runs_dir) or Path("runs"))
-        return Evaluation(evaluating.evaluate_run(found, split, given=own))
-    if isinstance(subject, TrainedRun) or not Path(subject).is_file():
+        return Evaluation(evaluating.evaluate_run(_find(subject, folder or Path("runs")), split, given=own))
+    if isinstance(subject, TrainedRun) or not (file := _path(subject, "subject", "a prompt file")).is_file():
         raise UsageError(f"no prompt file {subject}: with a config a prompt file is scored, a run goes without")
     components = build_components(_load(config, overrides, own), given=own)
-    return Evaluation(evaluating.evaluate_prompt_file(components, Path(subject), split, runs_dir=_folder(runs_dir)))
+    return Evaluation(evaluating.evaluate_prompt_file(components, file, split, runs_dir=folder))
 
 
 def _load(config: Config, overrides: Sequence[str], own: Given) -> LoadedConfig:
     """The config, with names for what is given."""
+    if isinstance(overrides, str) or not all(isinstance(one, str) for one in _list(overrides, "overrides")):
+        raise UsageError(f"overrides: got {overrides!r}, expected a list of key.path=value")
     if isinstance(config, Mapping):
-        return configs.load_data({**config, **own.named_in(config)}, overrides)
-    path = Path(config)
-    named = own.named_in(_plain_data(path))
-    return configs.load_config(path, [*(f"{key}={json.dumps(block)}" for key, block in named.items()), *overrides])
+        return configs.load_data(config, overrides, fill=own.named_in)
+    return configs.load_config(_path(config, "config", "a path or a mapping"), overrides, fill=own.named_in)
 
 
-def _plain_data(path: Path) -> Mapping[str, Any]:
-    """What a file holds; nothing where it can't be read, which is then told by who loads it."""
-    try:
-        data = parse(path.read_text(encoding="utf-8"), str(path))[0].data
-    except (OSError, UnicodeDecodeError, SourceError):
-        return {}
-    return data if isinstance(data, dict) else {}
-
-
-def _find(run: RunLike, runs_dir: Path) -> Run:
-    return run.run if isinstance(run, TrainedRun) else RunsFolder(runs_dir).find(str(run))
+def _find(run: RunLike, runs_dir: str | PathLike[str]) -> Run:
+    if isinstance(run, TrainedRun):
+        return run.run
+    return RunsFolder(_path(runs_dir, "runs_dir")).find(str(_path(run, "run", "an id, a path or a run")))
 
 
 def _folder(path: str | PathLike[str] | None) -> Path | None:
-    return None if path is None else Path(path)
+    return None if path is None else _path(path, "runs_dir")
 
 
 def _all_of(observe: Observers) -> Sequence[Observer]:
-    return [observe] if callable(observe) else observe
+    observers = [observe] if callable(observe) else _list(observe, "observe")
+    if not all(map(callable, observers)):
+        raise UsageError(f"observe: got {observe!r}, expected functions of an event")
+    return observers
+
+
+def _list(values: Any, name: str) -> list[Any]:
+    if not isinstance(values, Iterable):
+        raise UsageError(f"{name}: got {values!r}, expected a list")
+    return list(values)
+
+
+def _path(path: Any, name: str, expected: str = "a path") -> Path:
+    """The path; raises UsageError for what is none, by the name of the argument."""
+    try:
+        return Path(path)
+    except TypeError as error:
+        raise UsageError(f"{name}: got {type(path).__name__}, expected {expected}") from error

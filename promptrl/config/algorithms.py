@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import BeforeValidator, Field
 
-from promptrl.config.blocks import Expect
+from promptrl.config.blocks import Expect, Issue
 from promptrl.config.definitions import DefinedBlock, define_block
 from promptrl.search.algorithms import ALGORITHMS, DEFAULT_ALGORITHM, Algorithm
 from promptrl.settings import settings_of
@@ -64,6 +64,16 @@ def default_algorithm() -> AlgorithmConfig:
     """The block of a config that says nothing of it."""
     settings = ALGORITHMS[DEFAULT_ALGORITHM].settings
     return next(block for block in _BLOCKS if block.defined_by is settings)(name=DEFAULT_ALGORITHM)
+
+
+def take_out_empty_name(data: dict[str, Any]) -> list[Issue]:
+    """Remove an ``algorithm.name`` without a value, so that the rest of the block is checked all the same."""
+    block = data.get("algorithm")
+    if not isinstance(block, dict) or block.get("name", DEFAULT_ALGORITHM) is not None:
+        return []
+    del block["name"]
+    message = f"is empty, expected one of {', '.join(ALGORITHMS)}"
+    return [Issue(("algorithm", "name"), message, "leave the key out or give it a value")]
 
 
 def drop_unread(data: Any) -> None:

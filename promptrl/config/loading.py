@@ -1,21 +1,21 @@
 """Reads a config file: YAML, overrides, the files it names, validation; every problem at once, with file and line."""
 
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from promptrl.config.algorithms import drop_unread
+from promptrl.config.algorithms import drop_unread, take_out_empty_name
 from promptrl.config.blocks import Issue
 from promptrl.config.datasets import DatasetConfig
 from promptrl.config.experiment import ExperimentConfig, GateConfig, RewardConfig, cross_issues
 from promptrl.config.messages import translate
 from promptrl.config.metrics import json_file_settings
 from promptrl.config.overrides import OVERRIDE_FILE, apply_override
+from promptrl.config.plain_data import plain
 from promptrl.config.prompts import PromptConfig
 from promptrl.config.source import KeyPath, Source, SourceError, dump, parse
 from promptrl.errors import SECRET, ConfigError, Problem, hide_secrets, show
@@ -24,6 +24,13 @@ from promptrl.llm.targets.definition import TargetDefinition
 DATA_NAME = Path("<config>")
 """Stands for the file of a config that came as data."""
 MAX_FILE_BYTES = 5_000_000
+
+Fill = Callable[[dict[str, Any]], tuple[Mapping[str, Any], Sequence[Issue]]]
+"""Blocks that take the place of those in a config's data, before any override; and what is wrong with the data."""
+
+
+def _nothing(data: dict[str, Any]) -> tuple[Mapping[str, Any], Sequence[Issue]]:
+    return {}, ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,40 +94,47 @@ class LoadedConfig:
         return dump(data)
 
 
-def load_config(path: Path, overrides: Sequence[str] = (), *, drops_unread: bool = False) -> LoadedConfig:
+def load_config(
+    path: Path, overrides: Sequence[str] = (), *, fill: Fill = _nothing, drops_unread: bool = False
+) -> LoadedConfig:
     """Read and check a config; no data file is opened and no user code imported.
 
     Args:
         path: The YAML file.
         overrides: ``key.path=value`` each, applied in order.
+        fill: Says which blocks are others than in the file.
         drops_unread: Whether keys of ``algorithm`` that mean nothing to the one named are dropped; else they are
             problems.
 
     Raises:
         ConfigError: Everything wrong, sorted by place; no message repeats a secret.
     """
-    return _load(_read_text(path, Issue((), ""), path), path, overrides, drops_unread=drops_unread)
+    return _load(_read_text(path, Issue((), ""), path), path, overrides, fill, drops_unread=drops_unread)
 
 
-def load_data(data: Mapping[str, Any], overrides: Sequence[str] = ()) -> LoadedConfig:
-    """Check a config given as plain data; paths in it are relative to the working directory.
+def load_data(data: Mapping[str, Any], overrides: Sequence[str] = (), *, fill: Fill = _nothing) -> LoadedConfig:
+    """Check a config given as data; paths in it are relative to the working directory.
 
     Args:
         data: What the YAML file would hold.
         overrides: As for ``load_config``.
+        fill: Likewise.
 
     Raises:
         ConfigError: Everything wrong; it names keys, not lines.
     """
+    issues: list[Issue] = []
     try:
-        text = dump(json.loads(json.dumps(data, default=os.fspath)))
-    except (TypeError, ValueError) as error:
-        raise ConfigError([Problem("", f"the config is not plain data: {error}")]) from error
-    return _load(text, DATA_NAME, overrides, has_lines=False)
+        text = dump(plain(data, issues))
+    except SourceError as error:
+        issues.append(error.issue)
+    if issues:
+        raise ConfigError([_problem(issue, Source(), DATA_NAME) for issue in issues])
+    return _load(text, DATA_NAME, overrides, fill, has_lines=False)
 
 
 def _load(
-    text: str, path: Path, overrides: Sequence[str], *, has_lines: bool = True, drops_unread: bool = False
+    text: str, path: Path, overrides: Sequence[str], fill: Fill, *, has_lines: bool = True, drops_unread: bool = False
 ) -> LoadedConfig:
     try:
         source, parsed = parse(text, str(path))
@@ -128,19 +142,25 @@ def _load(
         raise ConfigError([_problem(error.issue, Source(), path, error.line)]) from error
     if not has_lines:
         source.marks.clear()
-    problems = [_problem(issue, source, path, line) for issue, line in parsed]
+    problems = [_problem(issue, source, path, line if has_lines else None) for issue, line in parsed]
     if source.data is not None and not isinstance(source.data, dict):
         raise ConfigError([*problems, _problem(Issue((), f"holds {show(source.data)}, expected keys"), source, path)])
     if source.data is None and not overrides:
         hint = "start from an example: promptrl init"
         raise ConfigError([*problems, _problem(Issue((), "is empty, expected a config", hint), source, path)])
+    filled, issues = fill(source.data or {})
+    source.data = {**(source.data or {}), **filled}
     for override in overrides:
         for issue in apply_override(source, override):
             problems.append(_problem(issue, source, path, file=OVERRIDE_FILE))
-    source.data = source.data or {}
     if drops_unread:
         drop_unread(source.data)
-    issues = [*_take_out_secrets(source.data), *_read_named_files(source.data, path)]
+    issues = [
+        *issues,
+        *take_out_empty_name(source.data),
+        *_take_out_secrets(source.data),
+        *_read_named_files(source.data, path),
+    ]
     config, found = _validate(source, {issue.path for issue in (*issues, *(issue for issue, _ in parsed))})
     problems += [_problem(issue, source, path) for issue in (*issues, *found)]
     if problems or config is None:

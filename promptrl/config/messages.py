@@ -91,6 +91,8 @@ def _wrong_type_key(path: KeyPath, place: Place, value: dict[str, Any]) -> Issue
     if path[-1] not in value:
         return Issue(path, "is missing", expected)
     found = value[path[-1]]
+    if found is None:
+        return Issue(path, f"is empty, {expected}")
     if not isinstance(found, str):
         return Issue(path, f"got {show(found)}, {expected}")
     if found in place.expect.later:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields, replace
 from importlib import import_module
@@ -100,7 +99,7 @@ def _plan(
         raise UsageError("a benchmark needs at least one algorithm and one seed")
     own = load_config(path, overrides).config
     cache = (runs_dir or Path(own.output.runs_dir)).absolute() / CACHE_NAME
-    shared = [] if own.cache.path else [f"cache.path={json.dumps(str(cache))}"]
+    shared = [] if own.cache.path else [f"cache.path={cache}"]
     components = _build_all(path, algorithms, overrides, own.algorithm.name)
     jobs = []
     for seed in range(own.seed, own.seed + seeds):

@@ -178,7 +178,7 @@ def open_target(components: Components) -> Target:
     """
     _open_metrics(components)
     if components.given.target is not None:
-        return components.given.target
+        return components.given.target.open()
     try:
         return components.loaded.target.open(components.code_folder)
     except ConfigError as error:

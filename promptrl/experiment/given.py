@@ -1,18 +1,36 @@
 """A target and metrics that a program hands over itself, in place of names that a config could look up."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from promptrl.errors import ConfigError, Problem
-from promptrl.llm.base import Completion, Messages, Target
-from promptrl.llm.targets.python import GIVEN, PythonTarget, TargetFunction
-from promptrl.tasks.metrics.base import Metric
+from promptrl.config.blocks import Issue
+from promptrl.errors import ConfigError, Problem, PromptrlError, show, suggest
+from promptrl.llm.base import Completion, Messages, RenamingTarget, RepeatingTarget, Target, excerpt
+from promptrl.llm.targets.python import GIVEN, PythonTarget, TargetFunction, faults_told, lasting_identity
+from promptrl.tasks.metrics.base import Metric, MetricContext, Pair, Scorer
 from promptrl.tasks.metrics.python import FunctionMetric, MetricFunction
 
 _KEPT = ("params", "timeout_s", "max_retries", "price", "concurrency", "requests_per_minute", "tokens_per_minute")
 """Keys of a ``target`` block that say how a given target is called."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GivenTarget:
+    """A model that a program handed over.
+
+    Attributes:
+        name: For the config.
+        identity: The same for the same model in every process.
+        open: Makes the target; closing that leaves open what belongs to the program.
+    """
+
+    name: str
+    identity: str
+    open: Callable[[], Target]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,34 +42,48 @@ class Given:
         metrics: By name.
     """
 
-    target: Target | None = None
+    target: GivenTarget | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
 
-    def named_in(self, data: Mapping[str, Any]) -> dict[str, Any]:
+    @property
+    def identities(self) -> dict[str, str]:
+        """What a run that goes on must be given again: by ``target`` and ``metrics.NAME``."""
+        target = {} if self.target is None else {"target": self.target.identity}
+        return target | {f"metrics.{name}": _identity_of(metric) for name, metric in self.metrics.items()}
+
+    def named_in(self, data: Mapping[str, Any]) -> tuple[dict[str, Any], list[Issue]]:
         """The blocks of a config that must change for what is given to have a name there, and a weight.
 
         Args:
             data: The config as plain data.
+
+        Returns:
+            changed: By name.
+            issues: Entries of ``reward.metrics`` with a name that nothing given bears.
         """
         changed: dict[str, Any] = {}
+        issues: list[Issue] = []
         if self.target is not None:
             block = data.get("target")
             kept = {key: block[key] for key in _KEPT if key in block} if isinstance(block, dict) else {}
-            changed["target"] = {**kept, "type": "python", "function": f"{GIVEN}:{_word(self.target)}"}
+            changed["target"] = {**kept, "type": "python", "function": f"{GIVEN}:{_identifier(self.target.name)}"}
         if self.metrics:
             block = data.get("reward")
             reward = dict(block) if isinstance(block, dict) else {}
-            changed["reward"] = {**reward, "metrics": self._entries(reward.get("metrics") or ())}
-        return changed
+            changed["reward"] = {**reward, "metrics": self._entries(reward.get("metrics") or (), issues)}
+        return changed, issues
 
-    def _entries(self, listed: Any) -> Any:
+    def _entries(self, listed: Any, issues: list[Issue]) -> Any:
         """The entries of ``reward.metrics``, those of given metrics filled in; one that is not listed weighs 1."""
         if not isinstance(listed, list | tuple):
             return listed
         entries, missing = [], dict(self.metrics)
-        for entry in listed:
+        for position, entry in enumerate(listed):
             name = entry.get("name") if isinstance(entry, dict) and "type" not in entry else None
-            is_given = isinstance(name, str) and missing.pop(name, None) is not None
+            if isinstance(name, str) and name not in self.metrics:
+                message = f"is missing, and no metric called {show(name)} is given"
+                issues.append(Issue(("reward", "metrics", str(position), "type"), message, suggest(name, self.metrics)))
+            is_given = isinstance(name, str) and missing.pop(name, self.metrics.get(name)) is not None
             entries.append({**entry, **_entry(name)} if is_given and isinstance(name, str) else entry)
         return [*entries, *(_entry(name) for name in missing)]
 
@@ -77,52 +109,111 @@ def given(
     return Given(None if target is None else _target(target), found)
 
 
-class _KeptOpen:
-    """A target that stays open after a run: it belongs to the program."""
+class _ProgramsTarget:
+    """A target that belongs to the program: it stays open after a run, and its errors are told by its name."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
+        self._name = type(target).__name__
 
     @property
     def identity(self) -> str:
         return self._target.identity
 
-    @property
-    def name(self) -> str:
-        return self._target.name if isinstance(self._target, PythonTarget) else type(self._target).__name__
-
     async def complete(self, messages: Messages, params: Mapping[str, Any]) -> Completion:
-        return await self._target.complete(messages, params)
+        with faults_told(self._name):
+            return await self._target.complete(messages, params)
+
+    async def complete_repeat(self, messages: Messages, params: Mapping[str, Any], repeat: int) -> Completion:
+        """Tell the answers apart if the target can."""
+        if not isinstance(self._target, RepeatingTarget):
+            return await self.complete(messages, params)
+        with faults_told(self._name):
+            return await self._target.complete_repeat(messages, params, repeat)
+
+    def sent_params(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The names that the target has learned, if it learns any."""
+        return self._target.sent_params(params) if isinstance(self._target, RenamingTarget) else params
 
     async def aclose(self) -> None:
         """Leave that to the program."""
 
 
-def _target(target: Any) -> Target:
-    if isinstance(target, Target):
-        return _KeptOpen(target)
+@dataclass(frozen=True, slots=True)
+class _ProgramsMetric:
+    """A metric object of a program's: an error that it raises is told by its name."""
+
+    name: str
+    calls_per_answer: int
+    metric: Metric
+
+    def open(self, context: MetricContext) -> Scorer:
+        with _metric_faults_told(self.name):
+            return _ProgramsScorer(self.name, self.metric.open(context))
+
+
+@dataclass(frozen=True, slots=True)
+class _ProgramsScorer:
+    """A metric object that is open."""
+
+    name: str
+    scorer: Scorer
+
+    def score_many(self, batch: Sequence[Pair]) -> Any:
+        """Whatever it gives; who asks looks at that."""
+        with _metric_faults_told(self.name):
+            return self.scorer.score_many(batch)
+
+
+@contextmanager
+def _metric_faults_told(name: str) -> Iterator[None]:
+    try:
+        yield
+    except PromptrlError:
+        raise
+    except (Exception, SystemExit) as error:
+        message = f"{name} raised {type(error).__name__}: {excerpt(str(error))}"
+        raise ConfigError([Problem("reward.metrics", message)]) from error
+
+
+def _target(target: Any) -> GivenTarget:
+    if isinstance(target, Target) and not isinstance(target, type):
+        if not isinstance(identity := target.identity, str):
+            raise ConfigError([Problem("target", f"its identity is {type(identity).__name__}, expected text")])
+        return GivenTarget(type(target).__name__, identity, partial(_ProgramsTarget, target))
     if callable(target):
-        return _KeptOpen(PythonTarget(target))
+        return GivenTarget(_name_of(target), lasting_identity(target), partial(PythonTarget, target))
     expected = "expected a function of messages and params, or a Target"
     raise ConfigError([Problem("target", f"got {type(target).__name__}, {expected}")])
 
 
 def _metric(metric: Any, position: int) -> Metric:
+    key = f"metrics.{position}"
     if hasattr(metric, "name") and hasattr(metric, "open"):
-        made: Metric = metric
-        return made
+        calls = getattr(metric, "calls_per_answer", None)
+        if not isinstance(metric.name, str):
+            raise ConfigError([Problem(f"{key}.name", f"got {show(metric.name)}, expected text")])
+        if not isinstance(calls, int) or isinstance(calls, bool) or calls < 0:
+            message = f"got {show(calls)} from {metric.name}, expected a whole number of at least 0"
+            raise ConfigError([Problem(f"{key}.calls_per_answer", message, "0 for a metric that asks no model")])
+        return _ProgramsMetric(metric.name, calls, metric)
     if callable(metric):
-        return FunctionMetric(_identifier(getattr(metric, "__name__", type(metric).__name__)), metric)
+        return FunctionMetric(_identifier(_name_of(metric)), metric)
     expected = "expected a function of example and completion, or a Metric"
-    raise ConfigError([Problem(f"metrics.{position}", f"got {type(metric).__name__}, {expected}")])
+    raise ConfigError([Problem(key, f"got {type(metric).__name__}, {expected}")])
+
+
+def _identity_of(metric: Metric) -> str:
+    held = metric.function if isinstance(metric, FunctionMetric) else metric
+    return lasting_identity(held.metric if isinstance(held, _ProgramsMetric) else held)
+
+
+def _name_of(function: Any) -> str:
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 def _entry(name: str) -> dict[str, str]:
     return {"type": "python", "function": f"{GIVEN}:{_identifier(name)}", "name": name}
-
-
-def _word(target: Target) -> str:
-    return _identifier(target.name if isinstance(target, _KeptOpen) else type(target).__name__)
 
 
 def _identifier(name: str) -> str:

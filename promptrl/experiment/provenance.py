@@ -36,6 +36,7 @@ def describe_run(components: Components) -> dict[str, Any]:
             "api_key_env": getattr(target, "api_key_env", None),
             "params": components.loaded.target.request_params,
         },
+        "given": components.given.identities,
     }
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from promptrl.errors import PromptrlError, RunLockedError
+from promptrl.errors import ConfigError, Problem, PromptrlError, RunLockedError
 from promptrl.experiment.build import Components, rebuild_components
 from promptrl.experiment.edit_effects import attribute
 from promptrl.experiment.engines import Engines, given_or_new, make_budget, rows_per_look
@@ -98,6 +98,7 @@ def resume(
         if components.data_hash != run.info.get("data_hash"):
             raise RunLockedError(f"run {run.id} can't be resumed: its data set has changed")
         _refuse_other_observations(run, components)
+        _refuse_others(run, given)
         budget = make_budget(components, elapsed_s=run.elapsed_s)
         engine = opened.open(components, budget, run.path.parent)
         with status_kept(run, budget), opened.stop.by_file(run.path / STOP_NAME):
@@ -117,6 +118,25 @@ def _refuse_other_observations(run: Run, components: Components) -> None:
         way_on = "resume it with that version, or train again: what the cache has kept is not paid for twice"
         reason = f"{begun}, whose agents observe prompts in another way"
         raise RunLockedError(f"run {run.id} can't be resumed: {reason} ({way_on})")
+
+
+def _refuse_others(run: Run, given: Given) -> None:
+    """Answers of two models, or scores of two metrics, would be told as those of one.
+
+    Raises:
+        ConfigError: What a program hands over is not what the run began with.
+    """
+    began: Mapping[str, str] | None = run.info.get("given")
+    if began is None:  # begun by an earlier version
+        return
+    hint = "give what it began with, or train again"
+    problems = [
+        Problem(key, f"got {found}, but run {run.id} began with {began.get(key, 'none of a program')}", hint)
+        for key, found in given.identities.items()  # what is not given at all is told where it would be opened
+        if found != began.get(key)
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def _carry_out(

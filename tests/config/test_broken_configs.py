@@ -300,6 +300,8 @@ BROKEN: dict[str, tuple[str, str, str, int | None]] = {
     ),
     "algorithm without a name": (GOOD + "algorithm: {n_env: 4}\n", "algorithm.n_env", "did you mean n_envs", 10),
     "algorithm as a number": (GOOD + "algorithm: {name: 3}\n", "algorithm.name", "got 3, expected one of ppo", 10),
+    "algorithm without a value": (GOOD + "algorithm: {name: null}\n", "algorithm.name", "leave the key out or", 10),
+    "target without a type": (swap("type: local", "type: null"), "target.type", "is empty, expected one of", 2),
     "params as text": (GOOD + "algorithm: {params: x}\n", "algorithm.params", "a mapping of hyperparameters", 10),
     "no calls": (GOOD + "budget: {max_calls: 0}\n", "budget.max_calls", "at least 1", 10),
     "calls without limit": (GOOD + "budget: {max_calls: null}\n", "budget.max_calls", "is empty", 10),
@@ -329,6 +331,13 @@ def test_a_broken_config_is_refused_by_key(text: str, key: str, words: str, line
     assert words in f"{problem.message} {problem.hint}"
     assert problem.file == str(tmp_path / "broken.yaml")
     assert problem.line == line
+
+
+def test_what_else_is_wrong_with_an_algorithm_is_told_where_its_name_is_empty(tmp_path: Path) -> None:
+    """As of the default."""
+    problems = problems_of(GOOD + "algorithm: {name: null, planing: none, n_envs: 0, warm_start: none}\n", tmp_path)
+    expected = {"algorithm.name", "algorithm.planing", "algorithm.n_envs", "algorithm.warm_start"}
+    assert {problem.key for problem in problems} == expected
 
 
 def test_every_problem_is_reported_in_the_order_of_the_file(tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ def no_reports() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def benched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """A config and what a benchmark of two baselines printed as JSON."""
-    config = write_experiment(tmp_path_factory.mktemp("benched"))
+    """A config, in a folder that YAML would not take as it stands, and what a benchmark of two baselines printed."""
+    config = write_experiment(tmp_path_factory.mktemp("benched: 😀 #"))
     done = bench(config, "--algorithms", "random,halving", "--seeds", 2, "--json")
     assert done.exit_code == 0, done.stderr
     return config, json.loads(done.stdout)

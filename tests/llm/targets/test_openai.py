@@ -76,6 +76,15 @@ def test_a_server_without_usage_gives_unknown_tokens() -> None:
     assert (answer.text, answer.prompt_tokens, answer.completion_tokens) == ("ok", None, None)
 
 
+@pytest.mark.parametrize("count", ["many", -1, 10**400, 2.5, True, None, [3]])
+def test_a_count_that_can_not_be_one_is_an_unknown_one(count: Any) -> None:
+    """The answer itself is good."""
+    fault = Fault(200, {"choices": [{"message": {"content": "a"}}], "usage": {"prompt_tokens": count}})
+    with OpenAIServer(faults=[fault]) as server:
+        (answer,) = _run(server, [ask("a")])
+    assert (answer.text, answer.prompt_tokens) == ("a", None)
+
+
 def test_a_429_is_retried_after_the_time_the_server_names(fake_time: FakeTime) -> None:
     """In seconds."""
     with OpenAIServer(faults=[Fault(429, headers={"Retry-After": "3"})]) as server:

@@ -39,8 +39,8 @@ class Completion:
         latency_s: Seconds from sending to the last byte, without waiting in a queue of ours.
         cost_usd: None when no price is known, never 0 for "unknown".
         finish_reason: As the server names it ("stop", "length", ...), if it does.
-        fault: Why this completion is bad although the call worked ("content_filter", "empty", "context_overflow");
-            such a completion is data and scores 0. None for a good one.
+        fault: Why this completion is bad although the call worked ("empty", "no_answer", "only_thoughts"), or that the
+            question was refused (one of ``REFUSALS``); such a completion is data and scores 0. None for a good one.
         is_cached: True when nothing was paid for it in this run.
     """
 
@@ -95,6 +95,15 @@ def checked(answer: object, giver: str) -> Completion:
 
 def _misfit(giver: str, name: str, value: object, expected: str) -> TargetError:
     return TargetError(f"{giver} gave a completion whose {name} is {excerpt(show(value), 80)}, expected {expected}")
+
+
+REFUSALS = frozenset({"content_filter", "context_overflow", "refused"})
+"""Faults of a question that a server does not take: for its content, its length, or for reasons of its own."""
+
+
+def refused(fault: str) -> Completion:
+    """What comes of a question that was refused before the model saw it: nothing, and nobody charges for it."""
+    return Completion("", 0, 0, cost_usd=0.0, fault=fault)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +170,13 @@ class RenamingTarget(Protocol):
 
     def sent_params(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """The parameters by the names under which they are sent by now."""
+
+
+class QuestionRefusedError(TargetError):
+    """The server refuses a question and does not say whether for what is in it, or for what all questions share.
+
+    Once another one was answered it is data of this question alone, the fault "refused"; else it ends the run.
+    """
 
 
 class TransientError(Exception):

@@ -178,9 +178,8 @@ class OpenAIServer:
                 is_text = isinstance(body, str)
                 data = (body if is_text else json.dumps(body)).encode()
                 self.send_response(status)
-                self.send_header("Content-Type", "text/html" if is_text else "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                for name, value in (headers or {}).items():
+                own = {"Content-Type": "text/html" if is_text else "application/json", "Content-Length": str(len(data))}
+                for name, value in {**own, **(headers or {})}.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(data)

@@ -4,12 +4,14 @@ What a fault does:
 
 ================================================================== =====================================================
 refused, reset, truncated, no answer in time, 408, 409, 5xx,       retried after 0.5, 1, 2 ... s (or Retry-After);
-not JSON, not a chat completion                                    after ``max_retries`` the answer is missing, never 0
+not JSON, not a chat completion, a failure in a 200                after ``max_retries`` the answer is missing, never 0
 429                                                                the same after 2, 4, 8 ... s, and everyone waits
 429, 503, 529, no answer in time                                   also halves the concurrency; answers restore it
-429 without quota, 400, 401, 402, 403, 404 and the like            stops the run with exit code 4
+429 without quota, 401, 402, 403, 404 and the like,                stops the run with exit code 4
+400 and 422 before anything was answered
 prompt too long (400, 413), prompt or answer filtered,             data: score 0, the fault is the reason
-no choices, no text, thoughts alone
+400 and 422 of one question while others are answered,
+no text, thoughts alone, cut off before the answer
 answers of a megabyte, NUL, lone surrogates                        kept as they are, escaped wherever they are shown
 ================================================================== =====================================================
 
@@ -27,11 +29,13 @@ from promptrl.errors import ConfigError, Problem, TargetError
 from promptrl.llm.base import (
     Completion,
     CompletionError,
+    QuestionRefusedError,
     RepeatingTarget,
     Request,
     Target,
     TransientError,
     checked,
+    refused,
 )
 from promptrl.llm.engine.batch import Answer, Flight
 from promptrl.llm.engine.budget import Budget, Reservation, completion_token_bound, prompt_token_bound
@@ -40,6 +44,7 @@ from promptrl.llm.engine.prices import Price
 from promptrl.llm.engine.rate_limit import Pace
 from promptrl.llm.engine.stats import EngineCounts
 from promptrl.llm.engine.stop import StopSignal
+from promptrl.llm.thoughts import answered
 
 Trace = Callable[[Mapping[str, Any]], None]
 """Takes note of an attempt; holds no secret and no text of prompt or answer."""
@@ -146,8 +151,9 @@ class Attempts:
         return completion.at_cost(self._price.cost_usd(prompt, answer))
 
     def _wait_s(self, error: TransientError, attempt: int) -> float:
-        if error.retry_after_s is not None:
-            return error.retry_after_s
+        if error.retry_after_s is not None:  # a server that says 0 again and again is not asked without a pause
+            least_s = 0.0 if error.kind == "parameter" else min(_MAX_BACKOFF_S, _BACKOFF_S * 2.0**attempt)
+            return max(least_s, error.retry_after_s)
         first_s = _RATE_LIMIT_BACKOFF_S if error.kind == "rate_limit" else _BACKOFF_S
         return min(_MAX_BACKOFF_S, first_s * 2.0**attempt) * (1 + _JITTER * self._jitter.random())
 
@@ -159,7 +165,7 @@ class Attempts:
         flight.is_sent = True
         try:
             with self._counts.attempt(attempt > 0):
-                completion = await self._complete(request)
+                completion = answered(await self._complete_or_refuse(request))
         except TransientError as error:
             flight.is_sent = False
             self._budget.settle(reservation, may_be_billed=error.may_be_billed)
@@ -178,6 +184,14 @@ class Attempts:
             sent.tokens = completion.prompt_tokens + completion.completion_tokens
         self._note(flight, request, attempt, began_s, completion.fault or "answered", completion=completion)
         return completion
+
+    async def _complete_or_refuse(self, request: Request) -> Completion:
+        try:
+            return await self._complete(request)
+        except QuestionRefusedError:
+            if not self._budget.has_answers:
+                raise
+            return refused("refused")
 
     async def _complete(self, request: Request) -> Completion:
         params = dict(request.params)

@@ -141,6 +141,12 @@ class Budget:
             )
 
     @property
+    def has_answers(self) -> bool:
+        """Whether any question was answered so far, in this process or before, and not refused."""
+        with self._lock:
+            return self._tally.sound > 0 or self._tally.cached > 0
+
+    @property
     def elapsed_s(self) -> float:
         """Seconds that the run took so far, in all its processes, without the time between them."""
         return self._clock() - self._started

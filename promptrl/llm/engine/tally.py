@@ -14,6 +14,7 @@ class Tally:
         retried: Those of them that repeated a failed one.
         cached: Answers used that needed no attempt of their own.
         answered: Paid attempts that brought an answer.
+        sound: Those of them without a fault.
         prompt_tokens: As the servers reported them; an answer without a usage report adds nothing here.
         completion_tokens: Likewise.
         cost_usd: None when the cost of any paid answer is unknown.
@@ -23,6 +24,7 @@ class Tally:
     retried: int = 0
     cached: int = 0
     answered: int = 0
+    sound: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost_usd: float | None = 0.0
@@ -35,6 +37,7 @@ class Tally:
     def count_answer(self, completion: Completion) -> None:
         """Count what an attempt brought, and what it cost."""
         self.answered += 1
+        self.sound += completion.fault is None
         self.prompt_tokens += completion.prompt_tokens or 0
         self.completion_tokens += completion.completion_tokens or 0
         cost_usd = completion.cost_usd

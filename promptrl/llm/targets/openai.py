@@ -37,6 +37,11 @@ class OpenAITargetDefinition(CalledTargetDefinition):
         Setting("Extra headers: header name to the environment variable that holds its value."),
     ] = field(default_factory=dict)
 
+    query: Annotated[
+        dict[Annotated[str, Setting(min_length=1)], str],
+        Setting("What follows the `?` of every address, such as `api-version`; no place for a key."),
+    ] = field(default_factory=dict)
+
     def problems(self) -> Iterator[Problem]:
         """What is wrong with params, and with an address that is not http(s) or holds a password."""
         yield from CalledTargetDefinition.problems(self)
@@ -56,5 +61,6 @@ class OpenAITargetDefinition(CalledTargetDefinition):
             base_url=self.base_url,
             api_key_env=self.api_key_env,
             headers=self.headers,
+            query=self.query,
             timeout_s=self.timeout_s,
         )

@@ -21,6 +21,7 @@ from tests.servers.openai_server import Fault, OpenAIServer
 from tests.servers.stub_target import FakeTime, ask
 
 MEGABYTE = "word " * 200_000
+TAGGED = '{"answer": 8, "note": "the text after </think> is the answer", "tag": "</think>\\n"}'
 
 
 def _error(message: str, code: str | None = None) -> dict[str, Any]:
@@ -31,6 +32,21 @@ def _said(content: str | None, finish_reason: str = "stop", **message: Any) -> F
     return Fault(200, {"choices": [{"message": {"content": content} | message, "finish_reason": finish_reason}]})
 
 
+def _ended(finish_reason: Any, **choice: Any) -> Fault:
+    return Fault(200, {"choices": [{"message": {"content": ""}, "finish_reason": finish_reason, **choice}]})
+
+
+GOOD = {"choices": [{"message": {"content": "half an answ"}, "finish_reason": "stop"}]}
+GOOGLE_429 = [
+    {
+        "error": {
+            "code": 429,
+            "message": "You exceeded your current quota, please check your plan and billing details.",
+            "status": "RESOURCE_EXHAUSTED",
+            "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1.5s"}],
+        }
+    }
+]
 TRANSIENT = {
     "408": (Fault(408), "timeout"),
     "409": (Fault(409), "conflict"),
@@ -54,6 +70,29 @@ TRANSIENT = {
         Fault(200, {"error": {"message": "overloaded", "code": 529}}),
         "overloaded",
     ),
+    "a failure beside an answer": (
+        Fault(200, {**GOOD, "error": {"message": "upstream went away", "code": "upstream_error"}}),
+        "server",
+    ),
+    "a failure within the choice": (
+        _ended("error", error={"message": "Provider returned error", "code": 502}),
+        "server",
+    ),
+    "a choice that ended in an error": (_ended("error"), "server"),
+    "a choice that was aborted": (_ended({"type": "abort", "message": "out of memory"}), "server"),
+    "a list with a failure and status 200": (Fault(200, [{"error": {"code": 503, "message": "busy"}}]), "overloaded"),
+    "text of JSON with status 200": (Fault(200, '"upstream connect error"'), "server"),
+    "no choices": (Fault(200, {"object": "chat.completion", "choices": []}), "server"),
+    "choices that are null": (Fault(200, {"choices": None, "base_resp": {"status_code": 1002}}), "server"),
+    "brackets without end": (Fault(200, "[" * 200_000), "server"),
+    "brackets without end in an error": (Fault(500, "[" * 200_000), "server"),
+    "429 as Google says it": (Fault(429, GOOGLE_429), "rate_limit"),
+    "429 of words that sound final, with a pause": (
+        Fault(429, _error("You exceeded your current quota"), {"Retry-After": "1"}),
+        "rate_limit",
+    ),
+    "403 with a pause": (Fault(403, _error("secondary limit"), {"Retry-After": "3"}), "server"),
+    "400 with the code of a rate limit": (Fault(400, _error("slow down", "rate_limit_exceeded")), "rate_limit"),
 }
 FINAL = {
     "400": Fault(400, _error("temperature must be a number")),
@@ -69,7 +108,20 @@ BAD_ANSWERS = {
     "413": (Fault(413), "context_overflow"),
     "filtered prompt": (Fault(400, _error("flagged", "content_filter")), "content_filter"),
     "filtered answer": (_said("half of", "content_filter"), "content_filter"),
-    "empty choices": (Fault(200, {"choices": []}), "empty"),
+    "refused for its content": (Fault(400, _error("Content Exists Risk", "invalid_request_error")), "content_filter"),
+    "refused for its content, by code": (
+        Fault(400, _error("Invalid prompt: your prompt was flagged", "invalid_prompt")),
+        "content_filter",
+    ),
+    "refused by policy": (Fault(400, _error("rejected", "content_policy_violation")), "content_filter"),
+    "refused by Azure": (
+        Fault(400, {"error": {"message": "m", "code": "x", "innererror": {"code": "ResponsibleAIPolicyViolation"}}}),
+        "content_filter",
+    ),
+    "refused by a moderation": (Fault(403, _error("Your input was flagged")), "content_filter"),
+    "filtered answer, as Google says it": (_said("", "content_filter: SAFETY"), "content_filter"),
+    "cut off before the answer": (_said("", "length"), "no_answer"),
+    "cut off after a line break": (_said("\n", "length"), "no_answer"),
     "null answer": (_said(None), "empty"),
     "thoughts alone": (_said("", "length", reasoning_content="hmm"), "only_thoughts"),
     "thoughts cut off": (_said("<think>hmm", "length"), "only_thoughts"),
@@ -82,6 +134,13 @@ ANSWERS = {
     "thoughts apart": (_said("42", reasoning_content="hmm"), "42"),
     "thoughts before it": (_said("<think>hmm</think>\n\n42"), "42"),
     "nothing said": (_said(""), ""),
+    "an empty place for an error": (Fault(200, {**_said("a").body, "error": {"code": 0, "message": ""}}), "a"),
+    "thoughts in other words": (_said("<thinking>hmm</thinking>\n42"), "42"),
+    "thoughts that the template began": (_said("hmm\n</think>\n\n42"), "42"),
+    "a tag within JSON": (_said(TAGGED), TAGGED),
+    "a tag within JSON in a fence": (_said(f"```json\n{TAGGED}\n```"), f"```json\n{TAGGED}\n```"),
+    "a tag within a sentence": (_said("After </think> comes the answer."), "After </think> comes the answer."),
+    "thoughts before JSON with a tag": (_said(f"<think>[x</think>{TAGGED}"), TAGGED),
 }
 
 
@@ -150,6 +209,83 @@ def test_a_bad_answer_is_data(name: str, tmp_path: Path) -> None:
     asked = ask_server([fault], tmp_path)
     assert isinstance(asked.answer, Completion)
     assert (asked.answer.fault, asked.attempts) == (expected, 1)
+
+
+@pytest.mark.parametrize("name", [name for name, (fault, _) in BAD_ANSWERS.items() if fault.status != 200])
+def test_a_refused_question_costs_nothing(name: str, tmp_path: Path) -> None:
+    """The model never saw it, so the price of a run stays known and no budget is charged."""
+    asked = ask_server([BAD_ANSWERS[name][0]], tmp_path)
+    assert isinstance(asked.answer, Completion)
+    assert (asked.answer.cost_usd, asked.answer.prompt_tokens, asked.budget.spent.cost_usd) == (0.0, 0, 0.0)
+
+
+def test_google_is_asked_again_after_the_pause_it_wants(tmp_path: Path) -> None:
+    """Which stands in the body, in a list."""
+    assert ask_server([Fault(429, GOOGLE_429)], tmp_path).time.slept == [1.5]
+
+
+def test_a_pause_of_nothing_is_not_taken_at_its_word(tmp_path: Path) -> None:
+    """A server that always says 0 is asked less and less often, as one that says nothing."""
+    asked = ask_server(itertools.repeat(Fault(503, headers={"Retry-After": "0"})), tmp_path, max_retries=4)
+    assert asked.time.slept == [0.5, 1, 2, 4]
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "idna", "rot13", "base64", "no-such", "utf-8"])
+@pytest.mark.parametrize("status", [200, 503])
+def test_the_name_of_an_encoding_does_not_matter(charset: str, status: int, tmp_path: Path) -> None:
+    """JSON is UTF-8; what can't be read all the same is a fault of that answer, never a traceback."""
+    reply = {"choices": [{"message": {"content": "é"}, "finish_reason": "stop"}]} if status == 200 else None
+    fault = Fault(status, reply, {"Content-Type": f"application/json; charset={charset}"})
+    asked = ask_server([fault], tmp_path)
+    assert isinstance(asked.answer, Completion)
+    assert asked.answer.text == ("é" if status == 200 else "ok")
+
+
+@pytest.mark.parametrize("count", ["1" * 400, "-3", '"many"', "NaN", "1e400", "[]", "true"])
+def test_a_count_that_is_none_is_unknown(count: str, tmp_path: Path) -> None:
+    """The answer is as good as any; what it may have cost is charged."""
+    body = f'{{"choices": [{{"message": {{"content": "a"}}}}], "usage": {{"prompt_tokens": {count}}}}}'
+    asked = ask_server([Fault(200, body)], tmp_path)
+    assert isinstance(asked.answer, Completion)
+    assert (asked.answer.text, asked.answer.prompt_tokens) == ("a", None)
+
+
+def test_a_refusal_without_a_known_reason_is_of_the_question_once_another_is_answered(fake_time: FakeTime) -> None:
+    """Before that it may be about what all questions share, and ends the run."""
+    strange = Fault(400, _error("Nope."))
+    with OpenAIServer(faults=[None, strange, None]) as server:
+        target = OpenAITarget("m", base_url=server.base_url, api_key_env=None)
+        with Engine(target, budget=Budget(max_calls=None), cache=None, concurrency=1) as engine:
+            answers = engine.run([ask("a"), ask("b"), ask("c")])
+    assert [answer.fault for answer in answers if isinstance(answer, Completion)] == [None, "refused", None]
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_redirect_to_another_origin_is_not_followed(host: str) -> None:
+    """It would get key, headers and prompts; the message says where it leads. The server itself may move paths."""
+    with OpenAIServer() as other:
+        url = other.base_url.replace("127.0.0.1", host) + "/chat/completions?key=hunter2"
+        with OpenAIServer(faults=[Fault(307, headers={"Location": url})]) as server:
+            target = OpenAITarget("m", base_url=server.base_url, api_key_env=None)
+            with (
+                Engine(target, budget=Budget(max_calls=None), cache=None) as engine,
+                pytest.raises(
+                    TargetError, match=rf"307: it sends on to http://{host}:\d+ .*target\.base_url"
+                ) as caught,
+            ):
+                engine.run([ask("a")])
+        assert other.requests == []
+        assert "hunter2" not in str(caught.value)
+
+
+def test_a_redirect_within_a_server_is_followed() -> None:
+    """Paths move; nobody else gets anything."""
+    with OpenAIServer(faults=[Fault(307, headers={"Location": "/v1/chat/completions"})]) as server:
+        target = OpenAITarget("m", base_url=server.base_url, api_key_env=None)
+        with Engine(target, budget=Budget(max_calls=None), cache=None) as engine:
+            (answer,) = engine.run([ask("a")])
+    assert isinstance(answer, Completion)
+    assert answer.text == "ok"
 
 
 @pytest.mark.parametrize("name", ANSWERS)

@@ -161,7 +161,8 @@ def _load(config: Config, overrides: Sequence[str], own: Given) -> LoadedConfig:
 def _find(run: RunLike, runs_dir: str | PathLike[str]) -> Run:
     if isinstance(run, TrainedRun):
         return run.run
-    return RunsFolder(_path(runs_dir, "runs_dir")).find(str(_path(run, "run", "an id, a path or a run")))
+    _path(run, "run", "an id, a path or a run")
+    return RunsFolder(_path(runs_dir, "runs_dir")).find(str(run))
 
 
 def _folder(path: str | PathLike[str] | None) -> Path | None:

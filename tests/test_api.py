@@ -109,6 +109,8 @@ def test_a_run_of_a_function_goes_on_with_the_function_only(config: dict[str, An
     assert resumed.id == "toy-0001"
     assert resumed.result["status"] == "done"
     assert promptrl.evaluate(resumed, target=toy_model.answer).difference is not None
+    with pytest.raises(promptrl.ConfigError, match=r"metrics\.exact: is given, but the run has no .*exact_match"):
+        promptrl.evaluate(resumed, target=model, metrics=exact)
 
 
 def test_a_run_that_a_config_names_whole_goes_on_with_nothing_given(config: dict[str, Any], tmp_path: Path) -> None:

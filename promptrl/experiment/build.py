@@ -13,7 +13,7 @@ from promptrl.config import ExperimentConfig, GateConfig, LoadedConfig, load_con
 from promptrl.config.algorithms import AlgorithmBlock
 from promptrl.config.metrics import QualityConfig
 from promptrl.config.prompts import as_template
-from promptrl.errors import ConfigError, GatheredProblems, Problem
+from promptrl.errors import ConfigError, GatheredProblems, Problem, suggest
 from promptrl.experiment.call_plan import CallPlan, plan_calls
 from promptrl.experiment.given import NOTHING, Given
 from promptrl.llm.engine.prices import Price
@@ -288,7 +288,12 @@ def _edit_space(loaded: LoadedConfig, splits: Splits | None) -> EditSpace:
 
 def _metrics(loaded: LoadedConfig, rows: tuple[Example, ...], given: Given) -> tuple[Metric, ...]:
     """The scores of the config; costs are part of the objective."""
-    problems: list[Problem] = []
+    names = [metric.name for metric in loaded.config.reward.metrics]
+    problems = [
+        Problem(f"metrics.{name}", "is given, but the run has no metric of this name", suggest(name, names))
+        for name in given.metrics
+        if name not in names
+    ]
     metrics: list[Metric] = []
     for position, metric in enumerate(loaded.config.reward.metrics):
         if not isinstance(metric, QualityConfig):

@@ -94,11 +94,11 @@ def resume(
     if not (run.path / "config.resolved.yaml").is_file():
         raise RunLockedError(f"run {run.id} can't be resumed: it ended before its config was written down")
     with run.locked(), given_or_new(engines) as opened:
+        _refuse_others(run, given)
         components = rebuild_components(run, given)
         if components.data_hash != run.info.get("data_hash"):
             raise RunLockedError(f"run {run.id} can't be resumed: its data set has changed")
         _refuse_other_observations(run, components)
-        _refuse_others(run, given)
         budget = make_budget(components, elapsed_s=run.elapsed_s)
         engine = opened.open(components, budget, run.path.parent)
         with status_kept(run, budget), opened.stop.by_file(run.path / STOP_NAME):

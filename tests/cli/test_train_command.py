@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -174,3 +175,21 @@ def test_a_tight_budget_ends_in_a_result_or_in_exit_code_5(tmp_path: Path, limit
     done = promptrl("train", config, "--runs-dir", tmp_path / "runs", "-s", limit)
     assert done.exit_code in (0, 5), (done.stderr, done.exception)
     assert (tmp_path / "runs/toy-0001/result.json").is_file() == (done.exit_code == 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [("return {'text': 'x', 'prompt_tokens': 'many'}", 'prompt_tokens is "many"'), ("exit(7)", "raised SystemExit: 7")],
+)
+def test_a_function_at_fault_ends_with_exit_code_4(
+    body: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its name and the fault are told, without a traceback."""
+    monkeypatch.setattr("sys.path", list(sys.path))
+    name = f"faulty_{len(body)}"
+    (tmp_path / f"{name}.py").write_text(f"def answer(messages, params): {body}")
+    path = write_experiment(tmp_path, CONFIG.replace("tests.servers.toy_model", name))
+    done = promptrl("train", path, "--runs-dir", tmp_path / "runs")
+    assert done.exit_code == 4
+    assert f"{name}:answer" in done.stderr
+    assert told in " ".join(done.stderr.split())

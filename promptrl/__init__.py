@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from promptrl.llm.base import Completion, Message, Target, TransientError
     from promptrl.prompts.prompt import Prompt
     from promptrl.runs.trained import Evaluation, Improvement, ScoredPrompt, SplitScore, TrainedRun
-    from promptrl.search.growth import Growth
+    from promptrl.search.growth import Growth, GrowthRequest
     from promptrl.tasks.dataset import Example
     from promptrl.tasks.metrics.base import Metric, MetricContext, Question, Score, Scorer
 
@@ -42,6 +42,7 @@ __all__ = [
     "Event",
     "Example",
     "Growth",
+    "GrowthRequest",
     "Improvement",
     "Message",
     "Metric",
@@ -77,7 +78,7 @@ _HOMES = {
     "promptrl.llm.base": ("Completion", "Message", "Target", "TransientError"),
     "promptrl.prompts.prompt": ("Prompt",),
     "promptrl.runs.trained": ("Evaluation", "Improvement", "ScoredPrompt", "SplitScore", "TrainedRun"),
-    "promptrl.search.growth": ("Growth",),
+    "promptrl.search.growth": ("Growth", "GrowthRequest"),
     "promptrl.tasks.dataset": ("Example",),
     "promptrl.tasks.metrics.base": ("Metric", "MetricContext", "Question", "Score", "Scorer"),
 }

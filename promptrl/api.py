@@ -62,8 +62,8 @@ def train(
         metrics: Functions ``(example, completion)`` that give back a number in [0, 1] or a ``Score``, or ``Metric``
             objects; an entry ``{name: NAME, weight: W}`` of ``reward.metrics`` gives one a weight, else it weighs 1.
         observe: Told of every event; one that raises is dropped with a warning.
-        grow: Says what the space gains while it is searched: called as ``grow(calls_used, leaders)`` before every
-            batch, it gives back a ``Growth`` or None; None: the space stays as the config has it.
+        grow: Says what the space gains while it is searched: called with a ``GrowthRequest`` before every batch, it
+            gives back a ``Growth`` or None; None: the space stays as the config has it.
         overrides: ``key.path=value`` each, as ``-s`` takes them.
         runs_dir: Where the run folder goes; None = ``output.runs_dir`` of the config.
 

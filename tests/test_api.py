@@ -218,8 +218,8 @@ def test_the_space_grows_as_the_program_says(config: dict[str, Any]) -> None:
     task = {**config["prompt"]["slots"], "format": ["", "Reply in words."]}
     told: list[int] = []
 
-    def grow(calls_used: int, leaders: Any) -> promptrl.Growth | None:
-        told.append(calls_used)
+    def grow(request: promptrl.GrowthRequest) -> promptrl.Growth | None:
+        told.append(request.calls_used)
         return promptrl.Growth({"format": ("Reply with digits only.",)}) if len(told) == 1 else None
 
     run = promptrl.train({**config, "prompt": {**config["prompt"], "slots": task}}, grow=grow)

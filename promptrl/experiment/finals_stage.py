@@ -1,8 +1,8 @@
 """Finds the winner: a search on train rows, then finals and pruning on validation rows."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +11,10 @@ from promptrl.errors import BudgetExhaustedError
 from promptrl.experiment.search_stage import search_prompts
 from promptrl.experiment.session import RunSession
 from promptrl.prompts.prompt import Prompt
+from promptrl.prompts.space import Extension
 
 if TYPE_CHECKING:
-    from promptrl.search.result import Candidate, SearchResult
+    from promptrl.search.result import Candidate, Decision, SearchResult
     from promptrl.selection.finalists import FinalistsResult
     from promptrl.selection.pruning import Pruning
 
@@ -45,7 +46,7 @@ def find_winner(session: RunSession, earlier: Sequence[Prompt] = ()) -> Found:
     from promptrl.selection.pruning import prune_winner
 
     session.budget.reserve_share("validation", session.components.plan.validation)
-    search = _search(session)
+    search = _in_larger_space(_search(session), session.growth.options)
     session = session.in_space(search.space)
     components, evaluator = session.components, session.evaluator
     finals = _hold_finals(session, _candidates(search, earlier))
@@ -63,6 +64,25 @@ def _search(session: RunSession) -> "SearchResult":
     if not search.candidates:
         raise BudgetExhaustedError("the budget ended before the first prompts were scored")
     return search
+
+
+def _in_larger_space(search: "SearchResult", options: Mapping[str, Sequence[str]]) -> "SearchResult":
+    """The same search where edits are known that earlier searches of the run gained: their winners may hold them."""
+    extension = search.space.with_options(options)
+    if extension is None:
+        return search
+    decisions = tuple(_renumbered(decision, extension) for decision in search.decisions)
+    return replace(search, space=extension.space, decisions=decisions)
+
+
+def _renumbered(decision: "Decision", extension: Extension) -> "Decision":
+    """What an agent decided, under the numbers of a larger space, whose further edits it didn't know."""
+    probabilities = np.zeros(extension.space.n_actions if decision.probabilities else 0)
+    if decision.probabilities:
+        probabilities[extension.actions] = decision.probabilities
+    return replace(
+        decision, action=int(extension.actions[decision.action]), probabilities=tuple(probabilities.tolist())
+    )
 
 
 def _candidates(search: "SearchResult", earlier: Sequence[Prompt]) -> "list[Candidate]":

@@ -28,6 +28,7 @@ from promptrl.runs.result import JudgedFold, PairedComparison, build_result, lea
 from promptrl.runs.test_reuse import record_use
 from promptrl.runs.trained import TrainedRun
 from promptrl.search import observation
+from promptrl.search.context import CAN_NOT_GROW
 from promptrl.search.growth import Grow
 from promptrl.tasks.splits import Splits
 from promptrl.trackers.csv_file import CsvTracker
@@ -55,9 +56,11 @@ def train(
         grow: Says what the space gains while it is searched; None = it stays as the config has it.
 
     Raises:
+        ConfigError: The space is to grow, and the algorithm can't take that; there is no run folder.
         PromptrlError: The run could not be finished; its folder says so, and holds what was paid for.
     """
     config = components.config
+    _refuse_growth(components, grow)
     folder = RunsFolder(runs_dir or Path(config.output.runs_dir))
     budget = make_budget(components)
     with given_or_new(engines) as opened:
@@ -99,11 +102,18 @@ def resume(
         if components.data_hash != run.info.get("data_hash"):
             raise RunLockedError(f"run {run.id} can't be resumed: its data set has changed")
         _refuse_other_observations(run, components)
+        _refuse_growth(components, grow)
         budget = make_budget(components, elapsed_s=run.elapsed_s)
         engine = opened.open(components, budget, run.path.parent)
         with status_kept(run, budget), opened.stop.by_file(run.path / STOP_NAME):
             run.update(status="running", error=None)
             return _carry_out(components, run, engine, budget, observers, grow)
+
+
+def _refuse_growth(components: Components, grow: Grow | None) -> None:
+    block = components.config.algorithm
+    if grow is not None and not block.algorithm.takes_growth(block.definition):
+        raise ConfigError([CAN_NOT_GROW])
 
 
 def _refuse_other_observations(run: Run, components: Components) -> None:

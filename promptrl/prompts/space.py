@@ -152,7 +152,7 @@ class EditSpace:
             ValueError: A factor's features contradict themselves or others.
         """
         wanted = {slot: tuple(texts) for slot, texts in (options or {}).items() if texts}
-        present = {factor.slot: factor.options for factor in self.factors if isinstance(factor, OptionFactor)}
+        present = self._options()
         choices = {slot: (*present.get(slot, (self.baseline.slot(slot),)), *texts) for slot, texts in wanted.items()}
         problems = [*slot_problems(choices), *self._taken(choices)]
         if problems:
@@ -169,6 +169,18 @@ class EditSpace:
         starts = np.cumsum([0, *(len(factor.edits) for factor in old)])
         places = [start + np.arange(len(f.edits)) for start, f in zip(starts, self.factors, strict=False)]
         return Extension(space, np.concatenate([*places, [space.stop]]).astype(np.intp))
+
+    def with_options(self, options: Mapping[str, Sequence[str]]) -> "Extension | None":
+        """A larger space with those of the options that are not here yet, as ``extended`` makes it; None = all are."""
+        present = self._options()
+        lacking = {
+            slot: tuple(text for text in texts if text not in present.get(slot, (self.baseline.slot(slot),)))
+            for slot, texts in options.items()
+        }
+        return self.extended(options=lacking) if any(lacking.values()) else None
+
+    def _options(self) -> dict[str, tuple[str, ...]]:
+        return {factor.slot: factor.options for factor in self.factors if isinstance(factor, OptionFactor)}
 
     def _taken(self, slots: Iterable[str]) -> Iterator[Problem]:
         """Slots whose content other edits than the choice of an option change."""

@@ -2,19 +2,20 @@
 
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from promptrl.errors import ConfigError, RunLockedError, UsageError
 from promptrl.prompts.space import EditSpace
 from promptrl.runs.outcome_file import cut_torn_line, read_lines
-from promptrl.search.growth import Grow, Growth
-from promptrl.search.result import Candidate
+from promptrl.search.growth import Grow, Growth, GrowthRequest, ask_for_growth
 
 
 class GrowthFile:
-    """Keeps ``growth.jsonl``: which search of its run grew, the calls it had used, the options in full, line by line.
+    """Keeps ``growth.jsonl``: which search of its run grew, when, the options in full, line by line.
+
+    Attributes:
+        options: What all searches so far have gained, each text once, by slot.
 
     Args:
         folder: Of the run; a line that an earlier process left torn is cut off first.
@@ -25,6 +26,7 @@ class GrowthFile:
         cut_torn_line(self._path)
         self._kept = list(read_lines(self._path))
         self._searches = 0
+        self.options: dict[str, tuple[str, ...]] = {}
 
     def next_search(self, space: EditSpace, grow: Grow | None) -> Grow | None:
         """How the space of the run's next search grows: as before an interruption, then as it is told.
@@ -38,33 +40,37 @@ class GrowthFile:
         if grow is None and not kept:
             return None
 
-        def replayed(calls_used: int, leaders: Sequence[Candidate]) -> Growth | None:
+        def replayed(request: GrowthRequest) -> Growth | None:
             nonlocal space
             is_replay = bool(kept)
-            growth = self._replay(kept, calls_used) if kept else grow(calls_used, leaders) if grow else None
+            growth = self._replay(kept, request) if kept else ask_for_growth(grow, request) if grow else None
             if growth is None or growth.is_empty:
                 return None
             space = _grown(space, growth)
             if not is_replay:
-                self._append(search, calls_used, growth)
+                self._append(search, request, growth)
+            for slot, texts in growth.options.items():
+                self.options[slot] = tuple(dict.fromkeys([*self.options.get(slot, ()), *texts]))
             return growth
 
         return replayed
 
-    def _replay(self, kept: list[dict[str, Any]], calls_used: int) -> Growth | None:
+    def _replay(self, kept: list[dict[str, Any]], request: GrowthRequest) -> Growth | None:
         """The next growth kept, when its time has come."""
-        due = kept[0]["calls_used"]
-        if calls_used < due:
+        due = (kept[0]["calls_used"], kept[0]["is_exhausted"])
+        now = (request.calls_used, request.is_exhausted)
+        if now < due:
             return None
-        if calls_used > due:
-            raise RunLockedError(f"{self._path}: the search passed call {due} without the growth that came there")
+        if now > due:
+            raise RunLockedError(f"{self._path}: the search passed call {due[0]} without the growth that came there")
         options = kept.pop(0)["options"]
         return Growth({slot: tuple(texts) for slot, texts in options.items()})
 
-    def _append(self, search: int, calls_used: int, growth: Growth) -> None:
+    def _append(self, search: int, request: GrowthRequest, growth: Growth) -> None:
         """Write a growth down for good."""
-        line = {"search": search, "calls_used": calls_used, "options": dict(growth.options)}
-        with self._path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+        when = {"calls_used": request.calls_used, "is_exhausted": request.is_exhausted}
+        line = {"search": search, **when, "options": dict(growth.options)}
+        with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
             file.flush()
             os.fsync(file.fileno())

@@ -76,6 +76,7 @@ class Algorithm:
         hyperparameters: What ``params`` of an agent may hold; nothing for a baseline.
         is_value_based: Whether an agent learns what edits are worth, rather than how probable to make them.
         fits_builtin: Whether the built-in policy fits its network.
+        can_grow: Whether a baseline takes in options that are added while it searches.
         package: What must be installed beside promptrl's own requirements; empty: nothing.
         extra: The extra of promptrl that installs it.
     """
@@ -86,6 +87,7 @@ class Algorithm:
     hyperparameters: Hyperparameters = field(default_factory=Hyperparameters)
     is_value_based: bool = False
     fits_builtin: bool = False
+    can_grow: bool = False
     package: str = ""
     extra: str = ""
 
@@ -93,6 +95,10 @@ class Algorithm:
     def is_agent(self) -> bool:
         """Whether it trains an agent; else it is a baseline."""
         return self.settings is AgentSettings
+
+    def takes_growth(self, settings: Any) -> bool:
+        """Whether, with these settings of it, a search takes in options that are added while it works."""
+        return settings.planning == "surrogate" if isinstance(settings, AgentSettings) else self.can_grow
 
 
 def _actor(name: str, summary: str, hyperparameters: Hyperparameters) -> Algorithm:
@@ -103,8 +109,8 @@ def _valuer(name: str, summary: str, hyperparameters: Hyperparameters) -> Algori
     return Algorithm(name, summary, AgentSettings, hyperparameters, is_value_based=True)
 
 
-def _baseline(name: str, summary: str, *, package: str = "", extra: str = "") -> Algorithm:
-    return Algorithm(name, summary, BaselineSettings, package=package, extra=extra)
+def _baseline(name: str, summary: str, *, can_grow: bool = False, package: str = "", extra: str = "") -> Algorithm:
+    return Algorithm(name, summary, BaselineSettings, can_grow=can_grow, package=package, extra=extra)
 
 
 _ALL = (
@@ -118,7 +124,7 @@ _ALL = (
     _baseline("evolution", "a genetic search"),
     _baseline("halving", "sequential halving"),
     _baseline("direct", "a policy gradient whose action is a whole prompt"),
-    _baseline("thompson", "posterior sampling with local search"),
+    _baseline("thompson", "posterior sampling with local search", can_grow=True),
     _baseline("tpe", "the tree-structured Parzen estimator of Optuna (extra `tpe`)", package="optuna", extra="tpe"),
 )
 ALGORITHMS: Mapping[str, Algorithm] = {algorithm.name: algorithm for algorithm in _ALL}

@@ -15,6 +15,12 @@ from promptrl.tasks.dataset import Example
 
 SettingsT = TypeVar("SettingsT", contravariant=True)
 
+CAN_NOT_GROW = Problem(
+    "algorithm.name",
+    "this search can't take in options that are added while it works",
+    "use thompson, or an agent with algorithm.planning surrogate",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SearchContext:
@@ -50,9 +56,7 @@ class SearchContext:
             ConfigError: It is to grow.
         """
         if self.grow is not None:
-            message = "this search can't take in options that are added while it works"
-            way_out = "use thompson, or an agent with algorithm.planning surrogate"
-            raise ConfigError([Problem("algorithm.name", message, way_out)])
+            raise ConfigError([CAN_NOT_GROW])
 
 
 class Search(Protocol[SettingsT]):

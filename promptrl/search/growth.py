@@ -16,16 +16,17 @@ class Growth:
         options: Further options by slot, none of them there already; as in ``EditSpace.extended``.
 
     Raises:
-        UsageError: A text stands where a tuple of texts is meant.
+        UsageError: It is no mapping of names to tuples of texts.
     """
 
     options: Mapping[str, tuple[str, ...]]
 
     def __post_init__(self) -> None:
-        given: list[object] = list(self.options.values())
-        alone = next((texts for texts in given if isinstance(texts, str)), None)
-        if alone is not None:
-            raise UsageError(f"a growth takes options in a tuple: got {alone!r}, expected ({alone!r},)")
+        given: object = self.options
+        if not isinstance(given, Mapping):
+            raise UsageError(f"a growth takes a mapping of slots to options: got {given!r}")
+        for slot, texts in given.items():
+            _check_options(slot, texts)
 
     @property
     def is_empty(self) -> bool:
@@ -33,13 +34,47 @@ class Growth:
         return not any(self.options.values())
 
 
+@dataclass(frozen=True, slots=True)
+class GrowthRequest:
+    """Where a search stands when it asks what its space gains.
+
+    Attributes:
+        calls_used: Calls that the search has spent.
+        leaders: Every prompt asked, the best posterior mean first.
+        is_exhausted: Whether nothing is left to ask: without a growth now the search ends.
+    """
+
+    calls_used: int
+    leaders: Sequence[Candidate]
+    is_exhausted: bool = False
+
+
 class Grow(Protocol):
-    """Says what a space gains. The same calls and leaders bring the same growth, or a journal remembers it."""
+    """Says what a space gains. The same requests bring the same growth, or a journal remembers it."""
 
-    def __call__(self, calls_used: int, leaders: Sequence[Candidate]) -> Growth | None:
-        """Further options, each once, or None; asked before every batch.
+    def __call__(self, request: GrowthRequest, /) -> Growth | None:
+        """Further options, each once, or None; asked before every batch but the first."""
 
-        Args:
-            calls_used: Calls that the search has spent.
-            leaders: Every prompt asked, the best posterior mean first.
-        """
+
+def ask_for_growth(grow: Grow, request: GrowthRequest) -> Growth | None:
+    """What someone's function adds.
+
+    Raises:
+        UsageError: It gave back something else than a growth.
+    """
+    found: object = grow(request)
+    if found is None or isinstance(found, Growth):
+        return found
+    raise UsageError(f"`grow` returned {type(found).__name__}, expected a promptrl.Growth or None")
+
+
+def _check_options(slot: object, texts: object) -> None:
+    if not isinstance(slot, str):
+        raise UsageError(f"a growth takes slots by name: got {slot!r}")
+    if isinstance(texts, str):
+        raise UsageError(f"a growth takes options in a tuple: got {texts!r}, expected ({texts!r},)")
+    if not isinstance(texts, Sequence) or not all(isinstance(text, str) for text in texts):
+        raise UsageError(f"a growth takes options in a tuple of texts: slot {slot!r} got {texts!r}")
+    for text in texts:
+        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+            raise UsageError(f"slot {slot!r} got {text!r}, which holds half of a surrogate pair: no character")

@@ -10,6 +10,7 @@ from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import Extension
 from promptrl.search.context import SearchContext, evaluate_batch
 from promptrl.search.events import SearchProgress
+from promptrl.search.growth import GrowthRequest
 from promptrl.search.result import Candidate, SearchResult, StopReason
 
 PRIOR_SD = 0.5
@@ -106,13 +107,15 @@ class Trials:
                 self.records[prompt.prompt_id].objectives.setdefault(r, outcome.objective)
         return np.array([self.answer(prompt, r) for prompt, r in asks])
 
-    def grow(self, leaders: Sequence[Candidate]) -> Extension | None:
+    def grow(self, leaders: Sequence[Candidate], *, is_exhausted: bool) -> Extension | None:
         """Let the space gain what it is to gain now; None when it stays as it is.
 
         Args:
             leaders: Every prompt asked, the best first.
+            is_exhausted: Whether nothing is left to ask.
         """
-        growth = self._context.grow(self.calls_used, leaders) if self._context.grow else None
+        request = GrowthRequest(self.calls_used, leaders, is_exhausted)
+        growth = self._context.grow(request) if self._context.grow else None
         if growth is None or growth.is_empty:
             return None
         extension = self.space.extended(options=growth.options)

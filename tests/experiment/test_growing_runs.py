@@ -1,7 +1,6 @@
 """Runs whose space grows while they search: what came is kept, reported, and comes again at resume."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,7 @@ from promptrl.errors import ConfigError, StopRequestedError
 from promptrl.experiment.build import build_components
 from promptrl.experiment.train import resume, train
 from promptrl.runs.folder import RunsFolder
-from promptrl.search.growth import Growth
-from promptrl.search.result import Candidate
+from promptrl.search.growth import Growth, GrowthRequest
 from promptrl.search.surrogate.state import decode_state
 from tests.servers.toy_model import CONFIG, write_experiment
 
@@ -33,12 +31,12 @@ class Growing:
         self._ends = ends
         self._left = [growth] if growth else []
 
-    def __call__(self, calls_used: int, leaders: Sequence[Candidate]) -> Growth | None:
+    def __call__(self, request: GrowthRequest) -> Growth | None:
         """As ``Grow`` says."""
-        self.asked.append(calls_used)
-        if self._ends and calls_used >= 150:
+        self.asked.append(request.calls_used)
+        if self._ends and request.calls_used >= 150:
             raise StopRequestedError(2)
-        return self._left.pop() if self._left and calls_used >= 60 else None
+        return self._left.pop() if self._left and request.calls_used >= 60 else None
 
 
 @pytest.fixture(autouse=True)
@@ -91,10 +89,31 @@ def test_what_came_while_searching_is_asked_proved_and_attributed(tmp_path: Path
     assert any(outcome.uniform for outcome in searched[:grown_at])
 
 
-def test_a_search_that_can_not_grow_asks_nothing(tmp_path: Path) -> None:
-    """The run fails before its first call, and says which algorithms can."""
-    text = SMALL.replace("{name: maskable_ppo, n_envs: 4, rows_per_prompt: 4, imagined_steps: 16}", "{name: random}")
+@pytest.mark.parametrize("algorithm", ["{name: random}", "{name: ppo, planning: none}"])
+def test_a_search_that_can_not_grow_begins_no_run(tmp_path: Path, algorithm: str) -> None:
+    """It says which algorithms can before there is a run folder."""
+    text = SMALL.replace("{name: maskable_ppo, n_envs: 4, rows_per_prompt: 4, imagined_steps: 16}", algorithm)
     components = build_components(load_config(write_experiment(tmp_path, text)))
     with pytest.raises(ConfigError, match=r"algorithm\.name: this search can't take in options"):
         train(components, runs_dir=tmp_path / "runs", grow=Growing())
-    assert not RunsFolder(tmp_path / "runs").all()[0].outcomes()
+    assert not (tmp_path / "runs").exists()
+
+
+class EachTime(Growing):
+    """Brings the growth to the first search only, whose winner needs it."""
+
+    def __call__(self, request: GrowthRequest) -> Growth | None:
+        """As ``Grow`` says."""
+        return self._left.pop() if self._left else None
+
+
+def test_a_winner_of_an_earlier_fold_keeps_what_it_gained(tmp_path: Path) -> None:
+    """Later finals and pruning know its options, also where their own search never had them; so do the reports."""
+    text = SMALL.replace("max_calls: 400", "max_calls: 900").replace("dataset: {", "dataset: {folds: 3, ")
+    done = train(
+        build_components(load_config(write_experiment(tmp_path, text))), runs_dir=tmp_path / "runs", grow=EachTime()
+    )
+    assert "Add the two numbers." in done.result["winner"]["text"]
+    assert "Add the two numbers." in {edit["text"] for edit in done.run.attribution["winner"]}
+    attention = {edit["edit"] for edit in done.run.attribution["attention"]}
+    assert {decision["taken"]["edit"] for decision in done.run.attribution["policy"]} <= {"stop", *attention}

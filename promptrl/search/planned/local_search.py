@@ -29,8 +29,10 @@ def spend(planner: Planner) -> None:
     """Ask until the calls are spent, or nothing is left to ask."""
     planner.begin()
     planner.report(env_steps=0)
+    is_exhausted = False
     while not planner.trials.is_over:
-        planner.grow()
-        if not planner.advance(None):
+        if not planner.grow(is_exhausted=is_exhausted) and is_exhausted:
             break
-        planner.report(env_steps=0)
+        is_exhausted = not planner.advance(None)
+        if not is_exhausted:
+            planner.report(env_steps=0)

@@ -110,13 +110,16 @@ class Planner:
         """A seed for what is built anew while the search works."""
         return int(self._rng.integers(2**31))
 
-    def grow(self) -> bool:
+    def grow(self, *, is_exhausted: bool) -> bool:
         """Take in what the space gains now, if anything; all that was learned stays.
+
+        Args:
+            is_exhausted: Whether nothing is left to ask.
 
         Returns:
             Whether there are more edits now, under other numbers.
         """
-        extension = self.trials.grow(self.leaders)
+        extension = self.trials.grow(self.leaders, is_exhausted=is_exhausted)
         if extension is None:
             return False
         self.moves, places = self.moves.extended(extension)

@@ -77,16 +77,19 @@ def search_planned(context: SearchContext, settings: PlannedSettings) -> SearchR
     env, model = _build(settings, planner, context, context.seed)
     if weights is not None:
         model.policy.load_state_dict(weights)
+    is_exhausted = False
     while not trials.is_over:
-        if planner.grow():
+        if planner.grow(is_exhausted=is_exhausted):
             smaller = model
             env, model = _build(settings, planner, context, planner.next_seed())
             carry_over(smaller, model)
-        _practise(model, env, settings.rules.imagined_steps)
-        if not planner.advance(follow(model)):
+        elif is_exhausted:
             break
-        planner.report(model.num_timesteps)
-        _log(planner, model)
+        _practise(model, env, settings.rules.imagined_steps)
+        is_exhausted = not planner.advance(follow(model))
+        if not is_exhausted:
+            planner.report(model.num_timesteps)
+            _log(planner, model)
     candidates = planner.conclude(follow(model))
     decisions = best_episode(model, planner)
     return SearchResult(

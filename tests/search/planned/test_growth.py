@@ -1,6 +1,7 @@
 """A space that grows while it is searched: nothing is lost, and in the end it is as if it had been so all along."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,11 +13,11 @@ from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import make_slot_space
 from promptrl.search.algorithms import AGENTS, BASELINES
 from promptrl.search.context import SearchContext
-from promptrl.search.growth import Grow, Growth
+from promptrl.search.growth import Grow, Growth, GrowthRequest
 from promptrl.search.live.search import LiveSettings, search_live
 from promptrl.search.planned.planner import Planner, PlanningRules
 from promptrl.search.planned.search import PlannedSettings, search_planned
-from promptrl.search.result import Candidate, SearchResult
+from promptrl.search.result import SearchResult
 from promptrl.search.searches import load_search
 from promptrl.search.surrogate.features import Moves
 from promptrl.search.surrogate.model import Surrogate
@@ -52,8 +53,8 @@ def after(calls: int, growth: Growth) -> Grow:
     """One growth, at the first batch after so many calls."""
     left = [growth]
 
-    def grow(calls_used: int, leaders: Sequence[Candidate]) -> Growth | None:
-        return left.pop() if left and calls_used >= calls else None
+    def grow(request: GrowthRequest) -> Growth | None:
+        return left.pop() if left and request.calls_used >= calls else None
 
     return grow
 
@@ -92,9 +93,9 @@ def test_growing_by_nothing_changes_no_digit(imagined_steps: int) -> None:
     settings = PlannedSettings(rules=PlanningRules(imagined_steps=imagined_steps))
     asked: list[int] = []
 
-    def grow(calls_used: int, leaders: Sequence[Candidate]) -> Growth | None:
-        asked.append(calls_used)
-        assert [c.mean for c in leaders] == sorted((c.mean for c in leaders), reverse=True)
+    def grow(request: GrowthRequest) -> Growth | None:
+        asked.append(request.calls_used)
+        assert [c.mean for c in request.leaders] == sorted((c.mean for c in request.leaders), reverse=True)
         return Growth({"s0": ()}) if len(asked) % 2 else None
 
     still = search_planned(context(1, FIRST, calls=120), settings)
@@ -129,14 +130,14 @@ def test_growth_keeps_what_the_planner_knows() -> None:
     for _ in range(4):
         planner.advance(None)
     before, answers, variances = planner.leaders, planner.surrogate.n_answers, planner.surrogate.variances
-    assert planner.grow()
+    assert planner.grow(is_exhausted=False)
     now = {c.prompt.prompt_id: c for c in planner.leaders}
     assert now.keys() == {c.prompt.prompt_id for c in before}
     assert max(abs(now[c.prompt.prompt_id].mean - c.mean) for c in before) < 0.02
     assert (planner.surrogate.n_answers, planner.surrogate.variances) == (answers, variances)
     assert int(planner.imagination.posterior.answers.sum()) == answers
     assert planner.imagination.moves.space == trials.space == planner.moves.space
-    assert not planner.grow()
+    assert not planner.grow(is_exhausted=False)
 
 
 def test_a_slot_of_one_text_and_a_new_slot_can_grow() -> None:
@@ -169,6 +170,29 @@ def test_local_search_grows() -> None:
     result = load_search("thompson")(context(3, FIRST, after(40, MORE), calls=100), baseline_settings("thompson"))
     assert result.space.n_edits == 24
     assert any(max(chosen(c.prompt).values(), default=0) > 3 for c in result.candidates)
+
+
+@pytest.mark.parametrize("name", ["thompson", "agent"])
+def test_a_search_with_nothing_left_to_ask_waits_for_growth(name: str) -> None:
+    """Two prompts on a few rows are soon asked all; who adds options then keeps the search going to its last call."""
+
+    def search(told: SearchContext) -> SearchResult:
+        if name == "agent":
+            return search_planned(told, NO_PRACTICE)
+        return load_search(name)(told, baseline_settings(name))
+
+    exhausted: list[int] = []
+
+    def grow(request: GrowthRequest) -> Growth | None:
+        exhausted.extend([request.calls_used] * request.is_exhausted)
+        return Growth({"s0": (f"o0_{1 + len(exhausted)}",)}) if request.is_exhausted else None
+
+    few = context(1, {"s0": ("", "o0_1")}, grow, calls=90)
+    result = search(replace(few, rows=few.rows[:20]))
+    assert (result.calls_used, result.stop_reason, exhausted) == (90, "budget", [40, 60, 80])
+    alone = context(1, {"s0": ("", "o0_1")}, calls=90)
+    ended = search(replace(alone, rows=alone.rows[:20]))
+    assert (ended.calls_used, ended.stop_reason) == (40, "converged")
 
 
 @pytest.mark.parametrize("name", [*(name for name in BASELINES if name != "thompson"), "live"])

@@ -92,7 +92,9 @@ class Engines:
                 return self._opened[key].with_budget(budget)
             cache = None
             if config.cache.mode != "off":
-                cache = self._closing.enter_context(Cache(path, mode=config.cache.mode, max_mb=config.cache.max_mb))
+                is_named = config.cache.path is not None
+                opened = Cache(path, mode=config.cache.mode, max_mb=config.cache.max_mb, is_named=is_named)
+                cache = self._closing.enter_context(opened)
             self._opened[key] = self._closing.enter_context(self._make(components, budget, cache))
             return self._opened[key]
 

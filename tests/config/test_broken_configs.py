@@ -107,6 +107,13 @@ BROKEN: dict[str, tuple[str, str, str, int | None]] = {
     "temperature as text": (openai('params: {temperature: "0"}'), "target.params.temperature", "from 0 to 2", 2),
     "no tokens": (openai("params: {max_tokens: 0}"), "target.params.max_tokens", "at least 1", 2),
     "reserved parameter": (openai("params: {stream: true}"), "target.params.stream", "set by promptrl", 2),
+    "arguments of a client": (openai("params: {extra_body: {top_k: 3}}"), "target.params.extra_body", "into params", 2),
+    "address of a method": (
+        openai("base_url: 'http://localhost:1/v1/chat/completions'"),
+        "target.base_url",
+        "address of one method",
+        2,
+    ),
     "params as list": (openai("params: [a]"), "target.params", "expected a mapping", 2),
     "address without scheme": (openai("base_url: localhost:8000"), "target.base_url", "http(s) address", 2),
     "address without host": (openai('base_url: "http://"'), "target.base_url", "http(s) address", 2),

@@ -98,16 +98,18 @@ class CacheStats:
 class Cache:
     """Completions by question; safe to use from several threads and processes.
 
-    A file that is damaged, or is not a cache of this version, is renamed and a new one begun; a warning says so.
+    A cache that is damaged, or of another version, is renamed and a new one begun; a warning says so. Any other file in
+    its place is somebody else's, and stays as it is.
 
     Args:
         path: The SQLite file; folders are made.
         mode: Keep only answers to deterministic questions (``is_deterministic``), or all.
         max_mb: When the file grows past this, the tenth that was not used for longest goes.
+        is_named: Whether a config names the path; else nothing but a cache belongs there.
         clock: Unix time.
 
     Raises:
-        ConfigError: The file can't be opened or written.
+        ConfigError: The file can't be opened or written, or is no cache.
     """
 
     def __init__(
@@ -116,10 +118,12 @@ class Cache:
         *,
         mode: Literal["deterministic", "all"] = "deterministic",
         max_mb: float = 1000,
+        is_named: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = path
         self._clock = clock
+        self._is_named = is_named
         self._mode = mode
         self._max_bytes = max_mb * 1e6
         self._lock = threading.RLock()
@@ -127,7 +131,8 @@ class Cache:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = self._open()
         except (OSError, sqlite3.Error) as error:
-            raise ConfigError([Problem("cache.path", f"{path} can't be opened: {error}", "cache.mode: off")]) from error
+            key, hint = ("cache.path", "cache.mode: off") if is_named else ("output.runs_dir", "name a folder of yours")
+            raise ConfigError([Problem(key, f"{path} can't be opened: {error}", hint)]) from error
         self._inbox: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_until_closed, name="promptrl-cache", daemon=True)
         self._writer.start()
@@ -202,6 +207,9 @@ class Cache:
         self.close()
 
     def _open(self) -> sqlite3.Connection:
+        if self._is_named and _is_foreign(self.path):
+            message = f"{self.path} is no cache of promptrl, and is left as it is"
+            raise ConfigError([Problem("cache.path", message, "name another file; it is made if it is not there")])
         with FileLock(f"{self.path}.lock"):
             try:
                 return self._connect()
@@ -219,9 +227,10 @@ class Cache:
             (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
             if tables and (application_id, version) != (_APPLICATION_ID, _FORMAT):
                 raise sqlite3.DatabaseError("not a promptrl cache of this version")
+            if application_id != _APPLICATION_ID:  # before WAL, so that the file itself says at once that it is ours
+                connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")  # a commit survives a kill of the process
-            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {_FORMAT}")
             connection.execute(_SCHEMA)
         except BaseException:
@@ -307,6 +316,15 @@ class Cache:
             for name in ("page_count", "freelist_count", "page_size")
         )
         return int((pages - free) * size)
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether there is a file that never was a cache: the header of one, of any version, holds our number."""
+    if not path.exists() or (path.is_file() and path.stat().st_size == 0):
+        return False
+    with path.open("rb") as file:
+        header = file.read(100)
+    return not (header.startswith(b"SQLite format 3\0") and header[68:72] == _APPLICATION_ID.to_bytes(4, "big"))
 
 
 def _to_text(completion: Completion) -> str:

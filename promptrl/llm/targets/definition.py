@@ -13,6 +13,14 @@ from promptrl.settings import Definition, Setting, settings_of
 DEFAULT_MAX_TOKENS = 256
 RESERVED_PARAMS = ("messages", "model", "n", "stream", "stream_options")
 """Set by promptrl itself."""
+CLIENT_ARGUMENTS = {
+    "extra_body": "write what it holds into params itself",
+    "extra_headers": "write target.headers",
+    "extra_query": "write target.query",
+    "timeout": "write target.timeout_s",
+    "max_retries": "write target.max_retries",
+}
+"""Not sent, so that nobody takes their silence for consent; and where what they hold belongs."""
 
 
 def fill_params(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,6 +81,9 @@ class TargetDefinition(Definition):
     def problems(self) -> Iterator[Problem]:
         """Check the parameters whose meaning is common to all servers."""
         sent = self.request_params
+        for key, place in CLIENT_ARGUMENTS.items():
+            if key in self.params:
+                yield Problem(f"params.{key}", "is an argument of the openai client, no parameter of a model", place)
         for key in RESERVED_PARAMS:
             if key in sent:
                 yield Problem(f"params.{key}", "is set by promptrl itself", "remove it")

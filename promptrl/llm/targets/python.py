@@ -20,6 +20,7 @@ from uuid import uuid4
 from promptrl.errors import ConfigError, Problem, PromptrlError, TargetError
 from promptrl.llm.base import Completion, Messages, Target, TransientError, excerpt
 from promptrl.llm.targets.definition import CalledTargetDefinition
+from promptrl.llm.targets.imported_files import imported_files
 from promptrl.settings import FunctionName
 
 GIVEN = "given"
@@ -69,7 +70,7 @@ class PythonTarget:
         self._name = function if isinstance(function, str) else getattr(function, "__name__", type(function).__name__)
         self._is_async = inspect.iscoroutinefunction(self._function)
         held = "" if isinstance(function, str) else f":{_digest(_contents(function).encode())}"
-        self._identity = f"python:{self._name}:{_source_hash(self._function)}{held}"
+        self._identity = f"python:{self._name}:{_source_hash(self._function, folder)}{held}"
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="promptrl-python")
 
     @property
@@ -79,7 +80,7 @@ class PythonTarget:
 
     @property
     def identity(self) -> str:
-        """Changes with the text of the function's module; not with that of modules it imports."""
+        """Changes with the text of the function's module, and of those in the folder that it imports."""
         return self._identity
 
     async def complete(self, messages: Messages, params: Mapping[str, Any]) -> Completion:
@@ -235,12 +236,13 @@ def _load_as(alias: str, place: Path) -> None:
         raise
 
 
-def _source_hash(function: Callable[..., Any]) -> str:
-    """Of the file that holds the function; where it has none, as in a notebook, of the function alone."""
+def _source_hash(function: Callable[..., Any], folder: Path | None) -> str:
+    """Of the file that holds the function and of those of the user's that it imports; else of the function alone."""
     try:
         path = inspect.getsourcefile(inspect.unwrap(function)) if inspect.isroutine(function) else None
         if path and Path(path).is_file():
-            return _digest(Path(path).read_bytes())
+            imported = imported_files(Path(path), folder)
+            return _digest(b"\0".join(file.read_bytes() for file in (Path(path), *imported)))
         if inspect.isroutine(function):
             return _digest(inspect.getsource(function).encode())
     except (OSError, TypeError):

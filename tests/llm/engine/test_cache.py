@@ -1,5 +1,6 @@
 """The cache: keys, commits, several processes, damaged files."""
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -101,10 +102,10 @@ def test_threads_share_one_cache(cache: Cache) -> None:
 
 @pytest.mark.parametrize("content", [b"this is no database, " * 500, b"short", bytes(4096)])
 def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path, content: bytes) -> None:
-    """The run goes on with an empty cache, a warning names the old file, which is kept."""
+    """Where only a cache belongs the run goes on with an empty one, a warning names the old file, which is kept."""
     path = tmp_path / "cache.sqlite"
     path.write_bytes(content)
-    with pytest.warns(UserWarning, match=r"cache\.sqlite\.bad-1"), Cache(path) as cache:
+    with pytest.warns(UserWarning, match=r"cache\.sqlite\.bad-1"), Cache(path, is_named=False) as cache:
         store(cache, {"a": FULL})
     assert (tmp_path / "cache.sqlite.bad-1").read_bytes() == content
     with Cache(path) as cache:
@@ -119,11 +120,36 @@ def test_a_database_of_someone_else_is_set_aside(tmp_path: Path) -> None:
     connection.execute("CREATE TABLE answers (song TEXT)")
     connection.commit()
     connection.close()
-    with pytest.warns(UserWarning, match="not a promptrl cache"), Cache(path) as cache:
+    with pytest.warns(UserWarning, match="not a promptrl cache"), Cache(path, is_named=False) as cache:
         store(cache, {"a": FULL})
     other = sqlite3.connect(tmp_path / "cache.sqlite.bad-2")
     assert other.execute("SELECT count(*) FROM answers").fetchone() == (0,)
     other.close()
+
+
+@pytest.mark.parametrize("content", [b"question,answer\n1,2\n" * 500, b"{}", bytes(4096), None])
+def test_a_file_that_a_config_names_by_mistake_is_left_alone(tmp_path: Path, content: bytes | None) -> None:
+    """The data set, somebody's database: nothing is renamed, written or left beside it."""
+    path = tmp_path / "data.csv"
+    if content is None:
+        with contextlib.closing(sqlite3.connect(path)) as songs:
+            songs.execute("CREATE TABLE songs (name TEXT)")
+    else:
+        path.write_bytes(content)
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match=r"cache\.path: .*is no cache of promptrl"):
+        Cache(path)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"data.csv": before}
+
+
+def test_a_cache_of_another_version_is_set_aside_wherever_it_is(tmp_path: Path) -> None:
+    """It was ours."""
+    path = tmp_path / "cache.sqlite"
+    Cache(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 1")
+    with pytest.warns(UserWarning, match="bad-1"), Cache(path) as cache:
+        assert cache.stats().answers == 0
 
 
 def test_damage_found_while_reading_is_not_fatal(tmp_path: Path) -> None:
@@ -146,6 +172,8 @@ def test_a_path_that_can_not_be_opened_is_a_config_error(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"cache\.path"):
         Cache(tmp_path / "file" / "cache.sqlite")
+    with pytest.raises(ConfigError, match=r"output\.runs_dir"):
+        Cache(tmp_path / "file" / "cache.sqlite", is_named=False)
 
 
 def test_the_oldest_answers_go_when_the_file_is_full(tmp_path: Path) -> None:

@@ -219,3 +219,35 @@ def test_a_module_that_fails_beside_a_namesake_can_be_mended(tmp_path: Path, mon
         load_function(f"{name}:f", tmp_path / "b")
     (tmp_path / "b" / f"{name}.py").write_text("def f(): return 'mended'")
     assert load_function(f"{name}:f", tmp_path / "b")() == "mended"
+
+
+@pytest.mark.parametrize(
+    ("module", "helper", "text"),
+    [
+        ("import {h}\ndef f(m, p): return ''", "{h}.py", "x = {n}"),
+        ("def f(m, p):\n    from {h} import x\n    return x", "{h}.py", "x = {n}"),
+        ("from {h}.part import x\ndef f(m, p): return x", "{h}/part.py", "x = {n}"),
+        ("from {h} import part\ndef f(m, p): return ''", "{h}/part.py", "x = {n}"),
+        ("import {h}.part\ndef f(m, p): return ''", "{h}/__init__.py", "x = {n}"),
+        ("import {h}_2\ndef f(m, p): return ''", "{h}.py", "x = {n}"),
+    ],
+    ids=["import", "in a function", "of a folder", "from a folder", "of a package", "in turn"],
+)
+def test_identity_changes_with_what_the_module_imports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, helper: str, text: str
+) -> None:
+    """A helper that changes answers otherwise: kept answers are not for it. A file that nobody imports is no matter."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    number = next(_numbers)
+    name, beside = f"user_module_{number}", f"user_helper_{number}"
+    file = tmp_path / helper.format(h=beside)
+    file.parent.mkdir(exist_ok=True)
+    (file.parent / "part.py").touch()
+    (tmp_path / f"{name}.py").write_text(module.format(h=beside))
+    (tmp_path / f"{beside}_2.py").write_text(f"import {beside}")
+    file.write_text(text.format(n=1))
+    before = PythonTarget(f"{name}:f", folder=tmp_path).identity
+    (tmp_path / "unrelated.py").write_text("x = 1")
+    assert PythonTarget(f"{name}:f", folder=tmp_path).identity == before
+    file.write_text(text.format(n=2))
+    assert PythonTarget(f"{name}:f", folder=tmp_path).identity != before

@@ -1,11 +1,15 @@
 """What changed between two prompts, in words for people."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 from difflib import SequenceMatcher
 
 from promptrl.prompts.edits.base import quoted
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 from promptrl.prompts.sentences import split_phrases
+
+_IN_WORDS = ("slots", "demonstrations", "user", "separator")
+"""What of a prompt has words of its own here."""
 
 
 def describe_changes(old: Prompt, new: Prompt) -> list[str]:
@@ -15,7 +19,16 @@ def describe_changes(old: Prompt, new: Prompt) -> list[str]:
         *([f"separator = {new.separator!r} (was {old.separator!r})"] if new.separator != old.separator else []),
         *_demonstration_changes(old.demonstrations, new.demonstrations),
         *_template_changes(old.user, new.user),
+        *_other_changes(old, new),
     ]
+
+
+def _other_changes(old: Prompt, new: Prompt) -> Iterator[str]:
+    """Whatever else a prompt has come to hold, so that no change goes without a line."""
+    for name in (field.name for field in fields(new)):
+        before, after = getattr(old, name), getattr(new, name)
+        if name not in _IN_WORDS and before != after:
+            yield f"{name} = {quoted(str(after))} (was {quoted(str(before))})"
 
 
 def _template_changes(old: UserTemplate, new: UserTemplate) -> Iterator[str]:

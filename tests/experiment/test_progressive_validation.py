@@ -1,17 +1,23 @@
 """Proof on few rows: each fold is judged by what was found before it, and the whole keeps its promise."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.simulated_world import World
+from promptrl.config import load_config
+from promptrl.experiment.build import build_components
 from promptrl.experiment.test_stage import validate_progressively
+from promptrl.experiment.train import train
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.result import PairedComparison
+from promptrl.search.algorithms import BASELINES
 from promptrl.stats.gate import Gate
 from promptrl.stats.paired import verdict
 from promptrl.tasks.splits import Splits
+from tests.servers.toy_model import CONFIG, write_experiment
 
 
 def compare(world: World, folds: int) -> tuple[PairedComparison, list[str]]:
@@ -63,3 +69,14 @@ def test_a_clear_gain_is_found_on_sixty_rows() -> None:
         world = World(np.random.default_rng(n), 32, 0.6, (60, 1, 1))
         found += improved(compare(world, 4)[0])
     assert found > 20
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_baselines_search_a_small_space_once_for_each_fold(tmp_path: Path, name: str) -> None:
+    """What an earlier fold's search has asked costs the next one nothing, and counts all the same."""
+    text = CONFIG.replace("{name: maskable_ppo, n_envs: 4, rows_per_prompt: 4}", f"{{name: {name}}}")
+    text = text.replace("dataset: {", "dataset: {folds: 3, limit: 24, ").replace("max_calls: 900", "max_calls: 400")
+    text = text.replace(', "Name a fruit."', "").replace(', "Reply in words."', "")
+    done = train(build_components(load_config(write_experiment(tmp_path, text))), runs_dir=tmp_path / "runs")
+    assert done.run.status == "done"
+    assert "Add the numbers." in done.result["winner"]["text"]

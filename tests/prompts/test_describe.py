@@ -67,3 +67,17 @@ def test_an_added_demonstration_is_named() -> None:
     assert describe_changes(dataclasses.replace(PROMPT, demonstrations=(ONE,)), PROMPT) == [
         'demonstration + "q2" → "a2"'
     ]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _TonedPrompt(Prompt):
+    """A prompt of a kind that nobody has words for yet."""
+
+    tone: str = "plain"
+
+
+def test_what_nobody_has_words_for_has_a_line_all_the_same() -> None:
+    """A kind of edit that was added changes something that is told, not nothing."""
+    old = _TonedPrompt((), (), UserTemplate("{question}"))
+    assert describe_changes(old, dataclasses.replace(old, tone="warm")) == ['tone = "warm" (was "plain")']
+    assert describe_changes(old, old) == []

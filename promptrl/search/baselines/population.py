@@ -51,7 +51,7 @@ class Population:
             count: Rows at most.
 
         Returns:
-            Calls spent; 0 when there is nothing left to ask.
+            Pairs asked; 0 when there is nothing left to ask.
         """
         missing = np.zeros(len(self._used))
         untried = {prompt: set(self.trials.untried_rows(prompt)) for prompt in prompts}
@@ -61,7 +61,7 @@ class Population:
         return self.ask([(prompt, int(r)) for r in order for prompt, rows in untried.items() if int(r) in rows])
 
     def ask_each(self, prompts: Sequence[Prompt], count: int) -> int:
-        """Ask each prompt on its next untried rows, at most ``count``; returns the calls spent."""
+        """Ask each prompt on its next untried rows, at most ``count``; returns the pairs asked."""
         asks = []
         for prompt in prompts:
             rows = self.trials.untried_rows(prompt)
@@ -99,19 +99,20 @@ class Population:
         return [Candidate(prompt, *figures[prompt]) for prompt in self.leaders(len(figures))]
 
     def ask(self, asks: Sequence[tuple[Prompt, int]]) -> int:
-        """Ask pairs of prompt and row index, new ones all of them; returns the calls spent."""
-        before = self.trials.calls_left
+        """Ask pairs of prompt and row index, all new to this search; returns how many.
+
+        What an earlier search of the run has asked is known and costs no call.
+        """
         for (prompt, r), objective in zip(asks, self.trials.ask(asks), strict=True):
             self._used[r] += 1
             if not np.isnan(objective):
                 self._prompts.setdefault(prompt.prompt_id, prompt)
                 place = self._places.setdefault(prompt.prompt_id, len(self._places))
                 self._answers.append((place, r, float(objective)))
-        spent = before - self.trials.calls_left
-        if spent and self._answers:
+        if asks and self._answers:
             self._fit()
             self._report()
-        return spent
+        return len(asks)
 
     @property
     def _sds(self) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from promptrl.prompts.space import EditSpace, Extension
 from promptrl.search.surrogate.data import Bools, Floats, Indices
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FeatureTable:
     """What a surrogate knows of the features of a prompt.
 

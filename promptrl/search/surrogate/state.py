@@ -42,7 +42,7 @@ class SurrogateRules:
 DEFAULT_RULES = SurrogateRules()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SurrogateState:
     """All that a surrogate has learned.
 

@@ -102,7 +102,7 @@ class _Progress:
             return ""
         left = "" if self.left_s is None else f" · about {duration(int(self.left_s))} left"
         cached = f" · {last.cached:,} cached" if last.cached else ""
-        faults = f" · {_faults(last.engine)}" if last.engine.retried or last.engine.failed else ""
+        faults = f" · {_faults(last.engine)}" if _has_faults(last.engine) else ""
         p95_s = last.engine.latency_p95_s or 0.0
         latency = f" · latency {last.engine.latency_p50_s:.2g} s, 95 % {p95_s:.2g} s" if p95_s >= SLOW_S else ""
         tokens = last.engine.prompt_tokens + last.engine.completion_tokens
@@ -244,4 +244,9 @@ def _extent(event: RunStarted) -> str:
 def _faults(engine: EngineStats) -> str:
     """What went wrong with the target and what was done about it."""
     failed = "".join(f", {count} missing ({kind})" for kind, count in engine.failed.items())
-    return f"{engine.retried:,} retried{failed}"
+    bad = "".join(f", {count:,} {clean(fault)}" for fault, count in engine.faults.items())
+    return f"{engine.retried:,} retried{failed}{bad}"
+
+
+def _has_faults(engine: EngineStats) -> bool:
+    return bool(engine.retried or engine.failed or engine.faults)

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from promptrl.console.screen import clean, people, print_data, print_markup, readers
 from promptrl.report import numbers
+from promptrl.report.wording import faults
 from promptrl.safe_text import printable
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ def show_result(result: Mapping[str, Any], place: Path, console: Console) -> Non
     console.print(
         Panel(prompt_diff(result["baseline"]["text"], result["winner"]["text"]), title="prompt", title_align="left")
     )
+    if bad := faults(result):
+        print_markup(f"[yellow]{clean(bad)}[/]", console)
     pruned = result.get("pruning")
     if pruned:
         before, after = pruned["tokens_before"], pruned["tokens_after"]

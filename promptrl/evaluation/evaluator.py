@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from promptrl.errors import BudgetExhaustedError, TargetError
-from promptrl.evaluation.outcome import AnswerKey, Ask, AskKey, Outcome
+from promptrl.evaluation.outcome import AnswerKey, Ask, AskKey, Outcome, count_faults
 from promptrl.evaluation.scoring import Graded, Scoring
-from promptrl.llm.base import Completion, CompletionError, Purpose, Request
+from promptrl.llm.base import REFUSALS, Completion, CompletionError, Purpose, Request
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt
@@ -25,6 +25,8 @@ from promptrl.tasks.objective import Objective
 MAX_MISSING_SHARE = 0.05
 MAX_MISSING_CALLS = 2
 """So many lost calls never stop a run: one of the first nine would be more than 5 %."""
+MIN_REFUSED = 10
+"""With so many questions refused and none answered, the rest would be refused as well."""
 JUDGED_BATCH = 64
 """Answers scored together when a metric asks models, so that its questions are under way at one time."""
 
@@ -143,6 +145,14 @@ class Evaluator:
         finally:
             self._outcomes.update((key, answered[key]) for key in new if key in answered)
         self._check_missing()
+        self._check_refused()
+
+    def _check_refused(self) -> None:
+        """One refused question is data of its row; where nothing else comes back there is nothing to measure."""
+        outcomes = self._outcomes.values()
+        if len(outcomes) >= MIN_REFUSED and all(o.completion.fault in REFUSALS for o in outcomes):
+            counts = ", ".join(f"{count} {fault}" for fault, count in count_faults(outcomes).items())
+            raise TargetError(f"all {len(outcomes)} questions so far were refused: {counts}")
 
     def _check_missing(self) -> None:
         asked = len(self._outcomes) + self._missing
@@ -203,7 +213,7 @@ class Evaluator:
             return
         scored: dict[AskKey, Outcome] = {}
         try:
-            graded = self._scoring.score({key: (asks[key][1], answer) for key, answer in completions.items()})
+            graded = self._scoring.score({key: (asks[key][1], completions[key]) for key in self._priced(completions)})
             for key, grades in graded.items():
                 if isinstance(grades, CompletionError):
                     self._lose(grades)
@@ -215,6 +225,13 @@ class Evaluator:
             left = {key: completion for key, completion in completions.items() if key not in scored}
             self._unscored.update(left)
             self._budget.return_calls(purpose, len(left))
+
+    def _priced(self, completions: Mapping[AskKey, Completion]) -> list[AskKey]:
+        """The answers whose costs are known, as far as the objective has any; the others are missing."""
+        unknown = {key: self._objective.unknown_cost(completion) for key, completion in completions.items()}
+        for why in filter(None, unknown.values()):
+            self._lose(CompletionError("usage", why))
+        return [key for key, why in unknown.items() if why is None]
 
     def _lose(self, error: CompletionError) -> None:
         self._missing += 1

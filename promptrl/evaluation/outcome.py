@@ -1,6 +1,7 @@
 """What one prompt did on one example."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from promptrl.llm.base import Completion, Purpose
@@ -47,3 +48,8 @@ class Outcome:
     uniform: bool = False
     reasons: Mapping[str, str] = field(default_factory=dict)
     judged: tuple[Completion, ...] = ()
+
+
+def count_faults(outcomes: Iterable[Outcome]) -> dict[str, int]:
+    """Answers that were bad although the call worked, by the name of the fault, the commonest first."""
+    return dict(Counter(o.completion.fault for o in outcomes if o.completion.fault).most_common())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from promptrl.errors import ConfigError, Problem, PromptrlError, RunLockedError
+from promptrl.evaluation.outcome import count_faults
 from promptrl.experiment.build import Components, rebuild_components
 from promptrl.experiment.edit_effects import attribute
 from promptrl.experiment.engines import Engines, given_or_new, make_budget, rows_per_look
@@ -239,6 +240,7 @@ def _write_down(
         wall_s=time.monotonic() - began_s,
         seed=session.config.seed,
         attribution=attribution,
+        faults=count_faults(outcomes),
     )
     run.write_json("attribution.json", attribution)
     run.write_json("leaderboard.json", leaderboard_rows(found.finals.leaderboard))

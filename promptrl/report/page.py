@@ -156,7 +156,7 @@ def _environment() -> Environment:
     )
     for filter_ in (
         *(numbers.percent, numbers.points, numbers.between, numbers.money, numbers.duration),
-        *(wording.headline, wording.evidence, printable),
+        *(wording.headline, wording.faults, wording.evidence, printable),
     ):
         made.filters[filter_.__name__] = filter_
     made.filters["cell"] = _markdown_cell

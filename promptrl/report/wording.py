@@ -11,6 +11,14 @@ from promptrl.report.numbers import between, p_value, percent, points
 DiffTag = Literal["same", "gone", "new"]
 
 MAX_CHANCE_WORDS = 2
+_FAULTS = {
+    "no_answer": "cut off before the answer began (raise target.params.max_tokens)",
+    "only_thoughts": "of thoughts alone (raise target.params.max_tokens)",
+    "content_filter": "refused for the content",
+    "context_overflow": "refused as too long for the model",
+    "refused": "refused by the server",
+    "empty": "without any text",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,9 @@ class Piece:
 def headline(result: Mapping[str, Any]) -> str:
     """The verdict in one sentence."""
     before, after = result["baseline"]["test"], result["winner"]["test"]
+    bad = sum((result.get("faults") or {}).values())
+    if 2 * bad > sum(result["calls"][stage] for stage in ("search", "validation", "test")):
+        return "Little could be measured: most answers were none."
     if result["winner"]["prompt_id"] == result["baseline"]["prompt_id"]:
         return "Nothing beat your prompt: keep it."
     if not before or not after:
@@ -36,6 +47,17 @@ def headline(result: Mapping[str, Any]) -> str:
         "same": f"The new prompt is as good as yours, no better: it scores {scores} that the search never saw.",
         "inconclusive": f"Not proven: the new prompt scores {scores}, which can be chance.",
     }[str(result["verdict"])]
+
+
+def faults(result: Mapping[str, Any]) -> str:
+    """How many answers were none and why, with what helps, in one sentence; empty when all were sound."""
+    counts = result.get("faults") or {}
+    if not counts:
+        return ""
+    calls = result["calls"]
+    asked = sum(calls[stage] for stage in ("search", "validation", "test"))
+    each = ", ".join(f"{count} {_FAULTS.get(fault, fault)}" for fault, count in counts.items())
+    return f"{sum(counts.values())} of {asked} answers have a fault and scored 0: {each}."
 
 
 def evidence(result: Mapping[str, Any]) -> str:

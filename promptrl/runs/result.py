@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import isnan
+from types import MappingProxyType
 from typing import Any
 
 from promptrl.evaluation.outcome import Outcome
@@ -74,6 +75,7 @@ def build_result(
     wall_s: float,
     seed: int,
     attribution: Mapping[str, Any],
+    faults: Mapping[str, int] = MappingProxyType({}),
     judged: Sequence[JudgedFold] = (),
 ) -> dict[str, Any]:
     """What result.json holds.
@@ -90,6 +92,7 @@ def build_result(
         wall_s: Seconds it took.
         seed: Of the config; also of resampling.
         attribution: What is known of single edits.
+        faults: Answers of the target that were bad although the call worked, by the name of the fault.
         judged: The folds that ``tested`` is made of, if it is.
     """
     comparison = tested.comparison if tested else None
@@ -107,6 +110,7 @@ def build_result(
         },
         "improvement": {"against": "baseline", "test": measured(tested), "folds": list(map(_fold_entry, judged))},
         **spending(spent),
+        "faults": dict(faults),
         "wall_s": round(wall_s, 3),
         "seed": seed,
         **{key: attribution[source] for key, source in _OF_EDITS.items()},

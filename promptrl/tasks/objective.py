@@ -55,6 +55,15 @@ class Objective:
             first = next(name for name, weight in self.weights.items() if weight > 0)
             object.__setattr__(self, "gate_metric", first)
 
+    def unknown_cost(self, completion: Completion) -> str | None:
+        """What the target did not report though it is a cost, and the way out; None when all is known."""
+        try:
+            for name, _, _ in self.costs:
+                _amount(name, completion)
+        except ConfigError as error:
+            return str(error)
+        return None
+
     def value(self, scores: Mapping[str, float], completion: Completion) -> float:
         """The objective of one completion.
 

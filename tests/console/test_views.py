@@ -58,6 +58,7 @@ def calls_made() -> CallsMade:
         paid=47,
         retried=9,
         failed={"timeout": 2},
+        faults={"no_answer": 31},
         in_flight=0,
         concurrency=6,
         prompt_tokens=900,
@@ -75,7 +76,7 @@ def test_people_see_what_the_engine_does(calls_made: CallsMade, capsys: pytest.C
         patch.setenv("CI", "true")
         view.observe(calls_made)
     line = capsys.readouterr().err
-    assert " calls/s, 6 at once · 4 cached · 9 retried, 2 missing (timeout) · " in line
+    assert " calls/s, 6 at once · 4 cached · 9 retried, 2 missing (timeout), 31 no_answer · " in line
     assert " · 990 tokens · $0.50" in line
     assert "latency 0.8 s, 95 % 2.2 s" in line
     assert "4 cached" in line

@@ -8,8 +8,8 @@ import pytest
 
 from promptrl.errors import BudgetExhaustedError, TargetError
 from promptrl.evaluation.evaluator import Evaluator
-from promptrl.evaluation.outcome import AnswerKey, Outcome
-from promptrl.llm.base import Completion, TransientError
+from promptrl.evaluation.outcome import AnswerKey, Outcome, count_faults
+from promptrl.llm.base import REFUSALS, Completion, TransientError, refused
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt, UserTemplate
@@ -48,7 +48,7 @@ def evaluating(target: StubTarget, max_calls: int = 1000, **earlier: Any) -> Ite
         metric = build_metric(ExactMatch(), name="exact_match", examples=ROWS)
         objective = Objective("weighted", {"exact_match": 1.0}, (), "exact_match")
         parts: dict[str, Any] = {"metrics": [metric], "objective": objective, "params": {}, "log": notes}
-        yield Evaluator(engine, budget=budget, **parts, **earlier), notes, budget
+        yield Evaluator(engine, budget=budget, **{**parts, **earlier}), notes, budget
 
 
 def yes_to_even(text: str, attempt: int) -> Completion:
@@ -115,6 +115,39 @@ def test_a_bad_completion_is_data_with_a_reason() -> None:
         outcome = evaluator.evaluate([(PROMPTS[0], ROWS[0])])[0]
         assert outcome is not None
         assert (outcome.score, outcome.reason) == (0.0, "content_filter")
+
+
+@pytest.mark.parametrize("fault", sorted(REFUSALS))
+def test_a_refused_question_is_data_but_nothing_but_refusals_end_the_run(fault: str) -> None:
+    """One row of forty is a score of 0 and counted; where all are refused there is nothing to measure."""
+    asks = [(PROMPTS[0], row) for row in ROWS]
+    one = StubTarget(lambda text, n: refused(fault) if text == "q0" else yes_to_even(text, n))
+    with evaluating(one) as (evaluator, _, _):
+        (first, *others) = evaluator.evaluate(asks)
+        assert first is not None
+        assert (first.score, first.reason) == (0.0, fault)
+        assert all(outcome and not outcome.completion.fault for outcome in others)
+        assert count_faults(evaluator.outcomes) == {fault: 1}
+    with (
+        evaluating(StubTarget(lambda text, n: refused(fault))) as (evaluator, _, _),
+        pytest.raises(TargetError, match=f"all 40 questions so far were refused: 40 {fault}"),
+    ):
+        evaluator.evaluate(asks)
+
+
+@pytest.mark.parametrize(("unreported", "stops"), [(1, False), (40, True)])
+def test_an_answer_whose_cost_is_unknown_is_missing(unreported: int, stops: bool) -> None:
+    """Of one the run goes on; a server that never reports is told of, with the way out."""
+    target = StubTarget(lambda text, n: Completion("yes", None if int(text[1:]) < unreported else 3, 1))
+    objective = Objective("weighted", {"exact_match": 1.0}, (("prompt_tokens", -0.1, 100.0),), "exact_match")
+    with evaluating(target, objective=objective) as (evaluator, notes, budget):
+        asks = [(PROMPTS[0], row) for row in ROWS]
+        if stops:
+            with pytest.raises(TargetError, match=r"does not report prompt_tokens.*take the cost out"):
+                evaluator.evaluate(asks)
+        else:
+            assert [outcome is None for outcome in evaluator.evaluate(asks)] == [True] + [False] * 39
+        assert len(notes.outcomes) == budget.spent.total == 40 - unreported
 
 
 def test_outcomes_from_before_an_interruption_are_used_not_asked() -> None:

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptrl.report import wording
 from promptrl.report.wording import Piece, word_diff
 
 WORDS = st.lists(st.sampled_from(["a", "bb", "the", "sum", "\n", "x."]), max_size=12).map(" ".join)
@@ -25,3 +26,16 @@ def test_a_diff_holds_both_texts(before: str, after: str) -> None:
     pieces = word_diff(before, after)
     assert "".join(piece.text for piece in pieces if piece.change != "gone").strip() == after.strip()
     assert "".join(piece.text for piece in pieces if piece.change != "new").strip() == before.strip()
+
+
+def test_answers_that_were_none_are_told_with_what_helps() -> None:
+    """A verdict over them alone would be one of nothing."""
+    calls = {"search": 100, "validation": 40, "test": 9}
+    same = {"prompt_id": "a", "test": None}
+    result = {"faults": {"no_answer": 149}, "calls": calls, "baseline": same, "winner": same}
+    assert wording.faults(result) == (
+        "149 of 149 answers have a fault and scored 0: 149 cut off before the answer began "
+        "(raise target.params.max_tokens)."
+    )
+    assert wording.headline(result) == "Little could be measured: most answers were none."
+    assert wording.faults({"faults": {}, "calls": calls}) == ""

@@ -23,6 +23,7 @@ class EngineStats:
         paid: Attempts sent.
         retried: Those that repeated a failed one.
         failed: Requests given up after their retries, by kind.
+        faults: Answers with a fault, by its name, those of the cache left out.
         in_flight: Attempts under way.
         concurrency: Attempts that may be under way now.
         prompt_tokens: Reported for paid answers.
@@ -37,6 +38,7 @@ class EngineStats:
     paid: int
     retried: int
     failed: Mapping[str, int]
+    faults: Mapping[str, int]
     in_flight: int
     concurrency: int
     prompt_tokens: int
@@ -54,6 +56,7 @@ class EngineCounts:
         self._tally = Tally()
         self._in_flight = 0
         self._failed: Counter[str] = Counter()
+        self._faults: Counter[str] = Counter()
         self._latencies: deque[float] = deque(maxlen=_LATENCIES_KEPT)
 
     def count_cached(self) -> None:
@@ -80,6 +83,8 @@ class EngineCounts:
                 self._failed[answer.kind] += 1
                 return
             self._tally.count_answer(answer)
+            if answer.fault is not None:
+                self._faults[answer.fault] += 1
             self._latencies.append(answer.latency_s)
 
     def snapshot(self, *, concurrency: int) -> EngineStats:
@@ -92,6 +97,7 @@ class EngineCounts:
                 paid=self._tally.paid,
                 retried=self._tally.retried,
                 failed=dict(self._failed),
+                faults=dict(self._faults),
                 in_flight=self._in_flight,
                 concurrency=concurrency,
                 prompt_tokens=self._tally.prompt_tokens,

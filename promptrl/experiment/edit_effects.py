@@ -11,8 +11,8 @@ from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.report.notes import effects_note, pruning_note
 from promptrl.runs.folder import Run
-from promptrl.selection.pruning import Pruning
-from promptrl.stats.interactions import interactions
+from promptrl.selection.pruning import EditInWinner, Pruning
+from promptrl.stats.interactions import Interaction, interactions
 from promptrl.stats.main_effects import CONFIDENCE, BoolArray, FloatArray, MainEffect, main_effects
 from promptrl.stats.paired import Comparison
 
@@ -64,19 +64,10 @@ def attribute(
             [score for score, is_fair in zip(scores, is_uniform, strict=True) if is_fair], len(edits) - len(effects)
         ),
         "effects": [_effect(edits[found.edit], found) for found in sorted(effects, key=lambda e: -e.effect)],
-        "winner": [
-            _named(space.edits[found.edit])
-            | _interval(found.worth, "effect")
-            | {"tokens": found.tokens, "is_pruned": found.is_pruned}
-            for found in pruning.edits
-        ],
+        "winner": [_in_winner(space.edits[found.edit], found) for found in pruning.edits],
         "pruning": _pruned(winner, pruning),
         "pruning_note": pruning_note(pruning.skip_reason),
-        "interactions": [
-            {"first": _named(edits[pair.first]), "second": _named(edits[pair.second])}
-            | {"strength": pair.strength, "low": pair.low, "high": pair.high, "answers": pair.answers}
-            for pair in pairs
-        ],
+        "interactions": [_pair(edits[pair.first], edits[pair.second], pair) for pair in pairs],
         "attention": _attention(edits, holds[chosen]),
         "depth": _depth([len(space.edits_of(prompts[asked[at].prompt_id])) for at in chosen]),
         "policy": [_decision(space, decision) for decision in decisions],
@@ -112,6 +103,16 @@ def _action(space: EditSpace, action: int) -> dict[str, Any]:
 
 def _effect(edit: Edit, found: MainEffect) -> dict[str, Any]:
     return _named(edit) | {"effect": found.effect, "low": found.low, "high": found.high, "answers": found.holding}
+
+
+def _in_winner(edit: Edit, found: EditInWinner) -> dict[str, Any]:
+    worth = _interval(found.worth, "effect")
+    return _named(edit) | worth | {"tokens": found.tokens, "is_pruned": found.is_pruned}
+
+
+def _pair(first: Edit, second: Edit, found: Interaction) -> dict[str, Any]:
+    strength = {"strength": found.strength, "low": found.low, "high": found.high, "answers": found.answers}
+    return {"first": _named(first), "second": _named(second)} | strength
 
 
 def _interval(comparison: Comparison, name: str) -> dict[str, Any]:

@@ -253,26 +253,27 @@ def build_edit_space(
         factors: Further parts of the prompt that can be changed.
 
     Raises:
-        ConfigError: With every problem found, each under its key of the config.
+        ConfigError: With every problem found, each under its key.
     """
     asked = UserTemplate(user) if isinstance(user, str) else user
     _check_prompt(slots, text, asked, tokens)
     options, separator = _system_message(slots, text, separator)
-    if bank:
-        options = with_bank(options, load_bank())
+    options = with_bank(options, load_bank()) if bank else options
     order = (*options, WORDS) if tokens else tuple(options)
     first = tuple((name, texts[0]) for name, texts in options.items())
     baseline = Prompt(first, (), asked or UserTemplate(text or ""), separator)
-    parts: list[Factor] = [OptionFactor(name, texts, order) for name, texts in options.items() if len(texts) > 1]
+    parts = _option_factors(options, order)
     if text is not None and phrases:
         parts.append(_phrase_factor(text, order, reorder=reorder))
-    candidates = tuple(dict.fromkeys(demonstrations))
-    if candidates and max_demonstrations > 0:
-        parts.append(DemonstrationFactor(candidates, max_demonstrations, reorder=reorder))
-    if tokens:
-        parts.append(WordFactor(tokens, order))
+    if demonstrations and max_demonstrations > 0:
+        parts.append(DemonstrationFactor(tuple(dict.fromkeys(demonstrations)), max_demonstrations, reorder=reorder))
+    parts += [WordFactor(tokens, order)] if tokens else []
     parts += [SlotOrderFactor(tuple(options), order)] if reorder and len(options) > 1 else []
     return _with_edits(EditSpace(baseline, [*parts, *(factor.in_order(order) for factor in factors)], order))
+
+
+def _option_factors(options: Mapping[str, Sequence[str]], order: tuple[str, ...]) -> list[Factor]:
+    return [OptionFactor(name, texts, order) for name, texts in options.items() if len(texts) > 1]
 
 
 def _phrase_factor(text: str, order: tuple[str, ...], *, reorder: bool) -> PhraseFactor:

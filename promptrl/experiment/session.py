@@ -1,7 +1,7 @@
 """One run at work: everything that carries it out, in one value."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,6 +17,7 @@ from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
+from promptrl.runs.charge_file import ChargeFile
 from promptrl.runs.folder import Run
 from promptrl.runs.growth_file import GrowthFile
 from promptrl.runs.outcome_file import OutcomeFile
@@ -81,7 +82,12 @@ def open_session(
         grow: Says what the spaces of its searches gain; None = nothing.
     """
     space, known = components.space, run.outcomes()
-    with closing(OutcomeFile(run.path, partial(space.describe, space.baseline), Timekeeper(run, budget).note)) as log:
+    with ExitStack() as files:
+        if budget.max_tokens is not None or budget.max_usd is not None:
+            charges = files.enter_context(closing(ChargeFile(run.path)))
+            budget.keep_charges(charges.note, charges.earlier)
+        describe, note = partial(space.describe, space.baseline), Timekeeper(run, budget).note
+        log = files.enter_context(closing(OutcomeFile(run.path, describe, note)))
         evaluator = make_evaluator(components, engine, budget, log, known, log.unscored)
         progress = Progress(components, budget, engine, log.text_of, observe)
         yield RunSession(components, run, budget, evaluator, progress, GrowthFile(run.path), grow)

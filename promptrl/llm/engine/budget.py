@@ -75,11 +75,25 @@ class Spending:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """The most that one attempt can cost, held until it is settled."""
+    """The most that one attempt can cost, held until it is settled; attempts are numbered from 1."""
 
     purpose: Purpose
     tokens: int
     cost_usd: float
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """What attempts of earlier processes were charged; those that a kill cut off, the most that they can cost."""
+
+    attempts: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
+
+
+NoteCharge = Callable[[int, int, float], object]
+"""Writes down the number of an attempt, its tokens and dollars; a later note of the same attempt replaces it."""
 
 
 class Budget:
@@ -121,9 +135,11 @@ class Budget:
         self._tally = Tally()
         self._charged_tokens = 0
         self._charged_usd = 0.0
-        self._in_flight = self._held_tokens = 0
+        self._in_flight = self._held_tokens = self._attempts = 0
         self._held_usd = 0.0
         self._waiting: list[Callable[[], object]] = []
+        self._earlier = Charges()
+        self._note_charge: NoteCharge = lambda attempt, tokens, cost_usd: None
 
     @property
     def spent(self) -> Spending:
@@ -196,12 +212,24 @@ class Budget:
             if purpose in self._shares:
                 self._shares[purpose] += calls
 
+    def keep_charges(self, note: NoteCharge, earlier: Charges) -> None:
+        """Note every charge from now on; ``carry_over`` then books no less than was charged before.
+
+        Args:
+            note: Called before an attempt is sent, and when it is settled.
+            earlier: What earlier processes of the same run noted.
+        """
+        with self._lock:
+            self._note_charge, self._earlier = note, earlier
+
     def carry_over(self, completions: Iterable[Completion]) -> None:
         """Book what an earlier process of the same run paid for, so that resuming can't pay past the limits."""
         with self._lock:
             for completion in completions:
                 self._tally.count_attempt()
                 self._book(Reservation("search", 0, 0.0), completion)
+            self._charged_tokens = max(self._charged_tokens, self._earlier.tokens)
+            self._charged_usd = max(self._charged_usd, self._earlier.cost_usd)
 
     def count_cached(self, calls: int) -> None:
         """Book answers that needed no attempt of their own."""
@@ -259,13 +287,16 @@ class Budget:
         """
         with self._lock:
             self.check_time(purpose)
-            reservation = Reservation(purpose, tokens, cost_usd)
+            number = self._earlier.attempts + self._attempts + 1
+            reservation = Reservation(purpose, tokens, cost_usd, number)
             lacking = self._lacking(reservation)
             if lacking and self._in_flight:
                 self._waiting.append(on_settled)
                 return None
             if lacking:
                 self.exhaust(lacking, f"what is left does not cover one more call ({purpose})")
+            self._note_charge(number, tokens, cost_usd)
+            self._attempts += 1
             self._hold(reservation, 1)
             self._tally.count_attempt(is_retry=is_retry)
             return reservation
@@ -282,11 +313,13 @@ class Budget:
         """
         with self._lock:
             self._hold(reservation, -1)
+            tokens, usd = self._charged_tokens, self._charged_usd
             if completion is not None:
                 self._book(reservation, completion)
             elif may_be_billed:
                 self._charged_tokens += reservation.tokens
                 self._charged_usd += reservation.cost_usd
+            self._note_charge(reservation.attempt, self._charged_tokens - tokens, self._charged_usd - usd)
             waiting, self._waiting = self._waiting, []
         for wake in waiting:
             wake()

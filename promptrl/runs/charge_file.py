@@ -1,0 +1,39 @@
+"""What the attempts of a run cost at most: written before each is sent, so that a kill hides none in flight."""
+
+import json
+from pathlib import Path
+
+from promptrl.llm.engine.budget import Charges
+from promptrl.runs.outcome_file import cut_torn_line, read_lines
+
+CHARGES_NAME = ".charges.jsonl"
+
+
+class ChargeFile:
+    """Appends to ``.charges.jsonl``; the last line of an attempt holds.
+
+    Args:
+        folder: Of the run; a line that an earlier process left torn is cut off first.
+
+    Attributes:
+        earlier: What earlier processes of the run were charged, or may be.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / CHARGES_NAME
+        cut_torn_line(path)
+        last = {row["attempt"]: row for row in read_lines(path)}
+        self.earlier = Charges(
+            attempts=max(last, default=0),
+            tokens=sum(row["tokens"] for row in last.values()),
+            cost_usd=sum(row["cost_usd"] for row in last.values()),
+        )
+        self._file = path.open("a", encoding="utf-8", buffering=1)
+
+    def note(self, attempt: int, tokens: int, cost_usd: float) -> None:
+        """Append what an attempt costs as far as is known, and hand it to the operating system."""
+        self._file.write(json.dumps({"attempt": attempt, "tokens": tokens, "cost_usd": cost_usd}) + "\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

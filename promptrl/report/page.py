@@ -156,7 +156,7 @@ def _environment() -> Environment:
     )
     for filter_ in (
         *(numbers.percent, numbers.points, numbers.between, numbers.money, numbers.duration),
-        *(wording.headline, wording.faults, wording.evidence, printable),
+        *(wording.headline, wording.faults, wording.evidence, wording.edit_label, printable),
     ):
         made.filters[filter_.__name__] = filter_
     made.filters["cell"] = _markdown_cell
@@ -231,9 +231,7 @@ def _strongest(effects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _short(edit: Mapping[str, Any]) -> str:
-    """An edit in few words: its content, for the slot's name says little; where it has none, its label."""
-    label = " ".join(str(edit["text"]).split()) or str(edit["edit"]).replace(" = (left out)", ": left out")
-    return printable(label, plots.MAX_LABEL)
+    return printable(wording.edit_label(edit), plots.MAX_LABEL)
 
 
 def _context(record: RunRecord) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from promptrl.prompts.edits.base import quoted
 from promptrl.report.numbers import between, p_value, percent, points
 
 DiffTag = Literal["same", "gone", "new"]
@@ -70,6 +71,18 @@ def evidence(result: Mapping[str, Any]) -> str:
         f"Paired row by row that is {points(measured['score'])} points, {share} interval "
         f"{between(measured, is_signed=True)}, p\u00a0{p_value(measured['p_value'])}."
     )
+
+
+def edit_label(edit: Mapping[str, Any]) -> str:
+    """What an edit does, on one line and in full: of an option its text alone, for the slot's name says little.
+
+    Args:
+        edit: As attribution.json names it: ``edit``, its short label; ``slot``; ``text``.
+    """
+    label, slot, text = str(edit["edit"]), str(edit["slot"]), " ".join(str(edit["text"]).split())
+    if label.startswith(f"{slot} = "):
+        return text or f"{slot}: left out"
+    return label.replace(quoted(text), f'"{text}"', 1) if text else label
 
 
 def word_diff(before: str, after: str) -> list[Piece]:

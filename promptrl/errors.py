@@ -112,6 +112,12 @@ class RunLockedError(PromptrlError):
     exit_code = 6
 
 
+class RunFolderError(PromptrlError):
+    """A file of a run folder is damaged, or can't be written."""
+
+    exit_code = 6
+
+
 class StopRequestedError(PromptrlError):
     """A signal asked the run to stop; what was paid for is saved.
 

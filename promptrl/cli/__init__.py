@@ -43,7 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Make a prompt measurably better by reinforcement learning, overnight, for a known price, with proof.",
     epilog="Exit codes: 0 done, 1 a bug, 2 usage or config error, 3 gate failed, 4 target or data unavailable, "
-    "5 budget ended too early, 6 run not found, locked or not resumable, 130/143 interrupted.",
+    "5 budget ended too early, 6 run not found, locked, damaged or not resumable, 130/143 interrupted.",
 )
 
 

@@ -38,7 +38,7 @@ class OutcomeLog(Protocol):
         """Write down an answer that nothing else keeps until it is scored; called in the engine's event loop."""
 
     def record(self, outcomes: Sequence[tuple[Prompt, Outcome]]) -> None:
-        """Write them down before anyone acts on them."""
+        """Write down what is not yet, before anyone acts on it; outcomes of a resumed run come here once more."""
 
 
 class Evaluator:
@@ -134,6 +134,7 @@ class Evaluator:
         self._lost = None
         answered = {key: self._resumable[key] for key in new if key in self._resumable}
         self._take_again(answered.values(), purpose)
+        self._log.record([(new[key][0], outcome) for key, outcome in answered.items()])
         unscored = {key: self._unscored.pop(key) for key in new if key in self._unscored}
         self._budget.take_calls(purpose, len(unscored))
         self._budget.count_cached(sum(completion.is_cached for completion in unscored.values()))

@@ -45,7 +45,7 @@ def attribute(
             drawn uniformly from all of it. None = none joined.
     """
     asked = [outcome for outcome in outcomes if outcome.purpose == "search"]
-    prompts = {row["prompt_id"]: Prompt.from_json(row) for row in run.prompts()}
+    prompts = run.prompts()
     held_by = {prompt_id: space.holds(prompt) for prompt_id, prompt in prompts.items()}
     shown = np.flatnonzero(_is_shown(space))
     holds = np.array([held_by[o.prompt_id] for o in asked], dtype=np.bool_).reshape(len(asked), space.n_edits)[:, shown]

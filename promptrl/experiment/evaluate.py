@@ -38,8 +38,8 @@ def evaluate_run(
     result = run.result
     if result is None:
         raise RunLockedError(f"run {run.id} is {run.status}: it has no winner to evaluate yet")
-    components = rebuild_components(run, given)
-    if components.data_hash != run.info.get("data_hash"):
+    info, components = run.known_info(), rebuild_components(run, given)
+    if components.data_hash != info.get("data_hash"):
         raise RunLockedError(
             f"run {run.id} can't be evaluated: its data set has changed, so its splits are others "
             "(export the prompt and evaluate the file with --config)"
@@ -96,7 +96,7 @@ def _refuse_seen_rows(components: Components, split: SplitName) -> None:
 
 def _compared_prompts(run: Run, result: Mapping[str, Any], baseline: Prompt) -> dict[str, Prompt]:
     """Baseline and winner of a run; the baseline comes from the config if it was never asked."""
-    known = {baseline.prompt_id: baseline} | {row["prompt_id"]: Prompt.from_json(row) for row in run.prompts()}
+    known = {baseline.prompt_id: baseline} | run.prompts()
     prompts = {"baseline": known.get(result["baseline"]["prompt_id"], baseline)}
     winner_id = result["winner"]["prompt_id"]
     if winner_id not in known:

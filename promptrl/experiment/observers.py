@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class TrackerObserver:
         """Start, log or finish.
 
         Raises:
+            StopRequestedError: A signal arrived meanwhile, which is no fault of the tracker.
             Exception: Whatever the tracker raises; it is not called again.
         """
         if self._is_over:
@@ -56,18 +57,26 @@ class TrackerObserver:
             elif isinstance(event, Figures):
                 self._tracker.log(event.values, event.step)
             elif isinstance(event, RunFinished):
-                self._tracker.finish(event.result)
                 self._is_over = True
+                self._tracker.finish(event.result)
+        except StopRequestedError:
+            raise
         except Exception:
             self._is_over = True
             raise
 
     def close(self) -> None:
-        """Finish without a result, unless that is done or the tracker has failed."""
+        """Finish without a result, unless that is done or the tracker has failed.
+
+        Raises:
+            StopRequestedError: A signal arrived meanwhile.
+        """
         if not self._is_over:
             self._is_over = True
             try:
                 self._tracker.finish(None)
+            except StopRequestedError:
+                raise
             except Exception as error:
                 warn_of(self, error)
 
@@ -89,11 +98,10 @@ def watched(
         config: Told to the trackers.
     """
     logging = [TrackerObserver(tracker, config) for tracker in trackers]
-    try:
+    with ExitStack() as at_the_end:
+        for tracker in reversed(logging):
+            at_the_end.callback(tracker.close)
         yield Observers([*observers, *logging])
-    finally:
-        for tracker in logging:
-            tracker.close()
 
 
 def warn_of(observer: Observer, error: Exception) -> None:

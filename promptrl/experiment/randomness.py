@@ -4,6 +4,10 @@ Stable-Baselines3 draws from the generators that a process has once: Python's, n
 itself while it computes and finds them as it left them, however many runs there are in how many threads; whoever else
 draws from them finds them untouched. A run gives them away while it can only wait for answers, so that others go on.
 Python computes in one thread at a time anyway.
+
+How many threads torch and BLAS compute in is a setting of the process as well, and is not lent: a search sets it to one
+and at its end back to what it found, so whatever else the process computes does so in one thread meanwhile, and after
+searches that overlap it may stay at one.
 """
 
 import random
@@ -72,7 +76,8 @@ def _state() -> tuple[Any, ...]:
 
 
 def _restore(state: tuple[Any, ...]) -> None:
+    """Torch that was loaded since is set to where it begins in a process."""
     random.setstate(state[0])
     np.random.set_state(state[1])
-    if len(state) > 2:
-        sys.modules["torch"].set_rng_state(state[2])
+    if torch := sys.modules.get("torch"):
+        torch.set_rng_state(state[2] if len(state) > 2 else torch.Generator().get_state())

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from promptrl.errors import ConfigError, RunLockedError, TargetError, UsageError
 from promptrl.experiment.build import Components, rebuild_components
 from promptrl.report.record import RunRecord
@@ -73,7 +71,7 @@ def gather(run: Run) -> RunRecord:
         components = rebuild_components(run)
     except (ConfigError, TargetError):
         return _record(run, result, {}, [DATA_GONE])
-    if components.data_hash != run.info.get("data_hash"):
+    if components.data_hash != run.known_info().get("data_hash"):
         return _record(run, result, {}, [DATA_CHANGED])
     return _record(run, result, _rows_of(components))
 
@@ -84,8 +82,6 @@ def _rows_of(components: Components) -> dict[str, Any]:
 
 
 def _record(run: Run, result: Mapping[str, Any], examples: Mapping[str, Any], notes: Sequence[str] = ()) -> RunRecord:
-    resolved = run.path / "config.resolved.yaml"
-    text = resolved.read_text(encoding="utf-8") if resolved.is_file() else ""
     return RunRecord(
         run_id=run.id,
         info=run.info,
@@ -93,8 +89,8 @@ def _record(run: Run, result: Mapping[str, Any], examples: Mapping[str, Any], no
         attribution=run.attribution,
         leaderboard=run.leaderboard(),
         outcomes=run.outcomes(),
-        config_text=text,
-        settings=yaml.safe_load(text) or {},
+        config_text=run.config_text,
+        settings=run.settings,
         examples=examples,
         notes=notes,
     )

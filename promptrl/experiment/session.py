@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from promptrl.config import ExperimentConfig
-from promptrl.errors import PromptrlError, StopRequestedError, TargetError
+from promptrl.errors import PromptrlError, RunFolderError, StopRequestedError, TargetError
 from promptrl.evaluation.evaluator import Evaluator
 from promptrl.evaluation.outcome import Outcome
 from promptrl.experiment.build import Components
@@ -95,23 +95,31 @@ def open_session(
 
 @contextmanager
 def status_kept(run: Run, budget: Budget) -> Iterator[None]:
-    """Write into run.json how a run ended that did not finish and how long it took; note how it goes on, if it can."""
+    """Write into run.json how a run ended that did not finish and how long it took; note how it goes on, if it can.
 
-    def end(**changes: object) -> None:
-        run.update(elapsed_s=round(budget.elapsed_s, 3), **changes)
-
-    way_on = f"promptrl resume {run.path} carries it on."
+    What can't be written is only noted: the error that ended the run is the one to tell.
+    """
     try:
         yield
     except (StopRequestedError, KeyboardInterrupt) as error:
-        end(status="interrupted")
-        error.add_note(way_on)
+        _end(run, budget, error, status="interrupted")
         raise
     except PromptrlError as error:
-        end(status="failed", error=str(error))
-        if isinstance(error, TargetError):
-            error.add_note(way_on)
+        _end(run, budget, error, status="failed", error=str(error))
         raise
     except BaseException as error:
-        end(status="failed", error=f"bug: {type(error).__name__}")
+        _end(run, budget, error, status="failed", error=f"bug: {type(error).__name__}")
         raise
+
+
+def _end(run: Run, budget: Budget, cause: BaseException, **changes: object) -> None:
+    """Write down how a run ended; one that is done, whose observers were still being told, stays so."""
+    try:
+        if run.result is not None:
+            return
+        run.update(elapsed_s=round(budget.elapsed_s, 3), **changes)
+    except RunFolderError as fault:
+        cause.add_note(str(fault))
+    is_resumable = isinstance(cause, StopRequestedError | KeyboardInterrupt | TargetError | RunFolderError)
+    if is_resumable and run.path.is_dir():
+        cause.add_note(f"promptrl resume {run.path} carries it on.")

@@ -91,6 +91,7 @@ def resume(
 
     Raises:
         RunLockedError: The run is done, or another process works on it.
+        RunFolderError: What is needed to go on is damaged.
         PromptrlError: As for ``train``.
     """
     if run.status == "done":
@@ -98,9 +99,10 @@ def resume(
     if not (run.path / "config.resolved.yaml").is_file():
         raise RunLockedError(f"run {run.id} can't be resumed: it ended before its config was written down")
     with run.locked(), given_or_new(engines) as opened:
+        info = run.known_info()
         _refuse_others(run, given)
         components = rebuild_components(run, given)
-        if components.data_hash != run.info.get("data_hash"):
+        if components.data_hash != info.get("data_hash"):
             raise RunLockedError(f"run {run.id} can't be resumed: its data set has changed")
         _refuse_other_observations(run, components)
         _refuse_growth(components, grow)

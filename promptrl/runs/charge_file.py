@@ -1,10 +1,14 @@
 """What the attempts of a run cost at most: written before each is sent, so that a kill hides none in flight."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from promptrl.llm.engine.budget import Charges
-from promptrl.runs.outcome_file import cut_torn_line, read_lines
+from promptrl.runs.formats import CHARGE
+from promptrl.runs.outcome_file import cut_torn_line, open_to_append
+from promptrl.runs.reading import read_lines
+from promptrl.runs.writing import writing
 
 CHARGES_NAME = ".charges.jsonl"
 
@@ -22,18 +26,25 @@ class ChargeFile:
     def __init__(self, folder: Path) -> None:
         path = folder / CHARGES_NAME
         cut_torn_line(path)
-        last = {row["attempt"]: row for row in read_lines(path)}
+        last = {row["attempt"]: row for row in read_lines(path, CHARGE)}
         self.earlier = Charges(
             attempts=max(last, default=0),
             tokens=sum(row["tokens"] for row in last.values()),
             cost_usd=sum(row["cost_usd"] for row in last.values()),
         )
-        self._file = path.open("a", encoding="utf-8", buffering=1)
+        self._path, self._file = path, open_to_append(path)
 
     def note(self, attempt: int, tokens: int, cost_usd: float) -> None:
-        """Append what an attempt costs as far as is known, and hand it to the operating system."""
-        self._file.write(json.dumps({"attempt": attempt, "tokens": tokens, "cost_usd": cost_usd}) + "\n")
+        """Append what an attempt costs as far as is known, and hand it to the operating system.
+
+        Raises:
+            RunFolderError: It can't be written.
+        """
+        with writing(self._path):
+            self._file.write(json.dumps({"attempt": attempt, "tokens": tokens, "cost_usd": cost_usd}) + "\n")
+            self._file.flush()
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with suppress(OSError):  # of what could not be written, whoever wrote it was told
+            self._file.close()

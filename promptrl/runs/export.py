@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from promptrl.errors import RunLockedError, UsageError
-from promptrl.prompts.prompt import Prompt, UserTemplate
+from promptrl.prompts.prompt import UserTemplate
 from promptrl.runs.folder import Run
 
 PROMPTFOO_SCHEMA = "https://promptfoo.dev/config-schema.json"
@@ -77,8 +77,8 @@ def _promptfoo(run: Run, result: Mapping[str, Any], target: Mapping[str, Any]) -
 
 def _template_length(run: Run) -> int:
     """How many of a prompt's last messages are the user template: the same number in all prompts of a run."""
-    saved = next(iter(run.prompts()), None)
-    return 1 if saved is None else len(Prompt.from_json(saved).user.messages)
+    asked = next(iter(run.prompts().values()), None)
+    return 1 if asked is None else len(asked.user.messages)
 
 
 def _as_nunjucks(messages: list[dict[str, str]], asked: int) -> list[dict[str, str]]:

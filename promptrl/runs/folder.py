@@ -18,13 +18,18 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
+from promptrl.errors import RunFolderError, RunLockedError, RunNotFoundError, UsageError
 from promptrl.evaluation.outcome import Outcome
-from promptrl.runs.outcome_file import outcome_from_json, read_lines
+from promptrl.prompts.prompt import Prompt
+from promptrl.runs.formats import ATTRIBUTION, FINALIST, INFO, RESULT, SETTINGS
+from promptrl.runs.outcome_file import read_outcomes, read_prompts
+from promptrl.runs.reading import check, damaged, read_list, read_object, read_text
+from promptrl.runs.writing import put_on_disk, writing
 from promptrl.settings import EXPERIMENT_NAME
 
 FORMAT = 1
-Status = Literal["running", "done", "interrupted", "failed"]
+CONFIG_NAME = "config.resolved.yaml"
+Status = Literal["running", "done", "interrupted", "failed", "damaged"]
 
 _RUN_ID = re.compile(rf"(?P<experiment>{EXPERIMENT_NAME})-(?P<version>\d{{4,}})")
 
@@ -36,7 +41,7 @@ class RunSummary:
     Attributes:
         run_id: Folder name.
         experiment: The config's ``name``.
-        status: See the module's docstring.
+        status: See the module's docstring; ``damaged`` where a file that says it can't be read.
         started: ISO 8601, UTC.
         result: The parsed result.json; None until the run is done.
     """
@@ -49,7 +54,10 @@ class RunSummary:
 
 
 class Run:
-    """One run folder; opening it reads nothing and locks nothing."""
+    """One run folder; opening it reads nothing and locks nothing.
+
+    Whatever reads a file of it raises ``RunFolderError`` when that is not as it was written.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -62,13 +70,24 @@ class Run:
 
     @property
     def info(self) -> dict[str, Any]:
-        """The parsed run.json; empty when it is missing or torn (the process died while creating the run)."""
-        return _read_object(self.path / "run.json")
+        """The parsed run.json; empty when it is missing (the process died while creating the run)."""
+        return read_object(self.path / "run.json", INFO)
+
+    def known_info(self) -> dict[str, Any]:
+        """As ``info``, for whom nothing can be done without it.
+
+        Raises:
+            RunFolderError: It is missing or damaged.
+        """
+        info = self.info
+        if not info:
+            raise damaged(str(self.path / "run.json"), "is missing")
+        return info
 
     @property
     def result(self) -> dict[str, Any] | None:
         """The parsed result.json; None until the run is done."""
-        return _read_object(self.path / "result.json") or None
+        return read_object(self.path / "result.json", RESULT) or None
 
     @property
     def status(self) -> Status:
@@ -85,10 +104,13 @@ class Run:
         return float(self.info.get("elapsed_s") or 0.0)
 
     def summary(self) -> RunSummary:
-        """The run's line in a list."""
-        info = self.info
-        experiment = str(info.get("experiment") or self.id.rpartition("-")[0])
-        return RunSummary(self.id, experiment, self.status, str(info.get("started", "")), self.result)
+        """The run's line in a list, also of one that is damaged."""
+        experiment = self.id.rpartition("-")[0]
+        try:
+            info, status, result = self.info, self.status, self.result
+        except RunFolderError:
+            return RunSummary(self.id, experiment, "damaged", "", None)
+        return RunSummary(self.id, info.get("experiment", experiment), status, info.get("started", ""), result)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -96,11 +118,14 @@ class Run:
 
         Raises:
             RunLockedError: Another process works in it.
+            RunFolderError: It can't be written to.
         """
         try:
             self._lock.acquire(timeout=0)
         except Timeout as error:
             raise RunLockedError(f"another process works in run {self.id}") from error
+        except OSError as error:
+            raise RunFolderError(f"can't write {self.path / '.lock'}: {error.strerror}") from error
         try:
             yield
         finally:
@@ -109,7 +134,7 @@ class Run:
     def start(self, info: Mapping[str, Any], config_text: str, resolved: str) -> None:
         """Write the config as given, the config as understood, and run.json."""
         self.write_text("config.yaml", config_text)
-        self.write_text("config.resolved.yaml", resolved)
+        self.write_text(CONFIG_NAME, resolved)
         started = datetime.now(UTC).isoformat(timespec="microseconds")
         self.write_json(
             "run.json", {"format": FORMAT, "run_id": self.id, "status": "running", "started": started, **info}
@@ -138,53 +163,85 @@ class Run:
         self.write_bytes(name, text.encode("utf-8", errors="backslashreplace"))
 
     def write_bytes(self, name: str, content: bytes) -> None:
-        """Write a file atomically."""
+        """Write a file atomically; a run folder that was removed is not made anew.
+
+        Raises:
+            RunFolderError: It can't be written.
+        """
         path = self.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        with draft.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        with writing(path):
+            if path.parent != self.path:
+                self.folder(str(path.parent.relative_to(self.path)))
+            with draft.open("wb") as file:
+                file.write(content)
+                put_on_disk(file)
+            draft.replace(path)
 
     def folder(self, name: str) -> Path:
-        """A subfolder, made if need be."""
-        path = self.path / name
-        path.mkdir(parents=True, exist_ok=True)
+        """A subfolder, made if need be.
+
+        Raises:
+            RunFolderError: It can't be made.
+        """
+        path = self.path
+        with writing(self.path / name):
+            for part in Path(name).parts:
+                path /= part
+                path.mkdir(exist_ok=True)
         return path
 
     def leaderboard(self) -> list[dict[str, Any]]:
         """The finalists, the winner first; empty until the finals are over."""
-        path = self.path / "leaderboard.json"
-        return list(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else []
+        return read_list(self.path / "leaderboard.json", FINALIST)
 
     @property
     def attribution(self) -> dict[str, Any]:
         """The parsed attribution.json: what the run says about single edits; empty without."""
-        return _read_object(self.path / "attribution.json")
+        return read_object(self.path / "attribution.json", ATTRIBUTION)
+
+    @property
+    def config_text(self) -> str:
+        """The config as it was understood; empty without."""
+        return read_text(self.path / CONFIG_NAME)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The same, parsed."""
+        import yaml
+
+        place = str(self.path / CONFIG_NAME)
+        try:
+            settings = yaml.safe_load(self.config_text) or {}
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise damaged(place, "is not YAML") from error
+        check(settings, SETTINGS, place)
+        return dict(settings)
 
     def new_evaluation(self) -> str:
         """Make a new, empty folder for an evaluation and give its name in the run, ``evals/<n>``, counted from 1."""
         evals = self.folder("evals")
         number = 1 + max((int(p.name) for p in evals.iterdir() if p.name.isdigit()), default=0)
         while True:
-            try:
-                (evals / str(number)).mkdir()
-            except FileExistsError:
-                number += 1
-            else:
-                return f"evals/{number}"
+            with writing(evals / str(number)):
+                try:
+                    (evals / str(number)).mkdir()
+                except FileExistsError:
+                    number += 1
+                else:
+                    return f"evals/{number}"
 
     def outcomes(self) -> list[Outcome]:
         """Every outcome logged so far; a torn last line (the process died while writing) is left out."""
-        return [outcome_from_json(row) for row in read_lines(self.path / "outcomes.jsonl")]
+        return list(read_outcomes(self.path / "outcomes.jsonl"))
 
-    def prompts(self) -> list[dict[str, Any]]:
-        """Every prompt asked so far, with its edits."""
-        return list(read_lines(self.path / "prompts.jsonl"))
+    def prompts(self) -> dict[str, Prompt]:
+        """Every prompt asked so far, by id."""
+        return read_prompts(self.path / "prompts.jsonl")
 
     def _is_locked(self) -> bool:
+        if not self.path.is_dir():  # the probe would make it
+            return False
         probe = FileLock(self.path / ".lock", is_singleton=False)
         try:
             probe.acquire(timeout=0)
@@ -219,7 +276,7 @@ class RunsFolder:
     def all(self) -> list[Run]:
         """Every run, newest first by start time."""
         runs = [Run(self.path / name) for name in self._names()]
-        return sorted(runs, key=lambda run: (str(run.info.get("started", "")), run.id), reverse=True)
+        return sorted(runs, key=_age, reverse=True)
 
     def find(self, reference: str) -> Run:
         """The run meant by a path, an id, a unique prefix, ``latest`` or ``latest:NAME``.
@@ -254,10 +311,11 @@ class RunsFolder:
         Raises:
             RunLockedError: A process works in it.
             RunNotFoundError: It lies elsewhere.
+            RunFolderError: It may not be written to.
         """
         if run.path.parent.resolve() != self.path.resolve():
             raise RunNotFoundError(f"{run.path} is not in {self.path}")
-        with run.locked():
+        with run.locked(), writing(run.path):
             shutil.rmtree(run.path)
 
     def _take_version(self, experiment: str) -> Path:
@@ -277,6 +335,14 @@ class RunsFolder:
         return [p.name for p in self.path.iterdir() if _RUN_ID.fullmatch(p.name) and p.is_dir() and not p.is_symlink()]
 
 
+def _age(run: Run) -> tuple[str, str]:
+    """What sorts a run among others: when it started, if it says so."""
+    try:
+        return run.info.get("started", ""), run.id
+    except RunFolderError:
+        return "", run.id
+
+
 def _split_id(run_id: str) -> tuple[str, int]:
     experiment, _, version = run_id.rpartition("-")
     return experiment, int(version)
@@ -284,11 +350,3 @@ def _split_id(run_id: str) -> tuple[str, int]:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}

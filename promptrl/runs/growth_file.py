@@ -1,13 +1,15 @@
 """What the spaces of a run gained while they were searched: written down before use, replayed at resume."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from promptrl.errors import ConfigError, RunLockedError, UsageError
 from promptrl.prompts.space import EditSpace
-from promptrl.runs.outcome_file import cut_torn_line, read_lines
+from promptrl.runs.formats import GROWTH
+from promptrl.runs.outcome_file import cut_torn_line
+from promptrl.runs.reading import read_lines
+from promptrl.runs.writing import put_on_disk, writing
 from promptrl.search.growth import Grow, Growth, GrowthRequest, ask_for_growth
 
 
@@ -24,7 +26,7 @@ class GrowthFile:
     def __init__(self, folder: Path) -> None:
         self._path = folder / "growth.jsonl"
         cut_torn_line(self._path)
-        self._kept = list(read_lines(self._path))
+        self._kept = list(read_lines(self._path, GROWTH))
         self._searches = 0
         self.options: dict[str, tuple[str, ...]] = {}
 
@@ -70,10 +72,9 @@ class GrowthFile:
         """Write a growth down for good."""
         when = {"calls_used": request.calls_used, "is_exhausted": request.is_exhausted}
         line = {"search": search, **when, "options": dict(growth.options)}
-        with self._path.open("a", encoding="utf-8") as file:
+        with writing(self._path), self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+            put_on_disk(file)
 
 
 def _grown(space: EditSpace, growth: Growth) -> EditSpace:

@@ -1,7 +1,8 @@
 """The files of a run that grow line by line while it works: outcomes, prompts, answers not yet scored."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -9,6 +10,9 @@ from typing import Any, TextIO
 from promptrl.evaluation.outcome import AnswerKey, AskKey, Outcome
 from promptrl.llm.base import Completion
 from promptrl.prompts.prompt import Prompt
+from promptrl.runs.formats import ANSWER, ASKED, OUTCOME
+from promptrl.runs.reading import damaged, read_lines
+from promptrl.runs.writing import put_on_disk, writing
 
 
 class OutcomeFile:
@@ -23,6 +27,9 @@ class OutcomeFile:
 
     Attributes:
         unscored: Answers that an earlier process kept and that did not become outcomes.
+
+    Raises:
+        RunFolderError: What an earlier process wrote is damaged, or nothing can be written.
     """
 
     def __init__(
@@ -36,37 +43,65 @@ class OutcomeFile:
         outcomes, prompts = folder / "outcomes.jsonl", folder / "prompts.jsonl"
         self._answers_path = folder / ".answers.jsonl"
         self._answers: TextIO | None = None
+        self._outcomes_path, self._prompts_path = outcomes, prompts
         for path in (outcomes, prompts, self._answers_path):
             cut_torn_line(path)
-        self.unscored: Mapping[AnswerKey, Completion] = _read_unscored(self._answers_path, outcomes)
+        self._scored = {_ask_key(row) for row in read_lines(outcomes, OUTCOME)}
+        self.unscored: Mapping[AnswerKey, Completion] = _read_unscored(self._answers_path, self._scored)
         self._waiting = {key for key, _ in self.unscored}
-        self._texts = {str(row["prompt_id"]): Prompt.from_json(row).text for row in read_lines(prompts)}
-        self._outcomes: TextIO = outcomes.open("a", encoding="utf-8", errors="backslashreplace")
-        self._prompts: TextIO = prompts.open("a", encoding="utf-8", errors="backslashreplace")
+        self._texts = {prompt_id: prompt.text for prompt_id, prompt in read_prompts(prompts).items()}
+        self._outcomes, self._prompts = open_to_append(outcomes), open_to_append(prompts)
 
     def keep(self, key: AnswerKey, completion: Completion) -> None:
-        """Append and hand to the operating system; called in the engine's event loop."""
+        """Append and hand to the operating system; called in the engine's event loop.
+
+        Raises:
+            RunFolderError: It can't be written.
+        """
         if self._answers is None:
-            self._answers = self._answers_path.open("a", encoding="utf-8", errors="backslashreplace")
+            self._answers = open_to_append(self._answers_path)
         (prompt_id, row_id, repeat), question = key
         self._waiting.add(key[0])
         row = {"prompt_id": prompt_id, "row_id": row_id, "repeat": repeat, "completion": asdict(completion)}
         if question:
             row["question"] = question
-        self._answers.write(json.dumps(row, ensure_ascii=False) + "\n")
-        self._answers.flush()
+        with writing(self._answers_path):
+            self._answers.write(json.dumps(row, ensure_ascii=False) + "\n")
+            self._answers.flush()
+
+    def _record_prompts(self, prompts: Iterable[Prompt]) -> None:
+        """Append those that are not in the file."""
+        new = {prompt.prompt_id: prompt for prompt in prompts if prompt.prompt_id not in self._texts}
+        if not new:
+            return
+        with writing(self._prompts_path):
+            for prompt_id, prompt in new.items():
+                row = {"prompt_id": prompt_id, "edits": list(self._describe(prompt)), **prompt.to_json()}
+                self._prompts.write(json.dumps(row, ensure_ascii=False) + "\n")
+                self._texts[prompt_id] = prompt.text
+            put_on_disk(self._prompts)
 
     def record(self, outcomes: Sequence[tuple[Prompt, Outcome]]) -> None:
-        """Append and hand to the operating system, so that killing this process loses nothing."""
-        for prompt, outcome in outcomes:
-            if prompt.prompt_id not in self._texts:
-                self._texts[prompt.prompt_id] = prompt.text
-                row = {"prompt_id": prompt.prompt_id, "edits": list(self._describe(prompt)), **prompt.to_json()}
-                self._prompts.write(json.dumps(row, ensure_ascii=False) + "\n")
-                self._prompts.flush()
-            self._outcomes.write(json.dumps(_outcome_to_json(outcome), ensure_ascii=False) + "\n")
-        self._outcomes.flush()
-        self._waiting -= {(outcome.prompt_id, outcome.row_id, outcome.repeat) for _, outcome in outcomes}
+        """Append what is not in the files, prompts before the outcomes that name them.
+
+        They are handed to the operating system, so that killing this process loses nothing; a prompt is on disk before
+        an outcome names it.
+
+        Raises:
+            RunFolderError: It can't be written, or the run folder was removed.
+        """
+        self._record_prompts(prompt for prompt, _ in outcomes)
+        keys = {(outcome.prompt_id, outcome.row_id, outcome.repeat): outcome for _, outcome in outcomes}
+        new = {key: outcome for key, outcome in keys.items() if key not in self._scored}
+        if not new:
+            return
+        with writing(self._outcomes_path):
+            self._outcomes_path.stat()  # what is written to a file that was removed is lost
+            for outcome in new.values():
+                self._outcomes.write(json.dumps(_outcome_to_json(outcome), ensure_ascii=False) + "\n")
+            self._outcomes.flush()
+        self._scored |= new.keys()
+        self._waiting -= new.keys()
         self._on_record()
 
     def text_of(self, prompt_id: str) -> str:
@@ -81,37 +116,59 @@ class OutcomeFile:
         """Close all files; remove ``.answers.jsonl`` when every answer in it has been scored."""
         for file in (self._outcomes, self._prompts, self._answers):
             if file is not None:
-                file.close()
+                with suppress(OSError):  # of what could not be written, whoever wrote it was told
+                    file.close()
         if not self._waiting:
-            self._answers_path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._answers_path.unlink(missing_ok=True)
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a JSONL file, none when it is missing; a torn last line is left out."""
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            if not line.endswith("\n"):
-                return
-            yield json.loads(line)
+def read_outcomes(path: Path) -> Iterator[Outcome]:
+    """The outcomes of a run, in the order in which they were written."""
+    return (outcome_from_json(row) for row in read_lines(path, OUTCOME))
+
+
+def read_prompts(path: Path) -> dict[str, Prompt]:
+    """The prompts of a run, by id."""
+    found = {}
+    for number, row in enumerate(read_lines(path, ASKED), start=1):
+        try:
+            found[row["prompt_id"]] = Prompt.from_json(row)
+        except ValueError as error:
+            raise damaged(f"{path}, line {number}", f"holds no prompt: {error}") from error
+    return found
 
 
 def cut_torn_line(path: Path) -> None:
-    """Cut what follows the last line break: the start of a line whose writer was killed."""
+    """Cut what follows the last line break: the start of a line whose writer was killed.
+
+    Raises:
+        RunFolderError: The file can't be written.
+    """
     if not path.is_file():
         return
-    content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        with path.open("r+b") as file:
-            file.truncate(whole)
+    with writing(path):
+        content = path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            with path.open("r+b") as file:
+                file.truncate(whole)
 
 
-def _read_unscored(answers: Path, outcomes: Path) -> dict[AnswerKey, Completion]:
+def open_to_append(path: Path) -> TextIO:
+    """Open a file that grows line by line.
+
+    Raises:
+        RunFolderError: It can't be written.
+    """
+    with writing(path):
+        return path.open("a", encoding="utf-8", errors="backslashreplace")
+
+
+def _read_unscored(answers: Path, scored: Set[AskKey]) -> dict[AnswerKey, Completion]:
     """Of the answers kept those without an outcome."""
-    kept = {(_ask_key(row), row.get("question", "")): Completion(**row["completion"]) for row in read_lines(answers)}
-    scored = {_ask_key(row) for row in read_lines(outcomes)} if kept else set()
+    rows = read_lines(answers, ANSWER)
+    kept = {(_ask_key(row), row.get("question", "")): Completion(**row["completion"]) for row in rows}
     return {key: completion for key, completion in kept.items() if key[0] not in scored}
 
 

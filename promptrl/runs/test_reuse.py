@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from promptrl.runs.writing import writing
 from promptrl.tasks.dataset import Example, dataset_hash
 
 NAME = ".looks.jsonl"
@@ -27,6 +28,9 @@ def record_use(runs_dir: Path, rows: Iterable[Example], subject: str) -> int:
         rows: The test rows.
         subject: Who uses them, such as a run's id: the same one is written down once, however often it is resumed.
 
+    Raises:
+        RunFolderError: It can't be written.
+
     Returns:
         The number of this use, counted from 1.
     """
@@ -35,9 +39,11 @@ def record_use(runs_dir: Path, rows: Iterable[Example], subject: str) -> int:
     if subject in uses:
         return uses.index(subject) + 1
     line = json.dumps({"rows": key, "subject": subject, "at": datetime.now(UTC).isoformat(timespec="seconds")})
-    runs_dir.mkdir(parents=True, exist_ok=True)
-    with (runs_dir / NAME).open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
+    path = runs_dir / NAME
+    with writing(path):
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
     return len(uses) + 1
 
 
@@ -50,7 +56,7 @@ def _uses(runs_dir: Path, key: str) -> list[str]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             look = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(look, dict) and look.get("rows") == key:
             subjects.append(str(look.get("subject")))

@@ -1,6 +1,6 @@
 """The evaluator: one batch, each answer asked once, missing answers are not zeros."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,9 +24,10 @@ PROMPTS = [Prompt((("task", f"task {i}"),), (), UserTemplate("{q}")) for i in ra
 
 
 class Notes:
-    """Remembers what was recorded."""
+    """Remembers what was recorded, beside what an earlier process had."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Iterable[Outcome] = ()) -> None:
+        self._known = list(known)
         self.outcomes: list[Outcome] = []
         self.answers: dict[AnswerKey, Completion] = {}
 
@@ -35,15 +36,15 @@ class Notes:
         self.answers[key] = completion
 
     def record(self, outcomes: Sequence[tuple[Prompt, Outcome]]) -> None:
-        """Keep them."""
-        self.outcomes += [outcome for _, outcome in outcomes]
+        """Keep what is new."""
+        self.outcomes += [outcome for _, outcome in outcomes if outcome not in self._known]
 
 
 @contextmanager
 def evaluating(target: StubTarget, max_calls: int = 1000, **earlier: Any) -> Iterator[tuple[Evaluator, Notes, Budget]]:
     """An evaluator over a target, what it logs, and its budget."""
     budget = Budget(max_calls=max_calls)
-    notes = Notes()
+    notes = Notes(earlier.get("known", ()))
     with Engine(target, budget=budget, cache=None, max_retries=0) as engine:
         metric = build_metric(ExactMatch(), name="exact_match", examples=ROWS)
         objective = Objective("weighted", {"exact_match": 1.0}, (), "exact_match")

@@ -10,8 +10,9 @@ from promptrl.config import load_config
 from promptrl.errors import StopRequestedError
 from promptrl.experiment import train as training
 from promptrl.experiment.build import build_components
-from promptrl.experiment.events import Event
+from promptrl.experiment.events import Event, RunFinished
 from promptrl.experiment.observers import Observers, ObserverWarning, watched
+from promptrl.runs.folder import Run
 from promptrl.runs.trained import TrainedRun
 from promptrl.search.events import Figures
 from promptrl.trackers.base import TrackerKind
@@ -71,6 +72,53 @@ def test_a_tracker_is_finished_also_when_the_run_is_not() -> None:
     with pytest.raises(KeyboardInterrupt), watched([], [tracker], {"name": "x"}):
         raise KeyboardInterrupt
     assert tracker.told == ["None"]
+
+
+class Stopped(Listing):
+    """A tracker that a signal arrives in."""
+
+    def __init__(self, *, at: str) -> None:
+        super().__init__()
+        self._at = at
+
+    def log(self, figures: Mapping[str, float], step: int) -> None:
+        """Be interrupted, or list the step."""
+        if self._at == "log":
+            raise StopRequestedError(2)
+        super().log(figures, step)
+
+    def finish(self, result: Mapping[str, Any] | None) -> None:
+        """List the verdict, and be interrupted."""
+        super().finish(result)
+        if self._at == "finish":
+            raise StopRequestedError(2)
+
+
+@pytest.mark.parametrize("at", ["log", "finish"])
+def test_a_signal_within_a_tracker_ends_the_run(at: str) -> None:
+    """It is no fault of the tracker, and each tracker is finished once."""
+    stopped, others = Stopped(at=at), [Listing(), Listing()]
+    with pytest.raises(StopRequestedError), watched([], [others[0], stopped, others[1]], {"name": "x"}) as observe:
+        observe(Figures(1, {}))
+    assert stopped.told[-1:] == ["None"]
+    assert stopped.told.count("None") == 1
+    assert [other.told[-1] for other in others] == ["None", "None"]
+
+
+def test_a_run_that_is_done_stays_so_when_it_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal may arrive while observers are told that it is finished."""
+    monkeypatch.setattr(training, "write_report", lambda run, result, components: None)
+    loaded = load_config(write_experiment(tmp_path), ["budget.max_calls=300"])
+
+    def stop(event: Event) -> None:
+        if isinstance(event, RunFinished):
+            raise StopRequestedError(15)
+
+    with pytest.raises(StopRequestedError) as stopped:
+        training.train(build_components(loaded), runs_dir=tmp_path / "runs", observers=[stop])
+    run = Run(tmp_path / "runs/toy-0001")
+    assert (run.status, run.info["status"]) == ("done", "done")
+    assert not hasattr(stopped.value, "__notes__")
 
 
 @pytest.mark.parametrize("fails", [False, True])

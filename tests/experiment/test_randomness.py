@@ -2,6 +2,8 @@
 
 import json
 import random
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
@@ -89,6 +91,21 @@ def test_a_run_within_a_run_takes_nothing_from_it() -> None:
         inside = draw()
     seed(3)
     assert inside == draw()
+
+
+def test_torch_that_a_run_loads_is_left_as_it_begins() -> None:
+    """Who draws from it later draws what a fresh process does."""
+    code = """
+import sys
+from promptrl.experiment.randomness import own_randomness
+with own_randomness():
+    assert "torch" not in sys.modules
+    import torch
+    torch.manual_seed(5)
+    torch.rand(3)
+assert float(torch.rand(1)) == float(torch.rand(1, generator=torch.Generator()))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ from promptrl.prompts.files import template_messages
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 from promptrl.runs.export import export_prompt
 from promptrl.runs.folder import Run, RunsFolder
+from tests.runs.whole_result import whole_result
 
 MESSAGES = [
     {"role": "system", "content": "Answer in {braces} and {{ double }} ones."},
@@ -27,7 +28,7 @@ def run(tmp_path: Path) -> Run:
     target = {"type": "openai", "model": "m", "base_url": "http://localhost:1/v1", "api_key_env": "KEY"}
     made.start({"target": {**target, "params": {"temperature": 0}}}, "", "")
     prompt: dict[str, Any] = {"prompt_id": "x", "text": "[system]\nAnswer", "messages": MESSAGES}
-    made.finish({"winner": prompt, "baseline": {**prompt, "messages": MESSAGES[1:]}})
+    made.finish(whole_result({**prompt, "messages": MESSAGES[1:]}, prompt))
     return made
 
 
@@ -54,7 +55,7 @@ def test_promptfoo_fills_every_message_of_a_conversation(run: Run) -> None:
     (run.path / "prompts.jsonl").write_text(json.dumps({"prompt_id": "x", **prompt.to_json()}) + "\n")
     messages = [{"role": m.role, "content": m.content} for m in template_messages(prompt)]
     winner = {"prompt_id": "x", "text": prompt.text, "messages": messages}
-    run.finish({"winner": winner, "baseline": winner})
+    run.finish(whole_result(winner, winner))
     raw = json.loads(yaml.safe_load(export_prompt(run, "promptfoo"))["prompts"][0]["raw"])
     contents = [message["content"] for message in raw]
     assert contents == ["{text}?", "{% raw %}{{x}}{% endraw %}", "Text: {{text}}", "Read.", "{{text}}?"]

@@ -13,6 +13,7 @@ from promptrl.llm.base import Completion
 from promptrl.prompts.prompt import Prompt, UserTemplate
 from promptrl.runs.folder import Run, RunsFolder
 from promptrl.runs.outcome_file import OutcomeFile
+from tests.runs.whole_result import whole_result
 
 PROMPT = Prompt(slots=(("task", "Add."),), demonstrations=(), user=UserTemplate("{q}"))
 
@@ -116,7 +117,7 @@ def test_a_run_is_running_while_locked_and_interrupted_after(tmp_path: Path) -> 
     with run.locked():
         assert Run(run.path).status == "running"
     assert Run(run.path).status == "interrupted"
-    run.finish({"verdict": "same", "stop_reason": "budget"})
+    run.finish(whole_result())
     assert run.status == "done"
     assert run.info["stop_reason"] == "budget"
 
@@ -156,7 +157,7 @@ def test_outcomes_survive_and_a_torn_line_is_cut(tmp_path: Path) -> None:
     log.close()
     assert [o.row_id for o in run.outcomes()] == ["a", "b", "c"]
     assert run.outcomes()[0] == outcome("a")
-    assert [row["edits"] for row in run.prompts()] == [["role = x"]]
+    assert run.prompts() == {PROMPT.prompt_id: PROMPT}
 
 
 def test_answers_are_kept_until_they_are_scored(tmp_path: Path) -> None:
@@ -201,7 +202,7 @@ def test_run_json_that_is_torn_does_not_break_the_list(tmp_path: Path) -> None:
     folder = RunsFolder(tmp_path)
     run = started(folder)
     (run.path / "run.json").write_text('{"sta')
-    assert [s.status for s in (r.summary() for r in folder.all())] == ["interrupted"]
+    assert [s.status for s in (r.summary() for r in folder.all())] == ["damaged"]
 
 
 def test_json_files_hold_no_nan(tmp_path: Path) -> None:

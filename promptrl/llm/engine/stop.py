@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from promptrl.errors import StopRequestedError
@@ -32,7 +32,7 @@ class StopSignal:
         """Whether the run should end; looks for the files five times a second at most."""
         if self._signal is None and self._files and time.monotonic() - self._looked_s >= _LOOK_S:
             self._looked_s = time.monotonic()
-            if any(file.exists() for file in self._files):
+            if any(file.is_file() for file in self._files):
                 self.request(signal.SIGINT)
         return self._signal is not None
 
@@ -63,10 +63,16 @@ class StopSignal:
     @contextmanager
     def by_file(self, file: Path) -> Iterator[None]:
         """Take the file for a wish to end while inside; it is removed before, if it is there, and afterwards."""
-        file.unlink(missing_ok=True)
+        _remove(file)
         self._files.append(file)
         try:
             yield
         finally:
             self._files.remove(file)
-            file.unlink(missing_ok=True)
+            _remove(file)
+
+
+def _remove(file: Path) -> None:
+    """Take the wish away; a folder of its name is none, and what can't be removed must not end a run."""
+    with suppress(OSError):
+        file.unlink()

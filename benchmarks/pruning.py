@@ -38,7 +38,7 @@ def simulate(space: EditSpace, table: Table, scores: FloatArray, winners: int, c
     means = scores.mean(1)
     baseline = lines[space.baseline.prompt_id]
     good = np.flatnonzero(means >= means[baseline] + SHARE_OF_GAIN * (means.max() - means[baseline]))
-    rows = [Example(str(at), {}, "", {}) for at in range(scores.shape[1])]
+    rows = [Example(str(at), {"x": str(at)}, "", {}) for at in range(scores.shape[1])]
     found: list[tuple[Pruning, float]] = []
     worths: list[bool] = []
     for number in range(winners):

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from promptrl.console.screen import clean, people, print_data, print_markup, readers
 from promptrl.report import numbers
-from promptrl.report.wording import faults
+from promptrl.report.wording import faults, lost_answers
 from promptrl.safe_text import printable
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def show_result(result: Mapping[str, Any], place: Path, console: Console) -> Non
         console.print(
             f"Improvement on {measured['rows']} test rows, paired: {points(measured['score'])} points "
             f"[{points(measured['low'])}, {points(measured['high'])}], p = {measured['p_value']:.2g}"
-            f"{_course(measured)}"
+            f"{_course(measured)}{'.' if measured.get('missing') else ''}{lost_answers(measured)}"
         )
     console.print(
         Panel(prompt_diff(result["baseline"]["text"], result["winner"]["text"]), title="prompt", title_align="left")
@@ -140,6 +140,7 @@ def show_evaluation(result: Mapping[str, Any], *, as_json: bool) -> None:
             f"Winner − baseline, paired: {points(difference['score'])} points [{points(difference['low'])}, "
             f"{points(difference['high'])}] at {100 * difference['confidence']:g} %, "
             f"p = {difference['p_value']:.2g} ({difference['method']}){_course(difference)}"
+            f"{'.' if difference.get('missing') else ''}{lost_answers(difference)}"
         )
     console.print(f"[{VERDICT_STYLES[result['verdict']]}]{result['verdict']}[/]")
     if result["look"] and result["look"] > 1:
@@ -298,6 +299,7 @@ def show_plan(path: Path, components: "Components", *, as_json: bool) -> None:
             "test": len(splits.test),
             "demonstrations": len(splits.demonstrations),
         },
+        "inputs": components.inputs,
         "edits": len(components.space.edits),
         "prompts": components.space.size(),
         "calls": {**plan.shares, "total": plan.total},
@@ -314,8 +316,15 @@ def show_plan(path: Path, components: "Components", *, as_json: bool) -> None:
         + (f", {size:,} prompts" if size else "")
         + f"; at most {plan.total:,} calls: {', '.join(f'{calls:,} {name}' for name, calls in plan.shares.items())}"
     )
-    for line in (*prospects(components.power), *_proof_by_folds(components)):
+    for line in (*_repeated(rows, data["inputs"]), *prospects(components.power), *_proof_by_folds(components)):
         print_markup(f"   {line}")
+
+
+def _repeated(rows: Mapping[str, int], inputs: Mapping[str, int]) -> Iterator[str]:
+    """How many different inputs there are where some come again."""
+    if any(inputs[name] < rows[name] for name in inputs):
+        each = ", ".join(f"{count:,} {name}" for name, count in inputs.items())
+        yield f"[yellow]Inputs come again:[/] {each} are different; rows with one input count as one"
 
 
 def _proof_by_folds(components: "Components") -> Iterator[str]:

@@ -5,6 +5,7 @@ again is free and a resumed run (handed its own outcomes) pays for nothing twice
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from contextlib import closing
 from functools import partial
@@ -89,7 +90,7 @@ class Evaluator:
         paid = [*(answer for o in outcomes for answer in (o.completion, *o.judged)), *waiting.values()]
         budget.carry_over(answer for answer in paid if not answer.is_cached)
         self._outcomes: dict[AskKey, Outcome] = {}
-        self._missing = 0
+        self._missing: Counter[AskKey] = Counter()
         self._lost: CompletionError | None = None
         self.asking_s = 0.0
 
@@ -156,9 +157,10 @@ class Evaluator:
             raise TargetError(f"all {len(outcomes)} questions so far were refused: {counts}")
 
     def _check_missing(self) -> None:
-        asked = len(self._outcomes) + self._missing
-        if self._lost is not None and self._missing > max(MAX_MISSING_CALLS, MAX_MISSING_SHARE * asked):
-            failed = f"{self._missing} of {asked} calls brought no score"
+        missing = self._missing.total()
+        asked = len(self._outcomes) + missing
+        if self._lost is not None and missing > max(MAX_MISSING_CALLS, MAX_MISSING_SHARE * asked):
+            failed = f"{missing} of {asked} calls brought no score"
             raise TargetError(f"{failed}; the last one: {self._lost.kind}: {self._lost.message}")
 
     def _take_again(self, outcomes: Collection[Outcome], purpose: Purpose) -> None:
@@ -186,7 +188,7 @@ class Evaluator:
             with closing(stream) as answers:
                 for index, answer in answers:
                     if isinstance(answer, CompletionError):
-                        self._lose(answer)
+                        self._lose(keys[index], answer, purpose)
                         continue
                     arrived[keys[index]] = answer
                     if len(arrived) >= self._batch_size:
@@ -214,10 +216,12 @@ class Evaluator:
             return
         scored: dict[AskKey, Outcome] = {}
         try:
-            graded = self._scoring.score({key: (asks[key][1], completions[key]) for key in self._priced(completions)})
+            graded = self._scoring.score(
+                {key: (asks[key][1], completions[key]) for key in self._priced(completions, purpose)}
+            )
             for key, grades in graded.items():
                 if isinstance(grades, CompletionError):
-                    self._lose(grades)
+                    self._lose(key, grades, purpose)
                 else:
                     scored[key] = self._outcome(key, completions[key], grades, purpose, uniform)
             self._log.record([(asks[key][0], outcome) for key, outcome in scored.items()])
@@ -227,15 +231,17 @@ class Evaluator:
             self._unscored.update(left)
             self._budget.return_calls(purpose, len(left))
 
-    def _priced(self, completions: Mapping[AskKey, Completion]) -> list[AskKey]:
+    def _priced(self, completions: Mapping[AskKey, Completion], purpose: Purpose) -> list[AskKey]:
         """The answers whose costs are known, as far as the objective has any; the others are missing."""
         unknown = {key: self._objective.unknown_cost(completion) for key, completion in completions.items()}
-        for why in filter(None, unknown.values()):
-            self._lose(CompletionError("usage", why))
+        for key, why in unknown.items():
+            if why is not None:
+                self._lose(key, CompletionError("usage", why), purpose)
         return [key for key, why in unknown.items() if why is None]
 
-    def _lose(self, error: CompletionError) -> None:
-        self._missing += 1
+    def _lose(self, key: AskKey, error: CompletionError, purpose: Purpose) -> None:
+        """Count an answer that brought no score; a test asks for it once more, and that makes it no second one."""
+        self._missing[key] = 1 if purpose == "test" else self._missing[key] + 1
         self._lost = error
 
     def _outcome(

@@ -14,6 +14,7 @@ from promptrl.config.algorithms import AlgorithmBlock
 from promptrl.config.metrics import QualityConfig
 from promptrl.config.prompts import as_template
 from promptrl.errors import ConfigError, GatheredProblems, Problem, suggest
+from promptrl.evaluation.pairing import inputs_of
 from promptrl.experiment.call_plan import CallPlan, plan_calls
 from promptrl.experiment.given import NOTHING, Given
 from promptrl.llm.engine.prices import Price
@@ -26,7 +27,7 @@ from promptrl.stats.power import SplitPower, split_power
 from promptrl.tasks.dataset import Example, accepted_answers, build_examples, dataset_hash, load_rows
 from promptrl.tasks.metrics import Metric, build_metric
 from promptrl.tasks.objective import Objective
-from promptrl.tasks.splits import Splits, fold_examples, split_examples
+from promptrl.tasks.splits import NAMES, Splits, fold_examples, split_examples
 from promptrl.trackers.registry import TRACKERS
 
 _UNREAD = Demonstration("", "", "")
@@ -66,6 +67,11 @@ class Components:
     def calls_per_answer(self) -> int:
         """Calls that an answer of the target takes, with the questions that metrics ask about it."""
         return 1 + sum(metric.calls_per_answer for metric in self.metrics)
+
+    @property
+    def inputs(self) -> dict[str, int]:
+        """How many different inputs each split has."""
+        return {name: len(set(inputs_of(getattr(self.splits, name)).values())) for name in NAMES}
 
     def of_fold(self, fold: Splits) -> Self:
         """The same for the search that a fold judges: its rows, and its share of the calls."""
@@ -158,7 +164,7 @@ def _plan(
 
 def _power(gate: Gate, divisions: Sequence[Splits]) -> SplitPower:
     return split_power(
-        len(divisions[-1].test),
+        len(set(inputs_of(divisions[-1].test).values())),
         gate.confidence,
         min_improvement=gate.min_improvement,
         margin=gate.margin,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
 from promptrl.evaluation.evaluator import OutcomeLog
 from promptrl.evaluation.outcome import AnswerKey, Outcome
+from promptrl.evaluation.pairing import inputs_of
 from promptrl.experiment.build import Components, rebuild_components
 from promptrl.experiment.engines import Engines, given_or_new, make_budget, make_evaluator, rows_per_look
 from promptrl.experiment.given import NOTHING, Given
@@ -128,10 +129,13 @@ def _evaluate(
         "metric": config.gate_metric,
         "verdict": decide_verdict(paired.comparison, components.gate, is_same_prompt=is_same),
         **{
-            label: {**describe_prompt(prompt), split: summarise(paired.outcomes[label], components.gate, config.seed)}
+            label: {
+                **describe_prompt(prompt),
+                split: summarise(paired.outcomes[label], components.gate, config.seed, inputs_of(rows)),
+            }
             for label, prompt in prompts.items()
         },
-        "difference": measured(paired),
+        "difference": measured(paired, components.gate),
         **spending(budget.spent),
     }
 

@@ -5,26 +5,27 @@ The prompt that is handed out was found in the same way from all rows, so no row
 prompt.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
+from promptrl.errors import BudgetExhaustedError
 from promptrl.evaluation.interface import Evaluate
 from promptrl.evaluation.outcome import Outcome
+from promptrl.evaluation.pairing import inputs_of, paired_differences_of
 from promptrl.llm.base import Purpose
 from promptrl.prompts.prompt import Prompt
-from promptrl.runs.result import (
-    JudgedFold,
-    PairedComparison,
-    compare_outcomes,
-    paired_scores,
-)
+from promptrl.runs.result import JudgedFold, PairedComparison
 from promptrl.stats.gate import Gate
-from promptrl.stats.paired import folds_comparison
+from promptrl.stats.paired import compare_pairs
 from promptrl.stats.sequential import SequentialComparison, SequentialStopReason
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.splits import Splits
 
 LEAST_LOOKS = 10
 """Of a sequential gate: a target that takes all rows at once would otherwise be asked them all before the first."""
+
+
+CLEAR: Collection[SequentialStopReason] = ("improved", "worse", "same")
+"""What holds whatever the missing answers are."""
 
 
 def compare_prompts(
@@ -47,8 +48,10 @@ def compare_prompts(
     """
     if gate.is_sequential:
         return _compare_until_clear(evaluator, prompts, rows, purpose, gate, look_rows)
-    outcomes = side_by_side(evaluator, prompts, rows, purpose, gate.repeats)
-    return PairedComparison(outcomes, compare_outcomes(outcomes["winner"], outcomes["baseline"], gate))
+    outcomes = _asked_until_answered(evaluator, prompts, rows, purpose, gate.repeats)
+    pairs = paired_differences_of(outcomes["winner"], outcomes["baseline"], inputs_of(rows), gate.repeats)
+    comparison = compare_pairs(pairs, gate.confidence) if pairs.answered.size else None
+    return PairedComparison.of(outcomes, pairs, comparison)
 
 
 def _compare_until_clear(
@@ -59,21 +62,50 @@ def _compare_until_clear(
     gate: Gate,
     look_rows: int,
 ) -> PairedComparison:
-    race = SequentialComparison(len(rows), gate.confidence, min_improvement=gate.min_improvement, margin=gate.margin)
+    parts = _by_input(rows)
+    race = SequentialComparison(len(parts), gate.confidence, min_improvement=gate.min_improvement, margin=gate.margin)
     outcomes: dict[str, list[Outcome | None]] = {label: [] for label in prompts}
+    step = min(look_rows, max(1, len(parts) // LEAST_LOOKS))
     stop: SequentialStopReason | None = None
-    step = min(look_rows, max(1, len(rows) // LEAST_LOOKS))
-    for first in range(0, len(rows), step):
-        batch = side_by_side(evaluator, prompts, rows[first : first + step], purpose, gate.repeats)
-        for label, answers in batch.items():
+    for last in range(step, len(parts) + step, step):
+        new = [row for part in parts[last - step : last] for row in part]
+        for label, answers in side_by_side(evaluator, prompts, new, purpose, gate.repeats).items():
             outcomes[label] += answers
-        ours, theirs = paired_scores(batch["winner"], batch["baseline"])
-        stop = race.look(ours, theirs) if ours else None
+        seen = [row for part in parts[:last] for row in part]
+        pairs = paired_differences_of(outcomes["winner"], outcomes["baseline"], inputs_of(seen), gate.repeats)
+        stop = race.look(pairs) if pairs.answered.size else None
         if stop:
             break
+    if not pairs.is_complete and stop not in CLEAR:
+        outcomes = _asked_until_answered(evaluator, prompts, seen, purpose, gate.repeats)
+        pairs = paired_differences_of(outcomes["winner"], outcomes["baseline"], inputs_of(seen), gate.repeats)
+        stop = (race.look(pairs) or stop) if pairs.answered.size else None
     sequential = race.result(stop or "rows")
-    spared = 2 * (len(rows) * gate.repeats - len(outcomes["winner"]))
-    return PairedComparison(outcomes, sequential.comparison if sequential else None, sequential, spared)
+    spared = 2 * gate.repeats * (len(rows) - len(seen))
+    comparison = sequential.comparison if sequential else None
+    return PairedComparison.of(outcomes, pairs, comparison, sequential, spared)
+
+
+def _by_input(rows: Sequence[Example]) -> list[list[Example]]:
+    """The rows of each input, so that no look divides them."""
+    parts: dict[str, list[Example]] = {}
+    inputs = inputs_of(rows)
+    for row in rows:
+        parts.setdefault(inputs[row.id], []).append(row)
+    return list(parts.values())
+
+
+def _asked_until_answered(
+    evaluator: Evaluate, prompts: Mapping[str, Prompt], rows: Sequence[Example], purpose: Purpose, repeats: int
+) -> dict[str, list[Outcome | None]]:
+    """Outcomes of several prompts; what a fault of transport kept back is asked once more, when all else is in."""
+    outcomes = side_by_side(evaluator, prompts, rows, purpose, repeats)
+    if all(None not in answers for answers in outcomes.values()):
+        return outcomes
+    try:
+        return side_by_side(evaluator, prompts, rows, purpose, repeats)
+    except BudgetExhaustedError:  # what is missing then counts as the worst that it can be
+        return outcomes
 
 
 def side_by_side(
@@ -113,14 +145,16 @@ def validate_progressively(
     judged: list[JudgedFold] = []
     for fold in folds:
         prompts = {"baseline": baseline, "winner": find_winner(fold, earlier_winners(judged))}
-        answers = side_by_side(evaluator, prompts, fold.test, "test", gate.repeats)
-        ours, theirs = paired_scores(answers["winner"], answers["baseline"])
-        difference = (sum(ours) - sum(theirs)) / len(ours) if ours else 0.0
-        judged.append(JudgedFold(prompts["winner"], len(ours), difference))
+        answers = _asked_until_answered(evaluator, prompts, fold.test, "test", gate.repeats)
+        found = paired_differences_of(answers["winner"], answers["baseline"], inputs_of(fold.test), gate.repeats)
+        rows = found.answered.size
+        judged.append(JudgedFold(prompts["winner"], rows, float(found.answered.mean()) if rows else 0.0))
         for label, some in answers.items():
             outcomes[label] += some
-    ours, theirs = paired_scores(outcomes["winner"], outcomes["baseline"])
-    return PairedComparison(outcomes, folds_comparison(ours, theirs, gate.confidence) if ours else None), judged
+    inputs = inputs_of(row for fold in folds for row in fold.test)
+    pairs = paired_differences_of(outcomes["winner"], outcomes["baseline"], inputs, gate.repeats)
+    comparison = compare_pairs(pairs, gate.confidence, by_folds=True) if pairs.answered.size else None
+    return PairedComparison.of(outcomes, pairs, comparison), judged
 
 
 def earlier_winners(judged: Sequence[JudgedFold]) -> list[Prompt]:

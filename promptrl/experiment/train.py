@@ -8,6 +8,7 @@ from typing import Any
 
 from promptrl.errors import ConfigError, Problem, PromptrlError, RunLockedError
 from promptrl.evaluation.outcome import count_faults
+from promptrl.evaluation.pairing import inputs_of
 from promptrl.experiment.build import Components, rebuild_components
 from promptrl.experiment.edit_effects import attribute
 from promptrl.experiment.engines import Engines, given_or_new, make_budget, rows_per_look
@@ -237,6 +238,7 @@ def _write_down(
         validated={name: session.outcomes_of(p, components.splits.validation) for name, p in prompts.items()},
         tested=tested,
         judged=judged,
+        inputs=inputs_of((*components.splits.validation, *components.splits.test)),
         gate=components.gate,
         spent=session.budget.spent,
         wall_s=time.monotonic() - began_s,

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from promptrl.evaluation.pairing import answered_differences, inputs_of
 from promptrl.report import numbers, plots, wording
 from promptrl.report.curves import running_mean
 from promptrl.report.plots import Bar, Cell, PlottedScore
@@ -20,7 +21,7 @@ from promptrl.report.record import RunRecord
 from promptrl.report.row_changes import OutcomePair, flips, group_changes, paired_outcomes
 from promptrl.report.wording import Piece, word_diff
 from promptrl.safe_text import printable
-from promptrl.stats.paired import Comparison, paired_comparison
+from promptrl.stats.paired import Comparison, compare_pairs
 
 MAX_FIXED, MAX_BROKEN = 6, 12
 MAX_TEXT, MAX_PROMPT, MAX_CONFIG = 700, 20_000, 40_000
@@ -115,7 +116,8 @@ def _comparisons(records: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
         pairs = [pair for pair in shared if _is_same_row(pair[0].row_id, first, other)]
         if pairs:
             fixed, broken = flips(pairs)
-            change = paired_comparison([o.score for _, o in pairs], [f.score for f, _ in pairs])
+            inputs = inputs_of(first.examples.values())
+            change = compare_pairs(answered_differences([o for _, o in pairs], [f for f, _ in pairs], inputs))
             yield {
                 "first": first.run_id,
                 "later": other.run_id,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptrl.evaluation.outcome import Outcome
-from promptrl.stats.paired import Comparison, paired_comparison
+from promptrl.evaluation.pairing import answered_differences, inputs_of, scores_by_input
+from promptrl.stats.paired import Comparison, compare_pairs
 from promptrl.tasks.dataset import Example
 
 FLIP = 0.5
@@ -66,20 +67,24 @@ def group_changes(
         Group by group, only columns with 2 to ``MAX_GROUPS`` groups of ``MIN_GROUP_ROWS`` rows at least.
     """
     known = [pair for pair in pairs if pair[0].row_id in examples]
+    inputs = inputs_of(examples[pair[0].row_id] for pair in known)
     found = []
     for column, values in _columns([examples[pair[0].row_id] for pair in known]):
         counts = Counter(values)
         if 2 <= len(counts) <= MAX_GROUPS and min(counts.values()) >= MIN_GROUP_ROWS:
             for value in sorted(counts, key=_order):
                 members = [pair for pair, own in zip(known, values, strict=True) if own == value]
-                found.append(_change(column, value, members, confidence))
+                found.append(_change(column, value, members, inputs, confidence))
     return found
 
 
-def _change(column: str, value: str, pairs: Sequence[OutcomePair], confidence: float) -> GroupChange:
-    before, after = [first.score for first, _ in pairs], [second.score for _, second in pairs]
-    change = paired_comparison(after, before, confidence)
-    return GroupChange(column, value, sum(before) / len(before), sum(after) / len(after), change)
+def _change(
+    column: str, value: str, pairs: Sequence[OutcomePair], inputs: Mapping[str, str], confidence: float
+) -> GroupChange:
+    before, after = [first for first, _ in pairs], [second for _, second in pairs]
+    change = compare_pairs(answered_differences(after, before, inputs), confidence)
+    old, new = (scores_by_input(outcomes, inputs).values() for outcomes in (before, after))
+    return GroupChange(column, value, sum(old) / len(old), sum(new) / len(new), change)
 
 
 def _columns(examples: Sequence[Example]) -> Iterator[tuple[str, list[str]]]:

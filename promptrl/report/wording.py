@@ -69,7 +69,19 @@ def evidence(result: Mapping[str, Any]) -> str:
     share = f"{100 * measured.get('confidence', 0.95):g}\u00a0%"
     return (
         f"Paired row by row that is {points(measured['score'])} points, {share} interval "
-        f"{between(measured, is_signed=True)}, p\u00a0{p_value(measured['p_value'])}."
+        f"{between(measured, is_signed=True)}, p\u00a0{p_value(measured['p_value'])}.{lost_answers(measured)}"
+    )
+
+
+def lost_answers(measured: Mapping[str, Any]) -> str:
+    """What answers are missing from a comparison and what that did to its verdict, to follow its figures."""
+    missing = measured.get("missing")
+    if not missing:
+        return ""
+    return (
+        f" Answers that never came: {missing['winner']} of the new prompt, {missing['baseline']} of the baseline. Each "
+        "counts as the worst that it can be for any claim; without the rows that lack them the verdict would be "
+        f"“{missing['verdict_without']}”."
     )
 
 

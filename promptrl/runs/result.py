@@ -1,23 +1,22 @@
 """Builds what a run and an evaluation report: the keys of ``result.json``, which are a promise to scripts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from math import isnan
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
-from promptrl.evaluation.outcome import Outcome
+from promptrl.evaluation.pairing import Outcomes, scores_by_input
 from promptrl.llm.engine.budget import Spending
 from promptrl.prompts.files import template_messages
 from promptrl.prompts.prompt import Prompt
 from promptrl.selection.finalists import Finalist
 from promptrl.stats.gate import Gate
-from promptrl.stats.paired import Comparison, Verdict, mean_interval, paired_comparison, verdict
+from promptrl.stats.paired import Comparison, Verdict, compare_pairs, mean_interval, verdict
+from promptrl.stats.pairs import PairedDifferences
 from promptrl.stats.sequential import SequentialResult
 
 FORMAT = 1
-
-Outcomes = Sequence[Outcome | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,9 @@ class PairedComparison:
 
     Attributes:
         outcomes: Of "baseline" and "winner".
-        comparison: Winner minus baseline; None when no row has both.
+        comparison: Winner minus baseline, whatever the missing answers are; None when no row has both.
+        missing: Answers that never came, by prompt; with none of them 0.
+        answered: What ``comparison`` would be if the rows whose answers are missing had not been there.
         sequential: How it went when the rows were looked at as they came in, else None.
         calls_saved: Calls that were not needed then.
     """
@@ -35,6 +36,25 @@ class PairedComparison:
     comparison: Comparison | None
     sequential: SequentialResult | None = None
     calls_saved: int = 0
+    missing: Mapping[str, int] = field(default_factory=dict)
+    answered: Comparison | None = None
+
+    @classmethod
+    def of(
+        cls,
+        outcomes: Mapping[str, Outcomes],
+        pairs: PairedDifferences,
+        comparison: Comparison | None,
+        sequential: SequentialResult | None = None,
+        calls_saved: int = 0,
+    ) -> Self:
+        """With what is missing, as the differences tell it."""
+        missing = dict(zip(("winner", "baseline"), pairs.missing, strict=True))
+        answered = comparison
+        if comparison and not pairs.is_complete:
+            by_folds = comparison.method == "folds"
+            answered = compare_pairs(pairs.without_missing, comparison.confidence, by_folds=by_folds)
+        return cls(outcomes, comparison, sequential, calls_saved, missing, answered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +97,7 @@ def build_result(
     attribution: Mapping[str, Any],
     faults: Mapping[str, int] = MappingProxyType({}),
     judged: Sequence[JudgedFold] = (),
+    inputs: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """What result.json holds.
 
@@ -94,6 +115,7 @@ def build_result(
         attribution: What is known of single edits.
         faults: Answers of the target that were bad although the call worked, by the name of the fault.
         judged: The folds that ``tested`` is made of, if it is.
+        inputs: By row id; rows with one input count as one.
     """
     comparison = tested.comparison if tested else None
     is_same = prompts["winner"].prompt_id == prompts["baseline"].prompt_id
@@ -105,10 +127,10 @@ def build_result(
         "stop_reason": stop_reason,
         "verdict": decide_verdict(comparison, gate, is_same_prompt=is_same),
         **{
-            label: _scored(prompt, validated[label], tested.outcomes[label] if tested else (), gate, seed)
+            label: _scored(prompt, validated[label], tested.outcomes[label] if tested else (), gate, seed, inputs)
             for label, prompt in prompts.items()
         },
-        "improvement": {"against": "baseline", "test": measured(tested), "folds": list(map(_fold_entry, judged))},
+        "improvement": {"against": "baseline", "test": measured(tested, gate), "folds": list(map(_fold_entry, judged))},
         **spending(spent),
         "faults": dict(faults),
         "wall_s": round(wall_s, 3),
@@ -117,11 +139,13 @@ def build_result(
     }
 
 
-def _scored(prompt: Prompt, validated: Outcomes, tested: Outcomes, gate: Gate, seed: int) -> dict[str, Any]:
+def _scored(
+    prompt: Prompt, validated: Outcomes, tested: Outcomes, gate: Gate, seed: int, inputs: Mapping[str, str]
+) -> dict[str, Any]:
     return {
         **describe_prompt(prompt),
-        "validation": summarise(validated, gate, seed),
-        "test": summarise(tested, gate, seed),
+        "validation": summarise(validated, gate, seed, inputs),
+        "test": summarise(tested, gate, seed, inputs),
     }
 
 
@@ -129,9 +153,14 @@ def _fold_entry(fold: JudgedFold) -> dict[str, Any]:
     return {"prompt_id": fold.prompt.prompt_id, "rows": fold.rows, "difference": fold.difference}
 
 
-def summarise(outcomes: Outcomes, gate: Gate, seed: int) -> dict[str, Any] | None:
-    """One split's entry: mean score with interval, rows, mean objective; None when nothing was asked."""
-    scores = scores_by_row(outcomes)
+def summarise(
+    outcomes: Outcomes, gate: Gate, seed: int, inputs: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any] | None:
+    """One split's entry: mean score with interval, rows, mean objective; None when nothing was asked.
+
+    Rows that ``inputs`` gives one input count as one.
+    """
+    scores = scores_by_input(outcomes, inputs)
     if not scores:
         return None
     interval = mean_interval(list(scores.values()), gate.confidence, seed=seed)
@@ -145,32 +174,10 @@ def summarise(outcomes: Outcomes, gate: Gate, seed: int) -> dict[str, Any] | Non
     }
 
 
-def scores_by_row(outcomes: Outcomes) -> dict[str, float]:
-    """The score of each row that was answered, in order; several answers to one row count as their mean, once."""
-    answers: dict[str, list[float]] = {}
-    for outcome in outcomes:
-        if outcome is not None:
-            answers.setdefault(outcome.row_id, []).append(outcome.score)
-    return {row: sum(scores) / len(scores) for row, scores in answers.items()}
-
-
 def describe_prompt(prompt: Prompt) -> dict[str, Any]:
     """The prompt itself: id, readable text, chat messages with the user template's placeholders left open."""
     messages = [{"role": m.role, "content": m.content} for m in template_messages(prompt)]
     return {"prompt_id": prompt.prompt_id, "text": prompt.text, "messages": messages}
-
-
-def paired_scores(challenger: Outcomes, reference: Outcomes) -> tuple[list[float], list[float]]:
-    """Scores of both by row, without the rows that either lacks."""
-    ours, theirs = scores_by_row(challenger), scores_by_row(reference)
-    shared = [row for row in ours if row in theirs]
-    return [ours[row] for row in shared], [theirs[row] for row in shared]
-
-
-def compare_outcomes(challenger: Outcomes, reference: Outcomes, gate: Gate) -> Comparison | None:
-    """Challenger minus reference, paired by row; None when no row has both."""
-    ours, theirs = paired_scores(challenger, reference)
-    return paired_comparison(ours, theirs, gate.confidence) if ours else None
 
 
 def decide_verdict(comparison: Comparison | None, gate: Gate, *, is_same_prompt: bool) -> Verdict:
@@ -182,10 +189,11 @@ def decide_verdict(comparison: Comparison | None, gate: Gate, *, is_same_prompt:
     return verdict(comparison, min_improvement=gate.min_improvement, margin=gate.margin, is_baseline=False)
 
 
-def measured(paired: PairedComparison | None) -> dict[str, Any] | None:
+def measured(paired: PairedComparison | None, gate: Gate) -> dict[str, Any] | None:
     """A paired difference with its interval; None when there was nothing to measure.
 
-    Where the rows were looked at as they came in, ``sequential`` says how that went.
+    Where the rows were looked at as they came in, ``sequential`` says how that went; where answers never came,
+    ``missing`` says how many and what the verdict would be without the rows that lack them.
     """
     comparison = paired.comparison if paired else None
     if paired is None or comparison is None:
@@ -203,7 +211,14 @@ def measured(paired: PairedComparison | None) -> dict[str, Any] | None:
         "confidence": comparison.confidence,
         "method": comparison.method,
         "sequential": sequential,
+        "missing": _missing(paired, gate),
     }
+
+
+def _missing(paired: PairedComparison, gate: Gate) -> dict[str, Any] | None:
+    if not any(paired.missing.values()):
+        return None
+    return {**paired.missing, "verdict_without": decide_verdict(paired.answered, gate, is_same_prompt=False)}
 
 
 def spending(spent: Spending) -> dict[str, Any]:
@@ -220,7 +235,7 @@ def leaderboard_rows(finalists: Sequence[Finalist]) -> list[dict[str, Any]]:
     """The finalists, the winner first, as ``leaderboard.json`` keeps them; figures without an answer are None."""
     rows = []
     for finalist in finalists:
-        figures = {field.name: getattr(finalist, field.name) for field in fields(finalist) if field.name != "prompt"}
+        figures = {key.name: getattr(finalist, key.name) for key in fields(finalist) if key.name != "prompt"}
         known = {name: None if isinstance(value, float) and isnan(value) else value for name, value in figures.items()}
         rows.append({"prompt_id": finalist.prompt.prompt_id, **known, "text": finalist.prompt.text})
     return rows

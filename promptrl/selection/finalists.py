@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptrl.evaluation.interface import Evaluate
+from promptrl.evaluation.pairing import inputs_of
 from promptrl.prompts.edits.base import rough_tokens
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.events import FinalistsProgress, SearchEvent
@@ -45,7 +46,7 @@ class Finalist:
         objective: Mean objective on the validation rows it answered.
         score: Mean of the gate metric on them.
         difference: Its objective minus the baseline's, mean over the rows that both answered; 0 for the baseline.
-        sd: Standard error of that difference.
+        sd: Standard error of that difference, rows with one input taken together.
         shrunken: The posterior mean of the difference after the finals, from the search's posterior and these rows.
         rows: Validation rows it answered.
         rounds: Rounds it took part in.
@@ -175,6 +176,7 @@ class _Race:
         empty = np.full(len(rows), np.nan)
         self.baseline = _Runner(baseline, empty.copy(), empty.copy())
         self.rivals = [_Runner(rival, empty.copy(), empty.copy()) for rival in rivals]
+        self._parts = _rows_of_inputs(rows)
         self._gains = self._posterior_gains()
         self.calls_used = 0
         self._rows = tuple(rows)
@@ -229,22 +231,28 @@ class _Race:
         return FinalistsResult(final[0].prompt, (*final, *rest), self.calls_used)
 
     def _gap(self, runner: _Runner) -> _Gap:
-        pairs = runner.objectives - self.baseline.objectives
+        pairs = self._by_input(runner.objectives - self.baseline.objectives)
         pairs = pairs[~np.isnan(pairs)]
         if not len(pairs):
             return _Gap(0.0, PRIOR_PAIR_SD, 0)
         variance = (np.square(pairs - pairs.mean()).sum() + PRIOR_PAIR_SD**2) / len(pairs)
         return _Gap(float(pairs.mean()), float(np.sqrt(variance / len(pairs))), len(pairs))
 
+    def _by_input(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The mean over the rows of each input, which are one piece of evidence together; NaN = no answer."""
+        known = [[value for value in values[part] if not np.isnan(value)] for part in self._parts]
+        return np.array([sum(some) / len(some) if some else np.nan for some in known])
+
     def _posterior_gains(self) -> dict[int, float]:
         """By how much everyone is better than the baseline: posterior means, by identity of the runner."""
         runners = [self.baseline, *self.rivals]
         means = np.array([runner.candidate.mean for runner in runners])
         covariance = np.diag([(CAUTION * runner.candidate.sd) ** 2 for runner in runners])
-        answered = ~np.isnan([runner.objectives for runner in runners])
+        answers = [self._by_input(runner.objectives) for runner in runners]
+        answered = ~np.isnan(answers)
         seen = np.flatnonzero(answered.any(axis=1))
         if len(seen):
-            found, noise = _means_and_noise([runners[i].objectives for i in seen])
+            found, noise = _means_and_noise([answers[i] for i in seen])
             prior = covariance[np.ix_(seen, seen)]
             means[seen] += prior @ np.linalg.solve(prior + noise, found - means[seen])
         return {id(runner): float(mean - means[0]) for runner, mean in zip(runners, means, strict=True)}
@@ -266,11 +274,19 @@ class _Race:
         )
 
 
+def _rows_of_inputs(rows: Sequence[Example]) -> list[list[int]]:
+    """The positions of the rows of each input, in the order of the first."""
+    parts: dict[str, list[int]] = {}
+    for position, text in enumerate(inputs_of(rows).values()):
+        parts.setdefault(text, []).append(position)
+    return list(parts.values())
+
+
 def _means_and_noise(answers: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean of each one's answers, and the covariance of these means: who answers the same rows errs alike.
 
     Args:
-        answers: By row, NaN = none; each has some.
+        answers: By input, NaN = none; each has some.
     """
     table = np.stack(answers)
     known = ~np.isnan(table)

@@ -16,10 +16,11 @@ from typing import Literal
 from promptrl.errors import BudgetExhaustedError
 from promptrl.evaluation.interface import Evaluate
 from promptrl.evaluation.outcome import Outcome
+from promptrl.evaluation.pairing import answered_differences, inputs_of
 from promptrl.prompts.edits.base import rough_tokens
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
-from promptrl.stats.paired import Comparison, paired_comparison
+from promptrl.stats.paired import Comparison, compare_pairs
 from promptrl.tasks.dataset import Example
 
 CONFIDENCE = 0.9
@@ -289,10 +290,9 @@ class _Bench:
 
     def compare(self, first: Prompt, second: Prompt) -> Comparison | None:
         """The first prompt's score minus the second's on the rows; None when none has both."""
-        pairs = self._pairs(first, second)
-        if not pairs:
-            return None
-        return paired_comparison([f.score for f, _ in pairs], [s.score for _, s in pairs], CONFIDENCE)
+        ours, theirs = ([self._answers.get((p.prompt_id, row.id)) for row in self._rows] for p in (first, second))
+        pairs = answered_differences(ours, theirs, inputs_of(self._rows))
+        return compare_pairs(pairs, CONFIDENCE) if pairs.answered.size else None
 
     def _pairs(self, first: Prompt, second: Prompt) -> list[tuple[Outcome, Outcome]]:
         answers = self._answers

@@ -1,15 +1,17 @@
 """Intervals, paired tests and verdicts on held-out scores.
 
-Scores lie in [0, 1], one per row; rows are the unit of chance. A metric that is right or wrong on every row gets exact
-or score methods for binomials. A graded one gets bets (``betting_deadline.py``) where something is claimed of it:
-resampling takes for granted that a rare total loss is among the rows seen, and promotes up to a third of the prompts
-that have one on 30 to 50 rows. The mean of a single prompt, which decides nothing, has a bootstrap interval.
+Scores lie in [0, 1], one per row; rows are the unit of chance, where those with one input are one row. A metric that
+is right or wrong on every row gets exact or score methods for binomials. A graded one gets bets
+(``betting_deadline.py``) where something is claimed of it: resampling takes for granted that a rare total loss is among
+the rows seen, and promotes up to a third of the prompts that have one on 30 to 50 rows. The mean of a single prompt,
+which decides nothing, has a bootstrap interval.
 """
 
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -17,15 +19,14 @@ import numpy.typing as npt
 from scipy import optimize, stats
 
 from promptrl.stats.betting_deadline import deadline_interval, deadline_p_value
+from promptrl.stats.pairs import ROUNDING, FloatArray, PairedDifferences, checked_scores
 
 Verdict = Literal["improved", "worse", "same", "inconclusive"]
 Method = Literal["exact", "betting", "sequential", "folds"]
-FloatArray = npt.NDArray[np.float64]
 
 MIN_BOOTSTRAP_ROWS = 30
 RESAMPLES = 9_999
 MAX_CELLS_PER_BATCH = 2_000_000
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Comparison:
         low: Lower end of the two-sided interval for the difference.
         high: Upper end.
         p_value: Two-sided, of "there is no difference".
-        rows: How many pairs.
+        rows: How many pairs; rows with one input are one.
         method: "exact" (McNemar's test and Tango's interval), "betting" (for graded scores), "sequential" (betting,
             looked at while the rows came in) or "folds" (betting, on rows judged fold by fold).
         confidence: Of the interval, such as 0.95.
@@ -80,7 +81,9 @@ def mean_interval(scores: Sequence[float], confidence: float = 0.95, seed: int =
     Raises:
         ValueError: There is no row, or a score lies outside [0, 1].
     """
-    values = _checked(scores)
+    values = checked_scores(scores)
+    if not values.size:
+        raise ValueError("at least one row is needed")
     low, high = map(float, wilson_interval(values.sum() / values.size, values.size, confidence))
     if not _is_binary(values):
         low, high = _bootstrap(values, confidence, seed) or (low, high)
@@ -98,7 +101,54 @@ def paired_comparison(challenger: Sequence[float], baseline: Sequence[float], co
     Raises:
         ValueError: There is no row, the lengths differ, or a score lies outside [0, 1].
     """
-    differences = paired_differences(challenger, baseline)
+    return compare_pairs(PairedDifferences.of(challenger, baseline), confidence)
+
+
+def compare_pairs(pairs: PairedDifferences, confidence: float = 0.95, *, by_folds: bool = False) -> Comparison:
+    """Compare two prompts input by input.
+
+    An answer that is missing is taken for the worst that it can be, whatever is claimed: the interval reaches from the
+    lower end for the worst case to the upper end for the best. The difference is that of the answers there are.
+
+    With folds, what a search found before it saw a fold is compared on that fold. Which prompt is judged there depends
+    on the folds before. The chance that a number of such rows were won or lost is not binomial then, but bets keep
+    their promise (each stake is fixed before its row is seen).
+
+    Args:
+        pairs: Their differences.
+        confidence: Coverage of the interval aimed at, in (0, 1).
+        by_folds: Whether they come fold by fold.
+
+    Raises:
+        ValueError: No input has answers of both.
+    """
+    if not pairs.answered.size:
+        raise ValueError("at least one row is needed")
+    compare = partial(_by_bets, method="folds") if by_folds else _compare
+    answered = compare(pairs.answered, confidence)
+    if pairs.is_complete:
+        return answered
+    worst, best = compare(pairs.worst, confidence), compare(pairs.best, confidence)
+    return replace(
+        answered,
+        low=min(worst.low, answered.difference),
+        high=max(best.high, answered.difference),
+        p_value=worst_p_value((worst.difference, worst.p_value), (best.difference, best.p_value)),
+        rows=pairs.worst.size,
+    )
+
+
+def worst_p_value(worst: tuple[float, float], best: tuple[float, float]) -> float:
+    """The largest two-sided p-value that missing answers allow.
+
+    Args:
+        worst: Mean difference and p-value with all of them against the challenger.
+        best: With all of them for it.
+    """
+    return worst[1] if worst[0] > 0 else best[1] if best[0] < 0 else 1.0
+
+
+def _compare(differences: FloatArray, confidence: float) -> Comparison:
     rows, mean = differences.size, float(differences.mean())
     if np.all(np.isin(differences, (-1, 0, 1))):
         wins, losses = int((differences > 0).sum()), int((differences < 0).sum())
@@ -107,41 +157,10 @@ def paired_comparison(challenger: Sequence[float], baseline: Sequence[float], co
     return _by_bets(differences, confidence, "betting")
 
 
-def folds_comparison(challenger: Sequence[float], baseline: Sequence[float], confidence: float = 0.95) -> Comparison:
-    """Compare what a search found before it saw a fold with the baseline on that fold, for all folds together.
-
-    Which prompt is judged on a fold depends on the folds before. The chance that a number of such rows were won or lost
-    is not binomial then, but bets keep their promise (each stake is fixed before its row is seen).
-
-    Args:
-        challenger: One score per row, in [0, 1], of the prompt found before.
-        baseline: The baseline's scores on the same rows.
-        confidence: Coverage of the interval aimed at, in (0, 1).
-
-    Raises:
-        ValueError: There is no row, the lengths differ, or a score lies outside [0, 1].
-    """
-    return _by_bets(paired_differences(challenger, baseline), confidence, "folds")
-
-
 def _by_bets(differences: FloatArray, confidence: float, method: Method) -> Comparison:
     low, high = deadline_interval(differences, confidence)
     p_value = deadline_p_value(differences, confidence)
     return Comparison(float(differences.mean()), low, high, p_value, differences.size, method, confidence)
-
-
-def paired_differences(challenger: Sequence[float], baseline: Sequence[float]) -> FloatArray:
-    """Challenger minus baseline by row; what rounding alone makes differ is equal.
-
-    Raises:
-        ValueError: There is no row, the lengths differ, or a score lies outside [0, 1].
-    """
-    first, second = _checked(challenger), _checked(baseline)
-    if first.size != second.size:
-        raise ValueError(f"{first.size} scores can't be paired with {second.size}")
-    differences = first - second
-    differences[np.abs(differences) < ROUNDING] = 0
-    return differences
 
 
 def verdict(comparison: Comparison, *, min_improvement: float, margin: float, is_baseline: bool) -> Verdict:
@@ -255,12 +274,3 @@ def z_value(confidence: float) -> float:
 
 def _is_binary(values: FloatArray) -> bool:
     return bool(np.all((values == 0) | (values == 1)))
-
-
-def _checked(scores: Sequence[float]) -> FloatArray:
-    values = np.asarray(scores, dtype=np.float64)
-    if values.ndim != 1 or values.size == 0:
-        raise ValueError("at least one row is needed")
-    if not np.all((values >= 0) & (values <= 1)):
-        raise ValueError("scores must lie in [0, 1]")
-    return values

@@ -20,7 +20,7 @@ class SplitPower:
     """What the test rows can show.
 
     Attributes:
-        rows: Test rows.
+        rows: Test rows, those with one input counted once.
         smallest_improvement: The smallest true improvement that is found with a chance of 80 %; None when the rows are
             too few for any.
         rows_for_same: Test rows on which two equally good prompts would be found the same with that chance.
@@ -52,7 +52,7 @@ def split_power(
     """What a test split of so many rows can show under a gate.
 
     Args:
-        rows: Test rows.
+        rows: Test rows, those with one input counted once.
         confidence: Of the gate.
         min_improvement: Of the gate.
         margin: Of the gate.

@@ -6,7 +6,6 @@ claim into none. The mean difference at an early stop flatters the side that won
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +19,8 @@ from promptrl.stats.betting import (
     betting_p_value,
     critical_z,
 )
-from promptrl.stats.paired import Comparison, paired_differences, verdict
+from promptrl.stats.paired import Comparison, verdict, worst_p_value
+from promptrl.stats.pairs import PairedDifferences
 
 SequentialStopReason = Literal["improved", "worse", "same", "futility", "rows"]
 
@@ -60,38 +60,49 @@ class SequentialComparison:
         self._confidence = confidence
         self._min_improvement = min_improvement
         self._margin = margin
-        self._differences = np.empty(0)
+        self._pairs = PairedDifferences.of((), ())
         self._low, self._high, self._p_value = -1.0, 1.0, 1.0
         self._looks = 0
 
-    def look(self, challenger: Sequence[float], baseline: Sequence[float]) -> SequentialStopReason | None:
-        """Add a batch of rows and look.
+    def look(self, pairs: PairedDifferences) -> SequentialStopReason | None:
+        """Look at all rows that are in.
+
+        Each missing answer is taken for the worst that it can be, whatever is claimed: wealth that was won so is less
+        than what the true answers would have brought, so the promise holds, also when some of them come in later.
 
         Args:
-            challenger: One score per row, in [0, 1].
-            baseline: The other prompt's scores on the same rows.
+            pairs: Those of the looks before and the new ones; at least one was answered by both.
 
         Returns:
             Why to stop; None to go on.
-
-        Raises:
-            ValueError: The lengths differ, there is no row, or a score lies outside [0, 1].
         """
-        self._differences = np.append(self._differences, paired_differences(challenger, baseline))
+        self._pairs = pairs
         self._looks += 1
-        low, high = betting_interval(self._differences, self._confidence, self._planned)
+        (low, high), p_value = self._bets()
         self._low, self._high = max(self._low, low), min(self._high, high)
-        self._p_value = min(self._p_value, betting_p_value(self._differences, self._confidence, self._planned))
+        self._p_value = min(self._p_value, p_value)
         claim = verdict(
             self._comparison(), min_improvement=self._min_improvement, margin=self._margin, is_baseline=False
         )
         if claim != "inconclusive":
             return claim
-        if self._differences.size >= self._planned:
+        if pairs.worst.size >= self._planned:
             return "rows"
-        wins = self._differences - self._min_improvement
+        wins = pairs.answered - self._min_improvement
         is_futile = is_out_of_reach(wins.sum(), np.square(wins).sum(), wins.size, self._planned, self._confidence)
         return "futility" if is_futile and not self._may_be_same() else None
+
+    def _bets(self) -> tuple[tuple[float, float], float]:
+        """The interval and the p-value of this look alone."""
+        pairs = self._pairs
+        worst = betting_interval(pairs.worst, self._confidence, self._planned)
+        p_value = betting_p_value(pairs.worst, self._confidence, self._planned)
+        if pairs.is_complete:
+            return worst, p_value
+        best = betting_interval(pairs.best, self._confidence, self._planned)
+        of_best = betting_p_value(pairs.best, self._confidence, self._planned)
+        p_value = worst_p_value((float(pairs.worst.mean()), p_value), (float(pairs.best.mean()), of_best))
+        return (worst[0], best[1]), p_value
 
     def result(self, stop: SequentialStopReason) -> SequentialResult | None:
         """What came of it; None when no row was looked at."""
@@ -100,14 +111,14 @@ class SequentialComparison:
         return SequentialResult(self._comparison(), self._planned, self._looks, stop)
 
     def _comparison(self) -> Comparison:
-        mean = float(self._differences.mean())
+        mean = float(self._pairs.answered.mean())
         low, high = min(self._low, mean), max(self._high, mean)
-        rows = self._differences.size
+        rows = self._pairs.worst.size
         return Comparison(mean, low, high, self._p_value, rows, "sequential", self._confidence)
 
     def _may_be_same(self) -> bool:
         """Whether the interval would fit inside the margin if all rows were like these."""
-        deviation = math.sqrt(float(np.square(self._differences).mean()) / self._planned)
+        deviation = math.sqrt(float(np.square(self._pairs.answered).mean()) / self._planned)
         return critical_z(self._confidence) * deviation < self._margin
 
 

@@ -88,6 +88,20 @@ def test_validate_says_what_a_run_would_cost(tmp_path: Path) -> None:
     assert plan["prompts"] == 36
 
 
+def test_validate_says_how_many_inputs_differ(tmp_path: Path) -> None:
+    """Rows with one input count as one, so the power is that of the different ones."""
+    config = write_experiment(tmp_path)
+    plain = json.loads(promptrl("validate", config, "--json").stdout)
+    assert plain["inputs"] == {name: plain["rows"][name] for name in plain["inputs"]}
+    assert "Inputs come again" not in promptrl("validate", config).stderr
+    header, *rows = (tmp_path / "sums.csv").read_text().splitlines()
+    (tmp_path / "sums.csv").write_text("\n".join((header, *rows[:40] * 3)))
+    again = json.loads(promptrl("validate", config, "--json").stdout)
+    assert 3 * again["inputs"]["test"] == again["rows"]["test"]
+    assert again["power"]["rows"] == again["inputs"]["test"]
+    assert f"{again['inputs']['test']} test are different" in promptrl("validate", config).stderr
+
+
 def test_validate_never_imports_the_users_code(tmp_path: Path) -> None:
     """A ``python`` target runs only when trained."""
     config = write_experiment(tmp_path, CONFIG.replace("tests.servers.toy_model:answer", "no_such_module:answer"))

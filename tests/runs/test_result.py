@@ -3,9 +3,11 @@
 import pytest
 
 from promptrl.evaluation.outcome import Outcome
+from promptrl.evaluation.pairing import answered_differences
 from promptrl.llm.base import Completion
-from promptrl.runs.result import PairedComparison, compare_outcomes, decide_verdict, measured, scores_by_row, summarise
+from promptrl.runs.result import PairedComparison, decide_verdict, measured, summarise
 from promptrl.stats.gate import Gate
+from promptrl.stats.paired import compare_pairs
 
 GATE = Gate()
 
@@ -13,12 +15,6 @@ GATE = Gate()
 def outcomes(*answers: tuple[str, float], prompt: str = "p") -> list[Outcome]:
     """Outcomes by row and score."""
     return [Outcome(prompt, row, i, "test", Completion(""), {}, score, score) for i, (row, score) in enumerate(answers)]
-
-
-def test_answers_to_one_row_count_as_one() -> None:
-    """Their mean is the row's score, in the order of the rows."""
-    answers = outcomes(("b", 1.0), ("a", 0.0), ("b", 0.0), ("b", 0.5))
-    assert scores_by_row([None, *answers]) == {"b": 0.5, "a": 0.0}
 
 
 def test_repeats_prove_no_more_than_rows() -> None:
@@ -32,28 +28,19 @@ def test_repeats_prove_no_more_than_rows() -> None:
     assert (often["low"], often["high"], often["rows"]) == (once["low"], once["high"], 10)
 
 
-def test_rows_that_either_lacks_are_left_out() -> None:
-    """Pairs are made by row, not by place."""
-    ours = [None, *outcomes(("b", 1.0), ("c", 1.0), ("d", 1.0))]
-    theirs = [*outcomes(("a", 0.0)), None, *outcomes(("d", 0.0), ("c", 1.0))]
-    comparison = compare_outcomes(ours, theirs, GATE)
-    assert comparison is not None
-    assert (comparison.rows, comparison.difference) == (2, 0.5)
-    assert compare_outcomes(ours, [None], GATE) is None
-
-
 @pytest.mark.parametrize(("is_same_prompt", "verdict"), [(True, "same"), (False, "inconclusive")])
 def test_without_rows_nothing_is_known(is_same_prompt: bool, verdict: str) -> None:
     """But that a prompt is the same as itself."""
     assert decide_verdict(None, GATE, is_same_prompt=is_same_prompt) == verdict
-    assert measured(None) is None
-    assert measured(PairedComparison({}, None)) is None
+    assert measured(None, GATE) is None
+    assert measured(PairedComparison({}, None), GATE) is None
 
 
 def test_the_confidence_of_the_gate_is_said() -> None:
     """With interval, rows and method."""
     gate = Gate(confidence=0.99)
     ours, theirs = outcomes(*((f"r{i}", 1.0) for i in range(20))), outcomes(*((f"r{i}", 0.0) for i in range(20)))
-    told = measured(PairedComparison({"winner": ours, "baseline": theirs}, compare_outcomes(ours, theirs, gate)))
+    comparison = compare_pairs(answered_differences(ours, theirs, {}), gate.confidence)
+    told = measured(PairedComparison({"winner": ours, "baseline": theirs}, comparison), gate)
     assert told is not None
     assert (told["confidence"], told["rows"], told["method"], told["sequential"]) == (0.99, 20, "exact", None)

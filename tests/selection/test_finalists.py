@@ -8,6 +8,7 @@ import pytest
 from promptrl.search.events import FinalistsProgress
 from promptrl.search.result import Candidate
 from promptrl.selection.finalists import NO_IDEA_SD, choose_winner
+from promptrl.tasks.dataset import Example
 from tests.search.landscape import make_rows, make_space, table_evaluator
 
 SPACE = make_space((4, 4))
@@ -191,3 +192,19 @@ def test_the_leader_that_is_shown_is_ahead_by_what_is_shown():
     )
     assert events[-1].alive[0] == PROMPTS[2].prompt_id
     assert events[-1].leader_difference == pytest.approx(0.1)
+
+
+def test_rows_of_one_input_are_one_piece_of_evidence():
+    """Ten rows of two inputs leave the standard error of two."""
+
+    def figures(inputs):
+        rows = [Example(f"r{i}", {"input": str(i % inputs)}, None, {}) for i in range(10)]
+        evaluator = table_evaluator(lambda p, r: float(p == PROMPTS[1] and r.fields["input"] == "0"), validation=1000)
+        candidates = [Candidate(PROMPTS[1], 0.5, NO_IDEA_SD, answers=0)]
+        result = choose_winner(candidates, BASELINE, rows, evaluator, 1000, np.random.default_rng(0))
+        return next(finalist for finalist in result.leaderboard if not finalist.is_baseline)
+
+    few = figures(2)
+    assert few.rows == 10
+    assert few.sd == pytest.approx(np.sqrt((2 * 0.5**2 + 0.25) / 2 / 2))
+    assert figures(10).difference == pytest.approx(0.1)

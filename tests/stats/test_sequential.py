@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks.stopping import stopping_rows
 from promptrl.stats.paired import mcnemar_p_value, verdict
+from promptrl.stats.pairs import PairedDifferences
 from promptrl.stats.sequential import SequentialComparison, SequentialStopReason
 
 
@@ -23,8 +24,8 @@ def run(differences: np.ndarray, batch: int = 1, **gate: float) -> tuple[Sequent
         margin=gate.get("margin", 0.02),
     )
     for first in range(0, len(differences), batch):
-        rows = differences[first : first + batch]
-        stop = race.look(rows.clip(min=0).tolist(), (-rows).clip(min=0).tolist())
+        rows = differences[: first + batch]
+        stop = race.look(PairedDifferences.of(rows.clip(min=0).tolist(), (-rows).clip(min=0).tolist()))
         if stop:
             return race, stop
     raise AssertionError("the last row must stop it")
@@ -84,7 +85,7 @@ def test_an_improvement_below_the_asked_one_is_none() -> None:
 def test_graded_scores_are_compared_too() -> None:
     """Half a point on every second row."""
     race = SequentialComparison(100, 0.95, min_improvement=0, margin=0.02)
-    stops = [race.look([0.9, 0.5], [0.4, 0.5]) for _ in range(50)]
+    stops = [race.look(PairedDifferences.of([0.9, 0.5] * n, [0.4, 0.5] * n)) for n in range(1, 51)]
     assert next(filter(None, stops)) == "improved"
     assert stops.index("improved") < 30
 

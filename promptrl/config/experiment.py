@@ -1,9 +1,10 @@
 """The config as a whole, and its blocks for reward, budget, gate, cache and output."""
 
 from collections.abc import Iterator
+from os.path import expanduser
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from promptrl.config.algorithms import AlgorithmConfig, default_algorithm
 from promptrl.config.blocks import Block, Count, Expect, Issue, Number, PathText, Switch, Whole
@@ -113,7 +114,9 @@ class CacheConfig(Block):
 class OutputConfig(Block):
     """Where results go."""
 
-    runs_dir: PathText = Field(default="runs", description="Folder of the runs, relative to the working directory.")
+    runs_dir: Annotated[PathText, AfterValidator(expanduser)] = Field(
+        default="runs", description="Folder of the runs, relative to the working directory."
+    )
 
 
 class ExperimentConfig(Block):

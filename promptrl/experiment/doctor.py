@@ -93,7 +93,7 @@ def _ask(engine: Engine, request: Request) -> Completion:
 def _advice(first: Completion, second: Completion, target: TargetDefinition) -> list[str]:
     advice = []
     params = target.request_params
-    if first.fault == "only_thoughts" or first.finish_reason == "length":
+    if first.fault in ("only_thoughts", "no_answer") or first.finish_reason == "length":
         advice.append("the answer was cut off: raise target.params.max_tokens")
     if first.text != second.text and params.get("temperature") == 0:
         advice.append("the same question had two answers at temperature 0: scores will be noisier")

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import math
+import unicodedata
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -58,7 +59,12 @@ def load_rows(source: str | Path, *, format: str | None = None, key: str = "data
         rows = _parse(_file_bytes(Path(source), key), format or _format_of(Path(source), key), name, key)
     if not rows:
         raise ConfigError([Problem(key, f"{name} has no rows")])
-    return rows
+    return [{_composed(column): value for column, value in row.items()} for row in rows]
+
+
+def _composed(column: str) -> str:
+    """A name of a column as most programs write it: "é" as one character, not as an e and an accent."""
+    return column if column.isascii() else unicodedata.normalize("NFC", column)
 
 
 def builtin_names() -> list[str]:
@@ -185,6 +191,7 @@ def _parse(content: bytes, format: str, name: str, key: str) -> list[Row]:  # no
 
 def _cell(row: Mapping[str, Any], column: str) -> Any:
     """The value of a column; None when the row has none."""
+    column = _composed(column)
     if column in row:
         return row[column]
     value: Any = row

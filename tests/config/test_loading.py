@@ -308,3 +308,11 @@ def _absolute_data(loaded: LoadedConfig) -> object:
     assert config.dataset.path is not None
     dataset = config.dataset.model_copy(update={"path": loaded.resolve(config.dataset.path)})
     return config.model_copy(update={"dataset": dataset})
+
+
+def test_a_folder_of_runs_may_be_in_ones_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a shell; nobody wants a folder that is called ~."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = tmp_path / "mine.yaml"
+    config.write_text(MINIMAL + "output: {runs_dir: ~/x}\n")
+    assert load_config(config).config.output.runs_dir == str(tmp_path / "x")

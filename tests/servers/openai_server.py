@@ -50,6 +50,7 @@ class OpenAIServer:
         answer: Gives the completion for (messages, the other fields of the request), in a thread per connection.
         faults: One per request, in the order of arrival; None answers properly, and so does the end of them.
         has_usage: Whether replies report tokens: UTF-8 bytes of the contents for the prompt, words for the answer.
+        takes_any_path: Whether other paths are served alike, not answered with 404.
         usage: Gives (prompt tokens, completion tokens) for a request's messages and the answer, instead of these.
 
     Attributes:
@@ -65,7 +66,9 @@ class OpenAIServer:
         *,
         has_usage: bool = True,
         usage: Callable[[Chat, str], tuple[int, int]] | None = None,
+        takes_any_path: bool = False,
     ) -> None:
+        self._takes_any_path = takes_any_path
         self.requests: list[Received] = []
         self.most_in_flight = 0
         self._answer = answer
@@ -137,7 +140,8 @@ class OpenAIServer:
                 request = Received(self.path, headers, json.loads(body))
                 fault = server._receive(request)
                 try:
-                    if self.path != "/v1/chat/completions":
+                    is_known = self.path.partition("?")[0] == "/v1/chat/completions"
+                    if not (is_known or server._takes_any_path):
                         self._send(404, _error(404, f"no such path: {self.path}"))
                     elif fault is None:
                         self._send(200, server._reply(request))

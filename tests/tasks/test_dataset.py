@@ -1,8 +1,9 @@
 """Where rows come from, and which examples they make."""
 
 import re
+import unicodedata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -222,3 +223,17 @@ class TestColumnProblems:
         rows = [{"a": "", "b": "x"}, {"a": " ", "b": ""}]
         (problem,) = problems_of(rows=rows, reference=None, placeholders=("a", "b"))
         assert problem.message == "nothing is asked in row 2: the cells are empty"
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("other", ["NFC", "NFD"])
+def test_a_column_is_known_by_both_ways_to_write_an_accent(
+    tmp_path: Path, form: Literal["NFC", "NFD"], other: Literal["NFC", "NFD"]
+) -> None:
+    """A file from another system may hold e and accent apart; nobody sees the difference."""
+    file = tmp_path / "rows.csv"
+    file.write_text(unicodedata.normalize(form, "question,réponse\nwhat,yes\n"), encoding="utf-8")
+    rows = load_rows(file)
+    reference = unicodedata.normalize(other, "réponse")
+    (example,) = build_examples(rows, input="question", reference=reference, columns={}, placeholders=["question"])
+    assert example.reference == "yes"

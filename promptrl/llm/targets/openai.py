@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -47,6 +47,13 @@ class OpenAITargetDefinition(CalledTargetDefinition):
         yield from CalledTargetDefinition.problems(self)
         if self.base_url is not None:
             yield from url_problems(self.base_url)
+
+    def lacks(self) -> Iterator[Problem]:
+        """An address in the environment that is none, where the config gives none; it is not repeated."""
+        url = os.environ.get("OPENAI_BASE_URL")
+        if self.base_url is None and url:
+            for problem in url_problems(url):
+                yield replace(problem, message=f"the environment variable OPENAI_BASE_URL {problem.message}")
 
     def public_price(self) -> Price | None:
         """The list price of the model at this endpoint; None when the lists don't have it."""

@@ -176,7 +176,9 @@ class OpenAITarget:
         if failure.status in (401, 403):
             return f"the key comes from {named(self._key_name)}" if self._key_name else "no key was sent"
         path = urlsplit(self.base_url).path
-        is_bare = failure.status in (404, 405) and not re.search(rf"model|{re.escape(self.model)}", failure.text, re.I)
+        is_bare = failure.status in (404, 405) and not re.search(
+            rf"model|\b{re.escape(self.model)}\b", failure.text, re.I
+        )
         if is_bare and not path.strip("/"):
             return "there is no such path: most servers want /v1 at the end of target.base_url"
         return "there is no such path: target.base_url must be the API's root" if is_bare else ""

@@ -122,7 +122,7 @@ class StopRequestedError(PromptrlError):
     """A signal asked the run to stop; what was paid for is saved.
 
     Args:
-        signal_number: SIGINT (2) or SIGTERM (15).
+        signal_number: SIGINT (2), SIGTERM (15) or SIGHUP (1).
     """
 
     def __init__(self, signal_number: int) -> None:
@@ -131,7 +131,7 @@ class StopRequestedError(PromptrlError):
 
     @property
     def exit_code(self) -> int:  # type: ignore[override]  # a constant in the base class
-        """130 after SIGINT, 143 after SIGTERM."""
+        """130 after SIGINT, 143 after SIGTERM, 129 after SIGHUP."""
         return 128 + self.signal_number
 
 

@@ -19,7 +19,7 @@ def bench(
         str,
         typer.Option("--algorithms", "-a", help="Names that `algorithm.name` takes, separated by commas."),
     ] = "maskable_ppo,random,greedy,evolution,halving",
-    seeds: Annotated[int, typer.Option("--seeds", "-n", min=1, help="Runs of each algorithm.")] = 10,
+    seeds: Annotated[int, typer.Option("--seeds", "-n", min=1, max=10_000, help="Runs of each algorithm.")] = 10,
     overrides: Overrides = None,
     runs_dir: Annotated[
         Path | None,

@@ -43,7 +43,7 @@ def export(
         console.print_text(text)
     else:
         try:
-            output.write_text(text, encoding="utf-8", newline="\n")
+            output.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
         except OSError as error:
             raise UsageError(f"--output: can't write {output}: {error.strerror}") from error
         console.show_message(f"Wrote {output}")

@@ -1,4 +1,4 @@
-"""Turns SIGINT and SIGTERM into the wish to stop, so that a run is saved on its way out."""
+"""Turns SIGINT, SIGTERM and SIGHUP into the wish to stop, so that a run is saved on its way out."""
 
 import signal
 import threading
@@ -21,7 +21,9 @@ def signals_as_errors() -> Iterator[StopSignal]:
     if threading.current_thread() is not threading.main_thread():
         yield wish
         return
-    watched = (signal.SIGINT, signal.SIGTERM)
+    watched = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
+        watched.append(signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in watched}
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -85,8 +85,9 @@ def _between_words(line: Text, width: int) -> list[Text]:
 
 
 def print_text(text: str) -> None:
-    """Write data to stdout as it is."""
-    sys.stdout.write(text)
+    """Write data to stdout as it is, characters that its encoding lacks as escapes."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
     sys.stdout.flush()
 
 

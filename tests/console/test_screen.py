@@ -2,9 +2,10 @@
 
 import io
 
+import pytest
 from rich.console import Console
 
-from promptrl.console.screen import print_markup
+from promptrl.console.screen import print_markup, print_text
 
 PATH = "/" + "/".join(f"folder-{i}" for i in range(12))
 
@@ -27,3 +28,9 @@ def test_on_a_terminal_messages_break_between_words_and_never_inside_a_path() ->
 def test_elsewhere_a_message_is_one_line() -> None:
     """Programs that read lines find each message on one."""
     assert len(_shown(is_terminal=False)) == 1
+
+
+def test_half_a_surrogate_pair_is_shown_as_an_escape(capsys: pytest.CaptureFixture[str]) -> None:
+    """Models write such text; no output can encode it."""
+    print_text("a\ud800b\n")
+    assert capsys.readouterr().out == "a\\ud800b\n"

@@ -13,6 +13,7 @@ from promptrl.prompts.files import template_messages
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 from promptrl.runs.export import export_prompt
 from promptrl.runs.folder import Run, RunsFolder
+from tests.commandline import promptrl
 from tests.runs.whole_result import whole_result
 
 MESSAGES = [
@@ -78,3 +79,13 @@ def test_what_cant_be_exported_is_an_error(run: Run, tmp_path: Path) -> None:
     unfinished = RunsFolder(tmp_path).create("toy")
     with pytest.raises(RunLockedError):
         export_prompt(unfinished, "txt")
+
+
+def test_half_a_surrogate_pair_is_written_as_an_escape(run: Run) -> None:
+    """A winner may hold one that a model wrote."""
+    winner = {"prompt_id": "x", "text": "a\ud800b", "messages": MESSAGES}
+    run.finish(whole_result(winner, winner))
+    output = run.path / "prompt.txt"
+    done = promptrl("export", run.id, "-o", output, "--runs-dir", run.path.parent)
+    assert done.exit_code == 0, done.exception
+    assert output.read_text() == "a\\ud800b\n"

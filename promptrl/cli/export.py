@@ -7,7 +7,7 @@ import typer
 
 from promptrl.cli.options import DEFAULT_RUNS_DIR, RunReference, RunsDir
 
-Format = Literal["txt", "json", "openai", "promptfoo"]
+Format = Literal["txt", "text", "json", "openai", "promptfoo"]
 
 
 def register(app: typer.Typer) -> None:
@@ -22,8 +22,8 @@ def export(
         typer.Option(
             "--format",
             "-f",
-            help="txt: the prompt to read; json: chat messages; openai: a chat completion request; "
-            "promptfoo: a promptfooconfig.yaml.",
+            help="txt: all messages to read; text: the system message alone (or the user message, if `prompt.text` is "
+            "one); json: chat messages; openai: a chat completion request; promptfoo: a promptfooconfig.yaml.",
         ),
     ] = "txt",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here, not to stdout.")] = None,

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from promptrl.errors import RunLockedError, UsageError
+from promptrl.prompts.placeholders import placeholders
 from promptrl.prompts.prompt import UserTemplate
 from promptrl.runs.folder import Run
 
@@ -17,6 +18,9 @@ MODEL_PLACEHOLDER = "YOUR-MODEL"
 MODEL_NOTE = f"The run's target was no server: put the name of your model in place of {MODEL_PLACEHOLDER}."
 _OPEN, _CLOSE = "\ue000", "\ue001"
 """Private-use characters that stand around a placeholder while the text around it is treated."""
+
+_TAG_MARK = re.compile(r"\{(?=[{%#]|\Z)|#(?=\})")
+"""A brace that begins a nunjucks tag, or may once a placeholder follows; and what ends a comment that never began."""
 
 
 def model_name(run: Run) -> str:
@@ -30,11 +34,11 @@ def export_prompt(run: Run, to: str) -> str:
 
     Args:
         run: A finished run.
-        to: ``txt``, ``json``, ``openai`` or ``promptfoo``.
+        to: ``txt``, ``text``, ``json``, ``openai`` or ``promptfoo``.
 
     Raises:
         RunLockedError: The run is not done, so it has no best prompt yet.
-        UsageError: The format is unknown.
+        UsageError: The format is unknown, or the prompt is more than one text.
     """
     result = run.result
     if result is None:
@@ -43,6 +47,8 @@ def export_prompt(run: Run, to: str) -> str:
     target = run.info.get("target", {})
     if to == "txt":
         return str(result["winner"]["text"]) + "\n"
+    if to == "text":
+        return _own_text(run, messages) + "\n"
     if to == "json":
         return json.dumps(messages, ensure_ascii=False, indent=2) + "\n"
     if to == "openai":
@@ -51,6 +57,25 @@ def export_prompt(run: Run, to: str) -> str:
     if to == "promptfoo":
         return _promptfoo(run, result, target)
     raise UsageError(f"can't export to {to!r}")
+
+
+def _own_text(run: Run, messages: list[dict[str, str]]) -> str:
+    """What the user keeps in a file: the system message, or the user message where ``prompt.text`` was one.
+
+    Raises:
+        UsageError: More than that belongs to the prompt.
+    """
+    head = messages[: -_template_length(run)]
+    parts = [*head, messages[-1]] if _asks_by_its_text(run) else head
+    if len(parts) > 1:
+        raise UsageError(f"--format text: the best prompt is {len(parts)} messages, not one text: use json or txt")
+    return parts[0]["content"] if parts else ""
+
+
+def _asks_by_its_text(run: Run) -> bool:
+    """Whether ``prompt.text`` of the run's config is the user message, for it has a placeholder."""
+    settings = yaml.safe_load((run.path / "config.resolved.yaml").read_text(encoding="utf-8")) or {}
+    return bool(placeholders(settings.get("prompt", {}).get("text") or ""))
 
 
 def _promptfoo(run: Run, result: Mapping[str, Any], target: Mapping[str, Any]) -> str:
@@ -82,7 +107,7 @@ def _template_length(run: Run) -> int:
 
 
 def _as_nunjucks(messages: list[dict[str, str]], asked: int) -> list[dict[str, str]]:
-    """The messages with promptfoo's ``{{name}}`` for our ``{name}``; braces that mean nothing stay harmless."""
+    """The messages with promptfoo's ``{{name}}`` for our ``{name}``; it fills each message by itself."""
     guarded = [_guard(message["content"]) for message in messages[:-asked]]
     contents = guarded + [_filled_by_nunjucks(message["content"]) for message in messages[-asked:]]
     return [{**message, "content": content} for message, content in zip(messages, contents, strict=True)]
@@ -96,4 +121,5 @@ def _filled_by_nunjucks(text: str) -> str:
 
 
 def _guard(text: str) -> str:
-    return f"{{% raw %}}{text}{{% endraw %}}" if re.search(r"\{[{%#]", text) else text
+    """Text that nunjucks gives back as it is: nothing in it can begin a tag, wherever it stands."""
+    return _TAG_MARK.sub(r"{{ '\g<0>' }}", text)

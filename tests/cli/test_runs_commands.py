@@ -27,7 +27,7 @@ def test_runs_list_and_show_and_compare(trained: Path) -> None:
     assert promptrl("runs", "compare", "toy-0001", *runs_dir).exit_code == 2
 
 
-@pytest.mark.parametrize("to", ["txt", "json", "openai", "promptfoo"])
+@pytest.mark.parametrize("to", ["txt", "text", "json", "openai", "promptfoo"])
 def test_export_gives_the_winner_in_each_form(trained: Path, to: str) -> None:
     """Every format holds the winning instruction."""
     done = promptrl("export", "toy-0001", "--format", to, "--runs-dir", trained / "runs")

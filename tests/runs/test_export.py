@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
 
@@ -43,7 +44,7 @@ def test_promptfoo_gets_its_own_placeholders_and_no_accidental_ones(run: Run) ->
     config = yaml.safe_load(export_prompt(run, "promptfoo"))
     system, user = json.loads(config["prompts"][1]["raw"])
     assert user["content"] == "Text {as is}: {{text}}"
-    assert system["content"] == "{% raw %}Answer in {braces} and {{ double }} ones.{% endraw %}"
+    assert system["content"] == "Answer in {braces} and {{ '{' }}{ double }} ones."
     provider = config["providers"][0]
     assert provider["id"] == "openai:chat:m"
     assert provider["config"] == {"temperature": 0, "apiBaseUrl": "http://localhost:1/v1", "apiKeyEnvar": "KEY"}
@@ -59,7 +60,61 @@ def test_promptfoo_fills_every_message_of_a_conversation(run: Run) -> None:
     run.finish(whole_result(winner, winner))
     raw = json.loads(yaml.safe_load(export_prompt(run, "promptfoo"))["prompts"][0]["raw"])
     contents = [message["content"] for message in raw]
-    assert contents == ["{text}?", "{% raw %}{{x}}{% endraw %}", "Text: {{text}}", "Read.", "{{text}}?"]
+    assert contents == ["{text}?", "{{ '{' }}{x}}", "Text: {{text}}", "Read.", "{{text}}?"]
+
+
+HOSTILE = (
+    "{% endraw %}{{ range.constructor('return 1')() }}{% raw %}",
+    "{{ 7 * 7 }}{# gone #}{%- set x = 1 -%}",
+    "{{{{ '{' }}{",
+    "{",
+    "{\n{%",
+    "{{ env.SECRET }}",
+)
+
+
+SHOWN = [{"role": "user", "content": "2 + 2"}, {"role": "assistant", "content": "4"}]
+
+
+@pytest.mark.parametrize(
+    ("config", "messages", "expected"),
+    [
+        ("prompt: {text: Answer., user: '{text}'}", MESSAGES, MESSAGES[0]["content"]),
+        ("prompt: {slots: {a: ['', x]}, user: '{text}'}", MESSAGES[1:], ""),
+        ("prompt: {text: 'Text {{as is}}: {text}'}", MESSAGES[1:], MESSAGES[1]["content"]),
+        ("prompt: {text: 'Text {{as is}}: {text}'}", MESSAGES, None),
+        ("prompt: {text: Answer.}", [*MESSAGES[:1], *SHOWN, *MESSAGES[1:]], None),
+        ("prompt: {text: Answer.}", [*SHOWN, *MESSAGES[1:]], None),
+    ],
+)
+def test_the_text_alone_is_what_a_config_takes(
+    run: Run, config: str, messages: list[dict[str, str]], expected: str | None
+) -> None:
+    """The system message, or the user message that ``prompt.text`` was; an error where more belongs to the prompt."""
+    run.write_text("config.resolved.yaml", config)
+    winner = {"prompt_id": "x", "text": "", "messages": messages}
+    run.finish(whole_result(winner, winner))
+    if expected is None:
+        with pytest.raises(UsageError, match="not one text: use json"):
+            export_prompt(run, "text")
+    else:
+        assert export_prompt(run, "text") == expected + "\n"
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_data_is_a_template_for_promptfoo(run: Run, text: str) -> None:
+    """Whatever a row, an option or the text around a placeholder says comes out as it went in.
+
+    Jinja stands in for nunjucks, whose tags it shares.
+    """
+    escaped = text.replace("{", "{{").replace("}", "}}")
+    prompt = Prompt((("a", text),), (Demonstration("r", text, text),), UserTemplate(f"{escaped}{{text}}{escaped}"))
+    messages = [{"role": m.role, "content": m.content} for m in template_messages(prompt)]
+    winner = {"prompt_id": "x", "text": prompt.text, "messages": messages}
+    run.finish(whole_result(winner, winner))
+    raw = json.loads(yaml.safe_load(export_prompt(run, "promptfoo"))["prompts"][0]["raw"])
+    rendered = [jinja2.Template(m["content"], keep_trailing_newline=True).render(text="VALUE") for m in raw]
+    assert rendered == [text, text, text, f"{text}VALUE{text}"]
 
 
 @pytest.mark.parametrize("kind", ["local", "python", "replay"])

@@ -121,5 +121,5 @@ def _end(run: Run, budget: Budget, cause: BaseException, **changes: object) -> N
     except RunFolderError as fault:
         cause.add_note(str(fault))
     is_resumable = isinstance(cause, StopRequestedError | KeyboardInterrupt | TargetError | RunFolderError)
-    if is_resumable and run.path.is_dir():
+    if is_resumable and (run.path / "config.resolved.yaml").is_file():
         cause.add_note(f"promptrl resume {run.path} carries it on.")

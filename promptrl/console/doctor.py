@@ -21,9 +21,13 @@ def show_cost_bound(path: Path, cost_bound: "CostBound", *, as_json: bool) -> No
     console = readers()
     answer = "?" if cost_bound.answer_tokens is None else f"{cost_bound.answer_tokens:,}"
     made = table("at most", "calls", "tokens in", "tokens out", right=("calls", "tokens in", "tokens out"))
+    unknown = {*cost_bound.asked_by_metrics, "total"} if cost_bound.asked_by_metrics else set()
     for stage, calls in cost_bound.calls.items():
-        tokens_out = "?" if cost_bound.answer_tokens is None else f"{calls * cost_bound.answer_tokens:,}"
-        made.add_row(stage, f"{calls:,}", f"{calls * cost_bound.longest_prompt_tokens:,}", tokens_out)
+        is_known = stage not in unknown
+        tokens_in = f"{calls * cost_bound.longest_prompt_tokens:,}" if is_known else "?"
+        is_known = is_known and cost_bound.answer_tokens is not None
+        tokens_out = f"{calls * (cost_bound.answer_tokens or 0):,}" if is_known else "?"
+        made.add_row(stage, f"{calls:,}", tokens_in, tokens_out)
     console.print(f"{clean(path)}")
     console.print(made)
     console.print(
@@ -31,7 +35,12 @@ def show_cost_bound(path: Path, cost_bound: "CostBound", *, as_json: bool) -> No
         "within reach on the longest row, a token a byte. "
         f"The baseline takes about {cost_bound.baseline_prompt_tokens:,}."
     )
-    cost = "cost unknown (give target.price)" if cost_bound.cost_usd is None else money(cost_bound.cost_usd)
+    reason = "give target.price"
+    if cost_bound.answer_tokens is None:
+        reason = "give target.params.max_tokens"
+    if cost_bound.asked_by_metrics:
+        reason = "metrics ask models questions whose length is not known beforehand"
+    cost = f"cost unknown ({reason})" if cost_bound.cost_usd is None else money(cost_bound.cost_usd)
     console.print(f"At most: {cost}, without attempts that fail and are charged all the same.")
     limits = ", ".join(f"{key} {limit:,g}" for key, limit in cost_bound.limits.items())
     console.print(f"Never exceeded: {limits}.")

@@ -27,6 +27,7 @@ class CostBound:
         cost_usd: Likewise, at most ``budget.max_usd``; None when the price or the length of answers is unknown or
             metrics ask models, 0 for a model in this process or logged answers.
         limits: The limits of the config that are set, by key; where one is lower than the bound, it holds.
+        asked_by_metrics: Those of ``calls`` that pay for questions of metrics, whose tokens nobody knows beforehand.
         minutes_at_limit: Minutes that limits per minute make the run take at least; None without such limits.
     """
 
@@ -38,6 +39,7 @@ class CostBound:
     completion_tokens: int | None
     cost_usd: float | None
     limits: Mapping[str, float]
+    asked_by_metrics: tuple[str, ...]
     minutes_at_limit: float | None
 
 
@@ -64,6 +66,7 @@ def cost_bound(components: Components) -> CostBound:
         completion_tokens=completion_tokens,
         cost_usd=cost_usd,
         limits={f"budget.{key}": limit for key, limit in config.budget.model_dump().items() if limit is not None},
+        asked_by_metrics=tuple(name for name, calls in plan.beside.items() if calls),
         minutes_at_limit=None if per_minute is None else plan.total / per_minute,
     )
 

@@ -13,6 +13,8 @@ from promptrl.yaml12 import JSON, Loader
 
 Row = dict[str, Any]
 
+MAX_EXPANDED, MAX_GROWTH = 100_000, 20
+"""So many values a YAML file may have once its aliases are expanded, or so many times those that are written."""
 LIST_KEYS = ("data", "examples", "rows")
 """Where a json or yaml mapping may keep its list of rows."""
 
@@ -66,12 +68,14 @@ def parse_yaml(text: str) -> list[Row]:
     Plain scalars are read as in JSON, so that ``no`` is a word, ``010`` keeps its zero and ``12:30`` is no number.
     """
     try:
-        return _rows_of(yaml.load(text, Loader=_DataLoader))  # noqa: S506 - a SafeLoader with fewer types
+        return _rows_of(_load_yaml(text))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         raise DataFileError((mark.line + 1 if mark else None, f"is not YAML: {error.problem}")) from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise DataFileError((None, f"is not YAML: {str(error) or 'too deeply nested'}")) from error
+    except RecursionError as error:
+        raise DataFileError((None, "is not YAML: too deeply nested")) from error
+    except (yaml.YAMLError, ValueError, KeyError, AttributeError) as error:  # PyYAML's, of a tag that does not fit
+        raise DataFileError((None, f"is not YAML: {error}")) from error
 
 
 PARSERS: Mapping[str, Callable[[str], list[Row]]] = {
@@ -164,6 +168,38 @@ def _check_header(header: list[str], line: int) -> None:
         raise DataFileError((line, f"column {header.index('') + 1} of the header has no name"))
     if len(set(header)) < len(header):
         raise DataFileError((line, f"the column {_first_duplicate(header)!r} is there twice"))
+
+
+def _load_yaml(text: str) -> Any:
+    loader = _DataLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        sizes: dict[int, int] = {}
+        if _expanded_size(node, sizes) > max(MAX_EXPANDED, MAX_GROWTH * len(sizes)):
+            raise DataFileError((None, "is not YAML that can be read: its aliases grow beyond all reason"))
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _expanded_size(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """How many values a node stands for once aliases are expanded.
+
+    Args:
+        node: Of a document.
+        sizes: Of the nodes seen so far, by identity; 0 for those around this one.
+    """
+    if id(node) in sizes:
+        if not sizes[id(node)]:
+            raise DataFileError((node.start_mark.line + 1, "is not YAML that can be read: an alias contains itself"))
+        return sizes[id(node)]
+    sizes[id(node)] = 0
+    parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else ()
+    parts = node.value if isinstance(node, yaml.SequenceNode) else parts
+    sizes[id(node)] = 1 + sum(_expanded_size(part, sizes) for part in parts)
+    return sizes[id(node)]
 
 
 class _DataLoader(Loader, schema=JSON):

@@ -5,12 +5,14 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.storing import store
 from promptrl.config import load_config
+from promptrl.console import show_cost_bound
 from promptrl.experiment.build import build_components
 from promptrl.experiment.cost_bound import cost_bound, longest_prompt, prompt_bound
 from promptrl.llm.base import Completion
@@ -56,6 +58,17 @@ def test_plan_says_it_in_words(tmp_path: Path) -> None:
     assert "at least 10.0 minutes" in limited.stdout
     broken = promptrl("plan", config, "-s", "budget.max_calls=3")
     assert broken.exit_code == 2
+
+
+def test_tokens_of_what_metrics_ask_are_not_made_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody knows them beforehand, and no price makes the cost known."""
+    components = build_components(load_config(write_experiment(tmp_path)))
+    asking = replace(components, plan=replace(components.plan, beside={"judge": 50}))
+    show_cost_bound(tmp_path / "toy.yaml", cost_bound(asking), as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    (judge,) = [line.split() for line in lines if line.split()[:1] == ["judge"]]
+    assert judge == ["judge", "50", "?", "?"]
+    assert "cost unknown (metrics ask models" in " ".join(" ".join(lines).split())
 
 
 def test_the_longest_prompt_is_the_longest_of_all(tmp_path: Path) -> None:

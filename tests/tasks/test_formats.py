@@ -18,6 +18,11 @@ TEXTS = {
     "yaml": "- {ticket: 'No money, again', label: cash}\n- ticket: It says \"no\"\n  label: no\n",
 }
 
+GROWING = "- a0: &a0 {k: v}\n" + "".join(
+    f"  a{n + 1}: &a{n + 1} {{<<: [{', '.join([f'*a{n}'] * 9)}]}}\n" for n in range(9)
+)
+"""A few hundred bytes whose aliases stand for hundreds of millions of values."""
+
 
 def write(folder: Path, name: str, text: str) -> Path:
     """Put a data file somewhere."""
@@ -119,6 +124,12 @@ def test_yaml_words_stay_words(tmp_path: Path) -> None:
         ("r.yaml", "- a: 1\n- b: 1\n  b: 2\n", 2, "'b' is there twice"),
         ("r.yaml", "- a: !!python/name:os.system\n", 1, "is not YAML"),
         ("r.yaml", "just text", None, "holds text"),
+        ("r.yaml", "- a: !!int x\n", None, "is not YAML"),
+        ("r.yaml", "- a: !!bool x\n", None, "is not YAML"),
+        ("r.yaml", "- a: !!timestamp x\n", None, "is not YAML"),
+        ("r.yaml", "- a: !!timestamp 2001-99-99\n", None, "is not YAML"),
+        ("r.yaml", "- &a {a: *a}\n", 1, "an alias contains itself"),
+        ("r.yaml", GROWING, None, "aliases grow beyond all reason"),
         ("r.yaml", "- {? [1, 2] : 3}", 1, "is not YAML"),
     ],
 )

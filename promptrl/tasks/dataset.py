@@ -104,6 +104,10 @@ def build_examples(
         keys["input"] = "dataset.input"
     for name, column in fields.items():
         problems += _column_problems(rows, column, keys[name], f"the placeholder {{{name}}}", is_reference=False)
+    for name, column in fields.items():
+        if column == reference:
+            message = f"the placeholder {{{name}}} shows the model the column {column!r}, the known good answer"
+            problems.append(Problem(keys[name], message, "name another column, or leave it out"))
     if reference:
         problems += _column_problems(rows, reference, "dataset.reference", "the reference", is_reference=True)
     if not problems and fields:

@@ -53,7 +53,7 @@ def parse_json(text: str) -> list[Row]:
 
 
 def parse_csv(text: str) -> list[Row]:
-    """Comma-separated cells under a header; quoting as in RFC 4180."""
+    """Comma-separated cells under a header; quoting as in RFC 4180. A first column without a name is ``index``."""
     return _parse_table(text, ",")
 
 
@@ -141,6 +141,7 @@ def _kind(value: Any) -> str:
 
 
 def _parse_table(text: str, delimiter: str) -> list[Row]:
+    csv.field_size_limit(max(len(text), csv.field_size_limit()))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] = []
     rows: list[Row] = []
@@ -149,8 +150,8 @@ def _parse_table(text: str, delimiter: str) -> list[Row]:
     try:
         for cells in reader:
             if cells and not header:
-                header = [cell.strip() for cell in cells]
-                _check_header(header, line)
+                header = _named_columns([cell.strip() for cell in cells])
+                _check_header(header, line, delimiter)
             elif cells and len(cells) != len(header):
                 faults.append((line, f"has {len(cells)} cells, but the header has {len(header)}"))
             elif cells:
@@ -163,7 +164,16 @@ def _parse_table(text: str, delimiter: str) -> list[Row]:
     return rows
 
 
-def _check_header(header: list[str], line: int) -> None:
+def _named_columns(header: list[str]) -> list[str]:
+    """The header with a name for its first column where it has none, as pandas writes the index of its rows."""
+    return ["index", *header[1:]] if header[0] == "" and "index" not in header and len(header) > 1 else header
+
+
+def _check_header(header: list[str], line: int, delimiter: str) -> None:
+    other = next((sign for sign in ";\t" if sign != delimiter and sign in header[0]), None)
+    if other and len(header) == 1:
+        hint = "save the file with commas" if other == ";" else "say dataset.format: tsv"
+        raise DataFileError((line, f"the header is one column, {header[0]!r}, divided by {other!r}: {hint}"))
     if "" in header:
         raise DataFileError((line, f"column {header.index('') + 1} of the header has no name"))
     if len(set(header)) < len(header):

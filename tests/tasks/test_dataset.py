@@ -112,6 +112,14 @@ class TestExamples:
         assert build(input="ticket", placeholders=("input",))[0].fields == {"input": "No money"}
         assert build(input="ticket")[0].fields == {"ticket": "No money", "input": "No money"}
 
+    @pytest.mark.parametrize(
+        "changes", [{"placeholders": ["category"]}, {"columns": {"x": "category"}, "placeholders": ["x"]}]
+    )
+    def test_the_reference_is_no_placeholder(self, changes: dict[str, Any]) -> None:
+        """A prompt that shows the known good answer would score by copying it."""
+        (problem,) = [found for found in problems_of(**changes) if "known good answer" in found.message]
+        assert problem.key == ("dataset.columns.x" if "columns" in changes else "prompt.user")
+
     def test_columns_rename_placeholders(self) -> None:
         """The mapping wins over a column of the placeholder's own name."""
         example = build(columns={"category": "ticket"}, placeholders=("category",))[0]

@@ -155,3 +155,21 @@ def test_other_encodings_are_refused_with_their_line(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes("a\nx\ncafé\n".encode("latin-1"))
     assert faults(path) == [(str(path), 3, "is not UTF-8")]
+
+
+def test_a_long_cell_is_read_whole(tmp_path: Path) -> None:
+    """Whole documents stand in cells: longer ones than Python's own limit of 131,072 characters."""
+    long = "x" * 150_000
+    assert load_rows(write(tmp_path, "a.csv", f"text,label\n{long},y\n")) == [{"text": long, "label": "y"}]
+
+
+def test_the_index_of_pandas_is_a_column_of_its_own(tmp_path: Path) -> None:
+    """It has no name in the file; any other column without a name is a fault."""
+    assert load_rows(write(tmp_path, "a.csv", ",q,a\n0,2 + 2,4\n")) == [{"index": "0", "q": "2 + 2", "a": "4"}]
+    assert "column 2 of the header has no name" in faults(write(tmp_path, "b.csv", "q,,a\n0,2 + 2,4\n"))[0][2]
+
+
+@pytest.mark.parametrize(("text", "hint"), [("q;a\n1;2\n", "with commas"), ("q\ta\n1\t2\n", "dataset.format: tsv")])
+def test_another_delimiter_is_told_with_what_helps(tmp_path: Path, text: str, hint: str) -> None:
+    """Instead of one column with an odd name."""
+    assert hint in faults(write(tmp_path, "a.csv", text))[0][2]

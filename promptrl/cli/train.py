@@ -115,6 +115,7 @@ def _job(
             console.show_error(error)
             if isinstance(error, StopRequestedError):
                 raise
+            console.show_failure(error, as_json=as_json)
             codes.append(error.exit_code)
         else:
             codes.append(3 if fails(gate, str(trained.result["verdict"])) else 0)

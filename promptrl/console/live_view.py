@@ -205,10 +205,15 @@ def failures_as_events(*, as_json: bool) -> Iterator[None]:
     try:
         yield
     except PromptrlError as error:
-        if as_json:
-            failed = {"event": "run_failed", "error": str(error), "exit_code": error.exit_code}
-            print_data(failed, as_json=True, is_line=True)
+        show_failure(error, as_json=as_json)
         raise
+
+
+def show_failure(error: PromptrlError, *, as_json: bool) -> None:
+    """Print the event ``run_failed``, where JSON lines are asked for."""
+    if as_json:
+        failed = {"event": "run_failed", "error": str(error), "exit_code": error.exit_code}
+        print_data(failed, as_json=True, is_line=True)
 
 
 @contextmanager

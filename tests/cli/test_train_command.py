@@ -193,3 +193,13 @@ def test_a_function_at_fault_ends_with_exit_code_4(
     assert done.exit_code == 4
     assert f"{name}:answer" in done.stderr
     assert told in " ".join(done.stderr.split())
+
+
+def test_each_of_several_runs_that_fails_leaves_a_json_line(tmp_path: Path) -> None:
+    """A program that reads the lines learns of every failure, not only of the last."""
+    config = write_experiment(tmp_path)
+    (tmp_path / "runs").write_text("a file where the folder should be")
+    done = promptrl("train", config, config, "--json", "-s", "cache.mode=off", "--runs-dir", tmp_path / "runs")
+    assert done.exit_code == 2
+    failed = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(line["event"], line["exit_code"]) for line in failed] == [("run_failed", 2)] * 2

@@ -249,10 +249,11 @@ def _read_named_files(data: dict[str, Any], config_path: Path) -> list[Issue]:
 
 
 def _is_file_name(text: str, config_path: Path) -> bool:
-    """A prompt may end in "README.md" too: a name with a space must be a file that is there."""
-    if "\n" in text or len(text) > 1000 or not text.endswith((".txt", ".md")):
+    """Whatever names a file that is there; and, lest a slip of the pen be the prompt, a word in .txt or .md."""
+    if "\n" in text or len(text) > 1000:
         return False
-    return " " not in text or _is_file(_absolute(config_path.absolute().parent, text))
+    is_word = " " not in text and text.endswith((".txt", ".md"))
+    return is_word or _is_file(_absolute(config_path.absolute().parent, text))
 
 
 def _is_file(path: Path) -> bool:

@@ -9,7 +9,7 @@ from promptrl.config.blocks import Block, Expect, Issue, Switch, Text, Whole
 from promptrl.errors import Problem, show
 from promptrl.llm.base import Message
 from promptrl.prompts.placeholders import malformed_placeholders, placeholders
-from promptrl.prompts.prompt import UserTemplate
+from promptrl.prompts.prompt import UserTemplate, sections
 from promptrl.prompts.space_problems import slot_problems, source_problems, word_problems
 from promptrl.settings import NAME
 
@@ -107,7 +107,7 @@ class PromptConfig(Block):
     )
     text: Text | None = Field(
         default=None,
-        description="Instead of `slots`: today's prompt, or the path of a .txt or .md file that holds it. "
+        description="Instead of `slots`: today's prompt, or the path of a file that holds it. "
         "With a placeholder it is the whole user message, else the system message.",
     )
     user: Conversation | None = Field(
@@ -125,7 +125,10 @@ class PromptConfig(Block):
         if self.slots is None and self.text is None:
             yield Issue(("slots",), "is missing, and so is `text`", "give one of the two")
         yield from issues_of(slot_problems(self.slots or {}), "prompt")
-        if self.text is not None and placeholders(self.text):
+        if self.text is not None and sections(self.text):
+            hint = "give the text alone, as `promptrl export --format text` writes it, and other messages as `user`"
+            yield Issue(("text",), "begins with the heading of a message, as the readable export has it", hint)
+        elif self.text is not None and placeholders(self.text):
             yield from _template_issues("text", self.text)
         elif self.user is not None:
             yield from self._turn_issues(self.user)

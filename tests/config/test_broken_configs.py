@@ -146,6 +146,12 @@ BROKEN: dict[str, tuple[str, str, str, int | None]] = {
     "reserved slot name": (prompt("{slots: {user: [x]}}"), "prompt.slots.user", "not free", 3),
     "empty text": (prompt('{text: ""}'), "prompt.text", "not empty", 3),
     "text file that is not there": (prompt("{text: no/such.txt}"), "prompt.text", "does not exist", 3),
+    "text with headings": (
+        prompt('{text: "[system]\\nDo.\\n\\n[user]\\n{text}"}'),
+        "prompt.text",
+        "export --format text",
+        3,
+    ),
     "text and user message": (prompt("{text: 'Do {text}.', user: '{text}'}"), "prompt.user", "can't be given", 3),
     "user without placeholder": (prompt("{text: Do., user: Go.}"), "prompt.user", "has no {column}", 3),
     "empty placeholder": (prompt("{text: Do., user: '{text} {}'}"), "prompt.user", '"{}" is not a placeholder', 3),

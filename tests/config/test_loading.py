@@ -316,3 +316,11 @@ def test_a_folder_of_runs_may_be_in_ones_home(tmp_path: Path, monkeypatch: pytes
     config = tmp_path / "mine.yaml"
     config.write_text(MINIMAL + "output: {runs_dir: ~/x}\n")
     assert load_config(config).config.output.runs_dir == str(tmp_path / "x")
+
+
+@pytest.mark.parametrize("name", ["triage.jinja", "PROMPT.TXT", "triage", "my prompt.yaml"])
+def test_a_prompt_that_names_a_file_is_read_from_it(tmp_path: Path, name: str) -> None:
+    """Whatever its ending: a path is nobody's prompt."""
+    (tmp_path / name).write_text("Classify {text}.", encoding="utf-8")
+    text = MINIMAL.replace('{slots: {task: ["Classify.", "Read."]}}', f"{{text: {name}}}")
+    assert load(tmp_path, text).config.prompt.text == "Classify {text}."

@@ -32,7 +32,9 @@ class DataFileError(Exception):
 
 
 def parse_jsonl(text: str) -> list[Row]:
-    """One JSON object per line; blank lines are skipped."""
+    """One JSON object per line; blank lines are skipped. A list of objects over the whole file is one of ``json``."""
+    if text.lstrip().startswith("["):
+        return parse_json(text)
     rows: list[Row] = []
     faults: list[tuple[int | None, str]] = []
     for number, line in enumerate(text.split("\n"), start=1):
@@ -48,7 +50,13 @@ def parse_jsonl(text: str) -> list[Row]:
 
 
 def parse_json(text: str) -> list[Row]:
-    """A list of objects, or an object that keeps its rows, as a list or by number, under data, examples or rows."""
+    """A list of objects, or an object that keeps its rows, as a list or by number, under data, examples or rows.
+
+    Several objects, one on each line, are rows as in ``jsonl``.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    if len(lines) > 1 and all(line.startswith("{") and line.rstrip().endswith("}") for line in lines):
+        return parse_jsonl(text)
     return _rows_of(_parse_json_text(text))
 
 

@@ -173,3 +173,9 @@ def test_the_index_of_pandas_is_a_column_of_its_own(tmp_path: Path) -> None:
 def test_another_delimiter_is_told_with_what_helps(tmp_path: Path, text: str, hint: str) -> None:
     """Instead of one column with an odd name."""
     assert hint in faults(write(tmp_path, "a.csv", text))[0][2]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.json", "jsonl"), ("a.jsonl", "json")])
+def test_json_lines_and_lists_are_told_apart_by_what_they_hold(tmp_path: Path, name: str, kind: str) -> None:
+    """Whatever the ending of the file says: neither can be the other."""
+    assert load_rows(write(tmp_path, name, TEXTS[kind])) == ROWS

@@ -71,6 +71,18 @@ class CallPlan:
         """The calls to the prompts, in the order in which they are spent."""
         return {"search": self.search, "validation": self.validation, "test": self.test}
 
+    def shares_of(self, calls: int) -> dict[Purpose, int]:
+        """The shares where tokens or dollars pay for no more than so many calls of the run: the test's in full."""
+        part = min(1.0, calls / self.total)
+        rest = max(0, int(part * self.answers) - self.test)
+        finals = min(self.validation - self.pruning, max(MIN_FINALIST_CALLS, int(FINALIST_SHARE * rest)))
+        pruning = min(self.pruning, int(PRUNING_SHARE * rest))
+        if int(LEAVE_ONE_OUT_SHARE * finals) + pruning < LEAST_CALLS:
+            pruning = 0
+        validation = finals + pruning
+        beside = {name: int(part * count) for name, count in self.beside.items()}
+        return {"search": max(0, rest - validation), "validation": validation, "test": self.test, **beside}
+
 
 def plan_calls(
     max_calls: int,

@@ -44,6 +44,7 @@ def make_budget(components: Components, max_calls: int | None = None, elapsed_s:
         max_usd=limits.max_usd,
         max_minutes=limits.max_minutes,
         elapsed_s=elapsed_s,
+        shares_of=components.plan.shares_of,
         turns={**dict.fromkeys(components.plan.beside, max(TURNS.values())), **TURNS},
     )
 

@@ -1,5 +1,6 @@
 """Finds the winner: a search on train rows, then finals and pruning on validation rows."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promptrl.errors import BudgetExhaustedError
+from promptrl.experiment.call_plan import MIN_FINALIST_CALLS
 from promptrl.experiment.search_stage import search_prompts
 from promptrl.experiment.session import RunSession
 from promptrl.prompts.prompt import Prompt
@@ -101,12 +103,16 @@ def _hold_finals(session: RunSession, candidates: "Sequence[Candidate]") -> "Fin
 
     components, plan = session.components, session.components.plan
     likely = [candidate.prompt for candidate in candidates[:MAX_FINALISTS]]
+    left = session.evaluator.calls_left("validation")
+    finals_calls = max(plan.finals, plan.validation - calls_wanted(likely, components.space))
     finals = choose_winner(
         candidates=candidates,
         baseline=components.space.baseline,
         rows=components.splits.validation,
         evaluator=session.evaluator,
-        max_calls=max(plan.finals, plan.validation - calls_wanted(likely, components.space)),
+        max_calls=min(
+            finals_calls, max(min(left, MIN_FINALIST_CALLS), math.ceil(left * finals_calls / plan.validation))
+        ),
         rng=np.random.default_rng(session.config.seed),
         on_event=session.progress.on_search,
     )

@@ -7,6 +7,7 @@ reserved in tokens and dollars, and after it what it did cost is booked. What wa
 earlier also in tokens, dollars and minutes.
 """
 
+import math
 import sys
 import threading
 import time
@@ -29,7 +30,7 @@ _KEYS: Mapping[Limit, str] = {
 }
 _TEMPLATE_TOKENS_PER_MESSAGE = 8
 """Role names and separators that a chat template adds around a message."""
-_HOLD_BACK_FACTOR = 1.25
+_HOLD_BACK_FACTOR = 1.05
 """Answers on the final prompts may be longer than the mean answer so far."""
 TURNS: Mapping[Purpose, int] = {"search": 0, "proposer": 0, "validation": 1, "test": 2, "judge": 2}
 """The purposes there are, and whose share is used after whose. An answer that nobody judges was paid for nothing."""
@@ -106,6 +107,8 @@ class Budget:
         max_minutes: Minutes until nothing may be asked any more and what is in flight is cancelled.
         elapsed_s: Seconds of them that earlier processes of the same run took.
         turns: The purposes that there are, and whose share is used after whose (0, 1 or 2).
+        shares_of: The shares of a run of so many calls: where tokens or dollars pay for less than ``max_calls``, by the
+            mean of past answers, no more than these is held back for purposes whose turn comes later.
         clock: Monotonic seconds.
 
     Every method that takes a purpose raises ``ValueError`` for one that is not there.
@@ -120,6 +123,7 @@ class Budget:
         max_minutes: float | None = None,
         elapsed_s: float = 0.0,
         turns: Mapping[Purpose, int] = TURNS,
+        shares_of: Callable[[int], Mapping[Purpose, int]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.max_calls = max_calls
@@ -127,6 +131,7 @@ class Budget:
         self.max_usd = max_usd
         self.max_minutes = max_minutes
         self._turns = dict(turns)
+        self._shares_of = shares_of
         self._clock = clock
         self._started = clock() - elapsed_s
         self._lock = threading.RLock()
@@ -190,10 +195,16 @@ class Budget:
             return self._shares.pop(purpose, 0)
 
     def calls_left(self, purpose: Purpose) -> int:
-        """Calls that ``purpose`` may still use: its share or the unreserved rest; ``sys.maxsize`` without a limit."""
+        """Calls that ``purpose`` may still use: its share or the unreserved rest; ``sys.maxsize`` without a limit.
+
+        Of a share that others come after, no more than tokens and dollars pay for by the mean of past answers.
+        """
         with self._lock:
-            self._turn_of(purpose)
-            return self._shares.get(purpose, self._unreserved())
+            turn = self._turn_of(purpose)
+            left = self._shares.get(purpose, self._unreserved())
+            if turn == 1 and purpose in self._shares:
+                return min(left, max(0, self._payable() - math.ceil(self._money_calls_held(purpose))))
+            return left
 
     def take_calls(self, purpose: Purpose, calls: int) -> int:
         """Take up to ``calls`` calls for a batch and return how many were granted."""
@@ -347,6 +358,25 @@ class Budget:
         turn = self._turn_of(purpose)
         return sum(calls for other, calls in self._shares.items() if self._turn_of(other) > turn)
 
+    def _payable(self) -> int:
+        """Further calls that tokens and dollars pay for at the mean of past answers."""
+        most = float(sys.maxsize)
+        limits = ((self.max_tokens, self._charged_tokens), (self.max_usd, self._charged_usd))
+        for limit, charged in limits:
+            if limit is not None and charged > 0:
+                most = min(most, (limit - charged) * self._tally.answered / charged)
+        return max(0, int(most))
+
+    def _money_calls_held(self, purpose: Purpose) -> float:
+        """Calls whose tokens and dollars are held back for later purposes, with some more for longer answers."""
+        turn, used = self._turn_of(purpose), self._calls
+        later = {other: calls for other, calls in self._shares.items() if self._turn_of(other) > turn}
+        payable = used.total() + self._payable()
+        if self._shares_of is not None and (self.max_calls is None or payable < self.max_calls):
+            planned = self._shares_of(payable)
+            later = {name: min(calls, max(0, planned.get(name, 0) - used[name])) for name, calls in later.items()}
+        return sum(calls * (_HOLD_BACK_FACTOR if self._turn_of(name) > 1 else 1.0) for name, calls in later.items())
+
     def _hold(self, reservation: Reservation, sign: Literal[1, -1]) -> None:
         self._in_flight += sign
         self._held_tokens += sign * reservation.tokens
@@ -355,7 +385,7 @@ class Budget:
     def _lacking(self, reservation: Reservation) -> Limit | None:
         if self.max_tokens is None and self.max_usd is None:
             return None
-        later = self._held_calls(reservation.purpose) * _HOLD_BACK_FACTOR / max(1, self._tally.answered)
+        later = self._money_calls_held(reservation.purpose) / max(1, self._tally.answered)
         if self.max_tokens is not None:
             tokens = self._charged_tokens + self._held_tokens + later * self._charged_tokens
             if tokens + reservation.tokens > self.max_tokens:

@@ -136,7 +136,7 @@ def test_the_search_leaves_tokens_for_the_share_of_the_test() -> None:
     """Once the cost of an answer is known, as much as the test needs is held back."""
     budget = Budget(max_calls=100, max_tokens=1000)
     budget.reserve_share("test", 4)
-    for _ in range(4):
+    for _ in range(5):
         _pay_100_tokens(budget, "search")
     with pytest.raises(BudgetExhaustedError):
         budget.reserve("search", tokens=120, cost_usd=0)
@@ -152,7 +152,7 @@ def test_the_finals_leave_tokens_for_the_share_of_the_test() -> None:
     _pay_100_tokens(budget, "search")
     with pytest.raises(BudgetExhaustedError, match="tokens"):
         budget.reserve("search", tokens=120, cost_usd=0)
-    for _ in range(6):
+    for _ in range(7):
         _pay_100_tokens(budget, "validation")
     with pytest.raises(BudgetExhaustedError, match="tokens"):
         budget.reserve("validation", tokens=120, cost_usd=0)

@@ -2,9 +2,9 @@
 
 An arm is written ``NAME`` or ``NAME:key=value,key=value``; the keys go to the search as they are, those of
 ``PlanningRules`` and ``SurrogateRules`` too. Names are ``planned`` (an agent in the learned model), ``thompson``
-(local search in it), ``live`` (an agent on the live model), those of ``promptrl.search.baselines`` and those of
-``peers.py``. Ours search with the share of the calls that ``plan_calls`` leaves them and ask the finalists on
-validation rows with the rest.
+(local search in it), ``live`` (an agent on the live model), those of ``promptrl.search.baselines``, of
+``allocations.py`` and of ``peers.py``. Ours search with the share of the calls that ``plan_calls`` leaves them and ask
+the finalists on validation rows with the rest.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
+from benchmarks.allocations import ALLOCATIONS, allocation
 from benchmarks.peers import PEERS, peer
 from benchmarks.worlds import Arm, ArmResult, World
 from promptrl.experiment.call_plan import plan_calls
@@ -66,7 +67,9 @@ def find_arm(spec: str) -> Arm:
         return with_finals(partial(_baseline, name, params))
     if name in PEERS:
         return peer(name, params)
-    raise SystemExit(f"there is no arm {name!r}; there are {', '.join([*_OURS, *BASELINES, *PEERS])}")
+    if name in ALLOCATIONS:
+        return allocation(name, params)
+    raise SystemExit(f"there is no arm {name!r}; there are {', '.join([*_OURS, *BASELINES, *ALLOCATIONS, *PEERS])}")
 
 
 def with_finals(search: Search) -> Arm:

@@ -1,10 +1,11 @@
-"""Every world of the search benchmark by its name: landscapes, tables, logs."""
+"""Every world of the search benchmark by its name: landscapes, tables, logs, templates."""
 
 from functools import lru_cache
 from pathlib import Path
 
 from benchmarks.landscapes import SHAPES, make_landscape
 from benchmarks.recorded import make_log_world, make_table_world, table_names
+from benchmarks.templates import TEMPLATES, make_template_world
 from benchmarks.worlds import World
 
 LOG = "log:"
@@ -23,4 +24,8 @@ def make_world(kind: str, seed: int) -> World:
         return make_table_world(kind, seed)
     if kind.startswith(LOG):
         return make_log_world(Path(kind.removeprefix(LOG)), seed)
-    raise SystemExit(f"there is no world {kind!r}; there are {', '.join([*SHAPES, *table_names()])} and --logs FOLDER")
+    for part, prefix in TEMPLATES.items():
+        if kind.startswith(prefix):
+            return make_template_world(Path(kind.removeprefix(prefix)), part, seed)
+    known = ", ".join([*SHAPES, *table_names()])
+    raise SystemExit(f"there is no world {kind!r}; there are {known}, --logs FOLDER and --templates FOLDER")

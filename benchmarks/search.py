@@ -24,6 +24,7 @@ from benchmarks.arms import ABLATIONS, find_arm
 from benchmarks.catalogue import LOG, make_world
 from benchmarks.recorded import logs
 from benchmarks.summary import Curves, Run, plot, report, write_summary
+from benchmarks.templates import TEMPLATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +93,20 @@ def write_runs(path: Path, runs: Iterable[Run]) -> Iterator[Run]:
             yield run
 
 
+def _real_worlds(of_logs: Path | None, of_templates: Path | None) -> Iterator[str]:
+    """Names of the worlds in folders that the user has."""
+    if of_logs:
+        yield from (f"{LOG}{path}" for path in logs(of_logs))
+    if of_templates:
+        yield from (f"{prefix}{of_templates}" for prefix in TEMPLATES.values())
+
+
 def main() -> None:
     """Run what is missing, then print and write what all runs add up to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worlds", nargs="*", default=["1e4"])
     parser.add_argument("--logs", type=Path, help="folder with logs of real answers")
+    parser.add_argument("--templates", type=Path, help="folder with accuracies of templates (templates.py)")
     parser.add_argument("--arms", nargs="+", default=["planned", "thompson", "greedy", "evolution", "halving"])
     parser.add_argument("--budgets", nargs="+", type=int, default=[100, 200, 300, 400, 800, 1600])
     parser.add_argument("--seeds", type=int, default=20)
@@ -108,7 +118,7 @@ def main() -> None:
         arguments.arms = list(ABLATIONS)
     for arm in arguments.arms:
         find_arm(arm)
-    kinds = [*arguments.worlds, *(f"{LOG}{path}" for path in (logs(arguments.logs) if arguments.logs else ()))]
+    kinds = [*arguments.worlds, *_real_worlds(arguments.logs, arguments.templates)]
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     jobs = [Job(k, s, b, a) for k in kinds for s in seeds for b in arguments.budgets for a in arguments.arms]
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -125,7 +135,7 @@ def main() -> None:
     }
     for number, (kind, curve) in enumerate(curves.items()):
         print("\n".join(report(kind, curve)))
-        name = f"log-{number}" if kind.startswith(LOG) else kind
+        name = f"{kind.partition(':')[0]}-{number}" if ":" in kind else kind
         plot(kind, curve, arguments.out / f"{name}.svg")
     write_summary(arguments.out / "summary.csv", curves)
 

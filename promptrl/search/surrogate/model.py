@@ -94,7 +94,6 @@ class Surrogate:
             rules=self._rules,
             variances=self.variances,
             noise=self.noise,
-            wording_share=self._prior.wording_share,
             answers=self._answers.listed(),
             n_fitted=self._fit.n_answers,
             tune_at=self._tune_at,
@@ -172,7 +171,7 @@ class Surrogate:
         """Know what a state of the same features and rules knows."""
         self._rng = generator(state.rng)
         self.parities, self.pairs, self.variances = state.parities, state.pairs, state.variances
-        self._prior = Prior(state.table, state.parities.shares, state.wording_share)
+        self._prior = Prior(state.table, state.parities.shares)
         self._tune_at = state.tune_at
         self._answers.extend(state.answers, end=state.n_fitted)
         fit = self._regression().step(state.linearized_at, state.variances)

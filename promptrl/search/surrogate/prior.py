@@ -4,15 +4,32 @@ Weights stand in the order of the surrogate's columns: intercept, single effects
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from promptrl.search.surrogate.data import Floats
 from promptrl.search.surrogate.features import FeatureTable
-from promptrl.search.surrogate.similarity import WORDING_SHARE, prior_correlation
+from promptrl.search.surrogate.similarity import prior_correlation, wording_similarity
 from promptrl.search.surrogate.variances import Variances
 
 INTERCEPT_VARIANCE = 9.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Correlation:
+    """Of the features' effects, under one share of wording.
+
+    Attributes:
+        matrix: Shape (n, n).
+        precision: Its inverse.
+        log_determinant: Of the inverse.
+    """
+
+    matrix: Floats
+    precision: Floats
+    log_determinant: float
 
 
 class Prior:
@@ -21,13 +38,12 @@ class Prior:
     Args:
         table: The features.
         parity_shares: What part of the variance of triples each parity stands for, shape (n_parities,).
-        wording_share: Part of the variance of effects that wording explains.
     """
 
-    def __init__(self, table: FeatureTable, parity_shares: Floats, wording_share: float = WORDING_SHARE) -> None:
-        self.wording_share = wording_share
-        self._correlation = prior_correlation(table, wording_share)
-        self._precision = np.linalg.inv(self._correlation)
+    def __init__(self, table: FeatureTable, parity_shares: Floats) -> None:
+        self._table = table
+        self._wording = wording_similarity(table)
+        self._known: dict[float, _Correlation] = {}
         slot_of = table.slot_of
         self._groups = max(1, len(set(slot_of[slot_of >= 0])) + int(np.sum(slot_of < 0) ** 0.5))
         self._parity_weights = parity_shares * len(parity_shares)
@@ -47,8 +63,9 @@ class Prior:
         first, last, lasting = (int(end) for end in self._ends)
         effect, parity, pair = self._shares(variances)
         precision[0, 0] += 1 / INTERCEPT_VARIANCE
-        precision[first:last, first:last] += self._precision / effect
-        log = -(last - first) * np.log(effect)
+        alike = self._correlation(variances.wording_share)
+        precision[first:last, first:last] += alike.precision / effect
+        log = alike.log_determinant - (last - first) * np.log(effect)
         for start, end, variance, weights in (
             (last, lasting, parity, self._parity_weights),
             (lasting, len(precision), pair, 1.0),
@@ -64,13 +81,25 @@ class Prior:
         intercept, effects, parities, pairs = self.split(design)
         by_intercept = INTERCEPT_VARIANCE * intercept @ intercept.T
         triples = (parities * self._parity_weights) @ parities.T
-        alike = [effects @ self._correlation @ effects.T, triples, pairs @ pairs.T]
+        by_pairs = pairs @ pairs.T
+
+        @cache
+        def by_effects(wording_share: float) -> Floats:
+            return np.asarray(effects @ self._correlation(wording_share).matrix @ effects.T)
 
         def covariance(variances: Variances) -> Floats:
+            alike = (by_effects(variances.wording_share), triples, by_pairs)
             shares = zip(self._shares(variances), alike, strict=True)
             return np.asarray(by_intercept + sum(share * part for share, part in shares))
 
         return covariance
+
+    def _correlation(self, wording_share: float) -> "_Correlation":
+        if wording_share not in self._known:
+            matrix = prior_correlation(self._table, self._wording, wording_share)
+            precision = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+            self._known[wording_share] = _Correlation(matrix, precision, float(np.linalg.slogdet(precision)[1]))
+        return self._known[wording_share]
 
     def _shares(self, variances: Variances) -> tuple[float, float, float]:
         """Variance of one feature's effect, of one parity's (in the mean) and of one pair's."""

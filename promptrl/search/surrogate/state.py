@@ -19,7 +19,7 @@ from promptrl.search.surrogate.regression import Weights
 from promptrl.search.surrogate.triples import RandomParityFeatures
 from promptrl.search.surrogate.variances import Link, Variances
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,6 @@ class SurrogateState:
         rules: What prompts are taken to be made of.
         variances: Of the prior.
         noise: Variance of the noise.
-        wording_share: Part of the prior variance of effects that wording explains.
         answers: Every answer.
         n_fitted: How many of them the posterior goes over, the first ones.
         tune_at: With how many answers variances and pairs are chosen again.
@@ -68,7 +67,6 @@ class SurrogateState:
     rules: SurrogateRules
     variances: Variances
     noise: float
-    wording_share: float
     answers: AnswerList
     n_fitted: int
     tune_at: int
@@ -95,7 +93,6 @@ def encode_state(state: SurrogateState) -> bytes:
         "rules": asdict(state.rules),
         "variances": asdict(state.variances),
         "noise": state.noise,
-        "wording_share": state.wording_share,
         "prompt_ids": state.answers.prompt_ids,
         "n_fitted": state.n_fitted,
         "tune_at": state.tune_at,
@@ -161,7 +158,6 @@ def _state(arrays: Mapping[str, NDArray[Any]]) -> SurrogateState:
         rules=SurrogateRules(**plain["rules"]),
         variances=Variances(**plain["variances"]),
         noise=plain["noise"],
-        wording_share=plain["wording_share"],
         answers=AnswerList(tuple(plain["prompt_ids"]), *answers),
         n_fitted=plain["n_fitted"],
         tune_at=plain["tune_at"],

@@ -22,6 +22,7 @@ class Variances:
         triples: The same by three options together.
         rows: Of row difficulty.
         misfit: Of what features can't explain of a prompt.
+        wording_share: Part of ``effects`` that wording explains.
     """
 
     effects: float
@@ -29,17 +30,20 @@ class Variances:
     triples: float
     rows: float
     misfit: float
+    wording_share: float
 
 
 TYPICAL: dict[Link, Variances] = {
-    "logit": Variances(effects=3.0, pairs=1.5, triples=0.5, rows=1.0, misfit=0.2),
-    "identity": Variances(effects=0.6, pairs=0.4, triples=0.1, rows=0.3, misfit=0.05),
+    "logit": Variances(effects=3.0, pairs=1.5, triples=0.5, rows=1.0, misfit=0.2, wording_share=0.3),
+    "identity": Variances(effects=0.6, pairs=0.4, triples=0.1, rows=0.3, misfit=0.05, wording_share=0.3),
 }
 """Median of the log-normal prior on each variance, and where it starts."""
 TYPICAL_SD = 1.0
 """Its spread, on the log scale: few answers can't say that nothing matters."""
 STEPS = (0.1, 0.3, 1.0, 3.0, 10.0)
 """Multiples of the typical value that are tried."""
+WORDING_SHARES = (0.1, 0.3, 0.6, 0.9)
+"""Shares that are tried, all of them equally likely beforehand; few answers can't say that wording tells nothing."""
 ROUNDS = 2
 
 
@@ -51,7 +55,7 @@ def most_probable(start: Variances, typical: Variances, log_evidence: Callable[[
         typical: Medians of the prior; what is 0 stays 0.
         log_evidence: Log marginal likelihood of the answers under variances, up to a constant.
     """
-    medians = {name: value for name, value in asdict(typical).items() if value > 0}
+    medians = {name: value for name, value in asdict(typical).items() if value > 0 and name != "wording_share"}
 
     @cache
     def log_probability(variances: Variances) -> float:
@@ -59,8 +63,10 @@ def most_probable(start: Variances, typical: Variances, log_evidence: Callable[[
         return log_evidence(variances) - 0.5 * float(np.square(surprises).sum()) / TYPICAL_SD**2
 
     chosen, best = start, log_probability(start)
-    for _, name in product(range(ROUNDS), medians):
-        tried = [replace(chosen, **{name: step * medians[name]}) for step in STEPS]
+    choices = {name: [step * median for step in STEPS] for name, median in medians.items()}
+    choices["wording_share"] = list(WORDING_SHARES)
+    for _, name in product(range(ROUNDS), choices):
+        tried = [replace(chosen, **{name: value}) for value in choices[name]]
         for variances in tried:
             found = log_probability(variances)
             if found > best:

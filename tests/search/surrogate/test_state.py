@@ -75,8 +75,8 @@ def test_another_format_is_refused() -> None:
     with np.load(BytesIO(encode_state(surrogate().state()))) as file:
         arrays = {name: file[name] for name in file.files}
     changed = BytesIO()
-    np.savez(changed, **{**arrays, "format": np.array(2)})
-    with pytest.raises(UsageError, match=r"old\.npz: got a surrogate's state of format 2, expected format 1"):
+    np.savez(changed, **{**arrays, "format": np.array(1)})
+    with pytest.raises(UsageError, match=r"old\.npz: got a surrogate's state of format 1, expected format 2"):
         decode_state(changed.getvalue(), "old.npz")
 
 

@@ -18,6 +18,7 @@ PAGES = (
     "how-to/graded-metrics.md",
     "how-to/big-spaces.md",
 )
+ONLY_WHERE_NEEDED = {".charges.jsonl", "growth.jsonl"}
 NUMBER = re.compile(r"[+−-]?\d[\d.,]*(?:e[+-]?\d+)?")
 
 FolderOf = Callable[[str], Path]
@@ -73,10 +74,10 @@ def test_result_json_has_the_keys_that_the_reference_promises(page: str, folder_
 
 @pytest.mark.parametrize("page", ["tutorial/index.md"])
 def test_a_run_folder_holds_the_files_of_the_reference(page: str, folder_of: FolderOf) -> None:
-    """Every file and folder that the first table names is there, but what nobody asked for: evaluations and growth."""
+    """Every file and folder that the first table names is there, but for evaluations and what only some runs need."""
     text = (DOCS / "reference" / "run-folder.md").read_text(encoding="utf-8").partition("## result.json")[0]
     cells = re.findall(r"^\| (.*?`.*?) \|", text, re.MULTILINE)
-    names = {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)} - {"evals/<n>/", "growth.jsonl"}
+    names = {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)} - {"evals/<n>/", *ONLY_WHERE_NEEDED}
     (run,) = (folder_of(page) / "runs").glob("*-0001")
     assert {name for name in names if not (run / name).exists()} == set()
 

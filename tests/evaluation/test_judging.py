@@ -1,5 +1,6 @@
 """Metrics that ask models: through the engine, counted for themselves, never 0 for want of an answer, resumable."""
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from promptrl.llm.base import Completion, CompletionError, Message, TransientErr
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt, UserTemplate
-from promptrl.runs.outcome_file import OutcomeFile, outcome_from_json, read_lines
+from promptrl.runs.outcome_file import OutcomeFile, outcome_from_json
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics import Metric, Score, build_metric
 from promptrl.tasks.metrics.base import MetricContext, Pair, Question
@@ -217,7 +218,8 @@ def test_a_killed_run_pays_for_no_judgement_twice(n_before: int, tmp_path: Path)
         run.evaluator.evaluate(ASKS[:n_before])
         with pytest.raises(RuntimeError, match="killed"):
             run.evaluator.evaluate(ASKS[:20])
-    known = [outcome_from_json(row) for row in read_lines(tmp_path / "killed" / "outcomes.jsonl")]
+    lines = (tmp_path / "killed" / "outcomes.jsonl").read_text(encoding="utf-8").splitlines()
+    known = [outcome_from_json(json.loads(line)) for line in lines]
     assert len(known) == n_before
     with closing(Judged(tmp_path / "killed", known=known)) as run:
         kept = [key for key, question in run.log.unscored if question]

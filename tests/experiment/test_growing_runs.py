@@ -110,8 +110,9 @@ class EachTime(Growing):
 def test_a_winner_of_an_earlier_fold_keeps_what_it_gained(tmp_path: Path) -> None:
     """Later finals and pruning know its options, also where their own search never had them; so do the reports."""
     text = SMALL.replace("max_calls: 400", "max_calls: 900").replace("dataset: {", "dataset: {folds: 3, ")
+    growth = EachTime(growth=Growth({"task": ("Add the two numbers.",)}))
     done = train(
-        build_components(load_config(write_experiment(tmp_path, text))), runs_dir=tmp_path / "runs", grow=EachTime()
+        build_components(load_config(write_experiment(tmp_path, text))), runs_dir=tmp_path / "runs", grow=growth
     )
     assert "Add the two numbers." in done.result["winner"]["text"]
     assert "Add the two numbers." in {edit["text"] for edit in done.run.attribution["winner"]}

@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 
-from promptrl.report.numbers import percent, plain
-from promptrl.report.page import MAX_EFFECTS
+from promptrl.report.numbers import between, percent, plain, points
+from promptrl.report.page import MAX_EFFECTS, MAX_PAIRS_SHOWN
+from promptrl.safe_text import printable
 from tests.commandline import promptrl
 from tests.report.finished_run import Page
 from tests.servers.toy_model import CONFIG, write_experiment
 
 SLOTS = CONFIG[CONFIG.index("  slots:") : CONFIG.index("edits:")]
 TEXT = '  text: "You are a pirate. Add the numbers. Be chatty. Reply with digits only."\n'
-FEWER = CONFIG.replace("max_calls: 900", "max_calls: 250")
+LABEL = re.compile(r"(.+) \d+")
+"""An edit beside the interaction map, and its number there."""
+FEWER = CONFIG.replace("max_calls: 900", "max_calls: 700")
 RUNS = {
     "text": FEWER.replace(SLOTS, TEXT),
     "bank": FEWER.replace(SLOTS, TEXT).replace("bank: none", "bank: builtin"),
@@ -47,6 +50,16 @@ def shown(edit: Mapping[str, Any]) -> str:
     return f'{kind} "{text}"' if kind in ("drop", "restore") and edit["slot"] != "demonstrations" else edit["edit"]
 
 
+def cut(text: str, length: int) -> str:
+    """The text as a narrow cell shows it."""
+    return " ".join(printable(text, length).split())
+
+
+def signed(difference: float) -> str:
+    """A difference in points, in ordinary characters."""
+    return plain(points(difference))
+
+
 def drawn(run: Path, name: str) -> list[str]:
     """The texts of a figure."""
     svg = (run / f"plots/{name}.svg").read_text()
@@ -56,7 +69,7 @@ def drawn(run: Path, name: str) -> list[str]:
 def table_rows(run: Path, head: str) -> Iterator[list[str]]:
     """The cells of the page's table whose head has these words."""
     page = (run / "report.html").read_text()
-    (table,) = [part for part in re.findall(r"<table>.*?</table>", page, re.DOTALL) if head in part]
+    table = "".join(part for part in re.findall(r"<table>.*?</table>", page, re.DOTALL) if head in part)
     for row in re.findall(r"<tr>(.*?)</tr>", table.partition("<tbody>")[2], re.DOTALL):
         yield [plain(" ".join(Page(cell).text.split())) for cell in re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL)]
 
@@ -70,8 +83,53 @@ def test_tables_say_what_was_measured(run: Path) -> None:
     for row, edit in zip(rows, said["attention"], strict=True):
         shares = [int(cell.removesuffix(" %")) for cell in row[2:]]
         assert shares == pytest.approx([100 * edit["early"], 100 * edit["late"]], abs=0.5)
-    steps = [[shown(step["taken"]), plain(percent(step["probability"]))] for step in said["policy"]]
-    assert [row[1:3] for row in table_rows(run, "<th>Action</th>")] == steps
+    steps = [
+        [
+            shown(step["taken"]),
+            plain(percent(step["probability"])),
+            plain(percent(step["stop"])),
+            "; ".join(f"{cut(shown(other), 60)} {plain(percent(other['probability']))}" for other in step["others"]),
+        ]
+        for step in said["policy"]
+    ]
+    assert [row[1:] for row in table_rows(run, "<th>Action</th>")] == steps
+
+
+def test_pairs_are_told_as_they_were_read(run: Path) -> None:
+    """Both edits, by what they do, and the strength with its interval; the figure knows the same edits."""
+    said = attribution(run)["interactions"]
+    sure = [pair for pair in said if pair["low"] > 0 or pair["high"] < 0][:MAX_PAIRS_SHOWN]
+    told = [
+        [
+            shown(pair["first"]),
+            shown(pair["second"]),
+            f"{signed(pair['strength'])} {plain(between(pair, is_signed=True))}",
+        ]
+        for pair in sure
+    ]
+    assert list(table_rows(run, "<th>Edit</th><th>with</th>")) == told
+    known = [shown(edit) for pair in said for edit in (pair["first"], pair["second"])]
+    labels = [found[1] for text in (drawn(run, "interactions") if said else ()) if (found := LABEL.fullmatch(text))]
+    assert [label for label in labels if not any(edit.startswith(label.rstrip("…")) for edit in known)] == []
+    assert bool(labels) == bool(said)
+
+
+def test_sentences_say_what_was_measured(run: Path) -> None:
+    """How many answers the effects rest on, how far the search went from the baseline, what was pruned."""
+    said = attribution(run)
+    page = plain(" ".join(Page((run / "report.html").read_text()).text.split()))
+    if said["effects"]:
+        assert f"from {said['uniform_answers']} answers to prompts drawn at random" in page
+    depth = said["depth"]
+    assert f"by {depth['early']:.1f} edits on average in the first third, by {depth['late']:.1f} in the last" in page
+    for note in ("effects_note", "pruning_note"):
+        assert said[note] is None or said[note] in page
+    assert ("Pruned before the test" in page) == (said["pruning"] is not None)
+    if said["pruning"]:
+        before, after = (round(said["pruning"][name]) for name in ("tokens_before", "tokens_after"))
+        change = said["pruning"]["change"]
+        assert f"about {before} → {after} tokens. On {change['rows']} validation rows" in page
+        assert f"changed the score by {signed(change['score'])} points" in page
 
 
 @pytest.mark.parametrize("figure", ["winner", "effects"])
@@ -82,6 +140,7 @@ def test_figures_say_what_was_measured(run: Path, figure: str) -> None:
         edits = sorted(edits, key=lambda edit: -abs(edit["effect"]))[:MAX_EFFECTS]
     if not edits:
         assert not (run / f"plots/{figure}.svg").exists()
+        assert not run.match("text0/runs/*"), "the run with sentences to drop has both figures"
         return
     texts = drawn(run, figure)
     for edit in edits:

@@ -1,6 +1,8 @@
 """Exports mean the same to the program that reads them."""
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -101,20 +103,57 @@ def test_the_text_alone_is_what_a_config_takes(
         assert export_prompt(run, "text") == expected + "\n"
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-def test_no_data_is_a_template_for_promptfoo(run: Run, text: str) -> None:
-    """Whatever a row, an option or the text around a placeholder says comes out as it went in.
-
-    Jinja stands in for nunjucks, whose tags it shares.
-    """
+def exported_to_promptfoo(run: Run, text: str) -> list[str]:
+    """The templates that promptfoo gets of a run with this text as option, demonstration and around a placeholder."""
     escaped = text.replace("{", "{{").replace("}", "}}")
     prompt = Prompt((("a", text),), (Demonstration("r", text, text),), UserTemplate(f"{escaped}{{text}}{escaped}"))
     messages = [{"role": m.role, "content": m.content} for m in template_messages(prompt)]
     winner = {"prompt_id": "x", "text": prompt.text, "messages": messages}
     run.finish(whole_result(winner, winner))
     raw = json.loads(yaml.safe_load(export_prompt(run, "promptfoo"))["prompts"][0]["raw"])
-    rendered = [jinja2.Template(m["content"], keep_trailing_newline=True).render(text="VALUE") for m in raw]
-    assert rendered == [text, text, text, f"{text}VALUE{text}"]
+    return [message["content"] for message in raw]
+
+
+def filled(text: str) -> list[str]:
+    """The same, filled in."""
+    return [text, text, text, f"{text}VALUE{text}"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_data_is_a_template_for_promptfoo(run: Run, text: str) -> None:
+    """Whatever a row, an option or the text around a placeholder says comes out as it went in.
+
+    Jinja stands in for nunjucks, whose tags it shares.
+    """
+    templates = exported_to_promptfoo(run, text)
+    assert [jinja2.Template(t, keep_trailing_newline=True).render(text="VALUE") for t in templates] == filled(text)
+
+
+RENDER = """
+const engine = new (require("nunjucks").Environment)(null, { autoescape: false });
+const templates = JSON.parse(require("fs").readFileSync(0, "utf8"));
+console.log(JSON.stringify(templates.map((each) => engine.renderString(each, { text: "VALUE" }))));
+"""
+
+
+def run_node(code: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a script in node."""
+    node = shutil.which("node") or "node"
+    return subprocess.run([node, "-e", code], input=given, capture_output=True, text=True, timeout=60, check=False)
+
+
+def has_nunjucks() -> bool:
+    """Whether node is here and finds nunjucks, as it does in CI."""
+    return shutil.which("node") is not None and run_node("require('nunjucks')").returncode == 0
+
+
+@pytest.mark.skipif(not has_nunjucks(), reason="npm install nunjucks, and name its node_modules in NODE_PATH")
+def test_nunjucks_itself_runs_no_data(run: Run) -> None:
+    """The engine of promptfoo gives every text back as it was."""
+    templates = [each for text in HOSTILE for each in exported_to_promptfoo(run, text)]
+    done = run_node(RENDER, json.dumps(templates))
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [each for text in HOSTILE for each in filled(text)]
 
 
 @pytest.mark.parametrize("kind", ["local", "python", "replay"])

@@ -4,7 +4,6 @@ The page loads nothing: style and figures are inside, and there is no script. Wh
 escaped by the template engine; nothing but figures drawn here is ever marked as safe.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,17 +16,16 @@ from promptrl.evaluation.pairing import answered_differences, inputs_of
 from promptrl.report import numbers, plots, wording
 from promptrl.report.curves import running_mean
 from promptrl.report.plots import Bar, Cell, PlottedScore
+from promptrl.report.prompt_diffs import MAX_PROMPT, finalist_diff, prompt_diff
 from promptrl.report.record import RunRecord
 from promptrl.report.row_changes import OutcomePair, flips, group_changes, paired_outcomes
-from promptrl.report.wording import Piece, word_diff
 from promptrl.safe_text import printable
 from promptrl.stats.paired import Comparison, compare_pairs
 
 MAX_FIXED, MAX_BROKEN = 6, 12
-MAX_TEXT, MAX_PROMPT, MAX_CONFIG = 700, 20_000, 40_000
+MAX_TEXT, MAX_CONFIG = 700, 40_000
 MAX_EFFECTS = 24
 MAX_PAIRS_SHOWN = 5
-_LAST = -1
 
 DrawFigure = Callable[[bool], str]
 
@@ -241,6 +239,7 @@ def _context(record: RunRecord) -> dict[str, Any]:
     result, attribution = record.result, {**_NOTHING, **record.attribution}
     pairs = paired_outcomes(record.answers("baseline", "test"), record.answers("winner", "test"))
     fixed, broken = flips(pairs)
+    baseline = result["baseline"]["text"]
     return {
         "run_id": record.run_id,
         "info": record.info,
@@ -249,13 +248,13 @@ def _context(record: RunRecord) -> dict[str, Any]:
         "settings": record.settings,
         "notes": record.notes,
         "is_same": result["winner"]["prompt_id"] == result["baseline"]["prompt_id"],
-        "diff": _prompt_diff(result),
+        "diff": prompt_diff(result),
         "winner_text": printable(result["winner"]["text"], MAX_PROMPT),
         "fixed": [_example(record, pair) for pair in fixed[:MAX_FIXED]],
         "broken": [_example(record, pair) for pair in broken[:MAX_BROKEN]],
         "counts": _counts(pairs, fixed, broken),
         "groups": group_changes(pairs, record.examples) if pairs else [],
-        "leaderboard": [{**row, "text": _dense(row["text"])} for row in record.leaderboard],
+        "leaderboard": [{**row, "pieces": finalist_diff(baseline, row)} for row in record.leaderboard],
         "sure_pairs": _sure_pairs(attribution),
         "tokens": {label: _tokens(record, label) for label in ("baseline", "winner")},
         "rows": _row_counts(record),
@@ -265,43 +264,11 @@ def _context(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _dense(text: str) -> str:
-    """A prompt's text without blank lines, cut where it gets long."""
-    return printable("\n".join(line for line in text.splitlines() if line.strip()), 400)
-
-
 def _counts(
     pairs: Sequence[OutcomePair], fixed: Sequence[OutcomePair], broken: Sequence[OutcomePair]
 ) -> dict[str, int]:
     kept = len(pairs) - len(fixed) - len(broken)
     return {"fixed": len(fixed), "broken": len(broken), "kept": kept, "rows": len(pairs)}
-
-
-def _prompt_diff(result: Mapping[str, Any]) -> list[tuple[str, list[Piece]]]:
-    """The messages of both prompts, each as a diff; a message that only one has is all new or all gone."""
-    before, after = (_messages(result[label]["messages"]) for label in ("baseline", "winner"))
-    order = list(dict.fromkeys([*after, *before]))
-    order.sort(key=lambda place: (place[2] == _LAST, place[0] != "system"))
-    texts = [
-        (place[0], printable(before.get(place, ""), MAX_PROMPT), printable(after.get(place, ""), MAX_PROMPT))
-        for place in order
-    ]
-    return [(role, word_diff(old, new)) for role, old, new in texts]
-
-
-def _messages(messages: Sequence[Mapping[str, str]]) -> dict[tuple[str, str, int], str]:
-    """Contents by role and place; demonstrations are known by what they say, so that one more is one more.
-
-    What is said several times is numbered from the end, where all prompts of a run are alike.
-    """
-    *head, last = messages
-    found = {(last["role"], "", _LAST): last["content"]}
-    times: Counter[tuple[str, str]] = Counter()
-    for message in reversed(head):
-        said = message["role"], "" if message["role"] == "system" else message["content"]
-        found[*said, times[said]] = message["content"]
-        times[said] += 1
-    return dict(reversed(found.items()))
 
 
 def _example(record: RunRecord, pair: OutcomePair) -> dict[str, Any]:

@@ -141,3 +141,21 @@ def test_repeated_answers_to_a_row_count_once() -> None:
     again = [replace(o, repeat=1) for o in record.outcomes if o.purpose == "test"]
     text = Page(render_report(replace(record, outcomes=[*record.outcomes, *again])).html).text
     assert "Of 40 test rows 20 were fixed" in text
+
+
+def test_near_equal_finalists_are_told_apart() -> None:
+    """However long the text before the place where they differ; what is the same is left out, what differs marked."""
+    record = make_record()
+    start, end = "Read the whole message first. " * 40, " Then answer in one word." * 40
+    texts = {"yours": start + "Be kind." + end, "a": start + "Be brief." + end, "b": start + "Be exact." + end}
+    record.result["baseline"]["text"] = texts["yours"]
+    board = [
+        {**record.leaderboard[0], "prompt_id": name, "is_baseline": name == "yours", "text": text}
+        for name, text in texts.items()
+    ]
+    html = render_report(replace(record, leaderboard=board)).html
+    yours, *others = re.findall(r'<td class="prompt">(.*?)</td>', html, re.DOTALL)
+    assert "characters more" in yours
+    for cell, word in zip(others, ("brief.", "exact."), strict=True):
+        assert len(cell) < 400
+        assert re.sub(r"\s", "", cell).count(f"<del>kind.</del><ins>{word}</ins>") == 1

@@ -129,25 +129,34 @@ def show_evaluation(result: Mapping[str, Any], *, as_json: bool) -> None:
         return
     console = readers()
     scores = table("prompt", "score", "rows", right=("score", "rows"))
-    for label in ("baseline", "winner"):
+    is_baseline = result["winner"]["prompt_id"] == result["baseline"]["prompt_id"]
+    name = "winner" if result["run_id"] else "this prompt"
+    names = {"baseline": "baseline"} if is_baseline else {"baseline": "baseline", "winner": name}
+    for label, shown in names.items():
         entry = result[label][result["split"]]
-        scores.add_row(label, interval(entry), str(entry["rows"]) if entry else "–")
+        scores.add_row(shown, interval(entry), str(entry["rows"]) if entry else "–")
     console.print(f"{clean(result['subject'])} on the {result['split']} rows, metric {clean(result['metric'])}:")
     console.print(scores)
     difference = result["difference"]
-    if difference:
-        console.print(
-            f"Winner − baseline, paired: {points(difference['score'])} points [{points(difference['low'])}, "
-            f"{points(difference['high'])}] at {100 * difference['confidence']:g} %, "
-            f"p = {difference['p_value']:.2g} ({difference['method']}){_course(difference)}"
-            f"{'.' if difference.get('missing') else ''}{lost_answers(difference)}"
-        )
+    if is_baseline:
+        console.print("It is the baseline prompt itself: there is nothing to compare.")
+    elif difference:
+        console.print(f"{name.capitalize()} − baseline, paired: {_compared(difference)}")
     console.print(f"[{VERDICT_STYLES[result['verdict']]}]{result['verdict']}[/]")
     if result["look"] and result["look"] > 1:
         console.print(
             f"This was the {_ordinal(result['look'])} look at these test rows: a prompt chosen by such looks is not "
             "proven by them."
         )
+
+
+def _compared(difference: Mapping[str, Any]) -> str:
+    """A paired difference with all that belongs to it."""
+    return (
+        f"{points(difference['score'])} points [{points(difference['low'])}, {points(difference['high'])}] "
+        f"at {100 * difference['confidence']:g} %, p = {difference['p_value']:.2g} ({difference['method']})"
+        f"{_course(difference)}{'.' if difference.get('missing') else ''}{lost_answers(difference)}"
+    )
 
 
 def _course(measured: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from promptrl.experiment.engines import Engines, given_or_new, make_budget, make
 from promptrl.experiment.given import NOTHING, Given
 from promptrl.experiment.test_stage import compare_prompts
 from promptrl.llm.base import Completion, Purpose
-from promptrl.prompts.files import prompt_from_messages, prompt_from_text
+from promptrl.prompts.files import prompt_from_messages, prompt_from_text, template_messages
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.folder import Run
 from promptrl.runs.outcome_file import OutcomeFile
@@ -50,9 +50,8 @@ def evaluate_run(
     place = run.new_evaluation()
     with closing(OutcomeFile(run.path / place, partial(components.space.describe, components.space.baseline))) as log:
         evaluation = _evaluate(components, prompts, split, run.path.parent, log, engines)
-    evaluation |= {"run_id": run.id, "subject": run.id, "look": None}
-    if split == "test":
-        evaluation["look"] = record_use(run.path.parent, components.splits.test, f"{run.identity} {place}")
+    look = _count_look(components, prompts, split, run.path.parent, f"{run.identity} {place}")
+    evaluation |= {"run_id": run.id, "subject": run.id, "look": look}
     run.write_json(f"{place}/result.json", evaluation)
     return evaluation
 
@@ -79,13 +78,22 @@ def evaluate_prompt_file(
     for name in prompt.user.placeholders:
         if name not in components.splits.train[0].fields:
             raise UsageError(f"{file}: {{{name}}} is no placeholder of the config's user message")
-    prompts = {"baseline": components.space.baseline, "winner": prompt}
+    baseline = components.space.baseline
+    is_baseline = template_messages(prompt) == template_messages(baseline)  # the file knows nothing of slots
+    prompts = {"baseline": baseline, "winner": baseline if is_baseline else prompt}
     folder = runs_dir or Path(components.config.output.runs_dir)
     evaluation = _evaluate(components, prompts, split, folder, _NoLog(), engines)
-    look = None
-    if split == "test":
-        look = record_use(folder, components.splits.test, f"{file} {datetime.now(UTC).isoformat()}")
+    look = _count_look(components, prompts, split, folder, f"{file} {datetime.now(UTC).isoformat()}")
     return evaluation | {"run_id": None, "subject": str(file), "look": look}
+
+
+def _count_look(
+    components: Components, prompts: Mapping[str, Prompt], split: SplitName, runs_dir: Path, subject: str
+) -> int | None:
+    """Write down that test rows have judged a prompt; None for other rows, and where that is the baseline itself."""
+    if split != "test" or prompts["winner"].prompt_id == prompts["baseline"].prompt_id:
+        return None
+    return record_use(runs_dir, components.splits.test, subject)
 
 
 def _refuse_seen_rows(components: Components, split: SplitName) -> None:

@@ -73,6 +73,22 @@ def test_eval_takes_a_prompt_file(trained: Path) -> None:
     assert json.loads(promptrl("eval", worse, *options).stdout)["winner"]["test"]["score"] == 0.0
 
 
+def test_eval_of_the_baseline_itself_is_no_comparison(own_run: Path) -> None:
+    """It is called what it is, and no look at the test rows is counted: nothing was chosen by them."""
+    baseline, other = own_run.parent / "baseline.txt", own_run.parent / "other.txt"
+    baseline.write_text("Look at this.")
+    other.write_text("Name a fruit.")
+    options = ("--config", own_run.parents[1] / "toy.yaml", "--runs-dir", own_run.parent)
+    shown = [promptrl("eval", file, *options) for file in (baseline, other)]
+    assert [done.exit_code for done in shown] == [0, 0]
+    assert "It is the baseline prompt itself" in shown[0].stdout
+    assert "this prompt" in shown[1].stdout
+    assert "This prompt − baseline" in shown[1].stdout
+    assert not any("winner" in done.stdout.lower() for done in shown)
+    looks = [json.loads(promptrl("eval", file, *options, "--json").stdout)["look"] for file in (baseline, other)]
+    assert looks == [None, 2]
+
+
 @pytest.mark.parametrize("form", ["json", "txt"])
 def test_eval_takes_back_what_export_gave(trained: Path, form: str) -> None:
     """The file is the winner again: same messages, same score."""

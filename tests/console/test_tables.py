@@ -49,8 +49,15 @@ def test_eval_counts_looks_from_the_second(look: int, words: str, capsys: pytest
     sequential = {"stop": "futility", "looks": 9, "planned_rows": 150, "calls_saved": 120}
     difference = {"score": 0.0, "low": -0.1, "high": 0.1, "p_value": 1.0, "rows": 90, "confidence": 0.95}
     difference |= {"method": "sequential", "sequential": sequential}
-    result = {"subject": "toy-0001", "split": "test", "metric": "exact_match", "verdict": "inconclusive", "look": look}
-    sides = {label: {"test": entry} for label in ("baseline", "winner")}
+    result = {
+        "subject": "toy-0001",
+        "run_id": "toy-0001",
+        "split": "test",
+        "metric": "exact_match",
+        "verdict": "inconclusive",
+        "look": look,
+    }
+    sides = {label: {"prompt_id": label, "test": entry} for label in ("baseline", "winner")}
     show_evaluation({**result, **sides, "difference": difference}, as_json=False)
     shown = " ".join(capsys.readouterr().out.split())
     assert words in shown

@@ -22,15 +22,14 @@ def show_bench(bench: "Bench", *, as_json: bool) -> None:
     if as_json:
         print_data(bench.to_json(), as_json=True)
         return
-    figures = ("validation", "test", "p10–p90", "gain", "calls", "s/1,000")
+    figures = ("validation", "test", "gain", "calls", "s/1,000")
     made = table("algorithm", *figures, right=figures)
     for row in bench.ranking:
         own_s = row.own_s_per_1000_calls
         made.add_row(
             clean(row.algorithm),
             _with_sd(row.validation),
-            _with_sd(row.test),
-            f"{100 * row.test.p10:.1f}–{100 * row.test.p90:.1f}" if row.test else "–",
+            _with_sd(row.test) + (f"\n{100 * row.test.p10:.1f}–{100 * row.test.p90:.1f}" if row.test else ""),
             f"{points(row.gain.mean)} ± {100 * row.gain.sd:.1f}",
             f"{row.calls:,.0f}",
             "–" if own_s is None else f"{own_s:.1f}",
@@ -38,7 +37,7 @@ def show_bench(bench: "Bench", *, as_json: bool) -> None:
     console = readers()
     console.print(made)
     console.print(
-        "Scores of the winners in %: mean ± standard deviation over seeds, 10th and 90th percentile on test rows. "
+        "Scores of the winners in %: mean ± standard deviation over seeds; on test rows also 10th to 90th percentile. "
         "Gain: points over the baseline on test rows. s/1,000: seconds that the search computes per 1,000 calls."
     )
     print_markup(f"Runs, results.csv, curves.csv, curves.svg: {clean(bench.folder)}", console)

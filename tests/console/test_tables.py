@@ -1,11 +1,16 @@
 """What people read about the proof of a run."""
 
+from pathlib import Path
+
 import pytest
 from rich.text import Text
 
-from promptrl.console import show_evaluation
+from promptrl.console import show_bench, show_evaluation
 from promptrl.console.screen import readers
 from promptrl.console.tables import distinct_parts, print_effects, prospects
+from promptrl.experiment.bench import Bench
+from promptrl.report.benchmark import BenchRun, rank_algorithms
+from promptrl.search.algorithms import ALGORITHMS
 from promptrl.stats.power import split_power
 
 
@@ -93,3 +98,20 @@ def test_finalists_are_told_by_what_they_differ_in() -> None:
     assert shown == ["Add.", "Add. [user] 1 [assistant] 2"]
     assert distinct_parts(["[user]\n{q}", "[user]\n{q}"]) == ["[user] {q}"] * 2
     assert distinct_parts([]) == []
+
+
+def test_no_figure_or_name_of_a_benchmark_is_broken(capsys: pytest.CaptureFixture[str]) -> None:
+    """At 80 columns, with the longest name and the widest figures that there are."""
+    scores = (0.0, 1.0)
+    runs = [
+        BenchRun(name, seed, f"{name}-{seed}", score, score, 0.0, score, "improved", 20_000, 20_000, 10_000.0, 20_000)
+        for name in ALGORITHMS
+        for seed, score in enumerate(scores)
+    ]
+    show_bench(Bench(Path("runs/bench-toy"), tuple(runs), tuple(rank_algorithms(runs))), as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    for name in ALGORITHMS:
+        (line,) = [line for line in lines if line.split()[:1] == [name]]
+        assert " ".join(line.split()[1:]) == "50.0 ± 70.7 50.0 ± 70.7 +50.0 ± 70.7 20,000 500.0"
+    assert sum("10.0–90.0" in line.split() for line in lines) == len(ALGORITHMS)

@@ -183,9 +183,8 @@ def _figures(record: RunRecord) -> dict[str, tuple[str, DrawFigure]]:
     found: dict[str, DrawFigure] = {}
     curve = running_mean(record.outcomes)
     if curve is not None:
-        stages = {stage: record.result["calls"][stage] for stage in ("search", "validation", "test")}
-        held_out = list(_held_out_scores(record, stages))
-        found["curve"] = lambda is_narrow: plots.curve_plot(curve, held_out, stages, is_narrow=is_narrow)
+        held_out, search_calls = list(_held_out_scores(record)), record.result["calls"]["search"]
+        found["curve"] = lambda is_narrow: plots.curve_plot(curve, held_out, search_calls, is_narrow=is_narrow)
     of_winner = _bars(record.attribution.get("winner", ()))
     if of_winner:
         found["winner"] = _intervals(of_winner, "winner", "points lost without it, on validation rows")
@@ -206,16 +205,12 @@ def _intervals(bars: Sequence[Bar], name: str, axis: str) -> DrawFigure:
     return lambda is_narrow: plots.interval_plot(bars, is_narrow=is_narrow, name=name, axis=axis)
 
 
-def _held_out_scores(record: RunRecord, stages: Mapping[str, int]) -> Iterable[PlottedScore]:
-    """Held-out scores, each in the middle of its stage."""
-    place = float(stages["search"])
+def _held_out_scores(record: RunRecord) -> Iterable[PlottedScore]:
     for split in ("validation", "test"):
-        for label, share in (("baseline", 0.42), ("winner", 0.58)):
+        for label in ("baseline", "winner"):
             entry = record.result[label][split]
             if entry:
-                figures = entry["score"], entry["low"], entry["high"]
-                yield PlottedScore(split, label == "winner", *figures, calls=place + share * stages[split])
-        place += stages[split]
+                yield PlottedScore(split, label == "winner", entry["score"], entry["low"], entry["high"])
 
 
 def _bars(effects: Iterable[Mapping[str, Any]]) -> list[Bar]:

@@ -9,7 +9,7 @@ import re
 import textwrap
 import unicodedata
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from promptrl.report.curves import Curve
 
@@ -25,6 +26,10 @@ INK, MUTED, RULE, PAPER, GOOD, BAD = "#1c2127", "#66707b", "#d9dee4", "#fdfdfc",
 VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper", GOOD: "good", BAD: "bad"}
 WIDE_IN, NARROW_IN = 7.4, 3.9
 MAX_LABEL, MAX_LINE = 200, 42
+SPLIT_SHARE, SPLIT_SHARE_NARROW = 0.14, 0.23
+"""Of the width of the curve's figure, for each held-out split."""
+LABEL_ROOM = 0.15
+"""Of the height, below an interval that has its label there."""
 MAX_MAP_EDITS, MAX_NARROW_MAP_EDITS = 16, 10
 
 _STYLE: Any = {
@@ -81,14 +86,13 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class PlottedScore:
-    """One prompt's score on one split; ``calls`` is where in the run it was taken."""
+    """One prompt's score on one split."""
 
     split: str
     is_winner: bool
     score: float
     low: float
     high: float
-    calls: float
 
 
 def inline(svg: str, label: str, prefix: str = "") -> str:
@@ -142,42 +146,56 @@ def interval_plot(bars: Sequence[Bar], *, is_narrow: bool, name: str, axis: str)
     return _svg(draw, is_narrow=is_narrow, height_in=0.6 + per_bar * max(1, len(bars)), name=name)
 
 
-def curve_plot(curve: Curve, held_out: Sequence[PlottedScore], stages: Mapping[str, int], *, is_narrow: bool) -> str:
-    """Scores of the search against calls with their band, and behind them the held-out scores with intervals."""
+def curve_plot(curve: Curve, held_out: Sequence[PlottedScore], search_calls: int, *, is_narrow: bool) -> str:
+    """Scores of the search against calls with their band, and right of them the held-out scores with intervals.
+
+    However long the search is, a held-out split takes the same share of the width: its marks need it.
+    """
+    splits = list(dict.fromkeys(entry.split for entry in held_out))
+    end = max(1.0, search_calls, float(curve.calls[-1]))
+    share = SPLIT_SHARE_NARROW if is_narrow else SPLIT_SHARE
+    width = end * share / (1 - share * len(splits))
+    highest = max([float(curve.high.max()), *(entry.high for entry in held_out)])
+    top = 25 * math.ceil(4 * highest - 1e-9)
 
     def draw(axes: Axes) -> None:
         axes.fill_between(curve.calls, 100 * curve.low, 100 * curve.high, color=GOOD, alpha=0.14, linewidth=0)
         axes.plot(curve.calls, 100 * curve.mean, color=GOOD, linewidth=1.8)
-        total = 0
-        for stage, calls in stages.items():
-            if total:
-                axes.axvline(total, color=MUTED, linewidth=0.7, linestyle=(0, (2, 3)))
-            if calls:
-                place = total + calls / 2
-                axes.annotate(stage, (place, 1.03), xycoords=("data", "axes fraction"), ha="center", color=MUTED)
-            total += calls
-        for entry in held_out:
-            colour = GOOD if entry.is_winner else MUTED
-            ends = [100 * entry.low], [100 * entry.high]
-            axes.vlines(entry.calls, *ends, color=colour, linewidth=2.2, alpha=0.5)
-            axes.plot(entry.calls, 100 * entry.score, "o" if entry.is_winner else "D", color=colour, ms=5)
-            if entry.split == "test":
-                label, shift, side = ("new", 8, "left") if entry.is_winner else ("yours", -8, "right")
-                spot, away = (entry.calls, 100 * entry.score), (shift, 0)
-                behind = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.5}
-                axes.annotate(
-                    label, spot, away, textcoords="offset points", va="center", ha=side, color=colour, bbox=behind
-                )
-        axes.set_xlim(0, max(1, total))
-        highest = max([float(curve.high.max()), *(entry.high for entry in held_out)])
-        top = 25 * math.ceil(4 * highest - 1e-9)
+        _caption(axes, "search", end / 2)
+        for at, split in enumerate(splits):
+            start = end + at * width
+            axes.axvline(start, color=MUTED, linewidth=0.7, linestyle=(0, (2, 3)))
+            _caption(axes, split, start + width / 2)
+            for entry in (entry for entry in held_out if entry.split == split):
+                _held_out(axes, entry, start + width * (0.72 if entry.is_winner else 0.28), top)
+        axes.set_xlim(0, end + width * len(splits))
         axes.set_ylim(-0.03 * top, 1.03 * top)
         axes.set_yticks(range(0, top + 1, 25), [f"{tick} %" for tick in range(0, top + 1, 25)])
-        axes.set_xlabel("calls to the model")
+        ticks = [tick for tick in MaxNLocator(3 if is_narrow else 6, integer=True).tick_values(0, end) if tick <= end]
+        axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+        axes.set_xlabel("calls to the model in the search", x=end / (end + width * len(splits)) / 2)
         axes.grid(axis="y")
         axes.set_axisbelow(True)
 
     return _svg(draw, is_narrow=is_narrow, height_in=2.5 if is_narrow else 2.9, name="curve")
+
+
+def _caption(axes: Axes, text: str, place: float) -> None:
+    """The name of a stage, above its middle."""
+    axes.annotate(text, (place, 1.03), xycoords=("data", "axes fraction"), ha="center", color=MUTED)
+
+
+def _held_out(axes: Axes, entry: PlottedScore, place: float, top: float) -> None:
+    """A score with its interval; on test rows whose it is, below the interval or, without room there, above it."""
+    colour = GOOD if entry.is_winner else MUTED
+    axes.vlines(place, 100 * entry.low, 100 * entry.high, color=colour, linewidth=2.2, alpha=0.5)
+    axes.plot(place, 100 * entry.score, "o" if entry.is_winner else "D", color=colour, ms=5)
+    if entry.split == "test":
+        has_room = 100 * entry.low > LABEL_ROOM * top
+        spot, away = (place, 100 * (entry.low if has_room else entry.high)), (0, -6 if has_room else 6)
+        side: Any = "top" if has_room else "bottom"
+        name = "new" if entry.is_winner else "yours"
+        axes.annotate(name, spot, away, textcoords="offset points", ha="center", va=side, color=colour)
 
 
 def interaction_map(cells: Sequence[Cell], order: Sequence[str], *, is_narrow: bool) -> str:

@@ -2,7 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +13,8 @@ from promptrl.report.numbers import between, p_value, percent, points
 DiffTag = Literal["same", "gone", "new"]
 
 MAX_CHANCE_WORDS = 2
+MAX_EQUAL_PAIRS = 1_000_000
+"""Pairs of equal words in two texts: with more, as where one word fills pages, a diff would take minutes."""
 _FAULTS = {
     "no_answer": "cut off before the answer began (raise target.params.max_tokens)",
     "only_thoughts": "of thoughts alone (raise target.params.max_tokens)",
@@ -98,30 +101,49 @@ def edit_label(edit: Mapping[str, Any]) -> str:
 
 
 def word_diff(before: str, after: str) -> list[Piece]:
-    """What became of a text, word by word; blanks go with the word before them.
+    """What became of a text, word by word, with the blanks between them.
 
     A word or two that stayed by chance between changes counts as changed, or nobody could read the rest.
     """
-    old, new = _words(before), _words(after)
-    pieces: list[Piece] = []
-    gone: list[str] = []
-    come: list[str] = []
-    matches = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-    for number, (tag, a, b, c, d) in enumerate(matches):
-        if tag == "equal" and (b - a > MAX_CHANCE_WORDS or number in (0, len(matches) - 1)):
-            pieces += [*_changed(gone, come), Piece("same", "".join(old[a:b]))]
-            gone, come = [], []
-        else:
-            gone, come = gone + old[a:b], come + new[c:d]
-    return [*pieces, *_changed(gone, come)]
+    old, new = _words_and_blanks(before), _words_and_blanks(after)
+    start = _alike(old, new)
+    end = _alike(old[start:][::-1], new[start:][::-1])
+    pieces = [*_same(old[:start]), *_compared(old[start : len(old) - end], new[start : len(new) - end])]
+    return [*pieces, *_same(old[len(old) - end :])]
 
 
-def _changed(gone: list[str], come: list[str]) -> Iterator[Piece]:
+def _compared(old: Sequence[str], new: Sequence[str]) -> Iterator[Piece]:
+    """The pieces of two texts that begin and end otherwise; with too many equal words to weigh, one stands for one."""
+    times = Counter(new)
+    if sum(times[token] for token in old if not token.isspace()) > MAX_EQUAL_PAIRS:
+        yield from _changed(old, new)
+        return
+    first, second = 0, 0
+    for a, b, size in difflib.SequenceMatcher(str.isspace, old, new, autojunk=False).get_matching_blocks():
+        is_last = size == 0
+        if is_last or sum(not token.isspace() for token in old[a : a + size]) > MAX_CHANCE_WORDS:
+            yield from _changed(old[first:a], new[second:b])
+            yield from _same(old[a : a + size])
+            first, second = a + size, b + size
+
+
+def _alike(old: Sequence[str], new: Sequence[str]) -> int:
+    """With how many equal tokens both begin."""
+    differing = (at for at, (one, other) in enumerate(zip(old, new, strict=False)) if one != other)
+    return next(differing, min(len(old), len(new)))
+
+
+def _same(words: Sequence[str]) -> Iterator[Piece]:
+    if words:
+        yield Piece("same", "".join(words))
+
+
+def _changed(gone: Sequence[str], come: Sequence[str]) -> Iterator[Piece]:
     if gone:
         yield Piece("gone", "".join(gone))
     if come:
         yield Piece("new", "".join(come))
 
 
-def _words(text: str) -> list[str]:
-    return re.findall(r"\s*\S+|\s+$", text)
+def _words_and_blanks(text: str) -> list[str]:
+    return re.findall(r"\S+|\s+", text)

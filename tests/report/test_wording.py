@@ -1,5 +1,6 @@
 """How a report puts what became of a text."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,30 @@ def test_words_that_stayed_by_chance_are_not_picked_out() -> None:
     """A text that was replaced is struck out whole, and the new one stands beside it."""
     pieces = word_diff("Three experts debate this question, each in turn:", "Let's work on this with a clear head:")
     assert [piece.change for piece in pieces] == ["gone", "new"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ("Be kind. Add the two.", "Add the two.", [Piece("gone", "Be kind. "), Piece("same", "Add the two.")]),
+        ("Add the two. Be kind.", "Add the two.", [Piece("same", "Add the two."), Piece("gone", " Be kind.")]),
+        (
+            "A. Add the two. B.",
+            "Add the two.",
+            [Piece("gone", "A. "), Piece("same", "Add the two."), Piece("gone", " B.")],
+        ),
+    ],
+)
+def test_a_sentence_that_stays_is_the_same_wherever_it_ends_up(before: str, after: str, expected: list[Piece]) -> None:
+    """The blank beside a dropped sentence goes, and no word of the next one with it."""
+    assert word_diff(before, after) == expected
+
+
+def test_a_word_that_fills_pages_is_compared_at_once() -> None:
+    """Each of its places could be any other: only what surely stayed is said to be the same."""
+    pieces = word_diff("Start. " + "a " * 9_000 + "b.", "Start. c " + "a " * 8_000 + "d.")
+    assert [piece.change for piece in pieces] == ["same", "gone", "new"]
+    assert pieces[0].text == "Start. "
 
 
 @given(WORDS, WORDS)

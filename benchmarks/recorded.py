@@ -18,12 +18,12 @@ import numpy as np
 
 from benchmarks.kept import CONFIGS, TABLES, read_table
 from benchmarks.tables import Table, choose_rows
-from benchmarks.worlds import FloatArray, World, make_rows
+from benchmarks.worlds import FloatArray, World, baseline_first, make_list_space, make_rows
 from promptrl.config import load_config
 from promptrl.evaluation.outcome import Ask
 from promptrl.experiment.build import build_components
 from promptrl.prompts.prompt import Prompt
-from promptrl.prompts.space import EditSpace, make_slot_space
+from promptrl.prompts.space import EditSpace
 from promptrl.tasks.dataset import Example
 
 SPLIT = (0.35, 0.5, 0.75)
@@ -98,8 +98,7 @@ def make_log_world(path: Path, seed: int) -> World:
     """A log as a space of one slot."""
     aliases, scores = _read_log(path)
     texts = _texts(path.parent / "prompts.json")
-    space = make_slot_space({"instruction": [texts.get(alias, alias) for alias in aliases]}, "{question}")
-    prompts = [space.apply(space.baseline, i) for i in range(len(aliases))]
+    space, prompts = make_list_space([texts.get(alias, alias) for alias in aliases])
     rows = make_rows([str(i) for i in range(scores.shape[1])])
     return Recorded(prompts, scores, rows, seed).world(f"log:{path}", seed, space)
 
@@ -122,9 +121,7 @@ def _read_log(path: Path) -> tuple[list[str], FloatArray]:
     with path.open(newline="", encoding="utf-8") as file:
         header, *lines = list(csv.reader(file))
     scores = np.array([[float(cell) for cell in line[1:]] for line in lines]).T
-    ranked = np.argsort(scores.mean(1), kind="stable")
-    baseline = int(ranked[(len(ranked) - 1) // 4])
-    order = [baseline, *(i for i in range(len(scores)) if i != baseline)]
+    order = baseline_first(scores.mean(1))
     return [header[1 + i] for i in order], scores[order]
 
 

@@ -5,10 +5,12 @@
 writes ``runs.csv`` (a line a run), ``summary.csv`` and a curve per kind of world as SVG.
 
 Worlds are random landscapes (``landscapes.py``), score tables of the bundled tasks and, with ``--logs FOLDER``, logs of
-real answers (``recorded.py``). Arms are listed in ``arms.py`` and ``peers.py``; the first one is compared with the
-others in pairs; ``--arms ablations`` stands for the planned search with one part changed each. Runs that ``runs.csv``
-already holds are not run again, so a long benchmark can be interrupted and continued; delete the file, or lines of it,
-after changing an arm. Set ``OMP_NUM_THREADS=1``: the seconds of own computing are processor seconds of all threads.
+real answers (``recorded.py``), with ``--templates FOLDER`` instructions with accuracies of real models
+(``templates.py``). Arms are listed in ``arms.py``, ``allocations.py`` and ``peers.py``; the first one is compared with
+the others in pairs; ``--arms ablations`` stands for the planned search with one part changed each. Runs that
+``runs.csv`` already holds are not run again, so a long benchmark can be interrupted and continued; delete the file, or
+lines of it, after changing an arm. Set ``OMP_NUM_THREADS=1``: the seconds of own computing are processor seconds of all
+threads.
 """
 
 import argparse

@@ -19,10 +19,9 @@ from typing import Literal
 
 import numpy as np
 
-from benchmarks.worlds import FloatArray, World, make_rows
+from benchmarks.worlds import FloatArray, World, baseline_first, make_list_space, make_rows
 from promptrl.evaluation.outcome import Ask
 from promptrl.prompts.prompt import Prompt
-from promptrl.prompts.space import make_slot_space
 
 Part = Literal["tuning", "claims"]
 
@@ -85,8 +84,7 @@ def make_template_world(folder: Path, part: Part, seed: int) -> World:
     """One cell of a part; seeds beyond their number begin anew with other answers."""
     cells = read_cells(folder, part)
     cell = cells[seed % len(cells)]
-    space = make_slot_space({"instruction": cell.texts}, "{question}")
-    prompts = [space.apply(space.baseline, i) for i in range(len(cell.texts))]
+    space, prompts = make_list_space(cell.texts)
     rows = make_rows([str(i) for i in range(TRAIN_ROWS + VALIDATION_ROWS)])
     return World(
         kind=f"{TEMPLATES[part]}{folder}",
@@ -118,9 +116,7 @@ def read_cells(folder: Path, part: Part) -> list[Cell]:
 
 def _cell(task: str, model: str, accuracy_of: dict[str, float]) -> Cell:
     texts, accuracies = list(accuracy_of), np.array(list(accuracy_of.values()))
-    ranked = np.argsort(accuracies, kind="stable")
-    baseline = int(ranked[(len(ranked) - 1) // 4])
-    order = [baseline, *(i for i in range(len(texts)) if i != baseline)]
+    order = baseline_first(accuracies)
     return Cell(task, model, tuple(texts[i] for i in order), accuracies[order])
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from benchmarks.table_evaluator import TableEvaluator
 from promptrl.evaluation.outcome import Ask
 from promptrl.prompts.prompt import Prompt
-from promptrl.prompts.space import EditSpace
+from promptrl.prompts.space import EditSpace, make_slot_space
 from promptrl.tasks.dataset import Example
 
 FloatArray = npt.NDArray[np.float64]
@@ -103,6 +103,19 @@ class ArmResult:
 
 
 Arm = Callable[[World, int, int], ArmResult]
+
+
+def baseline_first(means: FloatArray) -> list[int]:
+    """The order of prompts that nobody came with: the one at the lower quartile is the baseline, the rest follow."""
+    ranked = np.argsort(means, kind="stable")
+    baseline = int(ranked[(len(ranked) - 1) // 4])
+    return [baseline, *(i for i in range(len(means)) if i != baseline)]
+
+
+def make_list_space(texts: Sequence[str]) -> tuple[EditSpace, list[Prompt]]:
+    """A space of one slot with these options, and the prompt of each; the first is the baseline."""
+    space = make_slot_space({"instruction": texts}, "{question}")
+    return space, [space.apply(space.baseline, i) for i in range(len(texts))]
 
 
 def make_rows(names: Sequence[str]) -> tuple[Example, ...]:

@@ -22,6 +22,24 @@ def inputs_of(rows: Iterable[Example]) -> dict[str, str]:
     return {row.id: normalise_input(row) for row in rows}
 
 
+def rows_by_input(rows: Sequence[Example], inputs: Mapping[str, str]) -> list[list[int]]:
+    """The positions of the rows of each input, in the order of the first.
+
+    Args:
+        rows: The rows.
+        inputs: Of them, from ``inputs_of``.
+    """
+    parts: dict[str, list[int]] = {}
+    for position, row in enumerate(rows):
+        parts.setdefault(inputs[row.id], []).append(position)
+    return list(parts.values())
+
+
+def count_inputs(rows: Iterable[Example]) -> int:
+    """How many different inputs the rows have."""
+    return len(set(inputs_of(rows).values()))
+
+
 def scores_by_input(outcomes: Outcomes, inputs: Mapping[str, str]) -> dict[str, float]:
     """The score of each input that was answered, in order: the mean over its rows, each the mean of its answers.
 

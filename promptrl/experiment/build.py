@@ -14,13 +14,13 @@ from promptrl.config.algorithms import AlgorithmBlock
 from promptrl.config.metrics import QualityConfig
 from promptrl.config.prompts import as_template
 from promptrl.errors import ConfigError, GatheredProblems, Problem, suggest
-from promptrl.evaluation.pairing import inputs_of
+from promptrl.evaluation.pairing import count_inputs
 from promptrl.experiment.call_plan import CallPlan, plan_calls
 from promptrl.experiment.given import NOTHING, Given
 from promptrl.llm.engine.prices import Price
 from promptrl.prompts.prompt import Demonstration, UserTemplate
 from promptrl.prompts.space import EditSpace, build_edit_space
-from promptrl.runs.folder import Run
+from promptrl.runs.folder import CONFIG_NAME, Run
 from promptrl.search.algorithms import ALGORITHMS, IMAGINED_STEPS, AgentSettings, check_params
 from promptrl.stats.gate import Gate
 from promptrl.stats.power import SplitPower, split_power
@@ -71,7 +71,7 @@ class Components:
     @property
     def inputs(self) -> dict[str, int]:
         """How many different inputs each split has."""
-        return {name: len(set(inputs_of(getattr(self.splits, name)).values())) for name in NAMES}
+        return {name: count_inputs(getattr(self.splits, name)) for name in NAMES}
 
     def of_fold(self, fold: Splits) -> Self:
         """The same for the search that a fold judges: its rows, and its share of the calls."""
@@ -90,7 +90,7 @@ def rebuild_components(run: Run, given: Given = NOTHING) -> Components:
     Raises:
         ConfigError: The config no longer fits, or the data is gone.
     """
-    loaded = load_config(run.path / "config.resolved.yaml", drops_unread=True)
+    loaded = load_config(run.path / CONFIG_NAME, drops_unread=True)
     origin = run.info.get("config")
     return build_components(loaded, code_folder=Path(origin).parent if origin else None, given=given)
 
@@ -164,7 +164,7 @@ def _plan(
 
 def _power(gate: Gate, divisions: Sequence[Splits]) -> SplitPower:
     return split_power(
-        len(set(inputs_of(divisions[-1].test).values())),
+        count_inputs(divisions[-1].test),
         gate.confidence,
         min_improvement=gate.min_improvement,
         margin=gate.margin,

@@ -123,6 +123,7 @@ def _evaluate(
 ) -> dict[str, Any]:
     config = components.config
     rows = getattr(components.splits, split)
+    inputs = inputs_of(rows)
     answers = 2 * len(rows) * components.gate.repeats
     budget = make_budget(components, max_calls=answers * components.calls_per_answer)
     with given_or_new(engines) as opened:
@@ -139,7 +140,7 @@ def _evaluate(
         **{
             label: {
                 **describe_prompt(prompt),
-                split: summarise(paired.outcomes[label], components.gate, config.seed, inputs_of(rows)),
+                split: summarise(paired.outcomes[label], components.gate, config.seed, inputs),
             }
             for label, prompt in prompts.items()
         },

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from promptrl.errors import BudgetExhaustedError
 from promptrl.evaluation.interface import Evaluate
 from promptrl.evaluation.outcome import Outcome
-from promptrl.evaluation.pairing import inputs_of, paired_differences_of
+from promptrl.evaluation.pairing import inputs_of, paired_differences_of, rows_by_input
 from promptrl.llm.base import Purpose
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.result import JudgedFold, PairedComparison
@@ -62,37 +62,31 @@ def _compare_until_clear(
     gate: Gate,
     look_rows: int,
 ) -> PairedComparison:
-    parts = _by_input(rows)
+    inputs = inputs_of(rows)
+    parts = rows_by_input(rows, inputs)
     race = SequentialComparison(len(parts), gate.confidence, min_improvement=gate.min_improvement, margin=gate.margin)
     outcomes: dict[str, list[Outcome | None]] = {label: [] for label in prompts}
     step = min(look_rows, max(1, len(parts) // LEAST_LOOKS))
+    seen: list[Example] = []
     stop: SequentialStopReason | None = None
     for last in range(step, len(parts) + step, step):
-        new = [row for part in parts[last - step : last] for row in part]
+        new = [rows[at] for part in parts[last - step : last] for at in part]
         for label, answers in side_by_side(evaluator, prompts, new, purpose, gate.repeats).items():
             outcomes[label] += answers
-        seen = [row for part in parts[:last] for row in part]
-        pairs = paired_differences_of(outcomes["winner"], outcomes["baseline"], inputs_of(seen), gate.repeats)
+        seen += new
+        known = {row.id: inputs[row.id] for row in seen}
+        pairs = paired_differences_of(outcomes["winner"], outcomes["baseline"], known, gate.repeats)
         stop = race.look(pairs) if pairs.answered.size else None
         if stop:
             break
     if not pairs.is_complete and stop not in CLEAR:
         outcomes = _asked_until_answered(evaluator, prompts, seen, purpose, gate.repeats)
-        pairs = paired_differences_of(outcomes["winner"], outcomes["baseline"], inputs_of(seen), gate.repeats)
+        pairs = paired_differences_of(outcomes["winner"], outcomes["baseline"], known, gate.repeats)
         stop = (race.look(pairs) or stop) if pairs.answered.size else None
     sequential = race.result(stop or "rows")
     spared = 2 * gate.repeats * (len(rows) - len(seen))
     comparison = sequential.comparison if sequential else None
     return PairedComparison.of(outcomes, pairs, comparison, sequential, spared)
-
-
-def _by_input(rows: Sequence[Example]) -> list[list[Example]]:
-    """The rows of each input, so that no look divides them."""
-    parts: dict[str, list[Example]] = {}
-    inputs = inputs_of(rows)
-    for row in rows:
-        parts.setdefault(inputs[row.id], []).append(row)
-    return list(parts.values())
 
 
 def _asked_until_answered(

@@ -109,12 +109,12 @@ def _own_figures(prefix: str, record: RunRecord) -> dict[str, Figure]:
 def _comparisons(records: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
     """The first run's winner against each other one's, on the test rows that both answered, with those that flipped."""
     first, *others = records
+    inputs = inputs_of(first.examples.values())
     for other in others:
         shared = paired_outcomes(first.answers("winner", "test"), other.answers("winner", "test"))
         pairs = [pair for pair in shared if _is_same_row(pair[0].row_id, first, other)]
         if pairs:
             fixed, broken = flips(pairs)
-            inputs = inputs_of(first.examples.values())
             change = compare_pairs(answered_differences([o for _, o in pairs], [f for f, _ in pairs], inputs))
             yield {
                 "first": first.run_id,

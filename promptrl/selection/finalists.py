@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptrl.evaluation.interface import Evaluate
-from promptrl.evaluation.pairing import inputs_of
+from promptrl.evaluation.pairing import inputs_of, rows_by_input
 from promptrl.prompts.edits.base import rough_tokens
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.events import FinalistsProgress, SearchEvent
@@ -176,7 +176,7 @@ class _Race:
         empty = np.full(len(rows), np.nan)
         self.baseline = _Runner(baseline, empty.copy(), empty.copy())
         self.rivals = [_Runner(rival, empty.copy(), empty.copy()) for rival in rivals]
-        self._parts = _rows_of_inputs(rows)
+        self._parts = rows_by_input(rows, inputs_of(rows))
         self._gains = self._posterior_gains()
         self.calls_used = 0
         self._rows = tuple(rows)
@@ -272,14 +272,6 @@ class _Race:
             rounds=runner.rounds,
             is_baseline=is_baseline,
         )
-
-
-def _rows_of_inputs(rows: Sequence[Example]) -> list[list[int]]:
-    """The positions of the rows of each input, in the order of the first."""
-    parts: dict[str, list[int]] = {}
-    for position, text in enumerate(inputs_of(rows).values()):
-        parts.setdefault(text, []).append(position)
-    return list(parts.values())
 
 
 def _means_and_noise(answers: Sequence[NDArray[np.float64]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

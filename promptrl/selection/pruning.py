@@ -217,6 +217,7 @@ class _Bench:
             for prompt in (winner, baseline)
         )
         self._met = tuple(row for row in rows if row.id in ours and row.id in theirs)
+        self._inputs = inputs_of(rows)
         self._order = (*self._met, *(row for row in rows if row.id not in ours or row.id not in theirs))
         gains = [ours[row.id] - theirs[row.id] for row in self._met]
         self._max_loss = min(MAX_LOSS, max(0.0, sum(gains) / len(gains) / 2 if gains else 0.0))
@@ -290,11 +291,13 @@ class _Bench:
 
     def compare(self, first: Prompt, second: Prompt) -> Comparison | None:
         """The first prompt's score minus the second's on the rows; None when none has both."""
-        ours, theirs = ([self._answers.get((p.prompt_id, row.id)) for row in self._rows] for p in (first, second))
-        pairs = answered_differences(ours, theirs, inputs_of(self._rows))
+        pairs = answered_differences(self._outcomes(first), self._outcomes(second), self._inputs)
         return compare_pairs(pairs, CONFIDENCE) if pairs.answered.size else None
 
     def _pairs(self, first: Prompt, second: Prompt) -> list[tuple[Outcome, Outcome]]:
-        answers = self._answers
-        both = [(answers.get((first.prompt_id, r.id)), answers.get((second.prompt_id, r.id))) for r in self._rows]
+        both = zip(self._outcomes(first), self._outcomes(second), strict=True)
         return [(f, s) for f, s in both if f is not None and s is not None]
+
+    def _outcomes(self, prompt: Prompt) -> list[Outcome | None]:
+        """What a prompt answered on each row; None = nothing."""
+        return [self._answers.get((prompt.prompt_id, row.id)) for row in self._rows]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from promptrl.experiment.build import Components
-from promptrl.llm.engine.budget import completion_token_bound, prompt_token_bound
+from promptrl.llm.engine.reservations import completion_token_bound, prompt_token_bound
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.tasks.dataset import Example

@@ -8,8 +8,9 @@ from promptrl.errors import TargetError
 from promptrl.experiment.build import Components
 from promptrl.experiment.engines import open_target
 from promptrl.llm.base import Completion, RenamingTarget, Request, excerpt
-from promptrl.llm.engine.budget import Budget, prompt_token_bound
+from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
+from promptrl.llm.engine.reservations import prompt_token_bound
 from promptrl.llm.engine.stop import StopSignal
 from promptrl.llm.targets.definition import TargetDefinition
 

@@ -71,6 +71,11 @@ MOST_TOKENS = 10**12
 """No answer has more: a larger count is a fault of who counts."""
 
 
+def is_token_count(value: object) -> bool:
+    """Whether this can be the number of tokens of a prompt or an answer."""
+    return type(value) is int and 0 <= value <= MOST_TOKENS
+
+
 def checked(answer: object, giver: str) -> Completion:
     """The answer of a target if it is sound: what code of the user's gives back may hold anything.
 
@@ -83,7 +88,7 @@ def checked(answer: object, giver: str) -> Completion:
         if not isinstance(value, str) and (value is not None or name == "text"):
             raise _misfit(giver, name, value, "text")
     for name, count in (("prompt_tokens", answer.prompt_tokens), ("completion_tokens", answer.completion_tokens)):
-        if count is not None and (type(count) is not int or not 0 <= count <= MOST_TOKENS):
+        if count is not None and not is_token_count(count):
             raise _misfit(giver, name, count, f"a whole number from 0 to {MOST_TOKENS:.0e}")
     for name, amount in (("latency_s", answer.latency_s), ("cost_usd", answer.cost_usd)):
         if amount is None and name == "cost_usd":

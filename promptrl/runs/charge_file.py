@@ -1,14 +1,13 @@
 """What the attempts of a run cost at most: written before each is sent, so that a kill hides none in flight."""
 
-import json
 from contextlib import suppress
 from pathlib import Path
 
-from promptrl.llm.engine.budget import Charges
+from promptrl.llm.engine.reservations import Charges
 from promptrl.runs.formats import CHARGE
 from promptrl.runs.outcome_file import cut_torn_line, open_to_append
 from promptrl.runs.reading import read_lines
-from promptrl.runs.writing import writing
+from promptrl.runs.writing import write_line, writing
 
 CHARGES_NAME = ".charges.jsonl"
 
@@ -41,7 +40,7 @@ class ChargeFile:
             RunFolderError: It can't be written.
         """
         with writing(self._path):
-            self._file.write(json.dumps({"attempt": attempt, "tokens": tokens, "cost_usd": cost_usd}) + "\n")
+            write_line(self._file, {"attempt": attempt, "tokens": tokens, "cost_usd": cost_usd})
             self._file.flush()
 
     def close(self) -> None:

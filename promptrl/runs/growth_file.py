@@ -1,6 +1,5 @@
 """What the spaces of a run gained while they were searched: written down before use, replayed at resume."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from promptrl.prompts.space import EditSpace
 from promptrl.runs.formats import GROWTH
 from promptrl.runs.outcome_file import cut_torn_line
 from promptrl.runs.reading import read_lines
-from promptrl.runs.writing import put_on_disk, writing
+from promptrl.runs.writing import put_on_disk, write_line, writing
 from promptrl.search.growth import Grow, Growth, GrowthRequest, ask_for_growth
 
 
@@ -73,7 +72,7 @@ class GrowthFile:
         when = {"calls_used": request.calls_used, "is_exhausted": request.is_exhausted}
         line = {"search": search, **when, "options": dict(growth.options)}
         with writing(self._path), self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            write_line(file, line)
             put_on_disk(file)
 
 

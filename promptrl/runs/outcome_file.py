@@ -1,6 +1,5 @@
 """The files of a run that grow line by line while it works: outcomes, prompts, answers not yet scored."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -12,7 +11,7 @@ from promptrl.llm.base import Completion
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.formats import ANSWER, ASKED, OUTCOME
 from promptrl.runs.reading import damaged, read_lines
-from promptrl.runs.writing import put_on_disk, writing
+from promptrl.runs.writing import put_on_disk, write_line, writing
 
 
 class OutcomeFile:
@@ -66,7 +65,7 @@ class OutcomeFile:
         if question:
             row["question"] = question
         with writing(self._answers_path):
-            self._answers.write(json.dumps(row, ensure_ascii=False) + "\n")
+            write_line(self._answers, row)
             self._answers.flush()
 
     def _record_prompts(self, prompts: Iterable[Prompt]) -> None:
@@ -77,7 +76,7 @@ class OutcomeFile:
         with writing(self._prompts_path):
             for prompt_id, prompt in new.items():
                 row = {"prompt_id": prompt_id, "edits": list(self._describe(prompt)), **prompt.to_json()}
-                self._prompts.write(json.dumps(row, ensure_ascii=False) + "\n")
+                write_line(self._prompts, row)
                 self._texts[prompt_id] = prompt.text
             put_on_disk(self._prompts)
 
@@ -98,7 +97,7 @@ class OutcomeFile:
         with writing(self._outcomes_path):
             self._outcomes_path.stat()  # what is written to a file that was removed is lost
             for outcome in new.values():
-                self._outcomes.write(json.dumps(_outcome_to_json(outcome), ensure_ascii=False) + "\n")
+                write_line(self._outcomes, _outcome_to_json(outcome))
             self._outcomes.flush()
         self._scored |= new.keys()
         self._waiting -= new.keys()

@@ -8,7 +8,8 @@ import pytest
 
 from promptrl.errors import BudgetExhaustedError
 from promptrl.llm.base import Completion
-from promptrl.llm.engine.budget import Budget, Charges
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.reservations import Charges
 from promptrl.runs.charge_file import CHARGES_NAME, ChargeFile
 
 

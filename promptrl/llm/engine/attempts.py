@@ -38,10 +38,11 @@ from promptrl.llm.base import (
     refused,
 )
 from promptrl.llm.engine.batch import Answer, Flight
-from promptrl.llm.engine.budget import Budget, Reservation, completion_token_bound, prompt_token_bound
+from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.concurrency import Limiter
 from promptrl.llm.engine.prices import Price
 from promptrl.llm.engine.rate_limit import Pace
+from promptrl.llm.engine.reservations import Reservation, completion_token_bound, prompt_token_bound
 from promptrl.llm.engine.stats import EngineCounts
 from promptrl.llm.engine.stop import StopSignal
 from promptrl.llm.thoughts import answered

@@ -14,10 +14,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import Literal, NoReturn
 
 from promptrl.errors import BudgetExhaustedError, suggest
-from promptrl.llm.base import Completion, Messages, Purpose
+from promptrl.llm.base import Completion, Purpose
+from promptrl.llm.engine.reservations import Charges, NoteCharge, Reservation
 from promptrl.llm.engine.tally import Tally
 
 Limit = Literal["calls", "tokens", "usd", "minutes"]
@@ -28,25 +29,12 @@ _KEYS: Mapping[Limit, str] = {
     "usd": "budget.max_usd",
     "minutes": "budget.max_minutes",
 }
-_TEMPLATE_TOKENS_PER_MESSAGE = 8
-"""Role names and separators that a chat template adds around a message."""
 _HOLD_BACK_FACTOR = 1.05
 """Answers on the final prompts may be longer than the mean answer so far."""
 TURNS: Mapping[Purpose, int] = {"search": 0, "proposer": 0, "validation": 1, "test": 2, "judge": 2}
 """The purposes there are, and whose share is used after whose. An answer that nobody judges was paid for nothing."""
 _MOST_HELD_TIME = (0.5, 0.25, 0.0)
 """Part of all minutes that may be held back, by turn: slow answers must not take all time from those who come first."""
-
-
-def prompt_token_bound(messages: Messages) -> int:
-    """Most tokens a prompt can have: a token of a byte-level vocabulary holds at least one byte."""
-    return sum(len(m.content.encode("utf-8", "replace")) + _TEMPLATE_TOKENS_PER_MESSAGE for m in messages)
-
-
-def completion_token_bound(params: Mapping[str, Any]) -> int | None:
-    """Most tokens an answer can have; None when the parameters set no limit."""
-    limits = [params[name] for name in ("max_completion_tokens", "max_tokens") if params.get(name) is not None]
-    return int(limits[0]) if limits else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,29 +60,6 @@ class Spending:
     prompt_tokens: int
     completion_tokens: int
     cost_usd: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """The most that one attempt can cost, held until it is settled; attempts are numbered from 1."""
-
-    purpose: Purpose
-    tokens: int
-    cost_usd: float
-    attempt: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Charges:
-    """What attempts of earlier processes were charged; those that a kill cut off, the most that they can cost."""
-
-    attempts: int = 0
-    tokens: int = 0
-    cost_usd: float = 0.0
-
-
-NoteCharge = Callable[[int, int, float], object]
-"""Writes down the number of an attempt, its tokens and dollars; a later note of the same attempt replaces it."""
 
 
 class Budget:
@@ -260,7 +225,7 @@ class Budget:
             elapsed_s = self.elapsed_s
             pace_s = elapsed_s / self._calls.total() if self._calls.total() else 0.0
             most_s = 60 * self.max_minutes * _MOST_HELD_TIME[turn]
-            hold_back_s = min(self._held_calls(purpose) * pace_s, most_s)
+            hold_back_s = min(sum(self._later_shares(purpose).values()) * pace_s, most_s)
             return 60 * self.max_minutes - elapsed_s - hold_back_s
 
     def check_time(self, purpose: Purpose, wait_s: float = 0.0) -> None:
@@ -353,10 +318,10 @@ class Budget:
             raise ValueError(f"there is no share of the budget called {purpose!r} ({suggest(purpose, self._turns)})")
         return self._turns[purpose]
 
-    def _held_calls(self, purpose: Purpose) -> int:
+    def _later_shares(self, purpose: Purpose) -> dict[Purpose, int]:
         """Calls set aside for purposes whose turn comes later."""
         turn = self._turn_of(purpose)
-        return sum(calls for other, calls in self._shares.items() if self._turn_of(other) > turn)
+        return {other: calls for other, calls in self._shares.items() if self._turn_of(other) > turn}
 
     def _payable(self) -> int:
         """Further calls that tokens and dollars pay for at the mean of past answers."""
@@ -369,8 +334,7 @@ class Budget:
 
     def _money_calls_held(self, purpose: Purpose) -> float:
         """Calls whose tokens and dollars are held back for later purposes, with some more for longer answers."""
-        turn, used = self._turn_of(purpose), self._calls
-        later = {other: calls for other, calls in self._shares.items() if self._turn_of(other) > turn}
+        later, used = self._later_shares(purpose), self._calls
         payable = used.total() + self._payable()
         if self._shares_of is not None and (self.max_calls is None or payable < self.max_calls):
             planned = self._shares_of(payable)

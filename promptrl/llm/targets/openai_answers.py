@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from promptrl.llm.base import MOST_TOKENS, Completion
+from promptrl.llm.base import Completion, is_token_count
 from promptrl.llm.targets.openai_faults import Failure, read_failure
 
 _UPSTREAM = 502
@@ -30,9 +30,8 @@ def read_answer(body: str, latency_s: float) -> Completion | Failure:
         raise NotAnAnswerError(f"the answer is not JSON ({error})") from None
     answer = _mapping(answer[0] if isinstance(answer, list) and answer else answer)
     choices = answer.get("choices")
-    if _is_failure(
-        answer.get("error")
-    ):  # gateways send their upstream's failure with status 200, also beside half an answer
+    # gateways send their upstream's failure with status 200, also beside half an answer
+    if _is_failure(answer.get("error")):
         return _failure(answer["error"], body)
     choice = _mapping(choices[0]) if isinstance(choices, list) and choices else {}
     if _is_failure(choice.get("error")) or _reason(choice) in _FAILED:
@@ -92,4 +91,4 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _count(value: object) -> int | None:
-    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
+    return value if isinstance(value, int) and is_token_count(value) else None

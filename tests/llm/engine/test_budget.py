@@ -7,7 +7,8 @@ import pytest
 
 from promptrl.errors import BudgetExhaustedError
 from promptrl.llm.base import Completion, Message, Purpose
-from promptrl.llm.engine.budget import TURNS, Budget, completion_token_bound, prompt_token_bound
+from promptrl.llm.engine.budget import TURNS, Budget
+from promptrl.llm.engine.reservations import completion_token_bound, prompt_token_bound
 from tests.servers.stub_target import FakeTime
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from promptrl.errors import BudgetExhaustedError, TargetError
 from promptrl.llm.base import Completion, Message, Messages, Purpose, Request, TransientError
-from promptrl.llm.engine.budget import Budget, completion_token_bound, prompt_token_bound
+from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.llm.engine.prices import Price
+from promptrl.llm.engine.reservations import completion_token_bound, prompt_token_bound
 from promptrl.llm.targets.openai_client import OpenAITarget
 from tests.servers.openai_server import Fault, OpenAIServer
 from tests.servers.stub_target import FakeTime

@@ -16,6 +16,11 @@ Zero-width joiners (U+200C, U+200D) stay: scripts and emoji need them.
 _TABLE = dict.fromkeys(_TO_REPLACE, "\ufffd") | dict.fromkeys(_TO_DROP)
 
 
+def has_lone_surrogate(text: str) -> bool:
+    """Whether a text holds half of a surrogate pair: no character, and nothing that could be sent or written."""
+    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def printable(text: object, limit: int | None = None, *, keep_end: bool = False) -> str:
     """A text without control characters, shortened to about ``limit`` characters; tabs and line feeds stay.
 

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from promptrl.config.blocks import Issue
+from promptrl.safe_text import has_lone_surrogate
 from promptrl.yaml12 import BOOL, CORE, FLOAT, INT, NULL, TAG, Loader
 
 MAX_NODES = 50_000
@@ -230,7 +231,7 @@ class _Builder:
         return self._refuse(path, line, f"the YAML tag {kind} is not supported")
 
     def _text(self, text: str, path: KeyPath, line: int) -> str:
-        if any("\ud800" <= character <= "\udfff" for character in text):
+        if has_lone_surrogate(text):
             self._refuse(path, line, "holds half of a surrogate pair, which is no character")
             return ""
         return text

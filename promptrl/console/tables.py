@@ -96,7 +96,7 @@ def show_result(result: Mapping[str, Any], place: Path, console: Console) -> Non
         console.print(
             f"Improvement on {measured['rows']} test rows, paired: {points(measured['score'])} points "
             f"[{points(measured['low'])}, {points(measured['high'])}], p = {measured['p_value']:.2g}"
-            f"{_course(measured)}{'.' if measured.get('missing') else ''}{lost_answers(measured)}"
+            f"{_course(measured)}"
         )
     console.print(
         Panel(prompt_diff(result["baseline"]["text"], result["winner"]["text"]), title="prompt", title_align="left")
@@ -156,18 +156,20 @@ def _compared(difference: Mapping[str, Any]) -> str:
     return (
         f"{points(difference['score'])} points [{points(difference['low'])}, {points(difference['high'])}] "
         f"at {100 * difference['confidence']:g} %, p = {difference['p_value']:.2g} ({difference['method']})"
-        f"{_course(difference)}{'.' if difference.get('missing') else ''}{lost_answers(difference)}"
+        f"{_course(difference)}"
     )
 
 
 def _course(measured: Mapping[str, Any]) -> str:
-    """How a sequential comparison went, to follow its figures."""
+    """How a comparison went that was looked at on the way, and what is missing from it, to follow its figures."""
+    lost = f".{lost_answers(measured)}" if measured.get("missing") else ""
     course = measured["sequential"]
     if course is None:
-        return ""
+        return lost
     ends = {"futility": "out of reach", "rows": "all rows asked"}
     saved = f", {course['calls_saved']:,} calls saved" if course["calls_saved"] else ""
-    return f"; {ends.get(course['stop'], 'clear')} after {measured['rows']} of {course['planned_rows']} rows{saved}"
+    rows = f"{measured['rows']} of {course['planned_rows']} rows"
+    return f"; {ends.get(course['stop'], 'clear')} after {rows}{saved}{lost}"
 
 
 def _ordinal(number: int) -> str:

@@ -163,9 +163,8 @@ def _finished(job: Components, folder: RunsFolder, engines: Engines) -> Run:
 def _find(job: Components, folder: RunsFolder) -> Run | None:
     """The newest run of the same config on the same data; one that has not got as far as its config doesn't count."""
     for run in folder.all():
-        config = run.path / "config.resolved.yaml"
         is_same_data = run.info.get("data_hash") == job.data_hash
-        if is_same_data and config.is_file() and config.read_text(encoding="utf-8") == job.loaded.resolved_yaml():
+        if is_same_data and run.config_text == job.loaded.resolved_yaml():
             return run
     return None
 

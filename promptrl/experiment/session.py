@@ -18,7 +18,7 @@ from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.runs.charge_file import ChargeFile
-from promptrl.runs.folder import Run
+from promptrl.runs.folder import CONFIG_NAME, Run
 from promptrl.runs.growth_file import GrowthFile
 from promptrl.runs.outcome_file import OutcomeFile
 from promptrl.search.growth import Grow
@@ -121,5 +121,5 @@ def _end(run: Run, budget: Budget, cause: BaseException, **changes: object) -> N
     except RunFolderError as fault:
         cause.add_note(str(fault))
     is_resumable = isinstance(cause, StopRequestedError | KeyboardInterrupt | TargetError | RunFolderError)
-    if is_resumable and (run.path / "config.resolved.yaml").is_file():
+    if is_resumable and (run.path / CONFIG_NAME).is_file():
         cause.add_note(f"promptrl resume {run.path} carries it on.")

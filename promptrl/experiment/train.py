@@ -25,7 +25,7 @@ from promptrl.experiment.test_stage import compare_prompts, earlier_winners, val
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt
-from promptrl.runs.folder import Run, RunsFolder
+from promptrl.runs.folder import CONFIG_NAME, Run, RunsFolder
 from promptrl.runs.result import JudgedFold, PairedComparison, build_result, leaderboard_rows
 from promptrl.runs.test_reuse import record_use
 from promptrl.runs.trained import TrainedRun
@@ -97,15 +97,15 @@ def resume(
     """
     if run.status == "done":
         raise RunLockedError(f"run {run.id} is done: there is nothing to resume")
-    if not (run.path / "config.resolved.yaml").is_file():
+    if not (run.path / CONFIG_NAME).is_file():
         raise RunLockedError(f"run {run.id} can't be resumed: it ended before its config was written down")
     with run.locked(), given_or_new(engines) as opened:
         info = run.known_info()
-        _refuse_others(run, given)
+        _refuse_others(run.id, info, given)
         components = rebuild_components(run, given)
         if components.data_hash != info.get("data_hash"):
             raise RunLockedError(f"run {run.id} can't be resumed: its data set has changed")
-        _refuse_other_observations(run, components)
+        _refuse_other_observations(run.id, info, components)
         _refuse_growth(components, grow)
         budget = make_budget(components, elapsed_s=run.elapsed_s)
         engine = opened.open(components, budget, run.path.parent)
@@ -120,32 +120,32 @@ def _refuse_growth(components: Components, grow: Grow | None) -> None:
         raise ConfigError([CAN_NOT_GROW])
 
 
-def _refuse_other_observations(run: Run, components: Components) -> None:
+def _refuse_other_observations(run_id: str, info: Mapping[str, Any], components: Components) -> None:
     """An agent that sees prompts in another way asks for others: it would pay for a second search.
 
     Raises:
         RunLockedError: The run was begun by a promptrl whose agents observe in another format.
     """
     is_agent = components.config.algorithm.algorithm.is_agent
-    if is_agent and run.info.get("observation") != observation.FORMAT:
-        begun = f"it was begun by promptrl {run.info.get('versions', {}).get('promptrl', 'of an earlier version')}"
+    if is_agent and info.get("observation") != observation.FORMAT:
+        begun = f"it was begun by promptrl {info.get('versions', {}).get('promptrl', 'of an earlier version')}"
         way_on = "resume it with that version, or train again: what the cache has kept is not paid for twice"
         reason = f"{begun}, whose agents observe prompts in another way"
-        raise RunLockedError(f"run {run.id} can't be resumed: {reason} ({way_on})")
+        raise RunLockedError(f"run {run_id} can't be resumed: {reason} ({way_on})")
 
 
-def _refuse_others(run: Run, given: Given) -> None:
+def _refuse_others(run_id: str, info: Mapping[str, Any], given: Given) -> None:
     """Answers of two models, or scores of two metrics, would be told as those of one.
 
     Raises:
         ConfigError: What a program hands over is not what the run began with.
     """
-    began: Mapping[str, str] | None = run.info.get("given")
+    began: Mapping[str, str] | None = info.get("given")
     if began is None:  # begun by an earlier version
         return
     hint = "give what it began with, or train again"
     problems = [
-        Problem(key, f"got {found}, but run {run.id} began with {began.get(key, 'none of a program')}", hint)
+        Problem(key, f"got {found}, but run {run_id} began with {began.get(key, 'none of a program')}", hint)
         for key, found in given.identities.items()  # what is not given at all is told where it would be opened
         if found != began.get(key)
     ]

@@ -37,7 +37,7 @@ def headline(result: Mapping[str, Any]) -> str:
     """The verdict in one sentence."""
     before, after = result["baseline"]["test"], result["winner"]["test"]
     bad = sum((result.get("faults") or {}).values())
-    if 2 * bad > sum(result["calls"][stage] for stage in ("search", "validation", "test")):
+    if 2 * bad > _answers(result):
         return "Little could be measured: most answers were none."
     if result["winner"]["prompt_id"] == result["baseline"]["prompt_id"]:
         return "Nothing beat your prompt: keep it."
@@ -58,10 +58,13 @@ def faults(result: Mapping[str, Any]) -> str:
     counts = result.get("faults") or {}
     if not counts:
         return ""
-    calls = result["calls"]
-    asked = sum(calls[stage] for stage in ("search", "validation", "test"))
     each = ", ".join(f"{count} {_FAULTS.get(fault, fault)}" for fault, count in counts.items())
-    return f"{sum(counts.values())} of {asked} answers have a fault and scored 0: {each}."
+    return f"{sum(counts.values())} of {_answers(result)} answers have a fault and scored 0: {each}."
+
+
+def _answers(result: Mapping[str, Any]) -> int:
+    """How many answers of the target a run used."""
+    return sum(result["calls"][stage] for stage in ("search", "validation", "test"))
 
 
 def evidence(result: Mapping[str, Any]) -> str:

@@ -74,8 +74,7 @@ def _own_text(run: Run, messages: list[dict[str, str]]) -> str:
 
 def _asks_by_its_text(run: Run) -> bool:
     """Whether ``prompt.text`` of the run's config is the user message, for it has a placeholder."""
-    settings = yaml.safe_load((run.path / "config.resolved.yaml").read_text(encoding="utf-8")) or {}
-    return bool(placeholders(settings.get("prompt", {}).get("text") or ""))
+    return bool(placeholders(run.settings.get("prompt", {}).get("text") or ""))
 
 
 def _promptfoo(run: Run, result: Mapping[str, Any], target: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from promptrl.errors import UsageError
+from promptrl.safe_text import has_lone_surrogate
 from promptrl.search.result import Candidate
 
 
@@ -76,5 +77,5 @@ def _check_options(slot: object, texts: object) -> None:
     if not isinstance(texts, Sequence) or not all(isinstance(text, str) for text in texts):
         raise UsageError(f"a growth takes options in a tuple of texts: slot {slot!r} got {texts!r}")
     for text in texts:
-        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        if has_lone_surrogate(text):
             raise UsageError(f"slot {slot!r} got {text!r}, which holds half of a surrogate pair: no character")

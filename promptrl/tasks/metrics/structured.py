@@ -8,14 +8,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from promptrl.settings import Setting, Text
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics.base import IgnoreCase, Rule, Score, in_quotes, parameter_error
-from promptrl.tasks.metrics.text import normalise_words
+from promptrl.tasks.metrics.words import normalise_words
 from promptrl.tasks.strict_json import NotJsonError, read_json, read_json_at
 
 MAX_JSON_CHARACTERS = 200_000
 MAX_ATTEMPTS = 1_000
 
-_FENCE = re.compile(r"```[\w+-]*[ \t]*\n(.*?)\n?[ \t]*```", re.DOTALL)
-_ONE_FENCE = re.compile(r"\s*```[\w+-]*[ \t]*\n(.*?)\n?[ \t]*```\s*", re.DOTALL)
+_FENCE = re.compile(r"```[\w+-]*[ \t]*\n(.*?)```", re.DOTALL)
+_ONE_FENCE = re.compile(r"\s*```[\w+-]*[ \t]*\n(.*?)```\s*", re.DOTALL)
 
 
 def parse_json(text: str) -> Any:

@@ -1,8 +1,6 @@
 """Rules that compare words: exact_match, choice, contains, regex, f1, distinct_n."""
 
 import re
-import string
-import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -22,44 +20,11 @@ from promptrl.tasks.metrics.base import (
     parameter_error,
     right_or_wrong,
 )
+from promptrl.tasks.metrics.words import UNSPACED, clean, content_words, normalise_words, split_words, without_quotes
 
 MAX_LABELS = 200
 
-_KEPT_PUNCTUATION = frozenset("#%&@/\\-‐‑")
-"""Part of a word rather than of a sentence: C#, 5 %, A-, R&D."""
-_QUOTING_SYMBOLS = frozenset("`´")
 _MARKDOWN_UNDERSCORES = re.compile(r"(?<![^\W_])_+|_+(?![^\W_])")
-_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
-_ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
-_UNSPACED = r"฀-໿က-႟ក-៿぀-ヿ㐀-鿿가-힣豈-﫿"
-"""Thai, Lao, Burmese, Khmer, kana, CJK ideographs, Hangul: words may touch, or carry particles."""
-
-
-def normalise_words(text: str, *, ignore_case: bool, ignore_punctuation: bool = False) -> str:
-    """The text with single spaces and canonical Unicode; without case and without punctuation around words if told so.
-
-    Punctuation inside a word stays (3.5 is not 35), as do the signs that make another word of it (C#, A-, 5%). A text
-    of punctuation alone keeps it.
-    """
-    words = unicodedata.normalize("NFKC", text).split()
-    if ignore_punctuation:
-        words = [word for word in map(_without_outer_punctuation, words) if word.strip("-‐‑")] or words
-    joined = " ".join(words)
-    return joined.casefold() if ignore_case else joined
-
-
-def _without_outer_punctuation(word: str) -> str:
-    start, end = 0, len(word)
-    while start < end and _is_outer_punctuation(word[start]):
-        start += 1
-    while start < end and _is_outer_punctuation(word[end - 1]):
-        end -= 1
-    return word[start:end]
-
-
-def _is_outer_punctuation(character: str) -> bool:
-    is_punctuation = unicodedata.category(character).startswith("P") and character not in _KEPT_PUNCTUATION
-    return is_punctuation or character in _QUOTING_SYMBOLS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +78,7 @@ class Choice(AnswerRule):
         """Take the labels from the data when the config names none."""
         given = self.choices
         labels = given or sorted({answer.strip() for reference in references for answer in accepted_answers(reference)})
-        folded = {normalise_words(label, ignore_case=self.ignore_case): label.strip() for label in reversed(labels)}
+        folded = {self._canonical(label): label.strip() for label in reversed(labels)}
         if len(folded) > MAX_LABELS:
             message = f"is missing, and the data have {len(folded)} different labels"
             raise parameter_error("choices", message, "name the labels, or use exact_match")
@@ -138,13 +103,13 @@ class Choice(AnswerRule):
         return right_or_wrong(is_right, f"got {found[0]}, expected {answers[0]}")
 
     def _labels_in(self, text: str) -> list[str]:
-        bare = normalise_words(text, ignore_case=self.ignore_case, ignore_punctuation=True)
+        bare = self._canonical(text)
         choices = self.choices or ()
         for label in choices:
-            if bare == normalise_words(label, ignore_case=self.ignore_case, ignore_punctuation=True):
+            if bare == self._canonical(label):
                 return [label]
         found = []
-        rest = _MARKDOWN_UNDERSCORES.sub(" ", unicodedata.normalize("NFKC", text))
+        rest = _MARKDOWN_UNDERSCORES.sub(" ", clean(text))
         for label, pattern in _label_patterns(choices, ignore_case=self.ignore_case):
             rest, count = pattern.subn("\0", rest)
             if count:
@@ -152,7 +117,7 @@ class Choice(AnswerRule):
         return found
 
     def _canonical(self, label: str) -> str:
-        return normalise_words(label, ignore_case=self.ignore_case)
+        return normalise_words(label, ignore_case=self.ignore_case, ignore_punctuation=True)
 
 
 @lru_cache(maxsize=64)
@@ -164,14 +129,14 @@ def _label_patterns(labels: tuple[str, ...], *, ignore_case: bool) -> tuple[tupl
 
 def _label_pattern(label: str, *, ignore_case: bool) -> re.Pattern[str]:
     """The label as a whole word: no letter, digit, hyphen or apostrophe joins it to another."""
-    words = unicodedata.normalize("NFKC", label).split()
-    body = r"\s+".join(map(re.escape, words))
-    first, last = words[0][0], words[-1][-1]
-    before = r"(?<![^\W" + _UNSPACED + r"])(?<![^\W" + _UNSPACED + r"]['’-])(?<!\d[.,])"
+    bare = normalise_words(label, ignore_case=False, ignore_punctuation=True)
+    body = r"\s+".join(map(re.escape, bare.split(" ")))
+    first, last = bare[:1], bare[-1:]
+    before = r"(?<![^\W" + UNSPACED + r"])(?<![^\W" + UNSPACED + r"]['’-])(?<!\d[.,])"
     before += r"(?<![-−])" if first.isdigit() else ""
-    after = r"(?![^\W" + _UNSPACED + r"])(?!['’-][^\W" + _UNSPACED + r"])(?![.,]\d)"
+    after = r"(?![^\W" + UNSPACED + r"])(?!['’-][^\W" + UNSPACED + r"])(?![.,]\d)"
     pattern = (before if first.isalnum() else "") + body + (after if last.isalnum() else "")
-    is_letter = len(label.strip()) == 1 and label.strip().isalpha()
+    is_letter = len(bare) == 1 and bare.isalpha()
     return re.compile(pattern, re.IGNORECASE if ignore_case and not is_letter else 0)
 
 
@@ -179,7 +144,8 @@ def _label_pattern(label: str, *, ignore_case: bool) -> re.Pattern[str]:
 class Contains(AnswerRule):
     """The reference occurs in the completion.
 
-    Or one of them when it is a list; spacing does not matter.
+    Or one of them when it is a list; spacing does not matter, nor do quotes around the reference
+    and the mark at its end.
     """
 
     summary: ClassVar[str] = "1 when the reference occurs in the completion."
@@ -190,7 +156,8 @@ class Contains(AnswerRule):
         """1 when an accepted answer occurs anywhere in the text, else 0."""
         answers = accepted_answers(example.reference)
         haystack = normalise_words(text, ignore_case=self.ignore_case)
-        is_right = any(normalise_words(answer, ignore_case=self.ignore_case) in haystack for answer in answers)
+        needles = (normalise_words(answer, ignore_case=self.ignore_case) for answer in answers)
+        is_right = any(without_quotes(needle) in haystack for needle in needles)
         return right_or_wrong(is_right, f"no {in_quotes(answers[0])} in {in_quotes(text)}")
 
 
@@ -231,9 +198,11 @@ class Regex(Rule):
             return Score(1.0)
         got = match[self.group] or ""
         answers = accepted_answers(example.reference)
-        canonical = [normalise_words(answer, ignore_case=self.ignore_case) for answer in answers]
-        is_right = normalise_words(got, ignore_case=self.ignore_case) in canonical
+        is_right = self._canonical(got) in map(self._canonical, answers)
         return right_or_wrong(is_right, f"got {in_quotes(got)}, expected {in_quotes(answers[0])}")
+
+    def _canonical(self, text: str) -> str:
+        return normalise_words(text, ignore_case=self.ignore_case, ignore_punctuation=True)
 
 
 @lru_cache(maxsize=64)
@@ -248,8 +217,9 @@ def _compiled(pattern: str, flags: int = 0) -> re.Pattern[str]:
 class F1(AnswerRule):
     """Overlap of words with the reference.
 
-    The harmonic mean of precision and recall over words, as SQuAD counts it (Rajpurkar et al., 2016). Case,
-    punctuation and articles do not count; of several references the best one does.
+    The harmonic mean of precision and recall over words, as SQuAD counts it (Rajpurkar et al., 2016); over characters
+    in Chinese, Japanese, Korean, Thai and the like. Case, punctuation and articles do not count; of several references
+    the best one does.
     """
 
     summary: ClassVar[str] = "Overlap of words with the reference (F1)."
@@ -257,13 +227,8 @@ class F1(AnswerRule):
     def grade(self, text: str, example: Example) -> Score:
         """Count the words in common."""
         answers = accepted_answers(example.reference)
-        value = max(_f1(_content_words(text), _content_words(answer)) for answer in answers)
+        value = max(_f1(content_words(text), content_words(answer)) for answer in answers)
         return Score(value, "" if value == 1 else f"got {in_quotes(text)}, expected {in_quotes(answers[0])}")
-
-
-def _content_words(text: str) -> list[str]:
-    bare = unicodedata.normalize("NFKC", text).casefold().translate(_ASCII_PUNCTUATION)
-    return _ARTICLES.sub(" ", bare).split()
 
 
 def _f1(words: list[str], expected: list[str]) -> float:
@@ -286,7 +251,7 @@ class Distinct(Rule):
 
     def grade(self, text: str, example: Example) -> Score:
         """Distinct n-grams of the text's words, divided by all of them; 0 for fewer than n words."""
-        words = text.casefold().split()
+        words = split_words(text)
         grams = [tuple(words[i : i + self.n]) for i in range(len(words) - self.n + 1)]
         if not grams:
             return Score(0.0, f"fewer than {self.n} words")

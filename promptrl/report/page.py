@@ -270,7 +270,9 @@ def _example(record: RunRecord, pair: OutcomePair) -> dict[str, Any]:
     """A row that flipped: what was asked, what was expected, what both prompts got."""
     before, after = pair
     example = record.examples.get(before.row_id)
-    fields = {} if example is None else {k: v for k, v in example.fields.items() if k != "input"} or example.fields
+    fields = {} if example is None else dict(example.fields)
+    if any(name != "input" and text == fields.get("input") for name, text in fields.items()):
+        del fields["input"]
     return {
         "row_id": before.row_id,
         "fields": {name: printable(text, MAX_TEXT, keep_end=True) for name, text in fields.items()},

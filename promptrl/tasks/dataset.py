@@ -27,15 +27,18 @@ class Example:
 
     Attributes:
         id: Hash of fields and reference, the same in every run; equal rows are told apart by a counter.
-        fields: Text by placeholder of the user template; the input column under "input" as well, if it is named.
+        fields: Text by placeholder of the user template; the input column under "input" as well, if it is named and the
+            template has no other column there.
         reference: The known good answer as the file has it; a list means that any of its items will do. None without.
         raw: The whole row, for metrics that are the user's own.
+        input: Text of the input column, which says what is the same question; None: all fields say it.
     """
 
     id: str
     fields: Mapping[str, str]
     reference: Any
     raw: Mapping[str, Any]
+    input: str | None = None
 
 
 def load_rows(source: str | Path, *, format: str | None = None, key: str = "dataset.path") -> list[Row]:  # noqa: A002 - the name of the config key
@@ -84,7 +87,8 @@ def build_examples(
     """Pick each example's fields and reference from its row.
 
     A column is named by its key, or by a dotted path into nested objects and lists (``answers.text.0``). The
-    placeholder ``{input}`` stands for the input column when ``columns`` does not say otherwise.
+    placeholder ``{input}`` stands for the input column when ``columns`` does not say otherwise and no row has a column
+    of that name.
 
     Args:
         rows: As ``load_rows`` gives them.
@@ -97,11 +101,13 @@ def build_examples(
         ConfigError: A column is in no row, or cells are missing or empty; rows are counted from 1.
     """
     problems: list[Problem] = []
-    fields = {name: columns.get(name) or (input if input and name == "input" else name) for name in placeholders}
+    alias = {"input": input} if input and not any("input" in row for row in rows) else {}
+    fields = {name: {**alias, **columns}.get(name, name) for name in placeholders}
     keys = {name: f"dataset.columns.{name}" if name in columns else "prompt.user" for name in fields}
-    if input:
-        fields.setdefault("input", input)
+    if input and fields.setdefault("input", input) == input:
         keys["input"] = "dataset.input"
+    elif input:
+        problems += _column_problems(rows, input, "dataset.input", "the input", is_reference=False)
     for name, column in fields.items():
         problems += _column_problems(rows, column, keys[name], f"the placeholder {{{name}}}", is_reference=False)
     for name, column in fields.items():
@@ -122,7 +128,7 @@ def build_examples(
         digest = _digest([texts, answer] if texts else row)[:12]
         counts[digest] = counts.get(digest, 0) + 1
         row_id = digest if counts[digest] == 1 else f"{digest}-{counts[digest]}"
-        examples.append(Example(row_id, texts, answer, row))
+        examples.append(Example(row_id, texts, answer, row, as_text(_cell(row, input)) if input else None))
     return examples
 
 

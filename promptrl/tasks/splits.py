@@ -148,8 +148,9 @@ def _searched(seen: Sequence[_Group], fractions: Mapping[str, float], stratify: 
 
 def normalise_input(example: Example) -> str:
     """What makes two rows the same question: the input column, else all fields, but for case, width and spacing."""
-    fields = example.fields
-    text = fields["input"] if "input" in fields else "\n".join(f"{key}={fields[key]}" for key in sorted(fields))
+    text = example.input
+    if text is None:
+        text = "\n".join(f"{key}={example.fields[key]}" for key in sorted(example.fields))
     return " ".join(unicodedata.normalize("NFKC", text or as_text(dict(example.raw))).casefold().split())
 
 

@@ -112,6 +112,19 @@ class TestExamples:
         assert build(input="ticket", placeholders=("input",))[0].fields == {"input": "No money"}
         assert build(input="ticket")[0].fields == {"ticket": "No money", "input": "No money"}
 
+    def test_a_column_of_that_name_wins_over_the_input_column(self) -> None:
+        """The rows of Alpaca have an instruction, and an input beside it that is often empty."""
+        rows = [{"instruction": "Add.", "input": "2, 2"}, {"instruction": "Name a fruit.", "input": ""}]
+        options: dict[str, Any] = {"rows": rows, "reference": None, "placeholders": ("instruction", "input")}
+        for named in ("instruction", None):
+            examples = build(**options, input=named)
+            assert [example.fields for example in examples] == rows
+            assert [example.input for example in examples] == (
+                [row["instruction"] for row in rows] if named else [None] * 2
+            )
+        (problem,) = problems_of(**options, input="instruktion")
+        assert (problem.key, problem.hint) == ("dataset.input", "did you mean instruction")
+
     @pytest.mark.parametrize(
         "changes", [{"placeholders": ["category"]}, {"columns": {"x": "category"}, "placeholders": ["x"]}]
     )

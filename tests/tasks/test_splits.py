@@ -104,9 +104,12 @@ class TestFairness:
         assert normalise_input(examples([twin])[0]) == normalise_input(examples(["What is up?"])[0])
 
     def test_without_an_input_column_all_fields_make_the_question(self) -> None:
-        """And without fields the row does."""
-        rows = [{"a": "x", "b": "1", "c": "r"}, {"a": "x", "b": "2", "c": "r"}]
+        """Whatever they are called; and without fields the row does."""
+        alpaca = [{"instruction": f"do {i}", "input": "", "c": "r"} for i in range(9)]
         options: dict[str, Any] = {"input": None, "reference": "c", "columns": {}}
+        made = build_examples(alpaca, placeholders=("instruction", "input"), **options)
+        assert len({normalise_input(example) for example in made}) == 9
+        rows = [{"a": "x", "b": "1", "c": "r"}, {"a": "x", "b": "2", "c": "r"}]
         assert len({normalise_input(e) for e in build_examples(rows, placeholders=("a", "b"), **options)}) == 2
         assert len({normalise_input(e) for e in build_examples(rows, placeholders=("a",), **options)}) == 1
         assert len({normalise_input(e) for e in build_examples(rows, placeholders=(), **options)}) == 2

@@ -85,7 +85,9 @@ def test_unknown_settings_are_refused(kind: str) -> None:
 def test_references_that_do_not_fit_are_counted() -> None:
     """The first is quoted."""
     examples = [Example(str(i), {}, answer, {}) for i, answer in enumerate(["yes", "no", "perhaps", "who knows"])]
-    with pytest.raises(ConfigError, match=r"'perhaps' is none of the choices no, yes \(and 1 rows more\)"):
+    with pytest.raises(
+        ConfigError, match=r"'perhaps' is none of the choices no, yes \(and 1 row more, such as 'who knows'\)"
+    ):
         build_metric(Choice(choices=("yes", "no")), name="m", examples=examples)
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from promptrl.errors import ConfigError
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics import Score
-from promptrl.tasks.metrics.numeric import Number, NumericMatch, find_numbers
+from promptrl.tasks.metrics.numbers import Number, find_numbers
+from promptrl.tasks.metrics.numeric import NumericMatch
 from tests.tasks.scored import scored
 
 
@@ -27,7 +28,7 @@ def graded(text: str, reference: Any, **params: Any) -> Score:
         ("1,234,567 people", ["1234567"]),
         ("1'234 or 1\u202f234", ["1234", "1234"]),
         ("1,2,3", ["1", "2", "3"]),
-        ("1,2345", ["1", "2345"]),
+        ("1,2345", ["1.2345"]),
         ("$1,234.", ["1234"]),
         ("-$5 $-5 $ 5", ["-5", "-5", "5"]),
         ("€20 and 5kg of 1st class", ["20", "5", "1"]),
@@ -35,17 +36,31 @@ def graded(text: str, reference: Any, **params: Any) -> Score:
         ("−7 +8 –9", ["-7", "8", "-9"]),
         ("10-5 = 5", ["10", "5", "5"]),
         ("5 - 3, x=-2, (-1)", ["5", "3", "-2", "-1"]),
-        ("2024-01-05", ["2024", "1", "5"]),
+        ("2024-01-05, 5.1.2024, 05/2024, 2024-01-05T10:30:00Z", ["2024", "2024", "2024", "2024"]),
         ("3/4 cup, ½, 1½, 1 1/2", ["3/4", "1/2", "3/2", "3/2"]),
         ("-1 1/2", ["-3/2"]),
-        ("3/4/2024", ["3", "4", "2024"]),
+        ("3/4/2024 3/4/24 2024/05/12 Q3 2024", ["2024", "2024", "2024"]),
         ("step 1\n1/2", ["1", "1/2"]),
         (r"\boxed{42} \frac{3}{4} -\dfrac{1}{2} 1\frac{1}{2} 1{,}000", ["42", "3/4", "-1/2", "3/2", "1000"]),
         ("1.5e3 2E-2 1.5 × 10^3 2x10^{-1}", ["1500", "0.02", "1500", "0.2"]),
         (".5 and 5. and 0.50", ["1/2", "5", "1/2"]),
-        ("H2O v2.0 x2", []),
+        ("H2O v2.0 x2 1.2.3 192.168.0.1 0x1F", []),
+        ("7,50 € or 7.50 €", ["7.5", "7.5"]),
+        ("1.234,5 and 1,234.5 and 1.234.567", ["1234.5", "1234.5", "1234567"]),
+        ("0,500 and 1234,567", ["0.5", "1234.567"]),
+        ("(3,4) [1,2] {5,6}", ["3", "4", "1", "2", "5", "6"]),
+        ("12,34,567 and 1,00,000", ["1234567", "100000"]),
+        ("10 000 and 1_000 and 1 234,5", ["10000", "1000", "1234.5"]),
+        ("rows 12 34, 2024 100, 555 1234", ["12", "34", "2024", "100", "555", "1234"]),
+        ("１，２３４ ٣٫٥ 1٬234", ["1234", "3.5", "1234"]),
+        ("EUR3.50, USD 5, CHF-2, 5 EUR, R$ 7", ["3.5", "5", "-2", "5", "7"]),
+        ("minus 5, negative 3, 10 minus 4", ["-5", "-3", "10", "4"]),
+        ("12:30, 7:30 pm, 7 pm, 7h30, 3:1", []),
+        ("√2, 2π, \\sqrt{3}", []),
+        ("5,- and 5.–", ["5", "5"]),
+        ("1\u00ad234\u200b", ["1234"]),
         ("１２ and ٣", ["12", "3"]),
-        ("10²", ["10"]),
+        ("10² 10⁻¹ 2^10 0^-1 9^99999", ["100", "1/10", "1024"]),
         ("1/0", []),
         ("1e999999", []),
         ("9" * 401, []),
@@ -60,7 +75,48 @@ def test_numbers_are_found(text: str, values: list[str]) -> None:
 @pytest.mark.parametrize("text", ["25%", "25 %", r"25\%", "25 percent", "25 per cent"])
 def test_percentages_are_marked(text: str) -> None:
     """A sign or a word."""
-    assert find_numbers(text) == [Number(Fraction(25), is_percent=True)]
+    assert find_numbers(text) == [Number(Fraction(25), Fraction(1, 100))]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("2 million", 2_000_000),
+        ("2.5 Billion", 2_500_000_000),
+        ("2-million", 2_000_000),
+        ("3 hundred million", 300_000_000),
+        ("3,5 Millionen", 3_500_000),
+        ("3 Mio. €", 3_000_000),
+        ("2 Mrd.", 2_000_000_000),
+        ("1½ thousand", 1_500),
+        ("$5k", 5_000),
+        ("5k", 5_000),
+        ("$5M", 5_000_000),
+        ("€ 5 m", 5_000_000),
+        ("5 M€", 5_000_000),
+        ("$1.5B", 1_500_000_000),
+        ("5bn", 5_000_000_000),
+        ("3万", 30_000),
+        ("2億円", 200_000_000),
+        ("5 lakh", 500_000),
+        ("2 crore", 20_000_000),
+        ("5 m", 5),
+        ("5 km", 5),
+        ("3千克", 3),
+        ("5 millions of", 5_000_000),
+        ("5 millionaires", 5),
+    ],
+)
+def test_words_that_multiply_count(text: str, value: int) -> None:
+    """In several languages; a letter alone only with a currency, but for k; never a unit."""
+    (number,) = find_numbers(text)
+    assert (number.value, number.factor) == (value, 1)
+
+
+@pytest.mark.parametrize(("decimal", "values"), [("point", ["1234", "1.234"]), ("comma", ["1.234", "1234"])])
+def test_the_notation_decides_what_can_be_read_either_way(decimal: Any, values: list[str]) -> None:
+    """Three digits after the only mark."""
+    assert [number.value for number in find_numbers("1,234 1.234", decimal)] == [Fraction(value) for value in values]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +139,22 @@ def test_percentages_are_marked(text: str) -> None:
         ("25%", "2500", 0),
         ("7", ["7", "8"], 1),
         ("9", ["7", "8"], 0),
+        ("7,50 €", "3.50", 0),
+        ("3,50 €", "3.50", 1),
+        ("2 billion", "2 million", 0),
+        ("2,000,000", "2 million", 1),
+        ("2", "2 million", 0),
+        ("5K", "5,000", 1),
+        ("5K", "5", 1),
+        ("5M", "5,000", 0),
+        ("5‰", "5%", 0),
+        ("5‰", "0.5%", 1),
+        ("2024-05-12", "12", 0),
+        ("on 2024-05-12", "2024", 1),
+        ("12:30", "30", 0),
+        ("2π", "2", 0),
+        ("10⁵", "100", 0),
+        ("minus 5", "5", 0),
     ],
 )
 def test_the_number_is_compared(text: str, reference: Any, expected: float) -> None:
@@ -142,14 +214,91 @@ def test_reasons_say_what_was_found() -> None:
     [
         ("n/a", {}, "'n/a' is no number"),
         (True, {}, "true is no number"),
+        (float("nan"), {}, "'nan' is no number"),
+        ({"a": 1}, {}, "is no number"),
         ("1 or 2", {"position": "only"}, "holds 2 numbers"),
+        ("1 or 2", {}, "holds 2 numbers"),
+        ("3 h 20 min", {}, "holds 2 numbers"),
+        ("10-20", {}, "holds 2 numbers"),
         (["1", "x"], {}, "'x' is no number"),
+        ("3,50 €", {}, "has a decimal comma"),
+        ("-0,5", {}, "has a decimal comma"),
+        ("1.234,56", {}, "has a decimal comma"),
+        ("1.234.567", {}, "has a decimal comma"),
+        ("1,234.5", {"decimal": "comma"}, "has a decimal point"),
+        ("0.5", {"decimal": "comma"}, "has a decimal point"),
+        ("2024-05-12", {}, "is a date"),
+        ("12.05.2024", {}, "is a date"),
+        ("5/12/24", {}, "is a date"),
+        ("May 2024", {}, "is a date"),
+        ("12. März", {}, "is a date"),
+        ("Q3 2024", {}, "is a date"),
+        ("44 BC", {}, "is a date"),
+        ("12:30", {}, "is a time or a ratio"),
+        ("7 p.m.", {}, "is a time or a ratio"),
+        ("7h30", {}, "is a time or a ratio"),
+        ("16:9", {}, "is a time or a ratio"),
+        ("√2", {}, "is a formula"),
+        ("2π", {}, "is a formula"),
+        ("x^2", {}, "is a formula"),
+        ("5!", {}, "is a formula"),
+        ("< 5", {}, "stands for more than one number"),
+        ("±5", {}, "stands for more than one number"),
+        ("(5)", {}, "may be below zero"),
+        ("- 5", {}, "may be below zero"),
+        ("5-", {}, "may be below zero"),
+        ("300 K", {}, "may have a unit or a word like thousand"),
     ],
 )
-def test_references_that_hold_no_number_are_refused(reference: Any, params: dict[str, Any], words: str) -> None:
-    """Before a call is paid for."""
+def test_references_that_are_not_one_number_are_refused(reference: Any, params: dict[str, Any], words: str) -> None:
+    """Before a call is paid for: what it would be compared by is anybody's guess."""
     with pytest.raises(ConfigError, match=words):
         graded("1", reference, **params)
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer", "params"),
+    [
+        ("3,50 €", "3.50", {"decimal": "comma"}),
+        ("1.234", "1234", {"decimal": "comma"}),
+        ("10 000", "10000", {}),
+        ("$1,234.50", "1234.5", {}),
+        ("90^\\circ", "90", {}),
+        ("**5**", "5", {}),
+        ("5 kg CO2", "5", {}),
+        ("20 m2", "20", {}),
+        ("-5", "−5", {}),
+        ("5 (5.0)", "5", {}),
+        ("12 + 3 = 15 so #### 15", "15", {}),
+        ("12 + 3. Answer: 15", "15", {"after": "Answer:"}),
+        (1e-7, "0.0000001", {}),
+        ("25 %", "0.25", {}),
+    ],
+)
+def test_references_that_are_one_number_are_taken(reference: Any, answer: str, params: dict[str, Any]) -> None:
+    """With a currency, a unit, a worked solution before it; itself is right as well."""
+    assert graded(answer, reference, **params).value == 1
+    assert graded(str(reference), str(reference), **params).value == 1
+
+
+def test_a_number_of_the_data_has_a_decimal_point() -> None:
+    """Whatever the notation of the texts: no program writes it otherwise."""
+    assert graded("1,234", 1.234, decimal="comma").value == 1
+
+
+def test_all_references_of_a_kind_are_told_at_once_with_what_to_write() -> None:
+    """One line for each kind of fault, with some of them."""
+    references = ["3,50 €", "4,20 €", "12:30", "4,20 €", "7", "7:30"]
+    with pytest.raises(ConfigError) as caught:
+        scored(NumericMatch(), "1", [Example(str(i), {}, answer, {}) for i, answer in enumerate(references)])
+    told = [(problem.message.partition(": ")[2], problem.hint) for problem in caught.value.problems]
+    assert told == [
+        ("'3,50 €' has a decimal comma (and 2 rows more, such as '4,20 €')", "write decimal: comma"),
+        (
+            "'12:30' is a time or a ratio (and 1 row more, such as '7:30')",
+            "write a number alone in dataset.reference, or use exact_match or contains",
+        ),
+    ]
 
 
 @given(st.text())
@@ -158,7 +307,7 @@ def test_any_text_scores_0_or_1(text: str) -> None:
     assert graded(text, "7").value in (0, 1)
 
 
-@given(st.text(alphabet="0123456789.,-+/ eE%$½×^{}x\\", max_size=40))
+@given(st.text(alphabet="0123456789.,-+/ eE%$½×^{}x\\:kMπ²万€()'_", max_size=40))
 def test_any_heap_of_digits_and_signs_scores_0_or_1(text: str) -> None:
     """Nor does anything that looks like a number."""
     assert graded(text, "7").value in (0, 1)

@@ -115,6 +115,22 @@ class Metric(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a reference can't be scored against.
+
+    Attributes:
+        found: The reference, or the part of it that is wrong, in quotes.
+        why: What it is or has instead of what was expected: "is no number". References refused for the same reason are
+            told as one.
+        hint: What to write.
+    """
+
+    found: str
+    why: str
+    hint: str = ""
+
+
 class MetricDefinition(Definition):
     """One type of metric: its settings, what it needs of the data, and the metric it makes."""
 
@@ -133,9 +149,9 @@ class MetricDefinition(Definition):
         """
         return self
 
-    def refusal(self, reference: Any) -> str:
-        """Why this reference can't be scored against, naming what was expected; empty when it can."""
-        return ""
+    def refusal(self, reference: Any) -> Refusal | None:
+        """Why this reference can't be scored against; None when it can."""
+        return None
 
     def metric(self, name: str) -> Metric:
         """The metric under its name in the config."""

@@ -1,9 +1,7 @@
-"""The rule numeric_match, and how numbers are read out of text."""
+"""The rule numeric_match: the number in an answer is that of the reference."""
 
 import math
 import re
-import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -11,97 +9,25 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from promptrl.settings import Setting
 from promptrl.tasks.dataset import Example, accepted_answers
-from promptrl.tasks.metrics.base import AnswerRule, Score, in_quotes, right_or_wrong
+from promptrl.tasks.metrics.base import AnswerRule, Refusal, Score, in_quotes, right_or_wrong
+from promptrl.tasks.metrics.numbers import Decimal, Number, Reading, find_numbers, read
 
-MAX_DIGITS = 400
-"""Longer numbers are skipped: exact arithmetic on hostile text must stay cheap."""
-
-_NUMBER = re.compile(
-    r"""
-    (?P<word> (?<![^\W\d_]) [^\W\d_]+ \d [\w.]* )                      # H2O, v2.0: a name, not a number
-    |
-    (?=[-+.\d$€£¥₹₩])
-    (?: (?<![\w)\]]) (?P<sign>[-+]) )?
-    (?: [$€£¥₹₩] [ ]? (?P<inner>[-+])? )?
-    (?:
-        (?P<whole>\d+) [ ]+ (?P<part>\d+/\d+) (?![/\d])                # 1 1/2
-      | (?<!/) (?P<fraction>\d+/\d+) (?![/\d])                         # 3/4, but not 3/4/2024
-      | (?P<decimal>
-            \d{1,3} (?P<separator>[,'’\u00a0\u2009\u202f]) \d{3}
-                    (?: (?P=separator) \d{3} )* (?!\d) (?: \.\d+ )?    # 1,234,567.8
-          | \d+ (?: \.\d+ )?
-          | (?<![\w.]) \.\d+
-        )
-        (?: [eE] (?P<exponent>[-+]?\d+) (?!\w) | [ ]?[x×*·][ ]? 10 [ ]?\^[ ]? \{? (?P<power>[-+]?\d+) \}? )?
-    )
-    (?P<percent> \s? (?: \\?% | per[ ]?cent\b ) )?
-    """,
-    re.VERBOSE | re.IGNORECASE,
+_MONTHS = (
+    "january february march april may june july august september october november december "
+    "jan feb mar apr jun jul aug sep sept oct nov dec "
+    "januar februar märz mai juni juli oktober dezember janvier février mars avril juin juillet août septembre octobre "
+    "novembre décembre enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre "
+    "gennaio febbraio aprile maggio giugno luglio settembre ottobre dicembre "
+    "janeiro fevereiro março maio junho julho setembro outubro novembro dezembro januari februari maart mei augustus"
 )
-_MINUS = str.maketrans({"−": "-", "–": "-", "－": "-", "﹣": "-", "⁄": "/"})
-_LATEX_FRACTION = re.compile(r"(\d\s*)?\\[dt]?frac\s*\{(\d+)\}\s*\{(\d+)\}")
-_VULGAR_FRACTION = re.compile(r"(\d\s*)?([¼-¾⅐-⅞])")
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A number found in text.
-
-    Attributes:
-        value: As written; 25 for "25 %".
-        is_percent: A percent sign or word follows.
-    """
-
-    value: Fraction
-    is_percent: bool = False
-
-
-def find_numbers(text: str) -> list[Number]:
-    """The numbers in a text, in order, read the English way.
-
-    Understood are signs (also the Unicode minus), thousands separators (comma, apostrophe, thin and no-break spaces),
-    decimals, scientific notation, fractions (3/4, 1 1/2, ½, LaTeX), currency signs before, units and percent after.
-    Digits inside a name (H2O) are no number, and 3/4/2024 is no fraction.
-    """
-    numbers = []
-    for match in _NUMBER.finditer(_plain(text)):
-        if match["word"] is None and (value := _value(match)) is not None:
-            numbers.append(Number(value, match["percent"] is not None))
-    return numbers
-
-
-def _plain(text: str) -> str:
-    """The text with ASCII digits, minus signs and fractions."""
-    if not text.isascii():
-        text = "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text).translate(_MINUS)
-        text = _VULGAR_FRACTION.sub(_vulgar_fraction, text)
-    if "\\" in text or "{" in text:
-        text = _LATEX_FRACTION.sub(lambda m: f"{m[1]} {m[2]}/{m[3]}" if m[1] else f"{m[2]}/{m[3]}", text)
-        text = text.replace("{,}", ",").replace("\\,", "").replace("\\$", "$")
-    return text
-
-
-def _vulgar_fraction(match: re.Match[str]) -> str:
-    value = Fraction(unicodedata.numeric(match[2])).limit_denominator(10)
-    return f"{match[1]} {value}" if match[1] else str(value)
-
-
-def _value(match: re.Match[str]) -> Fraction | None:
-    """The number matched; None when it divides by zero or is absurdly long."""
-    if len(match[0]) > MAX_DIGITS:
-        return None
-    exponent = int(match["exponent"] or match["power"] or 0)
-    if abs(exponent) > MAX_DIGITS:
-        return None
-    try:
-        if match["decimal"]:
-            value = Fraction(re.sub(r"[^\d.]", "", match["decimal"]))
-            value = value * Fraction(10) ** exponent if exponent else value
-        else:
-            value = int(match["whole"] or 0) + Fraction(match["part"] or match["fraction"])
-    except ZeroDivisionError:
-        return None
-    return -value if "-" in (match["sign"], match["inner"]) else value
+_MONTH = re.compile(rf"\b(?:{'|'.join(_MONTHS.split())})\b", re.IGNORECASE)
+_ERA = re.compile(r"\b(?:BCE?|AD|CE)\b|\b[vn]\. ?Chr")
+_BOUND = re.compile("[<>≤≥±≠]")
+_OPERATION = re.compile(r"[π∞]|\^(?!\s*\{?\s*\\circ)|\\(?:pi|infty|pm|times|cdot|log|ln|sin|cos|tan)\b")
+_FACTORIAL = re.compile(r"\d!")
+_MAYBE_MINUS = re.compile(r"-\s+[^\s\d]?\d.*|\([^\w.]*\d[^()]*\)|.*\d-")
+_OTHERWISE = "write a number alone in dataset.reference, or use exact_match or contains"
+_ALONE = "write the number alone in dataset.reference, or a list of numbers any of which is right"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,51 +44,110 @@ class NumericMatch(AnswerRule):
     tolerance: Annotated[float, Setting("Largest difference that still counts as right.", ge=0)] = 0.0
     relative_tolerance: Annotated[float, Setting("Likewise, as a share of the reference.", ge=0)] = 0.0
 
-    def refusal(self, reference: Any) -> str:
-        """The reference must hold a number; of several the one at ``position`` counts."""
+    decimal: Annotated[
+        Decimal,
+        Setting(
+            "The mark before decimals: point reads 1,234 as 1234, comma as 1.234; 7,50 and 0.5 are read either way."
+        ),
+    ] = "point"
+
+    def refusal(self, reference: Any) -> Refusal | None:
+        """Each answer must be one number that can be read in one way only, in the notation that ``decimal`` names."""
         if isinstance(reference, bool):
-            return f"{str(reference).lower()} is no number"
-        for answer in accepted_answers(reference):
-            count = len(_numbers_of_reference(answer))
-            if count == 0:
-                return f"{in_quotes(answer)} is no number"
-            if count > 1 and self.position == "only":
-                return f"{in_quotes(answer)} holds {count} numbers, expected one"
-        return ""
+            return Refusal(str(reference).lower(), "is no number")
+        for item in reference if isinstance(reference, list | tuple) else [reference]:
+            if isinstance(item, str) and (refusal := self._refused(item)):
+                return refusal
+            if not isinstance(item, str) and not _is_number(item):
+                return Refusal(in_quotes(str(item)), "is no number")
+        return None
 
     def grade(self, text: str, example: Example) -> Score:
         """Pick the number and compare it."""
-        numbers = find_numbers(text)
+        numbers = find_numbers(text, self.decimal)
         if not numbers:
             return Score(0.0, f"no number in {in_quotes(text)}")
         if self.position == "only" and len(numbers) > 1:
             return Score(0.0, f"{len(numbers)} numbers in {in_quotes(text)}")
-        got = self._pick(numbers)
+        got = numbers[0 if self.position == "first" else -1]
         answers = accepted_answers(example.reference)
-        is_right = any(self._is_close(got, self._pick(_numbers_of_reference(answer))) for answer in answers)
+        is_right = any(self._is_close(got, expected) for expected in self._expected(example.reference))
         return right_or_wrong(is_right, f"got {_show(got)}, expected {in_quotes(answers[0])}")
 
-    def _pick(self, numbers: Sequence[Number]) -> Number:
-        return numbers[0 if self.position == "first" else -1]
+    def _refused(self, answer: str) -> Refusal | None:
+        """Why a text can't be a reference."""
+        text = self._answer_of_reference(answer)
+        reading = _read_reference(text, self.decimal)
+        found = in_quotes(text.strip() or answer)
+        if why := _no_number(text, reading):
+            return Refusal(found, why, _OTHERWISE)
+        if why := _more_than_a_number(text, reading):
+            return Refusal(found, why, _ALONE)
+        number = reading.numbers[0]
+        if number.notation not in (None, self.decimal):
+            return Refusal(found, f"has a decimal {number.notation}", f"write decimal: {number.notation}")
+        if number.factor > 1:
+            return Refusal(
+                found, "may have a unit or a word like thousand", "write the number alone, or the word in full"
+            )
+        return None
+
+    def _expected(self, reference: Any) -> list[Number]:
+        items = reference if isinstance(reference, list | tuple) else [reference]
+        return [self._number_of(item) for item in items]
+
+    def _number_of(self, item: Any) -> Number:
+        """The number of an answer that is accepted; one that is a number in the data has a decimal point."""
+        if isinstance(item, str):
+            return _read_reference(self._answer_of_reference(item), self.decimal).numbers[0]
+        return Number(Fraction(str(item)))
+
+    def _answer_of_reference(self, answer: str) -> str:
+        """Without the steps before it, as a worked solution has them: what follows ``after``, or the #### of GSM8K."""
+        return self.answer_in(answer).rpartition("####")[2]
 
     def _is_close(self, got: Number, expected: Number) -> bool:
-        if self._is_within(got.value, expected.value):
+        if got.factor == expected.factor:
+            return self._is_within(got.value, expected.value)
+        if self._is_within(got.value * got.factor, expected.value * expected.factor):
             return True
-        return got.is_percent != expected.is_percent and self._is_within(_as_share(got), _as_share(expected))
+        return 1 in (got.factor, expected.factor) and self._is_within(got.value, expected.value)
 
     def _is_within(self, value: Fraction, target: Fraction) -> bool:
         allowed = max(_exact(self.tolerance), _exact(self.relative_tolerance) * abs(target))
         return abs(value - target) <= allowed
 
 
+def _no_number(text: str, reading: Reading) -> str:
+    """What a reference is instead of a number; empty when it holds one."""
+    if "date" in reading.others or (reading.numbers and (_MONTH.search(reading.rest) or _ERA.search(reading.rest))):
+        return "is a date"
+    if "time" in reading.others:
+        return "is a time or a ratio"
+    if "formula" in reading.others or _OPERATION.search(reading.rest) or _FACTORIAL.search(text):
+        return "is a formula"
+    return "" if reading.numbers else "is no number"
+
+
+def _more_than_a_number(text: str, reading: Reading) -> str:
+    """What a reference may be besides the number it holds; empty when that is all."""
+    numbers = {(number.value, number.factor) for number in reading.numbers}
+    if len(numbers) > 1:
+        return f"holds {len(numbers)} numbers"
+    if _BOUND.search(text):
+        return "stands for more than one number"
+    return "may be below zero" if _MAYBE_MINUS.fullmatch(text.strip()) else ""
+
+
+def _is_number(item: Any) -> bool:
+    """Whether a value of the data is a number, finite and not true or false."""
+    return isinstance(item, int | float) and not isinstance(item, bool) and math.isfinite(item)
+
+
 @lru_cache(maxsize=8192)
-def _numbers_of_reference(answer: str) -> tuple[Number, ...]:
+def _read_reference(text: str, decimal: Decimal) -> Reading:
     """References are read once, not once per completion."""
-    return tuple(find_numbers(answer))
-
-
-def _as_share(number: Number) -> Fraction:
-    return number.value / 100 if number.is_percent else number.value
+    return read(text, decimal)
 
 
 def _exact(tolerance: float) -> Fraction:
@@ -176,4 +161,4 @@ def _show(number: Number) -> str:
         text = str(value.numerator) if value.denominator == 1 else f"{float(value):g}"
     except (ValueError, OverflowError):
         text = f"a number of {math.ceil(math.log10(abs(value.numerator)))} digits"
-    return f"{text[:40]}{' %' if number.is_percent else ''}"
+    return f"{text[:40]}{' %' if number.factor == Fraction(1, 100) else ''}"

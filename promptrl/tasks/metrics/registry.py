@@ -24,6 +24,9 @@ METRICS: Mapping[str, type[MetricDefinition]] = {
     "python": PythonMetric,
 }
 
+MAX_EXAMPLES = 3
+"""Of references that are refused for one reason."""
+
 
 def build_metric(definition: MetricDefinition, *, name: str, examples: Sequence[Example]) -> Metric:
     """Make a metric and check that every reference of the data can be scored against.
@@ -46,11 +49,26 @@ def build_metric(definition: MetricDefinition, *, name: str, examples: Sequence[
             [Problem("", f"{kind} compares with a reference, but there is none", "say dataset.reference")]
         )
     fitted = definition.fitted(references)
-    refusals = [refusal for reference in references if (refusal := fitted.refusal(reference))]
-    if refusals:
-        more = f" (and {len(refusals) - 1} rows more)" if len(refusals) > 1 else ""
-        raise ConfigError([Problem("", f"{kind} can't score against dataset.reference: {refusals[0]}{more}")])
+    refused: dict[tuple[str, str], list[str]] = {}
+    for reference in references:
+        if (refusal := fitted.refusal(reference)) is not None:
+            refused.setdefault((refusal.why, refusal.hint), []).append(refusal.found)
+    if refused:
+        problem = f"{kind} can't score against dataset.reference"
+        raise ConfigError(
+            [Problem("", f"{problem}: {_counted(found, why)}", hint) for (why, hint), found in refused.items()]
+        )
     return fitted.metric(name)
+
+
+def _counted(found: Sequence[str], why: str) -> str:
+    """A reason with the first reference it holds for, how many more rows there are, and some of them."""
+    first, *others = found
+    if not others:
+        return f"{first} {why}"
+    examples = [other for other in dict.fromkeys(others) if other != first][:MAX_EXAMPLES]
+    such_as = f", such as {', '.join(examples)}" if examples else ""
+    return f"{first} {why} (and {len(others)} row{'s' if len(others) > 1 else ''} more{such_as})"
 
 
 def kind_of(definition: MetricDefinition) -> str:

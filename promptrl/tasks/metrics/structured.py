@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from promptrl.settings import Setting, Text
 from promptrl.tasks.dataset import Example
-from promptrl.tasks.metrics.base import IgnoreCase, Rule, Score, in_quotes, parameter_error
+from promptrl.tasks.metrics.base import IgnoreCase, Refusal, Rule, Score, in_quotes, parameter_error
 from promptrl.tasks.metrics.words import normalise_words
 from promptrl.tasks.strict_json import NotJsonError, read_json, read_json_at
 
@@ -183,16 +183,16 @@ class JsonFields(Rule):
         """Always."""
         return True
 
-    def refusal(self, reference: Any) -> str:
+    def refusal(self, reference: Any) -> Refusal | None:
         """The reference must be an object, or text that holds one, with the fields that count."""
         try:
             expected = _as_object(reference)
         except NotJsonError:
-            return f"{in_quotes(str(reference))} is no JSON object"
+            return Refusal(in_quotes(str(reference)), "is no JSON object")
         missing = [name for name in self.fields or () if name not in expected]
         if missing:
-            return f"the field {missing[0]!r} is not in {', '.join(expected) or 'the empty object'}"
-        return "" if expected else "the object has no fields"
+            return Refusal(f"the field {missing[0]!r}", f"is not in {', '.join(expected) or 'the empty object'}")
+        return None if expected else Refusal("the object", "has no fields")
 
     def grade(self, text: str, example: Example) -> Score:
         """The share of the fields that are right; 0 when the text holds no JSON object."""

@@ -14,6 +14,7 @@ from promptrl.tasks.dataset import Example, accepted_answers
 from promptrl.tasks.metrics.base import (
     AnswerRule,
     IgnoreCase,
+    Refusal,
     Rule,
     Score,
     in_quotes,
@@ -84,12 +85,13 @@ class Choice(AnswerRule):
             raise parameter_error("choices", message, "name the labels, or use exact_match")
         return replace(self, choices=tuple(folded.values()))
 
-    def refusal(self, reference: Any) -> str:
+    def refusal(self, reference: Any) -> Refusal | None:
         """The right label must be among the labels."""
         choices = self.choices or ()
         labels = {self._canonical(label) for label in choices}
         unknown = [answer for answer in accepted_answers(reference) if self._canonical(answer) not in labels]
-        return f"{in_quotes(unknown[0])} is none of the choices {', '.join(choices[:8])}" if unknown else ""
+        why = f"is none of the choices {', '.join(choices[:8])}"
+        return Refusal(in_quotes(unknown[0]), why) if unknown else None
 
     def grade(self, text: str, example: Example) -> Score:
         """Find the labels in the text."""

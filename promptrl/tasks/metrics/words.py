@@ -38,9 +38,14 @@ def clean(text: str) -> str:
     """
     if text.isascii():
         return text
-    visible = "".join(character for character in text if not _is_invisible(character))
+    visible = without_invisible(text)
     visible = visible if visible.strip() else text
     return "".join(map(_plain, unicodedata.normalize("NFKC", _stream_safe(visible).translate(_ONE_SIGN_FOR))))
+
+
+def without_invisible(text: str) -> str:
+    """The text without format characters, joiners, fillers and variation selectors."""
+    return "".join(character for character in text if not _is_invisible(character))
 
 
 def fold(text: str) -> str:

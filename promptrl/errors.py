@@ -118,6 +118,26 @@ class RunFolderError(PromptrlError):
     exit_code = 6
 
 
+class OutputLostError(PromptrlError):
+    """Standard output can't be written: nobody reads it any more, or the disk is full.
+
+    Args:
+        error: What the operating system says.
+
+    Attributes:
+        is_closed: Whether its reader has gone, as ``head`` does when it has enough.
+    """
+
+    def __init__(self, error: OSError) -> None:
+        self.is_closed = isinstance(error, BrokenPipeError)
+        super().__init__(f"standard output can't be written: {error.strerror}")
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override]  # a constant in the base class
+        """141 where the reader has gone, as of a program that SIGPIPE ends; else 2."""
+        return 141 if self.is_closed else 2
+
+
 class StopRequestedError(PromptrlError):
     """A signal asked the run to stop; what was paid for is saved.
 

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from promptrl import __version__
 from promptrl.cli import bench, cache, configs, doctor, evaluate, export, report, runs, train
-from promptrl.errors import PromptrlError
+from promptrl.errors import OutputLostError, PromptrlError
 
 
 class _Commands(TyperGroup):
@@ -25,6 +25,8 @@ class _Commands(TyperGroup):
 
         try:
             return super().invoke(ctx)
+        except OutputLostError:  # also what typer prints may find no reader
+            raise
         except PromptrlError as error:
             console.show_error(error)
             raise typer.Exit(error.exit_code) from error
@@ -75,8 +77,23 @@ app.add_typer(cache.app, name="cache")
 
 def main() -> None:
     """Entry point of the ``promptrl`` script."""
+    from promptrl.outputs import guard_outputs
+
     warnings.showwarning = _show_warning
-    app()
+    guard_outputs()
+    try:
+        app()
+    except OutputLostError as error:
+        _show_loss(error)
+        sys.exit(error.exit_code)
+
+
+def _show_loss(error: OutputLostError) -> None:
+    """Say why data was lost, unless it is that nobody wants more of it."""
+    from promptrl import console
+
+    if not error.is_closed:
+        console.show_error(error)
 
 
 def _show_warning(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from promptrl.cli.options import AsJson, Overrides
+from promptrl.cli.options import AsJson, Overrides, working
 
 
 def register(app: typer.Typer) -> None:
@@ -40,12 +40,10 @@ def bench(
     Example: promptrl bench configs/quickstart.yaml --algorithms maskable_ppo,random,evolution --seeds 5
     """
     from promptrl import console
-    from promptrl.cli.signals import signals_as_errors
     from promptrl.experiment.bench import run_bench
-    from promptrl.experiment.engines import Engines
 
     names = [name.strip() for name in algorithms.split(",") if name.strip()]
-    with signals_as_errors() as stop, Engines(stop) as engines:
+    with working() as engines:
         done = run_bench(
             config,
             names,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from promptrl.cli.options import AsJson, Overrides, for_each_config
+from promptrl.cli.options import AsJson, Overrides, for_each_config, working
 
 
 def register(app: typer.Typer) -> None:
@@ -37,12 +37,11 @@ def doctor(
 ) -> None:
     """Ask the target one short question twice: latency, tokens, determinism, parameters, price."""
     from promptrl import console
-    from promptrl.cli.signals import signals_as_errors
     from promptrl.config import load_config
     from promptrl.experiment.build import build_components
     from promptrl.experiment.doctor import examine
 
     components = build_components(load_config(config, overrides or []))
-    with signals_as_errors() as stop:
-        diagnosis = examine(components, stop)
+    with working() as engines:
+        diagnosis = examine(components, engines.stop)
     console.show_diagnosis(diagnosis, as_json=as_json)

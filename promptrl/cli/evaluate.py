@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from promptrl.cli.options import DEFAULT_RUNS_DIR, AsJson, DebugLog, FailOn, Overrides, tracing
+from promptrl.cli.options import DEFAULT_RUNS_DIR, AsJson, DebugLog, FailOn, Overrides, working
 
 if TYPE_CHECKING:
     from promptrl.experiment.engines import Engines
@@ -50,13 +50,11 @@ def evaluate(
     """Score a run's winner (or a prompt file) beside the baseline prompt, paired by row, with intervals."""
     from promptrl import console
     from promptrl.cli.gates import fails, parse_gate
-    from promptrl.cli.signals import signals_as_errors
     from promptrl.errors import UsageError
-    from promptrl.experiment.engines import Engines
     from promptrl.experiment.evaluate import evaluate_run
 
     gate = parse_gate(fail_on or [])
-    with tracing(debug_log) as trace, signals_as_errors() as stop, Engines(stop, trace) as engines:
+    with working(debug_log) as engines:
         if config is not None:
             result = _evaluate_file(Path(subject), config, overrides or [], split, runs_dir, engines)
         elif overrides:

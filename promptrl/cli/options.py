@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from promptrl.experiment.build import Components
-    from promptrl.llm.engine.trace import TraceFile
+    from promptrl.experiment.engines import Engines
 
 Overrides = Annotated[
     list[str] | None,
@@ -44,15 +44,20 @@ DebugLog = Annotated[
 
 
 @contextmanager
-def tracing(debug_log: Path | None) -> "Iterator[TraceFile | None]":
-    """The debug log that was asked for."""
-    from promptrl.llm.engine.trace import TraceFile
+def working(debug_log: Path | None = None) -> "Iterator[Engines]":
+    """What a command needs that asks models: engines, signals that end it, a log, and code of the user's kept apart.
 
-    if debug_log is None:
-        yield None
-        return
-    with TraceFile(debug_log) as trace:
-        yield trace
+    Args:
+        debug_log: Where attempts are logged; None = nowhere.
+    """
+    from promptrl.cli.signals import signals_as_errors
+    from promptrl.experiment.engines import Engines
+    from promptrl.llm.engine.trace import TraceFile
+    from promptrl.outputs import prints_for_people
+
+    log = nullcontext() if debug_log is None else TraceFile(debug_log)
+    with prints_for_people(), log as trace, signals_as_errors() as stop, Engines(stop, trace) as engines:
+        yield engines
 
 
 def for_each_config(

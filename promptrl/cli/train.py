@@ -1,6 +1,7 @@
 """The ``train`` and ``resume`` commands."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from promptrl.cli.options import (
     RunReference,
     RunsDir,
     for_each_config,
-    tracing,
+    working,
 )
 
 if TYPE_CHECKING:
@@ -50,26 +51,20 @@ def train(
     """Search for a better prompt, prove it on held-out data, and keep everything in a run folder."""
     from promptrl import console
     from promptrl.cli.gates import parse_gate
-    from promptrl.cli.signals import signals_as_errors
-    from promptrl.experiment.engines import Engines
     from promptrl.experiment.parallel import run_together
 
     codes: list[int] = []
-    with (
-        console.failures_as_events(as_json=as_json),
-        tracing(debug_log) as trace,
-        signals_as_errors() as stop,
-        Engines(stop, trace) as engines,
-    ):
-        gate = parse_gate(fail_on or [])
-        jobs = [
-            _job(components, runs_dir, gate, engines, as_json=as_json, is_alone=len(configs) == 1, codes=codes)
-            for components in _load_all(configs, overrides or [])
-        ]
-        if len(jobs) == 1:
+    with ExitStack() as opened:
+        with console.failures_as_events(as_json=as_json):
+            gate = parse_gate(fail_on or [])
+            engines = opened.enter_context(working(debug_log))
+            built = _load_all(configs, overrides or [])
+        is_alone = len(configs) == 1
+        jobs = [_job(each, runs_dir, gate, engines, as_json=as_json, is_alone=is_alone, codes=codes) for each in built]
+        if is_alone:
             jobs[0]()
         else:
-            run_together(jobs, stop)
+            run_together(jobs, engines.stop)
     worst = max(codes, key=SEVERITY.index, default=0)
     if worst:
         raise typer.Exit(worst)
@@ -115,7 +110,6 @@ def _job(
             console.show_error(error)
             if isinstance(error, StopRequestedError):
                 raise
-            console.show_failure(error, as_json=as_json)
             codes.append(error.exit_code)
         else:
             codes.append(3 if fails(gate, str(trained.result["verdict"])) else 0)
@@ -133,19 +127,15 @@ def resume(
     """Carry an interrupted or failed run to its end; answers that it has are not paid for again."""
     from promptrl import console
     from promptrl.cli.gates import fails, parse_gate
-    from promptrl.cli.signals import signals_as_errors
-    from promptrl.experiment.engines import Engines
     from promptrl.experiment.train import resume as resume_run
     from promptrl.runs.folder import RunsFolder
 
-    with (
-        console.failures_as_events(as_json=as_json),
-        tracing(debug_log) as trace,
-        signals_as_errors() as stop,
-        Engines(stop, trace) as engines,
-    ):
-        gate = parse_gate(fail_on or [])
-        with console.training_view(as_json=as_json) as view:
-            trained = resume_run(RunsFolder(runs_dir).find(run), engines=engines, observers=[view.observe])
+    with ExitStack() as opened:
+        with console.failures_as_events(as_json=as_json):
+            gate = parse_gate(fail_on or [])
+            engines = opened.enter_context(working(debug_log))
+            found = RunsFolder(runs_dir).find(run)
+        with console.training_view(as_json=as_json, run_id=found.id) as view:
+            trained = resume_run(found, engines=engines, observers=[view.observe])
     if fails(gate, str(trained.result["verdict"])):
         raise typer.Exit(3)

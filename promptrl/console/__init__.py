@@ -2,7 +2,7 @@
 
 from promptrl.console.bench import show_bench, show_bench_run
 from promptrl.console.doctor import show_cache, show_cost_bound, show_diagnosis
-from promptrl.console.live_view import failures_as_events, show_failure, training_view
+from promptrl.console.live_view import failures_as_events, training_view
 from promptrl.console.screen import print_data, print_text, show_error, show_message, show_notes
 from promptrl.console.tables import (
     show_comparison,
@@ -25,7 +25,6 @@ __all__ = [
     "show_diagnosis",
     "show_error",
     "show_evaluation",
-    "show_failure",
     "show_message",
     "show_notes",
     "show_plan",

@@ -4,11 +4,11 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -16,9 +16,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from promptrl.console.screen import clean, people, print_data, print_markup
+from promptrl.console.screen import clean, people, print_data, print_markup, print_text, show_message
 from promptrl.console.tables import money, points, prospects, show_result
-from promptrl.errors import PromptrlError
+from promptrl.errors import OutputLostError, PromptrlError
 from promptrl.experiment.events import (
     BestEstimated,
     CallsMade,
@@ -28,6 +28,7 @@ from promptrl.experiment.events import (
     RunStarted,
 )
 from promptrl.llm.engine.stats import EngineStats
+from promptrl.outputs import people_fault
 from promptrl.report.numbers import duration
 from promptrl.search.events import Figures
 
@@ -44,10 +45,14 @@ class View(Protocol):
 
 
 class JsonView:
-    """One JSON object per event on stdout; ``event`` names its kind and ``run_id`` the run."""
+    """One JSON object per event on stdout; ``event`` names its kind and ``run_id`` the run.
 
-    def __init__(self) -> None:
-        self._run_id = ""
+    Args:
+        run_id: The run; empty = that of the event that it starts.
+    """
+
+    def __init__(self, run_id: str = "") -> None:
+        self._run_id = run_id
 
     def observe(self, event: Event) -> None:
         """Print the event on one line, with ``event`` (its class in snake case) and ``run_id`` first."""
@@ -56,7 +61,12 @@ class JsonView:
         if isinstance(event, RunStarted):
             self._run_id = event.run_id
         kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
-        print_data({"event": kind, "run_id": self._run_id, **asdict(event)}, as_json=True, is_line=True)
+        _print_event({"event": kind, "run_id": self._run_id, **asdict(event)})
+
+    def fail(self, error: PromptrlError) -> None:
+        """Print how the run ended that did not finish, or why none began."""
+        code = error.exit_code
+        _print_event({"event": "run_failed", "run_id": self._run_id, "error": str(error), "exit_code": code})
 
 
 class _Progress:
@@ -201,38 +211,58 @@ class LiveView:
 
 @contextmanager
 def failures_as_events(*, as_json: bool) -> Iterator[None]:
-    """Let JSON lines always end with how a command ended: a ``PromptrlError`` becomes ``run_failed`` on its way out."""
+    """Let JSON lines end with ``run_failed`` also where an error comes before any run: it goes on its way."""
     try:
         yield
     except PromptrlError as error:
-        show_failure(error, as_json=as_json)
+        if as_json:
+            JsonView().fail(error)
         raise
 
 
-def show_failure(error: PromptrlError, *, as_json: bool) -> None:
-    """Print the event ``run_failed``, where JSON lines are asked for."""
-    if as_json:
-        failed = {"event": "run_failed", "error": str(error), "exit_code": error.exit_code}
-        print_data(failed, as_json=True, is_line=True)
-
-
 @contextmanager
-def training_view(*, as_json: bool, is_alone: bool = True) -> Iterator[View]:
+def training_view(*, as_json: bool, is_alone: bool = True, run_id: str = "") -> Iterator[View]:
     """The view that fits the output: JSON lines if asked for, a live panel on a terminal, plain lines elsewhere
     (also on the terminal that some CI services pretend to be).
 
     Args:
-        as_json: JSON lines, however the output looks.
+        as_json: JSON lines, however the output looks; the last one says how the run ended.
         is_alone: Whether no other run is shown at the same time: only one panel fits on a terminal.
+        run_id: The run, where it is known before it starts.
     """
-    console = people()
     if as_json:
-        yield JsonView()
-    elif is_alone and console.is_terminal and not console.is_dumb_terminal and sys.stderr.isatty() and not _is_ci():
+        view = JsonView(run_id)
+        try:
+            yield view
+        except PromptrlError as error:
+            view.fail(error)
+            raise
+        return
+    try:
+        with _view_for_people(is_alone=is_alone) as shown:
+            yield shown
+    finally:
+        if fault := people_fault():
+            with suppress(OutputLostError):  # nobody is left
+                print_text(f"standard error can't be written: {fault}; promptrl runs show tells how the run went\n")
+
+
+@contextmanager
+def _view_for_people(*, is_alone: bool) -> Iterator[View]:
+    console = people()
+    if is_alone and console.is_terminal and not console.is_dumb_terminal and sys.stderr.isatty() and not _is_ci():
         with Live(console=console, refresh_per_second=8, transient=False) as live:
             yield LiveView(live)
     else:
         yield PlainView(is_alone=is_alone)
+
+
+def _print_event(event: Mapping[str, Any]) -> None:
+    """Print a JSON line; where nobody reads it, say so once: that ends no run."""
+    try:
+        print_data(event, as_json=True, is_line=True)
+    except OutputLostError as error:
+        show_message(f"warning {error}; no more lines are printed")
 
 
 def _is_ci() -> bool:

@@ -1,7 +1,6 @@
 """The two outputs: text for people on stderr, data on stdout. Hostile text is made harmless here."""
 
 import json
-import sys
 from itertools import accumulate
 from textwrap import wrap
 from typing import Any
@@ -12,6 +11,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from promptrl.errors import ConfigError, PromptrlError
+from promptrl.outputs import data_output
 from promptrl.safe_text import printable
 
 PIPED_WIDTH = 80
@@ -24,7 +24,8 @@ def people() -> Console:
 
 def readers() -> Console:
     """A console on stdout, for data that people read too; plain and of a fixed width into a file or a pipe."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    output = data_output()
+    return Console(file=output, highlight=False, width=None if output.isatty() else PIPED_WIDTH)
 
 
 def clean(text: object) -> str:
@@ -86,9 +87,10 @@ def _between_words(line: Text, width: int) -> list[Text]:
 
 def print_text(text: str) -> None:
     """Write data to stdout as it is, characters that its encoding lacks as escapes."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    sys.stdout.flush()
+    output = data_output()
+    encoding = output.encoding or "utf-8"
+    output.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    output.flush()
 
 
 def print_data(data: Any, *, as_json: bool, is_line: bool = False) -> None:

@@ -46,7 +46,15 @@ def test_json_lines_end_with_how_a_run_failed(
     """Whoever follows the lines learns what went wrong and the exit code; the error goes on its way."""
     with pytest.raises(type(error)), failures_as_events(as_json=True):
         raise error
-    assert json.loads(capsys.readouterr().out) == {"event": "run_failed", "error": str(error), "exit_code": code}
+    told = {"event": "run_failed", "run_id": "", "error": str(error), "exit_code": code}
+    assert json.loads(capsys.readouterr().out) == told
+
+
+def test_the_line_of_a_run_that_failed_names_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where it fails before it starts again."""
+    with pytest.raises(TargetError), training_view(as_json=True, run_id="toy-0001"):
+        raise TargetError("no answer")
+    assert json.loads(capsys.readouterr().out)["run_id"] == "toy-0001"
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ class Problem:
         hint: The nearest right name or the way out, without a question mark; empty when there is none.
         file: The file at fault; None when it is filled in by the loader of the config.
         line: 1-based line in that file, if known.
+        is_warning: Whether it may be meant, so that a run can go on all the same.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Problem:
     hint: str = ""
     file: str | None = None
     line: int | None = None
+    is_warning: bool = False
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}: " if self.file and self.line else f"{self.file}: " if self.file else ""

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from promptrl.config.blocks import Block, Count, Expect, Issue, Number, PathText, Switch, Text, Whole
+from promptrl.errors import show
 from promptrl.prompts.placeholders import IDENTIFIER
+from promptrl.tasks.data_file import is_encoding
 
 
 class FilesConfig(Block):
@@ -39,6 +41,14 @@ class DatasetConfig(Block):
     format: Literal["jsonl", "json", "csv", "tsv", "yaml"] | None = Field(
         default=None, description="Format of the files; null: by the ending of the name."
     )
+    delimiter: Annotated[str, Field(min_length=1, max_length=1), Expect('one character, such as ; or "\\t"')] | None = (
+        Field(default=None, description="What divides the cells of csv and tsv; null: what the file shows.")
+    )
+    encoding: Text | None = Field(
+        default=None,
+        description="Character encoding of the files, such as cp1252; null: UTF-8, or as a file's mark says.",
+    )
+    skip_rows: Whole = Field(default=0, ge=0, le=1000, description="Lines of csv and tsv before the header.")
     input: Text | None = Field(
         default=None, description="Column of the input; null: the columns the user template names."
     )
@@ -77,9 +87,26 @@ class DatasetConfig(Block):
             yield Issue(("splits",), "can't stand beside `files`: each file is a split")
         if self.files is not None and self.folds is not None:
             yield Issue(("folds",), "can't stand beside `files`: folds are made of the rows of `path`")
+        yield from self._form_issues()
         for key, path in (("path", self.path), *((f"files.{k}", v) for k, v in _file_items(self.files))):
             if path is not None and path.startswith(("http://", "https://")):
                 yield Issue(tuple(key.split(".")), "is an address, expected a path", "download the file first")
+
+    def _form_issues(self) -> Iterator[Issue]:
+        """Of what says how the files are written."""
+        if self.encoding is not None and not is_encoding(self.encoding):
+            yield Issue(
+                ("encoding",), f"got {show(self.encoding)}, expected an encoding such as utf-8, utf-16 or cp1252"
+            )
+        if self.delimiter is not None and self.delimiter in '"\r\n':
+            yield Issue(("delimiter",), f"got {show(self.delimiter)}, expected a sign that divides cells")
+        for key in ("delimiter", "skip_rows"):
+            if getattr(self, key) and self.format in ("jsonl", "json", "yaml"):
+                yield Issue((key,), f"means nothing in {self.format}, only in csv and tsv", "remove the key")
+        if self.path is not None and self.path.startswith(("builtin:", "hf:")):
+            for key in ("format", "delimiter", "encoding", "skip_rows"):
+                if getattr(self, key):
+                    yield Issue((key,), "means nothing here: `path` names no file", "remove the key")
 
 
 def _file_items(files: FilesConfig | None) -> Iterator[tuple[str, str]]:

@@ -24,7 +24,8 @@ from promptrl.runs.folder import CONFIG_NAME, Run
 from promptrl.search.algorithms import ALGORITHMS, IMAGINED_STEPS, AgentSettings, check_params
 from promptrl.stats.gate import Gate
 from promptrl.stats.power import SplitPower, split_power
-from promptrl.tasks.dataset import Example, accepted_answers, build_examples, dataset_hash, load_rows
+from promptrl.tasks.data_file import FileForm, load_rows
+from promptrl.tasks.dataset import Columns, Example, accepted_answers, build_examples, dataset_hash
 from promptrl.tasks.metrics import Metric, build_metric
 from promptrl.tasks.objective import Objective
 from promptrl.tasks.splits import NAMES, Splits, fold_examples, split_examples
@@ -224,7 +225,8 @@ def _user_message(loaded: LoadedConfig) -> UserTemplate:
 def _load_examples(loaded: LoadedConfig) -> dict[str, list[Example]]:
     """The examples by split name; under "all" when one file holds them all."""
     data = loaded.config.dataset
-    placeholders = _user_message(loaded).placeholders
+    columns = Columns(data.input, data.reference, data.columns, _user_message(loaded).placeholders)
+    form = FileForm(data.format, data.delimiter, data.encoding, data.skip_rows)
     sources = {"all": (data.path, "dataset.path")}
     if data.files is not None:
         sources = {split: (path, f"dataset.files.{split}") for split, path in data.files.model_dump().items()}
@@ -232,13 +234,11 @@ def _load_examples(loaded: LoadedConfig) -> dict[str, list[Example]]:
     problems = GatheredProblems()
     for split, (path, key) in sources.items():
         with problems.caught():
-            examples[split] = build_examples(
-                load_rows(loaded.resolve(path or ""), format=data.format, key=key),
-                input=data.input,
-                reference=data.reference,
-                columns=data.columns,
-                placeholders=placeholders,
-            )
+            file = load_rows(loaded.resolve(path or ""), form, wanted=columns.wanted, key=key)
+            built = build_examples(file, columns)
+            if built.problems:
+                raise ConfigError(built.problems)
+            examples[split] = list(built.by_position.values())
     problems.check()
     return examples
 

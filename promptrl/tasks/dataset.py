@@ -1,24 +1,14 @@
-"""Loads the rows of a data set and turns them into examples: fields for the prompt and a reference to score against."""
+"""Turns the rows of a data set into examples: fields for the prompt and a reference to score against."""
 
-import gzip
 import hashlib
 import json
 import math
-import unicodedata
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from promptrl.errors import ConfigError, Problem, suggest
-from promptrl.tasks.formats import PARSERS, SUFFIXES, DataFileError, Row
-from promptrl.tasks.hub import load_hub_rows
-
-MAX_FAULTS = 20
-MAX_NAMED_ROWS = 5
-GZIP_MAGIC = b"\x1f\x8b"
+from promptrl.errors import Problem, suggest
+from promptrl.tasks.data_file import DataFile, composed
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,95 +31,87 @@ class Example:
     input: str | None = None
 
 
-def load_rows(source: str | Path, *, format: str | None = None, key: str = "dataset.path") -> list[Row]:  # noqa: A002 - the name of the config key
-    """Read a data file (plain or gzip), ``builtin:NAME`` or ``hf:NAME[:CONFIG][:SPLIT]``.
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns that a config names, each by its key or by a dotted path into nested cells (``answers.text.0``).
 
-    Args:
-        source: What to read.
-        format: jsonl, json, csv, tsv or yaml; None goes by the ending of the file's name.
-        key: Config key to blame.
-
-    Raises:
-        ConfigError: It can't be read or is malformed; a malformed file is named with its lines.
-        TargetError: A Hugging Face data set is out of reach.
-    """
-    name = str(source)
-    if name.startswith("hf:"):
-        rows = load_hub_rows(name.removeprefix("hf:"), key)
-    elif name.startswith("builtin:"):
-        rows = _parse(_builtin_bytes(name.removeprefix("builtin:"), key), "jsonl", name, key)
-    else:
-        rows = _parse(_file_bytes(Path(source), key), format or _format_of(Path(source), key), name, key)
-    if not rows:
-        raise ConfigError([Problem(key, f"{name} has no rows")])
-    return [{_composed(column): value for column, value in row.items()} for row in rows]
-
-
-def _composed(column: str) -> str:
-    """A name of a column as most programs write it: "é" as one character, not as an e and an accent."""
-    return column if column.isascii() else unicodedata.normalize("NFC", column)
-
-
-def builtin_names() -> list[str]:
-    """Names of the data sets that come with the package."""
-    folder = resources.files("promptrl.tasks") / "data"
-    return sorted(f.name.removesuffix(".jsonl") for f in folder.iterdir() if f.name.endswith(".jsonl"))
-
-
-def build_examples(
-    rows: Sequence[Mapping[str, Any]],
-    *,
-    input: str | None,  # noqa: A002 - the name of the config key
-    reference: str | None,
-    columns: Mapping[str, str],
-    placeholders: Iterable[str],
-) -> list[Example]:
-    """Pick each example's fields and reference from its row.
-
-    A column is named by its key, or by a dotted path into nested objects and lists (``answers.text.0``). The
-    placeholder ``{input}`` stands for the input column when ``columns`` does not say otherwise and no row has a column
-    of that name.
-
-    Args:
-        rows: As ``load_rows`` gives them.
+    Attributes:
         input: Column that identifies the question: rows with equal input stay in one split.
         reference: Column of the known good answer; None when no metric needs one.
-        columns: Placeholder to column, where the two names differ.
+        renamed: Placeholder to column, where the two names differ.
         placeholders: Names in the user template.
-
-    Raises:
-        ConfigError: A column is in no row, or cells are missing or empty; rows are counted from 1.
     """
+
+    input: str | None = None
+    reference: str | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    placeholders: tuple[str, ...] = ()
+
+    @property
+    def wanted(self) -> set[str]:
+        """All of them, as far as the config alone tells."""
+        return {*self.by_placeholder([]).values(), *(name for name in (self.input, self.reference) if name)}
+
+    def by_placeholder(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """The column of each placeholder.
+
+        ``{input}`` stands for the input column when ``renamed`` does not say otherwise and no row has a column of that
+        name.
+        """
+        alias = {"input": self.input} if self.input and not any("input" in row for row in rows) else {}
+        return {name: {**alias, **self.renamed}.get(name, name) for name in self.placeholders}
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltExamples:
+    """What the rows of a file make.
+
+    Attributes:
+        by_position: The examples by their row's position in the file, from 0; rows with a problem are left out.
+        problems: Columns that are in no row, and cells that are missing or empty.
+    """
+
+    by_position: Mapping[int, Example]
+    problems: tuple[Problem, ...] = ()
+
+
+def build_examples(file: DataFile, columns: Columns) -> BuiltExamples:
+    """Pick each example's fields and reference from its row; everything that is wrong is told at once."""
+    fields = columns.by_placeholder(file.rows)
+    named: dict[str, tuple[str, str]] = {}
+    for name, column in fields.items():
+        key = f"dataset.columns.{name}" if name in columns.renamed else "prompt.user"
+        named.setdefault(column, (key, f"the placeholder {{{name}}}"))
+    if columns.input:
+        fields.setdefault("input", columns.input)
+        named[columns.input] = ("dataset.input", "the input")
     problems: list[Problem] = []
-    alias = {"input": input} if input and not any("input" in row for row in rows) else {}
-    fields = {name: {**alias, **columns}.get(name, name) for name in placeholders}
-    keys = {name: f"dataset.columns.{name}" if name in columns else "prompt.user" for name in fields}
-    if input and fields.setdefault("input", input) == input:
-        keys["input"] = "dataset.input"
-    elif input:
-        problems += _column_problems(rows, input, "dataset.input", "the input", is_reference=False)
-    for name, column in fields.items():
-        problems += _column_problems(rows, column, keys[name], f"the placeholder {{{name}}}", is_reference=False)
-    for name, column in fields.items():
-        if column == reference:
-            message = f"the placeholder {{{name}}} shows the model the column {column!r}, the known good answer"
-            problems.append(Problem(keys[name], message, "name another column, or leave it out"))
-    if reference:
-        problems += _column_problems(rows, reference, "dataset.reference", "the reference", is_reference=True)
-    if not problems and fields:
-        problems += _blank_inputs(rows, fields, keys)
-    if problems:
-        raise ConfigError(dict.fromkeys(problems))
-    examples: list[Example] = []
+    unusable: set[int] = set()
+    for column, (key, role) in named.items():
+        if column == columns.reference:
+            message = f"{role} shows the model the column {column!r}, the known good answer"
+            problems.append(Problem(key, message, "name another column, or leave it out"))
+        problems += _column_problems(file, column, key, role, unusable)
+    if columns.reference:
+        problems += _column_problems(file, columns.reference, "dataset.reference", "", unusable)
+    if fields:
+        problems += _blank_inputs(file, fields.values(), next(iter(named.values()))[0], unusable)
+    examples: dict[int, Example] = {}
     counts: dict[str, int] = {}
-    for row in rows:
-        texts = {name: as_text(_cell(row, column)) for name, column in fields.items()}
-        answer = _cell(row, reference) if reference else None
-        digest = _digest([texts, answer] if texts else row)[:12]
-        counts[digest] = counts.get(digest, 0) + 1
-        row_id = digest if counts[digest] == 1 else f"{digest}-{counts[digest]}"
-        examples.append(Example(row_id, texts, answer, row, as_text(_cell(row, input)) if input else None))
-    return examples
+    for position, row in enumerate(file.rows):
+        if position not in unusable:
+            examples[position] = _example(row, columns, fields, counts)
+    return BuiltExamples(examples, tuple(dict.fromkeys(problems)))
+
+
+def _example(row: Mapping[str, Any], columns: Columns, fields: Mapping[str, str], counts: dict[str, int]) -> Example:
+    texts = {name: as_text(_cell(row, column)) for name, column in fields.items()}
+    answer = _cell(row, columns.reference) if columns.reference else None
+    digest = _digest([texts, answer] if texts else row)[:12]
+    counts[digest] = counts.get(digest, 0) + 1
+    row_id = digest if counts[digest] == 1 else f"{digest}-{counts[digest]}"
+    question = as_text(_cell(row, columns.input)) if columns.input else None
+    return Example(row_id, texts, answer, row, question)
 
 
 def as_text(value: Any) -> str:
@@ -152,56 +134,9 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _builtin_bytes(name: str, key: str) -> bytes:
-    names = builtin_names()
-    if name not in names:
-        raise ConfigError([Problem(key, f"there is no built-in data set {name!r}", suggest(name, names))])
-    return (resources.files("promptrl.tasks") / "data" / f"{name}.jsonl").read_bytes()
-
-
-def _file_bytes(path: Path, key: str) -> bytes:
-    try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content
-    except FileNotFoundError as error:
-        siblings = sorted(f.name for f in path.parent.iterdir()) if path.parent.is_dir() else []
-        near = suggest(path.name, siblings)
-        hint = near if near.startswith("did") else ""
-        raise ConfigError([Problem(key, f"there is no file {path}", hint)]) from error
-    except (OSError, EOFError, zlib.error) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise ConfigError([Problem(key, f"{path} can't be read: {reason}")]) from error
-
-
-def _format_of(path: Path, key: str) -> str:
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] == ".gz":
-        suffixes.pop()
-    suffix = suffixes[-1] if suffixes else ""
-    if suffix not in SUFFIXES:
-        message = f"{path} ends in {suffix or 'nothing'}, expected {', '.join(SUFFIXES)}, or these with .gz"
-        raise ConfigError([Problem(key, message, "say dataset.format")])
-    return SUFFIXES[suffix]
-
-
-def _parse(content: bytes, format: str, name: str, key: str) -> list[Row]:  # noqa: A002 - the name of the config key
-    if format not in PARSERS:
-        raise ConfigError([Problem("dataset.format", f"got {format!r}", suggest(format, PARSERS))])
-    try:
-        return PARSERS[format](content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError([Problem(key, "is not UTF-8", "save the file as UTF-8", file=name, line=line)]) from error
-    except DataFileError as error:
-        problems = [Problem(key, message, file=name, line=line) for line, message in error.faults[:MAX_FAULTS]]
-        if len(error.faults) > MAX_FAULTS:
-            problems.append(Problem(key, f"{len(error.faults) - MAX_FAULTS} more faults", file=name))
-        raise ConfigError(problems) from error
-
-
 def _cell(row: Mapping[str, Any], column: str) -> Any:
     """The value of a column; None when the row has none."""
-    column = _composed(column)
+    column = composed(column)
     if column in row:
         return row[column]
     value: Any = row
@@ -224,34 +159,41 @@ def _is_missing(value: Any, *, is_reference: bool) -> bool:
     return not items or any(item is None or (isinstance(item, str) and not item.strip()) for item in items)
 
 
-def _column_problems(
-    rows: Sequence[Mapping[str, Any]], column: str, key: str, role: str, *, is_reference: bool
-) -> list[Problem]:
-    missing = [n for n, row in enumerate(rows, 1) if _is_missing(_cell(row, column), is_reference=is_reference)]
-    if not missing:
-        return []
-    if len(missing) == len(rows) and all(_cell(row, column) is None for row in rows):
-        return [Problem(key, f"no row has a column {column!r} for {role}", suggest(column, _columns(rows)))]
-    return [Problem(key, f"{role} is missing or empty: column {column!r} in {_name_rows(missing)}")]
+def _column_problems(file: DataFile, column: str, key: str, role: str, unusable: set[int]) -> Iterator[Problem]:
+    """A column that is in no row, or rows in which it is missing or empty; these are added to ``unusable``.
+
+    Args:
+        file: The rows.
+        column: Its name.
+        key: Of the config, to blame.
+        role: What the column is for; empty for the reference.
+        unusable: Positions.
+    """
+    is_reference = not role
+    cells = [_cell(row, column) for row in file.rows]
+    missing = [at for at, cell in enumerate(cells) if _is_missing(cell, is_reference=is_reference)]
+    unusable.update(missing)
+    role = role or "the reference"
+    if missing and all(cell is None for cell in cells):
+        yield Problem(key, f"no row has a column {column!r} for {role}", suggest(column, _columns(file.rows)))
+    elif missing:
+        message = f"{role} is missing or empty: column {column!r} in {file.place(missing)}"
+        yield file.problem(key, message, "fill in these cells, or take the rows out", first=missing[0])
 
 
-def _blank_inputs(
-    rows: Sequence[Mapping[str, Any]], fields: Mapping[str, str], keys: Mapping[str, str]
-) -> list[Problem]:
-    """Rows in which nothing at all would be asked."""
+def _blank_inputs(file: DataFile, columns: Collection[str], key: str, unusable: set[int]) -> Iterator[Problem]:
+    """Rows in which nothing at all would be asked; they are added to ``unusable``."""
     blank = [
-        number
-        for number, row in enumerate(rows, start=1)
-        if not any(as_text(_cell(row, column)).strip() for column in fields.values())
+        position for position, row in enumerate(file.rows) if all(_is_blank(_cell(row, column)) for column in columns)
     ]
-    name = next(iter(fields))
-    return [Problem(keys[name], f"nothing is asked in {_name_rows(blank)}: the cells are empty")] if blank else []
+    unusable.update(blank)
+    if blank:
+        message = f"nothing is asked in {file.place(blank)}: the cells are empty"
+        yield file.problem(key, message, "fill them in, or take the rows out", first=blank[0])
 
 
-def _name_rows(numbers: Sequence[int]) -> str:
-    named = ", ".join(map(str, numbers[:MAX_NAMED_ROWS]))
-    more = f" and {len(numbers) - MAX_NAMED_ROWS} more" if len(numbers) > MAX_NAMED_ROWS else ""
-    return f"row{'s' if len(numbers) > 1 else ''} {named}{more}"
+def _is_blank(cell: Any) -> bool:
+    return isinstance(cell, str) and not cell.strip()
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:

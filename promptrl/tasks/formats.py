@@ -1,14 +1,13 @@
-"""Reads rows from the text of a data file: jsonl, json, csv, tsv, yaml. Every fault is reported with its line."""
+"""Reads rows from JSON and YAML, and says what all formats give. Every fault is reported with its line."""
 
-import csv
-import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 
-from promptrl.tasks.strict_json import NotJsonError, read_json
+from promptrl.tasks.strict_json import NotJsonError, read_json, read_json_at
 from promptrl.yaml12 import JSON, Loader
 
 Row = dict[str, Any]
@@ -17,6 +16,21 @@ MAX_EXPANDED, MAX_GROWTH = 100_000, 20
 """So many values a YAML file may have once its aliases are expanded, or so many times those that are written."""
 LIST_KEYS = ("data", "examples", "rows")
 """Where a json or yaml mapping may keep its list of rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a data file holds.
+
+    Attributes:
+        rows: In the order of the file.
+        lines: Where each begins, counted from 1; empty where that is not known.
+        notes: What was taken for granted that the file does not say, each as the rest of a sentence about it.
+    """
+
+    rows: list[Row]
+    lines: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class DataFileError(Exception):
@@ -31,52 +45,52 @@ class DataFileError(Exception):
         self.faults = faults
 
 
-def parse_jsonl(text: str) -> list[Row]:
+def parse_jsonl(text: str, wanted: Collection[str] = ()) -> Parsed:
     """One JSON object per line; blank lines are skipped. A list of objects over the whole file is one of ``json``."""
     if text.lstrip().startswith("["):
-        return parse_json(text)
+        parsed = parse_json(text, wanted)
+        return replace(parsed, notes=("it is one list, not a line for each row", *parsed.notes))
     rows: list[Row] = []
+    lines: list[int] = []
     faults: list[tuple[int | None, str]] = []
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
             rows.append(_as_row(_parse_json_text(line), number))
+            lines.append(number)
         except DataFileError as error:
             faults.append((number, error.faults[0][1]))
     if faults:
         raise DataFileError(*faults)
-    return rows
+    return Parsed(rows, tuple(lines))
 
 
-def parse_json(text: str) -> list[Row]:
-    """A list of objects, or an object that keeps its rows, as a list or by number, under data, examples or rows.
+def parse_json(text: str, wanted: Collection[str] = ()) -> Parsed:
+    """A list of objects; or an object with such a list, with numbered rows, or with the cells of each column.
 
     Several objects, one on each line, are rows as in ``jsonl``.
+
+    Args:
+        text: Of the whole file.
+        wanted: Columns that the config names, which tell rows from columns.
     """
     lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) > 1 and all(line.startswith("{") and line.rstrip().endswith("}") for line in lines):
-        return parse_jsonl(text)
-    return _rows_of(_parse_json_text(text))
+        return replace(parse_jsonl(text), notes=("it has one object on each line, as JSON lines have",))
+    document = _parse_json_text(text)
+    where = tuple(_item_lines(text)) if isinstance(document, list) else ()
+    return rows_of(document, wanted, where)
 
 
-def parse_csv(text: str) -> list[Row]:
-    """Comma-separated cells under a header; quoting as in RFC 4180. A first column without a name is ``index``."""
-    return _parse_table(text, ",")
-
-
-def parse_tsv(text: str) -> list[Row]:
-    """Tab-separated cells under a header; quoting as spreadsheets write it."""
-    return _parse_table(text, "\t")
-
-
-def parse_yaml(text: str) -> list[Row]:
-    """A list of mappings, or a mapping that keeps such a list under data, examples or rows.
+def parse_yaml(text: str, wanted: Collection[str] = ()) -> Parsed:
+    """A list of mappings, or a mapping as ``parse_json`` takes it.
 
     Plain scalars are read as in JSON, so that ``no`` is a word, ``010`` keeps its zero and ``12:30`` is no number.
     """
     try:
-        return _rows_of(_load_yaml(text))
+        document, lines = _load_yaml(text)
+        return rows_of(document, wanted, lines)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         raise DataFileError((mark.line + 1 if mark else None, f"is not YAML: {error.problem}")) from error
@@ -86,22 +100,17 @@ def parse_yaml(text: str) -> list[Row]:
         raise DataFileError((None, f"is not YAML: {error}")) from error
 
 
-PARSERS: Mapping[str, Callable[[str], list[Row]]] = {
-    "jsonl": parse_jsonl,
-    "json": parse_json,
-    "csv": parse_csv,
-    "tsv": parse_tsv,
-    "yaml": parse_yaml,
-}
-SUFFIXES: Mapping[str, str] = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".yaml": "yaml",
-    ".yml": "yaml",
-}
+def _item_lines(text: str) -> Iterator[int]:
+    """The lines where the items of a JSON list begin."""
+    at, line, counted = text.index("[") + 1, 1, 0
+    while True:
+        while text[at] in " \t\r\n,":
+            at += 1
+        if text[at] == "]":
+            return
+        line, counted = line + text.count("\n", counted, at), at
+        yield line
+        _, at = read_json_at(text, at)
 
 
 def _parse_json_text(text: str) -> Any:
@@ -115,7 +124,8 @@ def _parse_json_text(text: str) -> Any:
         raise DataFileError((None, f"is not JSON: {error}")) from error
 
 
-def _first_duplicate(names: Iterable[Any]) -> Any:
+def first_duplicate(names: Iterable[Any]) -> Any:
+    """The first name that was there before; None when all differ."""
     seen = set()
     for name in names:
         if name in seen:
@@ -124,17 +134,56 @@ def _first_duplicate(names: Iterable[Any]) -> Any:
     return None
 
 
-def _rows_of(document: Any) -> list[Row]:
+def rows_of(document: Any, wanted: Collection[str], lines: tuple[int, ...]) -> Parsed:
+    """The rows of a JSON or YAML document.
+
+    Args:
+        document: Plain data.
+        wanted: Columns that the config names.
+        lines: Where the items of a list begin.
+    """
+    notes: tuple[str, ...] = ()
     if isinstance(document, Mapping):
-        found = next((document[key] for key in LIST_KEYS if key in document), None)
-        if isinstance(found, Mapping) and all(isinstance(row, Mapping) for row in found.values()):
-            found = list(found.values())
-        if not isinstance(found, list):
-            raise DataFileError((None, f"is one object, expected a list of rows or one under {' or '.join(LIST_KEYS)}"))
-        document = found
+        document, notes = _listed(document, wanted)
     if not isinstance(document, list):
         raise DataFileError((None, f"holds {_kind(document)}, expected a list of rows"))
-    return [_as_row(item, None, f"item {number} ") for number, item in enumerate(document, start=1)]
+    rows = [_as_row(item, None, f"item {number} ") for number, item in enumerate(document, start=1)]
+    return Parsed(rows, lines if len(lines) == len(rows) else (), notes)
+
+
+def _listed(document: Mapping[str, Any], wanted: Collection[str]) -> tuple[list[Any], tuple[str, ...]]:
+    """The rows of a document that is one object, and how they were found."""
+    names, data = document.get("columns"), document.get("data")
+    if isinstance(names, list) and isinstance(data, list) and all(isinstance(row, list) for row in data):
+        return [dict(zip(names, row, strict=False)) for row in data], ("its rows are lists under `data`",)
+    found = next((document[key] for key in LIST_KEYS if key in document), None)
+    if isinstance(found, Mapping) and found and all(isinstance(row, Mapping) for row in found.values()):
+        return list(found.values()), ()
+    if isinstance(found, list) and any(isinstance(row, Mapping) for row in found):
+        return found, ()
+    if columns := _columns_of(document, wanted):
+        return columns, ("its cells stand column by column",)
+    if isinstance(found, list):
+        return found, ()
+    expected = f"expected a list of rows, one under {' or '.join(LIST_KEYS)}, or equally long lists of cells by column"
+    raise DataFileError((None, f"is one object, {expected}"))
+
+
+def _columns_of(document: Mapping[str, Any], wanted: Collection[str]) -> list[Row]:
+    """Rows of an object that holds the cells of each column, as a list or by number; none when it does not.
+
+    Objects of objects may as well be rows by number: the columns that the config names must be among the keys.
+    """
+    columns = {name: cells for name, cells in document.items() if isinstance(cells, list | Mapping)}
+    if not columns or not all(name in columns for name in wanted):
+        return []
+    by_number = {
+        name: cells if isinstance(cells, Mapping) else dict(enumerate(cells)) for name, cells in columns.items()
+    }
+    first, *others = by_number.values()
+    if any(cells.keys() != first.keys() for cells in others) or not (wanted or len(columns) == len(document)):
+        return []
+    return [{name: cells[number] for name, cells in by_number.items()} for number in first]
 
 
 def _as_row(value: Any, line: int | None, where: str = "") -> Row:
@@ -148,56 +197,18 @@ def _kind(value: Any) -> str:
     return kinds.get(type(value), "a number")
 
 
-def _parse_table(text: str, delimiter: str) -> list[Row]:
-    csv.field_size_limit(max(len(text), csv.field_size_limit()))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    header: list[str] = []
-    rows: list[Row] = []
-    faults: list[tuple[int | None, str]] = []
-    line = 1
-    try:
-        for cells in reader:
-            if cells and not header:
-                header = _named_columns([cell.strip() for cell in cells])
-                _check_header(header, line, delimiter)
-            elif cells and len(cells) != len(header):
-                faults.append((line, f"has {len(cells)} cells, but the header has {len(header)}"))
-            elif cells:
-                rows.append(dict(zip(header, cells, strict=True)))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        faults.append((line, f"is malformed: {error}; a quote mark inside a quoted cell is doubled"))
-    if faults:
-        raise DataFileError(*faults)
-    return rows
-
-
-def _named_columns(header: list[str]) -> list[str]:
-    """The header with a name for its first column where it has none, as pandas writes the index of its rows."""
-    return ["index", *header[1:]] if header[0] == "" and "index" not in header and len(header) > 1 else header
-
-
-def _check_header(header: list[str], line: int, delimiter: str) -> None:
-    other = next((sign for sign in ";\t" if sign != delimiter and sign in header[0]), None)
-    if other and len(header) == 1:
-        hint = "save the file with commas" if other == ";" else "say dataset.format: tsv"
-        raise DataFileError((line, f"the header is one column, {header[0]!r}, divided by {other!r}: {hint}"))
-    if "" in header:
-        raise DataFileError((line, f"column {header.index('') + 1} of the header has no name"))
-    if len(set(header)) < len(header):
-        raise DataFileError((line, f"the column {_first_duplicate(header)!r} is there twice"))
-
-
-def _load_yaml(text: str) -> Any:
+def _load_yaml(text: str) -> tuple[Any, tuple[int, ...]]:
+    """The document, and the lines where its items begin if it is a list."""
     loader = _DataLoader(text)
     try:
         node = loader.get_single_node()
         if node is None:
-            return None
+            return None, ()
         sizes: dict[int, int] = {}
         if _expanded_size(node, sizes) > max(MAX_EXPANDED, MAX_GROWTH * len(sizes)):
             raise DataFileError((None, "is not YAML that can be read: its aliases grow beyond all reason"))
-        return loader.construct_document(node)
+        items = node.value if isinstance(node, yaml.SequenceNode) else ()
+        return loader.construct_document(node), tuple(item.start_mark.line + 1 for item in items)
     finally:
         loader.dispose()
 
@@ -225,7 +236,7 @@ class _DataLoader(Loader, schema=JSON):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        twice = _first_duplicate(keys)
+        twice = first_duplicate(keys)
         if twice is not None:
             raise yaml.constructor.ConstructorError(None, None, f"the key {twice!r} is there twice", node.start_mark)
         return super().construct_mapping(node, deep)

@@ -8,14 +8,8 @@ from typing import Any, Literal
 import pytest
 
 from promptrl.errors import ConfigError, Problem
-from promptrl.tasks.dataset import (
-    Example,
-    accepted_answers,
-    build_examples,
-    builtin_names,
-    dataset_hash,
-    load_rows,
-)
+from promptrl.tasks.data_file import DataFile, FileForm, builtin_names, load_rows
+from promptrl.tasks.dataset import Columns, Example, accepted_answers, build_examples, dataset_hash
 
 ROWS = [
     {"ticket": "No money", "category": "cash", "meta": {"lang": "en"}, "answers": {"text": ["a", "b"]}},
@@ -25,15 +19,19 @@ ROWS = [
 
 def build(rows: list[dict[str, Any]] = ROWS, **changes: Any) -> list[Example]:
     """Examples of the usual columns."""
-    options: dict[str, Any] = {"input": None, "reference": "category", "columns": {}, "placeholders": ("ticket",)}
-    return build_examples(rows, **(options | changes))
+    built = build_examples(DataFile("rows", rows), columns(**changes))
+    assert not built.problems
+    return list(built.by_position.values())
 
 
-def problems_of(**changes: Any) -> list[Problem]:
+def columns(**changes: Any) -> Columns:
+    """The usual columns."""
+    return Columns(**({"reference": "category", "placeholders": ("ticket",)} | changes))
+
+
+def problems_of(rows: list[dict[str, Any]] = ROWS, **changes: Any) -> list[Problem]:
     """What is wrong."""
-    with pytest.raises(ConfigError) as caught:
-        build(**changes)
-    return list(caught.value.problems)
+    return list(build_examples(DataFile("rows", rows), columns(**changes)).problems)
 
 
 class TestSources:
@@ -70,7 +68,7 @@ class TestSources:
         """And the key at fault."""
         (tmp_path / "x.csv").write_text("a\n1\n", encoding="utf-8")
         with pytest.raises(ConfigError, match=r"dataset\.format: got 'jsnl' \(did you mean jsonl\)"):
-            load_rows(tmp_path / "x.csv", format="jsnl")
+            load_rows(tmp_path / "x.csv", FileForm(format="jsnl"))
 
     @pytest.mark.parametrize("text", ["", "a,b\n"])
     def test_a_file_without_rows_is_refused(self, text: str, tmp_path: Path) -> None:
@@ -87,7 +85,7 @@ class TestSources:
     @pytest.mark.parametrize("name", builtin_names())
     def test_bundled_data_sets_are_read(self, name: str) -> None:
         """Each has enough rows to find a better prompt with."""
-        assert len(load_rows(f"builtin:{name}")) >= 400
+        assert len(load_rows(f"builtin:{name}").rows) >= 400
 
     def test_unknown_bundled_data_sets_list_what_exists(self) -> None:
         """There is something to list."""
@@ -126,21 +124,21 @@ class TestExamples:
         assert (problem.key, problem.hint) == ("dataset.input", "did you mean instruction")
 
     @pytest.mark.parametrize(
-        "changes", [{"placeholders": ["category"]}, {"columns": {"x": "category"}, "placeholders": ["x"]}]
+        "changes", [{"placeholders": ("category",)}, {"renamed": {"x": "category"}, "placeholders": ("x",)}]
     )
     def test_the_reference_is_no_placeholder(self, changes: dict[str, Any]) -> None:
         """A prompt that shows the known good answer would score by copying it."""
         (problem,) = [found for found in problems_of(**changes) if "known good answer" in found.message]
-        assert problem.key == ("dataset.columns.x" if "columns" in changes else "prompt.user")
+        assert problem.key == ("dataset.columns.x" if "renamed" in changes else "prompt.user")
 
     def test_columns_rename_placeholders(self) -> None:
         """The mapping wins over a column of the placeholder's own name."""
-        example = build(columns={"category": "ticket"}, placeholders=("category",))[0]
+        example = build(renamed={"category": "ticket"}, placeholders=("category",))[0]
         assert example.fields == {"category": "No money"}
 
     def test_dotted_paths_reach_nested_cells(self) -> None:
         """Through objects and lists."""
-        example = build(reference="answers.text.1", columns={"language": "meta.lang"}, placeholders=("language",))[0]
+        example = build(reference="answers.text.1", renamed={"language": "meta.lang"}, placeholders=("language",))[0]
         assert example.fields == {"language": "en"}
         assert example.reference == "b"
 
@@ -197,7 +195,7 @@ class TestColumnProblems:
     @pytest.mark.parametrize(
         ("changes", "key"),
         [
-            ({"columns": {"ticket": "tikket"}}, "dataset.columns.ticket"),
+            ({"renamed": {"ticket": "tikket"}}, "dataset.columns.ticket"),
             ({"input": "tikket"}, "dataset.input"),
             ({"reference": "categry"}, "dataset.reference"),
         ],
@@ -254,7 +252,6 @@ def test_a_column_is_known_by_both_ways_to_write_an_accent(
     """A file from another system may hold e and accent apart; nobody sees the difference."""
     file = tmp_path / "rows.csv"
     file.write_text(unicodedata.normalize(form, "question,réponse\nwhat,yes\n"), encoding="utf-8")
-    rows = load_rows(file)
     reference = unicodedata.normalize(other, "réponse")
-    (example,) = build_examples(rows, input="question", reference=reference, columns={}, placeholders=["question"])
-    assert example.reference == "yes"
+    built = build_examples(load_rows(file), Columns("question", reference, placeholders=("question",)))
+    assert built.by_position[0].reference == "yes"

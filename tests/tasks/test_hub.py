@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from promptrl.errors import ConfigError, TargetError
-from promptrl.tasks.dataset import load_rows
+from promptrl.tasks.data_file import load_rows
 
 
 def test_without_the_package_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,7 +20,7 @@ def test_the_package_is_not_imported_for_files(tmp_path: Path, monkeypatch: pyte
     """It takes seconds to import."""
     monkeypatch.setitem(sys.modules, "datasets", None)
     (tmp_path / "rows.csv").write_text("a\n1\n", encoding="utf-8")
-    assert load_rows(tmp_path / "rows.csv") == [{"a": "1"}]
+    assert load_rows(tmp_path / "rows.csv").rows == [{"a": "1"}]
 
 
 class TestWithThePackage:
@@ -40,11 +40,11 @@ class TestWithThePackage:
 
     def test_a_split_is_read(self) -> None:
         """Columns as they are there."""
-        assert load_rows(f"{self.name}:test") == [{"text": "meh", "label": "neg"}]
+        assert load_rows(f"{self.name}:test").rows == [{"text": "meh", "label": "neg"}]
 
     def test_config_and_split_may_both_be_said(self) -> None:
         """In this order."""
-        assert len(load_rows(f"{self.name}:default:train")) == 2
+        assert len(load_rows(f"{self.name}:default:train").rows) == 2
 
     def test_of_several_splits_one_must_be_said(self) -> None:
         """The choices are listed."""

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptrl.errors import ConfigError
-from promptrl.tasks.dataset import Example, build_examples
+from promptrl.tasks.data_file import DataFile
+from promptrl.tasks.dataset import Columns, Example, build_examples
 from promptrl.tasks.splits import Splits, fold_examples, normalise_input, split_examples
 
 HALVES = {"train": 0.5, "validation": 0.25, "test": 0.25}
@@ -18,7 +19,12 @@ HALVES = {"train": 0.5, "validation": 0.25, "test": 0.25}
 def examples(inputs: list[str], labels: list[str] | None = None) -> list[Example]:
     """One example per input."""
     rows = [{"q": q, "a": a} for q, a in zip(inputs, labels or ["x"] * len(inputs), strict=True)]
-    return build_examples(rows, input="q", reference="a", columns={}, placeholders=("input",))
+    return built(rows, Columns("q", "a", placeholders=("input",)))
+
+
+def built(rows: list[dict[str, Any]], columns: Columns) -> list[Example]:
+    """The examples of sound rows."""
+    return list(build_examples(DataFile("rows", rows), columns).by_position.values())
 
 
 def numbered(count: int, labels: int = 1) -> list[Example]:
@@ -106,13 +112,12 @@ class TestFairness:
     def test_without_an_input_column_all_fields_make_the_question(self) -> None:
         """Whatever they are called; and without fields the row does."""
         alpaca = [{"instruction": f"do {i}", "input": "", "c": "r"} for i in range(9)]
-        options: dict[str, Any] = {"input": None, "reference": "c", "columns": {}}
-        made = build_examples(alpaca, placeholders=("instruction", "input"), **options)
+        made = built(alpaca, Columns(reference="c", placeholders=("instruction", "input")))
         assert len({normalise_input(example) for example in made}) == 9
         rows = [{"a": "x", "b": "1", "c": "r"}, {"a": "x", "b": "2", "c": "r"}]
-        assert len({normalise_input(e) for e in build_examples(rows, placeholders=("a", "b"), **options)}) == 2
-        assert len({normalise_input(e) for e in build_examples(rows, placeholders=("a",), **options)}) == 1
-        assert len({normalise_input(e) for e in build_examples(rows, placeholders=(), **options)}) == 2
+        assert len({normalise_input(e) for e in built(rows, Columns(reference="c", placeholders=("a", "b")))}) == 2
+        assert len({normalise_input(e) for e in built(rows, Columns(reference="c", placeholders=("a",)))}) == 1
+        assert len({normalise_input(e) for e in built(rows, Columns(reference="c", placeholders=()))}) == 2
 
     def test_each_split_has_its_share_of_each_label(self) -> None:
         """Also of a rare one."""

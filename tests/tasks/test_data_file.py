@@ -1,0 +1,139 @@
+"""Files as other programs write them: what is clear is read and said, what is not is told with the key that helps."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from promptrl.errors import ConfigError
+from promptrl.tasks.data_file import DataFile, FileForm, is_encoding, load_rows
+
+ROWS = [{"q": "Wie spät, bitte?", "a": "zehn; oder elf"}, {"q": "Wo?", "a": "hier"}]
+BY_SEMICOLON = 'q;a\r\nWie spät, bitte?;"zehn; oder elf"\r\nWo?;hier\r\n'
+COLUMNS = {"q": [row["q"] for row in ROWS], "a": [row["a"] for row in ROWS]}
+NUMBERED = {name: {str(at): cell for at, cell in enumerate(cells)} for name, cells in COLUMNS.items()}
+SPLIT = {"columns": ["q", "a"], "index": [0, 1], "data": [list(row.values()) for row in ROWS]}
+
+
+def load(folder: Path, name: str, content: bytes | str, form: FileForm | None = None) -> DataFile:
+    """What is read from a file whose columns q and a the config names."""
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return load_rows(path, form or FileForm(), wanted={"q", "a"})
+
+
+def fault(folder: Path, name: str, content: bytes | str, form: FileForm | None = None) -> str:
+    """The one thing that is wrong with it."""
+    with pytest.raises(ConfigError) as caught:
+        load(folder, name, content, form)
+    (problem,) = caught.value.problems
+    return str(problem)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "note"),
+    [
+        ("excel.csv", "\ufeff" + BY_SEMICOLON, "semicolons divide its cells"),
+        ("excel.tsv", BY_SEMICOLON, "semicolons divide its cells"),
+        ("bars.csv", "q|a\nWie spät, bitte?|zehn; oder elf\nWo?|hier\n", "vertical bars divide its cells"),
+        ("tabs.csv", "q\ta\nWie spät, bitte?\tzehn; oder elf\nWo?\thier\n", "tabs divide its cells"),
+        ("sep.csv", "sep=;\r\n" + BY_SEMICOLON, "its first line says that semicolons"),
+        ("unicode.csv", BY_SEMICOLON.encode("utf-16"), "its byte order mark says that it is UTF-16"),
+        ("by_column.json", json.dumps(COLUMNS), "column by column"),
+        ("pandas.json", json.dumps(NUMBERED), "column by column"),
+        ("split.json", json.dumps(SPLIT), "its rows are lists under `data`"),
+        ("list.jsonl", json.dumps(ROWS), "it is one list"),
+        ("lines.json", "\n".join(json.dumps(row) for row in ROWS), "one object on each line"),
+        ("by_column.yaml", json.dumps(COLUMNS), "column by column"),
+        ("trailing.csv", BY_SEMICOLON + ";;\r\n;\r\n", "2 lines with nothing in any cell"),
+        ("nameless.csv", BY_SEMICOLON.replace("\r\n", ";\r\n"), "the name of column 3 is empty, as are its cells"),
+        (
+            "notes.csv",
+            BY_SEMICOLON.replace("q;a", "q;a;").replace("hier", "hier;sicher?").replace('elf"', 'elf";'),
+            "though 1 of its cells hold something: it is left out",
+        ),
+    ],
+)
+def test_what_is_clear_is_read_and_said(name: str, content: bytes | str, note: str, tmp_path: Path) -> None:
+    """The same rows from all of them."""
+    file = load(tmp_path, name, content)
+    assert file.rows == ROWS
+    assert any(note in found for found in file.notes), file.notes
+
+
+def test_plain_files_need_no_word(tmp_path: Path) -> None:
+    """Nothing is guessed about what is as its name says, a byte order mark or not."""
+    for mark in ("", "\ufeff"):
+        assert load(tmp_path, "a.csv", mark + 'q,a\n"Wie spät, bitte?",zehn; oder elf\nWo?,hier\n').notes == ()
+
+
+def test_the_usual_delimiter_goes_first(tmp_path: Path) -> None:
+    """A sign in the header divides nothing where the columns are found without it."""
+    file = load(tmp_path, "a.csv", "q,a,with; without\n1,2,3\n")
+    assert (file.rows, file.notes) == ([{"q": "1", "a": "2", "with; without": "3"}], ())
+
+
+def test_the_index_of_pandas_is_a_column_of_its_own(tmp_path: Path) -> None:
+    """It has no name in the file."""
+    file = load(tmp_path, "a.csv", ",q,a\n0,2 + 2,4\n")
+    assert file.rows == [{"index": "0", "q": "2 + 2", "a": "4"}]
+    assert "called index" in file.notes[0]
+    assert load(tmp_path, "b.csv", ",q,a,index\n0,2 + 2,4,7\n").rows == [{"q": "2 + 2", "a": "4", "index": "7"}]
+
+
+@pytest.mark.parametrize("decimal", ["1,5;2,5", "x;y"])
+def test_columns_that_are_not_found_leave_the_delimiter_to_the_user(decimal: str, tmp_path: Path) -> None:
+    """With the key to write."""
+    told = fault(tmp_path, "a.csv", f"frage;antwort\n{decimal}\n")
+    assert "the header is one column, 'frage;antwort'" in told
+    assert 'if semicolons divide the cells, say dataset.delimiter: ";"' in told
+
+
+@pytest.mark.parametrize(
+    ("content", "form"),
+    [
+        (BY_SEMICOLON, FileForm(delimiter=";")),
+        (BY_SEMICOLON.encode("cp1252"), FileForm(encoding="cp1252")),
+        ("\ufeff" + BY_SEMICOLON, FileForm(encoding="utf-8")),
+        (BY_SEMICOLON.encode("utf-16-le"), FileForm(encoding="utf-16-le")),
+        ("Bericht vom 1. Mai\r\n\r\n" + BY_SEMICOLON, FileForm(skip_rows=2)),
+        (BY_SEMICOLON.replace(";", "^"), FileForm(delimiter="^")),
+    ],
+)
+def test_the_config_can_say_how_a_file_is_written(content: bytes | str, form: FileForm, tmp_path: Path) -> None:
+    """What it says is not guessed."""
+    rows = load(tmp_path, "a.csv", content, form).rows
+    assert [row["q"] for row in rows] == [row["q"] for row in ROWS]
+
+
+def test_lines_are_those_of_the_file(tmp_path: Path) -> None:
+    """Also after lines that are skipped, left out, or inside of cells; where a format tells them."""
+    text = 'report\nsep=;\nq;a\n"1\n1";x\n;\n2;y\n'
+    assert load(tmp_path, "a.csv", text, FileForm(skip_rows=1)).lines == (4, 7)
+    assert load(tmp_path, "a.jsonl", '\n{"q": 1}\n\n{"q": 2}\n').lines == (2, 4)
+    assert load(tmp_path, "a.json", '[\n{"q": "]",\n "a": 1}, {"q": 2},\n\n{"q": 3}]').lines == (2, 3, 5)
+    assert load(tmp_path, "a.yaml", "- q: 1\n  a: 2\n\n- q: 3\n").lines == (1, 4)
+    numbered = load(tmp_path, "b.json", json.dumps(COLUMNS))
+    assert (numbered.lines, numbered.place([0])) == ((), "row 1")
+
+
+def test_utf_16_without_a_mark_is_told_with_what_helps(tmp_path: Path) -> None:
+    """It looks like UTF-8 with nothing between the letters."""
+    assert "dataset.encoding: utf-16-le" in fault(tmp_path, "a.csv", "q,a\n1,2\n".encode("utf-16-le"))
+
+
+def test_another_encoding_than_the_config_says_is_told(tmp_path: Path) -> None:
+    """With its line."""
+    assert "a.csv:2: dataset.path: is not ascii" in fault(tmp_path, "a.csv", BY_SEMICOLON, FileForm(encoding="ascii"))
+
+
+def test_objects_of_objects_are_columns_only_where_the_config_names_them(tmp_path: Path) -> None:
+    """They may as well be rows by number."""
+    assert "is one object" in fault(tmp_path, "a.json", json.dumps({"0": ROWS[0], "1": ROWS[1]}))
+
+
+@pytest.mark.parametrize(("name", "is_one"), [("UTF-8", True), ("cp1252", True), ("rot13", False), ("idna", False)])
+def test_encodings_are_those_that_files_have(name: str, is_one: bool) -> None:
+    """Python has more than that under this word."""
+    assert is_encoding(name) is is_one
+    assert not is_encoding("latin-99")

@@ -19,11 +19,13 @@ from rich.text import Text
 from promptrl.console.screen import clean, people, print_data, print_markup, print_text, show_message
 from promptrl.console.tables import money, points, prospects, show_result
 from promptrl.errors import OutputLostError, PromptrlError
+from promptrl.evaluation.doubts import Doubt
 from promptrl.experiment.events import (
     BestEstimated,
     CallsMade,
     Event,
     FinalistsCompared,
+    MeasurementDoubted,
     RunFinished,
     RunStarted,
 )
@@ -77,6 +79,7 @@ class _Progress:
         self.calls: dict[str, CallsMade] = {}
         self.last: CallsMade | None = None
         self.best: BestEstimated | FinalistsCompared | None = None
+        self.doubts: tuple[Doubt, ...] = ()
         self.begun_s = time.monotonic()
         self.is_over = False
 
@@ -88,8 +91,10 @@ class _Progress:
             self.calls[event.stage] = self.last = event
         elif isinstance(event, BestEstimated | FinalistsCompared):
             self.best = event
+        elif isinstance(event, MeasurementDoubted):
+            self.doubts = event.doubts
         elif isinstance(event, RunFinished):
-            self.best, self.is_over = None, True
+            self.best, self.doubts, self.is_over = None, (), True
 
     @property
     def calls_per_s(self) -> float:
@@ -147,7 +152,7 @@ class PlainView:
 
     def observe(self, event: Event) -> None:
         """Print a line if there is news."""
-        before = self._progress.last
+        before, doubts_before = self._progress.last, self._progress.doubts
         self._progress.take(event)
         now_s = time.monotonic()
         if isinstance(event, RunStarted):
@@ -161,10 +166,20 @@ class PlainView:
                 self._last_line_s = now_s
                 line = f"{event.stage}: {event.used:,}/{event.allowed:,} calls · {self._progress.figures()}"
                 best = self._progress.best_line()
-                name = "" if self._is_alone or self._progress.started is None else f"{self._progress.started.run_id}: "
-                print_markup(name + line + (f" · {best}" if best else ""))
+                print_markup(self._name + line + (f" · {best}" if best else ""))
+        elif isinstance(event, MeasurementDoubted):
+            known = {doubt.about for doubt in doubts_before}
+            for doubt in event.doubts:
+                if doubt.about not in known:
+                    print_markup(f"{self._name}{event.stage}: [yellow]{clean(doubt.text)}[/]")
         elif isinstance(event, RunFinished):
             show_result(event.result, Path(event.path), people())
+
+    @property
+    def _name(self) -> str:
+        """What lines begin with: the run, where others write lines too."""
+        started = self._progress.started
+        return "" if self._is_alone or started is None else f"{started.run_id}: "
 
 
 class LiveView:
@@ -202,6 +217,7 @@ class LiveView:
         lines += [Text.from_markup(line) for line in prospects(started.power, started.test_uses)]
         lines.append(bars)
         lines += [Text(line) for line in (progress.figures(), progress.best_line()) if line]
+        lines += [Text.from_markup(f"[yellow]{clean(doubt.text)}[/]") for doubt in progress.doubts]
         if best is not None:
             shown = Text.from_markup(clean(best.text), style="dim")
             shown.truncate(400, overflow="ellipsis")

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from promptrl.console.screen import clean, people, print_data, print_markup, readers
 from promptrl.report import numbers
-from promptrl.report.wording import faults, lost_answers
+from promptrl.report.wording import doubts, faults, headline, is_blind, lost_answers
 from promptrl.safe_text import printable
 
 if TYPE_CHECKING:
@@ -87,7 +87,11 @@ def show_result(result: Mapping[str, Any], place: Path, console: Console) -> Non
     verdict = str(result["verdict"])
     measured = result["improvement"]["test"]
     words = VERDICT_WORDS[verdict].format(confidence=f"{100 * measured['confidence']:g} %" if measured else "")
+    if is_blind(result):
+        words = headline(result)
     console.print(f"[{VERDICT_STYLES[verdict]}]{words}[/]")
+    for word in filter(None, (faults(result), *doubts(result))):
+        print_markup(f"[yellow]{clean(word)}[/]", console)
     scores = table("prompt", "validation", "test", right=("validation", "test"))
     for label in ("baseline", "winner"):
         scores.add_row(label, interval(result[label]["validation"]), interval(result[label]["test"]))
@@ -101,8 +105,6 @@ def show_result(result: Mapping[str, Any], place: Path, console: Console) -> Non
     console.print(
         Panel(prompt_diff(result["baseline"]["text"], result["winner"]["text"]), title="prompt", title_align="left")
     )
-    if bad := faults(result):
-        print_markup(f"[yellow]{clean(bad)}[/]", console)
     pruned = result.get("pruning")
     if pruned:
         before, after = pruned["tokens_before"], pruned["tokens_after"]
@@ -144,6 +146,8 @@ def show_evaluation(result: Mapping[str, Any], *, as_json: bool) -> None:
     elif difference:
         console.print(f"{name.capitalize()} − baseline, paired: {_compared(difference)}")
     console.print(f"[{VERDICT_STYLES[result['verdict']]}]{result['verdict']}[/]")
+    for doubt in result["doubts"]:
+        print_markup(f"[yellow]{clean(doubt['text'])}[/]", console)
     if result["look"] and result["look"] > 1:
         console.print(
             f"This was the {_ordinal(result['look'])} look at these test rows: a prompt chosen by such looks is not "

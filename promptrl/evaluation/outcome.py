@@ -50,6 +50,12 @@ class Outcome:
     judged: tuple[Completion, ...] = ()
 
 
+def fault_of(outcome: Outcome) -> str | None:
+    """Why an answer is none although the call worked; no text at all is a fault unless it is the right answer."""
+    completion = outcome.completion
+    return completion.fault or (None if completion.text.strip() or outcome.score else "empty")
+
+
 def count_faults(outcomes: Iterable[Outcome]) -> dict[str, int]:
     """Answers that were bad although the call worked, by the name of the fault, the commonest first."""
-    return dict(Counter(o.completion.fault for o in outcomes if o.completion.fault).most_common())
+    return dict(Counter(filter(None, map(fault_of, outcomes))).most_common())

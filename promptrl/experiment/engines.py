@@ -13,6 +13,7 @@ from typing import Any, NoReturn, Self
 
 from promptrl.config import ExperimentConfig
 from promptrl.errors import ConfigError
+from promptrl.evaluation.doubts import Grading
 from promptrl.evaluation.evaluator import Evaluator, OutcomeLog
 from promptrl.evaluation.outcome import AnswerKey, Outcome
 from promptrl.experiment.build import Components, located
@@ -155,6 +156,19 @@ def make_evaluator(
         log=log,
         known=known,
         unscored=unscored,
+    )
+
+
+def make_grading(components: Components) -> Grading:
+    """What the answers of a run, or of an evaluation, are graded against."""
+    objective, splits = components.objective, components.splits
+    params = components.loaded.target.request_params
+    return Grading(
+        rows={row.id: row for row in (*splits.train, *splits.validation, *splits.test)},
+        metrics=[m for m in components.metrics if objective.weights[m.name] or m.name == objective.gate_metric],
+        gate_metric=objective.gate_metric,
+        has_costs=bool(objective.costs),
+        max_tokens=params.get("max_tokens") or params.get("max_completion_tokens"),
     )
 
 

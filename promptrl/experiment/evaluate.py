@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
+from promptrl.evaluation.doubts import find_doubts
 from promptrl.evaluation.evaluator import OutcomeLog
 from promptrl.evaluation.outcome import AnswerKey, Outcome
 from promptrl.evaluation.pairing import inputs_of
 from promptrl.experiment.build import Components, rebuild_components
-from promptrl.experiment.engines import Engines, given_or_new, make_budget, make_evaluator, rows_per_look
+from promptrl.experiment.engines import Engines, given_or_new, make_budget, make_evaluator, make_grading, rows_per_look
 from promptrl.experiment.given import NOTHING, Given
 from promptrl.experiment.test_stage import compare_prompts
 from promptrl.llm.base import Completion, Purpose
@@ -131,12 +133,13 @@ def _evaluate(
         evaluator = make_evaluator(components, engine, budget, log)
         purpose: Purpose = "search" if split == "train" else split
         paired = compare_prompts(evaluator, prompts, rows, purpose, components.gate, rows_per_look(config))
+        doubts = find_doubts(evaluator.outcomes, make_grading(components))
     is_same = prompts["winner"].prompt_id == prompts["baseline"].prompt_id
     return {
         "format": 1,
         "split": split,
         "metric": config.gate_metric,
-        "verdict": decide_verdict(paired.comparison, components.gate, is_same_prompt=is_same),
+        "verdict": decide_verdict(paired.comparison, components.gate, is_same_prompt=is_same, doubts=doubts),
         **{
             label: {
                 **describe_prompt(prompt),
@@ -145,6 +148,7 @@ def _evaluate(
             for label, prompt in prompts.items()
         },
         "difference": measured(paired, components.gate),
+        "doubts": [asdict(doubt) for doubt in doubts],
         **spending(budget.spent),
     }
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from promptrl.evaluation.doubts import Doubt
 from promptrl.llm.base import Purpose
 from promptrl.llm.engine.stats import EngineStats
 from promptrl.search.events import Figures
@@ -99,6 +100,19 @@ class FinalistsCompared:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasurementDoubted:
+    """The reasons to doubt that scores tell prompts apart are others than before.
+
+    Attributes:
+        stage: In which they were noticed, or went.
+        doubts: All that there are now; empty when further answers have removed the last of them.
+    """
+
+    stage: Purpose
+    doubts: tuple[Doubt, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """result.json is written.
 
@@ -113,5 +127,5 @@ class RunFinished:
     result: Mapping[str, Any]
 
 
-Event = RunStarted | CallsMade | BestEstimated | FinalistsCompared | Figures | RunFinished
+Event = RunStarted | CallsMade | BestEstimated | FinalistsCompared | MeasurementDoubted | Figures | RunFinished
 Observer = Callable[[Event], None]

@@ -2,8 +2,18 @@
 
 from collections.abc import Callable
 
+from promptrl.evaluation.doubts import LEAST_SEARCHED, DoubtTally
+from promptrl.evaluation.evaluator import Evaluator
 from promptrl.experiment.build import Components
-from promptrl.experiment.events import BestEstimated, CallsMade, FinalistsCompared, Observer, RunStarted
+from promptrl.experiment.engines import make_grading
+from promptrl.experiment.events import (
+    BestEstimated,
+    CallsMade,
+    FinalistsCompared,
+    MeasurementDoubted,
+    Observer,
+    RunStarted,
+)
 from promptrl.llm.base import Purpose
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
@@ -55,13 +65,23 @@ class Progress:
     """Emits what search and finals report as events, with what was spent beside it."""
 
     def __init__(
-        self, components: Components, budget: Budget, engine: Engine, texts: Callable[[str], str], observe: Observer
+        self,
+        components: Components,
+        budget: Budget,
+        engine: Engine,
+        evaluator: Evaluator,
+        texts: Callable[[str], str],
+        observe: Observer,
     ) -> None:
         self._allowed = components.plan.by_stage
         self._budget = budget
         self._engine = engine
+        self._evaluator = evaluator
         self._texts = texts
         self._observe = observe
+        self._tally = DoubtTally(make_grading(components))
+        self._told: list[tuple[str, str | None]] = []
+        self._tallied = 0
 
     def on_search(self, event: SearchEvent) -> None:
         """Pass a report of search or finals on."""
@@ -94,3 +114,15 @@ class Progress:
                 engine=self._engine.stats,
             )
         )
+        self._doubt(stage)
+
+    def _doubt(self, stage: Purpose) -> None:
+        """Tell the doubts where they are others than before."""
+        outcomes = self._evaluator.outcomes
+        self._tally.add(outcomes[self._tallied :])
+        self._tallied = len(outcomes)
+        doubts = self._tally.doubts(LEAST_SEARCHED)
+        kinds = [doubt.about for doubt in doubts]
+        if kinds != self._told:
+            self._told = kinds
+            self._observe(MeasurementDoubted(stage, doubts))

@@ -89,7 +89,7 @@ def open_session(
         describe, note = partial(space.describe, space.baseline), Timekeeper(run, budget).note
         log = files.enter_context(closing(OutcomeFile(run.path, describe, note)))
         evaluator = make_evaluator(components, engine, budget, log, known, log.unscored)
-        progress = Progress(components, budget, engine, log.text_of, observe)
+        progress = Progress(components, budget, engine, evaluator, log.text_of, observe)
         yield RunSession(components, run, budget, evaluator, progress, GrowthFile(run.path), grow)
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from promptrl.errors import ConfigError, Problem, PromptrlError, RunLockedError
+from promptrl.evaluation.doubts import find_doubts
 from promptrl.evaluation.outcome import count_faults
 from promptrl.evaluation.pairing import inputs_of
 from promptrl.experiment.build import Components, rebuild_components
 from promptrl.experiment.edit_effects import attribute
-from promptrl.experiment.engines import Engines, given_or_new, make_budget, rows_per_look
+from promptrl.experiment.engines import Engines, given_or_new, make_budget, make_grading, rows_per_look
 from promptrl.experiment.events import Observer, RunFinished
 from promptrl.experiment.finals_stage import Found, find_winner
 from promptrl.experiment.given import NOTHING, Given
@@ -245,6 +246,7 @@ def _write_down(
         seed=session.config.seed,
         attribution=attribution,
         faults=count_faults(outcomes),
+        doubts=find_doubts(outcomes, make_grading(components)),
     )
     run.write_json("attribution.json", attribution)
     run.write_json("leaderboard.json", leaderboard_rows(found.finals.leaderboard))

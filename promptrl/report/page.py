@@ -156,7 +156,7 @@ def _environment() -> Environment:
     )
     for filter_ in (
         *(numbers.percent, numbers.points, numbers.between, numbers.money, numbers.duration),
-        *(wording.headline, wording.faults, wording.evidence, wording.edit_label, printable),
+        *(wording.headline, wording.faults, wording.doubts, wording.evidence, wording.edit_label, printable),
     ):
         made.filters[filter_.__name__] = filter_
     made.filters["cell"] = _markdown_cell
@@ -316,7 +316,7 @@ def _row_counts(record: RunRecord) -> dict[str, int]:
     return {stage: len(rows) for stage, rows in seen.items()}
 
 
-def _markdown_cell(text: object) -> str:
+def _markdown_cell(text: object, limit: int = 300) -> str:
     """Text for a Markdown table: one line, no markup that a reader would render."""
-    line = " ".join(printable(text, 300).split())
+    line = " ".join(printable(text, limit).split())
     return "".join("\\" + char if char in "\\`*_{}[]<>|#!" else char for char in line)

@@ -7,22 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from promptrl.evaluation.doubts import faults_told
 from promptrl.prompts.edits.base import quoted
 from promptrl.report.numbers import between, p_value, percent, points
 
 DiffTag = Literal["same", "gone", "new"]
 
 MAX_CHANCE_WORDS = 2
+_BLIND = {
+    "faults": "Little could be measured: most answers were none.",
+    "same_score": "Nothing could be measured: all answers score alike.",
+}
 MAX_EQUAL_PAIRS = 1_000_000
 """Pairs of equal words in two texts: with more, as where one word fills pages, a diff would take minutes."""
-_FAULTS = {
-    "no_answer": "cut off before the answer began (raise target.params.max_tokens)",
-    "only_thoughts": "of thoughts alone (raise target.params.max_tokens)",
-    "content_filter": "refused for the content",
-    "context_overflow": "refused as too long for the model",
-    "refused": "refused by the server",
-    "empty": "without any text",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +33,8 @@ class Piece:
 def headline(result: Mapping[str, Any]) -> str:
     """The verdict in one sentence."""
     before, after = result["baseline"]["test"], result["winner"]["test"]
-    bad = sum((result.get("faults") or {}).values())
-    if 2 * bad > _answers(result):
-        return "Little could be measured: most answers were none."
+    if is_blind(result):
+        return _BLIND[next(doubt["kind"] for doubt in result["doubts"] if doubt["is_blind"])]
     if result["winner"]["prompt_id"] == result["baseline"]["prompt_id"]:
         return "Nothing beat your prompt: keep it."
     if not before or not after:
@@ -55,16 +51,18 @@ def headline(result: Mapping[str, Any]) -> str:
 
 def faults(result: Mapping[str, Any]) -> str:
     """How many answers were none and why, with what helps, in one sentence; empty when all were sound."""
-    counts = result.get("faults") or {}
-    if not counts:
-        return ""
-    each = ", ".join(f"{count} {_FAULTS.get(fault, fault)}" for fault, count in counts.items())
-    return f"{sum(counts.values())} of {_answers(result)} answers have a fault and scored 0: {each}."
+    answers = sum(result["calls"][stage] for stage in ("search", "validation", "test"))
+    return faults_told(result.get("faults") or {}, answers)
 
 
-def _answers(result: Mapping[str, Any]) -> int:
-    """How many answers of the target a run used."""
-    return sum(result["calls"][stage] for stage in ("search", "validation", "test"))
+def doubts(result: Mapping[str, Any]) -> list[str]:
+    """Why scores may say little of the prompts, and what would help; without the faults, which ``faults`` tells."""
+    return [str(doubt["text"]) for doubt in result.get("doubts", ()) if doubt["kind"] != "faults"]
+
+
+def is_blind(result: Mapping[str, Any]) -> bool:
+    """Whether nothing is known because no verdict could rest on the scores."""
+    return result["verdict"] == "inconclusive" and any(doubt["is_blind"] for doubt in result.get("doubts", ()))
 
 
 def evidence(result: Mapping[str, Any]) -> str:

@@ -48,6 +48,7 @@ RESULT: Shape = {
     "calls": dict.fromkeys(("total", "paid", "cached", "search", "validation", "test", "judge"), int),
     "cost_usd": Nullable(float),
     "wall_s": float,
+    "doubts?": [{"kind": str, "is_blind": bool, "text": str}],
     "effects?": [_EFFECT],
     "winner_effects?": _OF_WINNER,
     "pruning?": Nullable(_PRUNING),

@@ -1,11 +1,12 @@
 """Builds what a run and an evaluation report: the keys of ``result.json``, which are a promise to scripts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from math import isnan
 from types import MappingProxyType
 from typing import Any, Self
 
+from promptrl.evaluation.doubts import Doubt
 from promptrl.evaluation.pairing import Outcomes, scores_by_input
 from promptrl.llm.engine.budget import Spending
 from promptrl.prompts.files import template_messages
@@ -96,6 +97,7 @@ def build_result(
     seed: int,
     attribution: Mapping[str, Any],
     faults: Mapping[str, int] = MappingProxyType({}),
+    doubts: Sequence[Doubt] = (),
     judged: Sequence[JudgedFold] = (),
     inputs: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
@@ -114,6 +116,7 @@ def build_result(
         seed: Of the config; also of resampling.
         attribution: What is known of single edits.
         faults: Answers of the target that were bad although the call worked, by the name of the fault.
+        doubts: Reasons to think that scores say little.
         judged: The folds that ``tested`` is made of, if it is.
         inputs: By row id; rows with one input count as one.
     """
@@ -125,7 +128,7 @@ def build_result(
         "experiment": experiment,
         "status": "done",
         "stop_reason": stop_reason,
-        "verdict": decide_verdict(comparison, gate, is_same_prompt=is_same),
+        "verdict": decide_verdict(comparison, gate, is_same_prompt=is_same, doubts=doubts),
         **{
             label: _scored(prompt, validated[label], tested.outcomes[label] if tested else (), gate, seed, inputs)
             for label, prompt in prompts.items()
@@ -133,6 +136,7 @@ def build_result(
         "improvement": {"against": "baseline", "test": measured(tested, gate), "folds": list(map(_fold_entry, judged))},
         **spending(spent),
         "faults": dict(faults),
+        "doubts": [asdict(doubt) for doubt in doubts],
         "wall_s": round(wall_s, 3),
         "seed": seed,
         **{key: attribution[source] for key, source in _OF_EDITS.items()},
@@ -180,13 +184,16 @@ def describe_prompt(prompt: Prompt) -> dict[str, Any]:
     return {"prompt_id": prompt.prompt_id, "text": prompt.text, "messages": messages}
 
 
-def decide_verdict(comparison: Comparison | None, gate: Gate, *, is_same_prompt: bool) -> Verdict:
-    """The verdict of DESIGN.md, section 8; without rows to compare nothing is known."""
-    if is_same_prompt:
-        return "same"
-    if comparison is None:
-        return "inconclusive"
-    return verdict(comparison, min_improvement=gate.min_improvement, margin=gate.margin, is_baseline=False)
+def decide_verdict(
+    comparison: Comparison | None, gate: Gate, *, is_same_prompt: bool, doubts: Sequence[Doubt] = ()
+) -> Verdict:
+    """The verdict of DESIGN.md, section 8; without rows to compare, or scores to compare them by, nothing is known."""
+    if comparison is None or is_same_prompt:
+        found: Verdict = "same" if is_same_prompt else "inconclusive"
+    else:
+        found = verdict(comparison, min_improvement=gate.min_improvement, margin=gate.margin, is_baseline=False)
+    is_blind = any(doubt.is_blind for doubt in doubts)
+    return "inconclusive" if found == "same" and is_blind else found
 
 
 def measured(paired: PairedComparison | None, gate: Gate) -> dict[str, Any] | None:

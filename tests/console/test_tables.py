@@ -61,6 +61,7 @@ def test_eval_counts_looks_from_the_second(look: int, words: str, capsys: pytest
         "metric": "exact_match",
         "verdict": "inconclusive",
         "look": look,
+        "doubts": [],
     }
     sides = {label: {"prompt_id": label, "test": entry} for label in ("baseline", "winner")}
     show_evaluation({**result, **sides, "difference": difference}, as_json=False)

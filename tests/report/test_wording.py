@@ -57,10 +57,27 @@ def test_answers_that_were_none_are_told_with_what_helps() -> None:
     """A verdict over them alone would be one of nothing."""
     calls = {"search": 100, "validation": 40, "test": 9}
     same = {"prompt_id": "a", "test": None}
+    doubt = {"kind": "faults", "is_blind": True, "text": "none"}
     result = {"faults": {"no_answer": 149}, "calls": calls, "baseline": same, "winner": same}
+    result |= {"doubts": [doubt], "verdict": "inconclusive"}
     assert wording.faults(result) == (
         "149 of 149 answers have a fault and scored 0: 149 cut off before the answer began "
         "(raise target.params.max_tokens)."
     )
     assert wording.headline(result) == "Little could be measured: most answers were none."
     assert wording.faults({"faults": {}, "calls": calls}) == ""
+    assert wording.doubts(result) == []
+
+
+def test_a_verdict_that_stands_is_told_whatever_is_doubted() -> None:
+    """Edits can cure what the baseline suffers from."""
+    before, after = (
+        {"prompt_id": name, "test": {"score": score, "rows": 9}} for name, score in (("a", 0.0), ("b", 1.0))
+    )
+    doubts = [
+        {"kind": "faults", "is_blind": True, "text": "half are none"},
+        {"kind": "cut_off", "is_blind": False, "text": "some are cut off"},
+    ]
+    result = {"verdict": "improved", "baseline": before, "winner": after, "improvement": {"test": {"rows": 9}}}
+    assert wording.headline(result | {"doubts": doubts}).startswith("The new prompt is better")
+    assert wording.doubts({"doubts": doubts}) == ["some are cut off"]

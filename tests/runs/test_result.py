@@ -2,6 +2,7 @@
 
 import pytest
 
+from promptrl.evaluation.doubts import Doubt
 from promptrl.evaluation.outcome import Outcome
 from promptrl.evaluation.pairing import answered_differences
 from promptrl.llm.base import Completion
@@ -34,6 +35,16 @@ def test_without_rows_nothing_is_known(is_same_prompt: bool, verdict: str) -> No
     assert decide_verdict(None, GATE, is_same_prompt=is_same_prompt) == verdict
     assert measured(None, GATE) is None
     assert measured(PairedComparison({}, None), GATE) is None
+
+
+@pytest.mark.parametrize(("is_blind", "verdict"), [(True, "inconclusive"), (False, "same")])
+def test_scores_that_tell_nothing_apart_prove_no_equality(is_blind: bool, verdict: str) -> None:
+    """Whether the winner is the baseline itself or another prompt that scored as all do."""
+    doubts = [Doubt("same_score", "m", is_blind, 60, 60, "r0", "1", "1.0", "")]
+    assert decide_verdict(None, GATE, is_same_prompt=True, doubts=doubts) == verdict
+    alike = outcomes(*((f"r{i}", 0.0) for i in range(900)))
+    comparison = compare_pairs(answered_differences(alike, alike, {}), GATE.confidence)
+    assert decide_verdict(comparison, GATE, is_same_prompt=False, doubts=doubts) == verdict
 
 
 def test_the_confidence_of_the_gate_is_said() -> None:

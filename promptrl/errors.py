@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
 
 SECRET = re.compile(
     r"(?:sk|pk|rk|gsk|xai|hf|ghp|gho|glpat|xox[abprs]|r8|nvapi|pplx|fw|tgp_v1)[-_][A-Za-z0-9_\-]{12,}"
@@ -39,6 +39,11 @@ class Problem:
         hint = f" ({self.hint})" if self.hint else ""
         return f"{place}{self.key}: {self.message}{hint}" if self.key else f"{place}{self.message}{hint}"
 
+    @property
+    def kind(self) -> Literal["error", "warning"]:
+        """In one word, for people."""
+        return "warning" if self.is_warning else "error"
+
 
 class PromptrlError(Exception):
     """Base of every error that promptrl raises on purpose."""
@@ -47,13 +52,13 @@ class PromptrlError(Exception):
 
 
 class ConfigError(PromptrlError):
-    """The config, or the data it names, can't be used. Carries every problem found, not only the first."""
+    """The config, or the data it names, can't be used. Carries every problem found, and the warnings beside them."""
 
     exit_code = 2
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__("\n".join(f"{p.kind} {p}" if p.is_warning else str(p) for p in self.problems))
 
     def __reduce__(self) -> tuple[type["ConfigError"], tuple[tuple[Problem, ...]]]:
         """What crosses to another process: the problems, of which the message is made there."""

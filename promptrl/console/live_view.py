@@ -157,7 +157,7 @@ class PlainView:
         now_s = time.monotonic()
         if isinstance(event, RunStarted):
             print_markup(f"{clean(event.run_id)}: {_extent(event)}")
-            for line in prospects(event.power, event.test_uses):
+            for line in (*_warnings(event), *prospects(event.power, event.test_uses)):
                 print_markup(line)
             self._last_line_s = now_s
         elif isinstance(event, CallsMade):
@@ -214,7 +214,8 @@ class LiveView:
             bars.add_row(stage, bar, f"{used:,}/{allowed:,} calls")
         best = progress.best
         lines: list[RenderableType] = [Text.from_markup(f"[bold]{clean(started.run_id)}[/]  {_extent(started)}")]
-        lines += [Text.from_markup(line) for line in prospects(started.power, started.test_uses)]
+        told = (*_warnings(started), *prospects(started.power, started.test_uses))
+        lines += [Text.from_markup(line) for line in told]
         lines.append(bars)
         lines += [Text(line) for line in (progress.figures(), progress.best_line()) if line]
         lines += [Text.from_markup(f"[yellow]{clean(doubt.text)}[/]") for doubt in progress.doubts]
@@ -290,6 +291,12 @@ def _extent(event: RunStarted) -> str:
     prompts = f"{event.n_prompts:,} prompts, " if event.n_prompts else ""
     rows = ", ".join(f"{count} {split}" for split, count in event.rows.items())
     return f"{prompts}{event.n_edits} edits; {rows} rows"
+
+
+def _warnings(event: RunStarted) -> Iterator[str]:
+    """As markup."""
+    for warning in event.warnings:
+        yield f"[yellow]warning[/] {clean(warning)}"
 
 
 def _faults(engine: EngineStats) -> str:

@@ -1,6 +1,7 @@
 """The two outputs: text for people on stderr, data on stdout. Hostile text is made harmless here."""
 
 import json
+from collections.abc import Iterable
 from itertools import accumulate
 from textwrap import wrap
 from typing import Any
@@ -10,7 +11,7 @@ from rich.containers import Lines
 from rich.markup import escape
 from rich.text import Text
 
-from promptrl.errors import ConfigError, PromptrlError
+from promptrl.errors import ConfigError, Problem, PromptrlError
 from promptrl.outputs import data_output
 from promptrl.safe_text import printable
 
@@ -41,13 +42,19 @@ def show_message(text: str) -> None:
 def show_error(error: PromptrlError) -> None:
     """Say what went wrong, each problem on its line."""
     if isinstance(error, ConfigError):
-        for problem in error.problems:
-            print_markup(f"[red]error[/red] {clean(problem)}")
-        count = len(error.problems)
+        show_problems(error.problems)
+        count = sum(not problem.is_warning for problem in error.problems)
         print_markup(f"{count} problem{'s' if count != 1 else ''} found.")
     else:
         print_markup(f"[red]error[/red] {clean(error)}")
     show_notes(error)
+
+
+def show_problems(problems: Iterable[Problem]) -> None:
+    """Print errors and warnings, each on its line."""
+    for problem in problems:
+        colour = "yellow" if problem.is_warning else "red"
+        print_markup(f"[{colour}]{problem.kind}[/] {clean(problem)}")
 
 
 def show_notes(error: BaseException) -> None:

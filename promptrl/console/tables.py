@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from promptrl.console.screen import clean, people, print_data, print_markup, readers
+from promptrl.console.screen import clean, people, print_data, print_markup, readers, show_problems
 from promptrl.report import numbers
 from promptrl.report.wording import doubts, faults, headline, is_blind, lost_answers
 from promptrl.safe_text import printable
@@ -320,6 +320,7 @@ def show_plan(path: Path, components: "Components", *, as_json: bool) -> None:
         "prompts": components.space.size(),
         "calls": {**plan.shares, "total": plan.total},
         "power": asdict(components.power),
+        "warnings": [str(warning) for warning in components.warnings],
     }
     if as_json:
         print_data(data, as_json=True, is_line=True)
@@ -332,6 +333,7 @@ def show_plan(path: Path, components: "Components", *, as_json: bool) -> None:
         + (f", {size:,} prompts" if size else "")
         + f"; at most {plan.total:,} calls: {', '.join(f'{calls:,} {name}' for name, calls in plan.shares.items())}"
     )
+    show_problems(components.warnings)
     for line in (*_repeated(rows, data["inputs"]), *prospects(components.power), *_proof_by_folds(components)):
         print_markup(f"   {line}")
 

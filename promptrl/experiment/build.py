@@ -24,6 +24,7 @@ from promptrl.runs.folder import CONFIG_NAME, Run
 from promptrl.search.algorithms import ALGORITHMS, IMAGINED_STEPS, AgentSettings, check_params
 from promptrl.stats.gate import Gate
 from promptrl.stats.power import SplitPower, split_power
+from promptrl.tasks.data_checks import data_warnings
 from promptrl.tasks.data_file import FileForm, load_rows
 from promptrl.tasks.dataset import Columns, Example, accepted_answers, build_examples, dataset_hash
 from promptrl.tasks.metrics import Metric, build_metric
@@ -42,7 +43,8 @@ class Components:
     """What a run is made of, short of the model itself: the config, and what was built from it.
 
     ``folds`` are what it is proven on, one after the other, when no test rows are set apart (the test rows of
-    ``splits`` are then theirs together, and the winner has seen them); ``code_folder`` is where the user's modules are.
+    ``splits`` are then theirs together, and the winner has seen them); ``code_folder`` is where the user's modules are;
+    ``warnings`` are what may be meant but looks odd.
     """
 
     loaded: LoadedConfig
@@ -58,6 +60,7 @@ class Components:
     code_folder: Path
     folds: tuple[Splits, ...] = ()
     given: Given = NOTHING
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def config(self) -> ExperimentConfig:
@@ -119,17 +122,18 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None, give
 
     price = attempt(lambda: _price(loaded))
     objective = attempt(lambda: _objective(loaded))
-    examples = attempt(lambda: _load_examples(loaded))
+    warnings: list[Problem] = []
+    examples = attempt(lambda: _load_examples(loaded, warnings))
     divisions = attempt(lambda: _split(loaded, examples)) if examples else None
     splits = divisions[-1] if divisions else None
     space = attempt(lambda: _edit_space(loaded, splits))
     if divisions is None or splits is None:
-        raise ConfigError(located(loaded, problems))
+        raise ConfigError(located(loaded, [*problems, *warnings]))
     rows = (*splits.demonstrations, *splits.train, *splits.validation, *splits.test)
     metrics = attempt(lambda: _metrics(loaded, rows, given))
     plan = attempt(lambda: _plan(config, divisions, space, metrics or ()))
     if problems or objective is None or space is None or metrics is None or plan is None:
-        raise ConfigError(located(loaded, problems))
+        raise ConfigError(located(loaded, [*problems, *warnings]))
     gate = _gate(config.gate)
     return Components(
         loaded=loaded,
@@ -145,6 +149,7 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None, give
         code_folder=code_folder or loaded.folder,
         folds=divisions[:-1],
         given=given,
+        warnings=tuple(located(loaded, warnings)),
     )
 
 
@@ -175,7 +180,9 @@ def _power(gate: Gate, divisions: Sequence[Splits]) -> SplitPower:
 
 def located(loaded: LoadedConfig, problems: Iterable[Problem]) -> list[Problem]:
     """Give file and line to the problems that came without."""
-    return [p if p.file else loaded.problem(p.key, p.message, p.hint) for p in problems]
+    return [
+        p if p.file else replace(loaded.problem(p.key, p.message, p.hint), is_warning=p.is_warning) for p in problems
+    ]
 
 
 def _lacking(loaded: LoadedConfig) -> Iterator[Problem]:
@@ -222,8 +229,8 @@ def _user_message(loaded: LoadedConfig) -> UserTemplate:
     return UserTemplate(loaded.config.prompt.text or "") if turns is None else as_template(turns)
 
 
-def _load_examples(loaded: LoadedConfig) -> dict[str, list[Example]]:
-    """The examples by split name; under "all" when one file holds them all."""
+def _load_examples(loaded: LoadedConfig, warnings: list[Problem]) -> dict[str, list[Example]]:
+    """The examples by split name, under "all" when one file holds them all; what looks odd is added to ``warnings``."""
     data = loaded.config.dataset
     columns = Columns(data.input, data.reference, data.columns, _user_message(loaded).placeholders)
     form = FileForm(data.format, data.delimiter, data.encoding, data.skip_rows)
@@ -236,6 +243,7 @@ def _load_examples(loaded: LoadedConfig) -> dict[str, list[Example]]:
         with problems.caught():
             file = load_rows(loaded.resolve(path or ""), form, wanted=columns.wanted, key=key)
             built = build_examples(file, columns)
+            warnings.extend(data_warnings(file, built.by_position))
             if built.problems:
                 raise ConfigError(built.problems)
             examples[split] = list(built.by_position.values())

@@ -24,6 +24,7 @@ class RunStarted:
         n_prompts: Distinct prompts within reach; None when they are not a finite product.
         power: What the test rows can show.
         test_uses: How often the test rows have been used by earlier runs and evaluations.
+        warnings: What looks odd about config and data, though it may be meant.
     """
 
     run_id: str
@@ -34,6 +35,7 @@ class RunStarted:
     n_prompts: int | None
     power: SplitPower
     test_uses: int
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ def run_started(run: Run, components: Components) -> RunStarted:
         n_prompts=components.space.size(),
         power=components.power,
         test_uses=count_uses(run.path.parent, splits.test),
+        warnings=tuple(map(str, components.warnings)),
     )
 
 

@@ -107,7 +107,7 @@ def _read(text: str, delimiter: str, begin: int, notes: list[str]) -> Parsed:
                 blank += bool(cells)
             elif not names:
                 names = _header([cell.strip() for cell in cells], line, notes)
-            elif len(cells) < len(names) or any(cell.strip() for cell in cells[len(names) :]):
+            elif len(cells) < _named_cells(names) or any(cell.strip() for cell in cells[len(names) :]):
                 faults.append((line, _uneven(len(cells), len(names), delimiter)))
             else:
                 kept.append((line, cells))
@@ -120,6 +120,11 @@ def _read(text: str, delimiter: str, begin: int, notes: list[str]) -> Parsed:
     notes += _left_out(names, [cells for _, cells in kept])
     rows: list[Row] = [{name: cell for name, cell in zip(names, cells, strict=False) if name} for _, cells in kept]
     return Parsed(rows, tuple(line for line, _ in kept), tuple(notes))
+
+
+def _named_cells(names: Sequence[str]) -> int:
+    """How many cells a row must have: those after the last column with a name may be missing."""
+    return max(number for number, name in enumerate(names, start=1) if name)
 
 
 def _uneven(count: int, expected: int, delimiter: str) -> str:
@@ -142,6 +147,6 @@ def _left_out(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[s
     """What is said of columns that no config can name."""
     for at, name in enumerate(names):
         if not name:
-            filled = sum(bool(cells[at].strip()) for cells in rows)
+            filled = sum(any(cell.strip() for cell in cells[at : at + 1]) for cells in rows)
             held = f", though {filled} of its cells hold something" if filled else ", as are its cells"
             yield f"the name of column {at + 1} is empty{held}: it is left out"

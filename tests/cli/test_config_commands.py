@@ -102,6 +102,64 @@ def test_validate_says_how_many_inputs_differ(tmp_path: Path) -> None:
     assert f"{again['inputs']['test']} test are different" in promptrl("validate", config).stderr
 
 
+GERMAN = """\ufeffText;Label;
+Text 1;positive;
+Text 2;negative;
+;negative;
+Text 4;;
+Text 5;pos;
+Text 6;N/A;
+Text 1;negative;
+"""
+
+
+def write_german(folder: Path, text: str) -> Path:
+    """A config for a table of a German Excel; sound rows follow the given ones."""
+    rows = "".join(f"Satz {at};{('positive', 'negative')[at % 2]};\n" for at in range(60))
+    (folder / "sums.csv").write_text(text + rows, encoding="utf-8")
+    config = folder / "german.yaml"
+    changed = CONFIG.replace("{question}", "{Text}").replace("input: question, reference: sum", "reference: Label")
+    config.write_text(changed, encoding="utf-8")
+    return config
+
+
+def test_everything_odd_about_a_file_is_told_in_one_pass(tmp_path: Path) -> None:
+    """Errors with the warnings beside them, each with its line; only errors count."""
+    done = promptrl("validate", write_german(tmp_path, GERMAN))
+    assert done.exit_code == 2
+    for told in (
+        "error {}:5: dataset.reference: the reference is missing or empty",
+        "error {}:4: prompt.user: nothing is asked in line 4",
+        "warning {}: dataset: semicolons divide its cells",
+        "warning {}: dataset: the name of column 3 is empty",
+        'warning {}:2: dataset.reference: an input has contradictory answers: "Text 1" in lines 2, 8',
+        'warning {}:7: dataset.reference: the reference looks like a missing one: "N/A" in line 7',
+        'warning {}:6: dataset.reference: labels that may be one label: "pos" in line 6',
+    ):
+        assert told.format(tmp_path / "sums.csv") in done.stderr
+    assert done.stderr.endswith("2 problems found.\n")
+
+
+def test_warnings_stop_nothing_and_are_told_when_training_begins(tmp_path: Path) -> None:
+    """By validate, in its JSON, and by train."""
+    sound = "".join(line for line in GERMAN.splitlines(keepends=True) if not line.startswith((";", "Text 4")))
+    config = write_german(tmp_path, sound)
+    assert (
+        "warning {}:4: dataset.reference: labels".format(tmp_path / "sums.csv") in promptrl("validate", config).stderr
+    )
+    told = json.loads(promptrl("validate", config, "--json").stdout)["warnings"]
+    assert [warning.partition(": dataset")[2][:24] for warning in told] == [
+        ": semicolons divide its ",
+        ": the name of column 3 i",
+        ".reference: an input has",
+        ".reference: the referenc",
+        ".reference: labels that ",
+    ]
+    done = promptrl("train", config, "--runs-dir", tmp_path / "runs", "--json")  # its target can't read these rows
+    started = json.loads(done.stdout.splitlines()[0])
+    assert started["warnings"] == told
+
+
 def test_validate_never_imports_the_users_code(tmp_path: Path) -> None:
     """A ``python`` target runs only when trained."""
     config = write_experiment(tmp_path, CONFIG.replace("tests.servers.toy_model:answer", "no_such_module:answer"))

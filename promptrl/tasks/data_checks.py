@@ -1,0 +1,174 @@
+"""What a careful reader would ask about the rows of a data set before anyone pays for a run on them.
+
+Nothing here is an error for sure: data may be meant as they are. So each finding is a warning, with what helps.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from promptrl.errors import Problem, show
+from promptrl.tasks.data_file import DataFile
+from promptrl.tasks.dataset import Example, accepted_answers
+
+MAX_LABELS = 20
+MIN_ROWS_PER_LABEL = 3
+MAX_SHOWN = 3
+"""Of several findings of one kind."""
+MIN_ROWS = 10
+"""Fewer rows show no habit."""
+_UNKNOWN = frozenset({"n/a", "na", "nan", "null", "#n/a", "#nv", "-", "--", "?", "tbd", "todo", "k.a.", "keine angabe"})
+"""What people and programs write where they know no answer, in lower case."""
+
+Positions = dict[Any, list[int]]
+
+
+def data_warnings(file: DataFile, examples: Mapping[int, Example]) -> Iterator[Problem]:
+    """Yield what was taken for granted about a file, and what looks odd about its rows.
+
+    Args:
+        file: The rows.
+        examples: What they make, by position; rows with errors are left out.
+    """
+    for note in file.notes:
+        yield Problem("dataset", note, file=file.name, is_warning=True)
+    references = {at: example.reference for at, example in examples.items() if example.reference is not None}
+    yield from _contradictions(file, examples, references)
+    yield from _unknown_answers(file, references)
+    yield from _label_variants(file, references)
+    yield from _shown_references(file, {at: examples[at] for at in references})
+
+
+def label_counts(examples: Sequence[Example]) -> dict[str, int] | None:
+    """How often each reference occurs, the commonest first; None when they are no few labels."""
+    texts = [accepted_answers(example.reference)[0] for example in examples if example.reference is not None]
+    counts = Counter(texts)
+    return dict(counts.most_common()) if _are_labels(counts) else None
+
+
+def same_answer(reference: Any) -> str:
+    """What is the same for references that differ in case, spaces, signs, or in how a number is written."""
+    text = unicodedata.normalize("NFKC", accepted_answers(reference)[0]).casefold().strip()
+    try:
+        return f"{float(text):g}"
+    except ValueError:
+        return " ".join(re.sub(r"[\W_]+", " ", text).split()) or text
+
+
+def _are_labels(counts: Mapping[str, int]) -> bool:
+    rows = sum(counts.values())
+    return 1 < len(counts) <= MAX_LABELS and len(counts) * MIN_ROWS_PER_LABEL <= rows
+
+
+def _contradictions(
+    file: DataFile, examples: Mapping[int, Example], references: Mapping[int, Any]
+) -> Iterator[Problem]:
+    """Rows that ask the same and expect different answers."""
+    groups: Positions = {}
+    for at in references:
+        groups.setdefault(_asked(examples[at]), []).append(at)
+    found = [group for group in groups.values() if len({same_answer(references[at]) for at in group}) > 1]
+    if found:
+        shown = "; ".join(
+            f"{show(next(iter(examples[group[0]].fields.values()), ''))} in {file.place(group)} "
+            f"({', '.join(dict.fromkeys(show(references[at]) for at in group))})"
+            for group in found[:MAX_SHOWN]
+        )
+        count = "an input has" if len(found) == 1 else f"{len(found)} inputs have"
+        hint = "no prompt can be right on both: keep one of them"
+        message = f"{count} contradictory answers: {shown}{_more(found)}"
+        yield file.problem("dataset.reference", message, hint, first=found[0][0], is_warning=True)
+
+
+def _asked(example: Example) -> Hashable:
+    return tuple(" ".join(text.casefold().split()) for _, text in sorted(example.fields.items()))
+
+
+def _unknown_answers(file: DataFile, references: Mapping[int, Any]) -> Iterator[Problem]:
+    """References that are words for having none."""
+    groups: Positions = {}
+    for at, reference in references.items():
+        if isinstance(reference, str) and reference.strip().lower() in _UNKNOWN:
+            groups.setdefault(reference, []).append(at)
+    if groups:
+        shown = ", ".join(f"{show(text)} in {file.place(group)}" for text, group in groups.items())
+        message = f"the reference looks like a missing one: {shown}"
+        hint = "if nobody knows the answer, take these rows out"
+        yield file.problem("dataset.reference", message, hint, first=next(iter(groups.values()))[0], is_warning=True)
+
+
+def _label_variants(file: DataFile, references: Mapping[int, Any]) -> Iterator[Problem]:
+    """Labels that are one label written in several ways."""
+    groups: Positions = {}
+    for at, reference in references.items():
+        if isinstance(reference, str | int | float):
+            groups.setdefault(accepted_answers(reference)[0], []).append(at)
+    counts = {text: len(group) for text, group in groups.items()}
+    merged: Counter[str] = Counter()
+    for text, count in counts.items():
+        merged[same_answer(text)] += count
+    if not _are_labels(merged) and not (len(merged) == 1 < len(counts)):
+        return
+    variants = [(text, kept) for text in groups if (kept := _written_otherwise(text, counts))]
+    if variants:
+        shown = ", ".join(
+            f"{show(text)} in {file.place(groups[text])} beside {show(kept)} ({counts[kept]} rows)"
+            for text, kept in variants[:MAX_LABELS]
+        )
+        hint = "write each label in one way, if they are meant to be one"
+        message = f"labels that may be one label: {shown}"
+        first = groups[variants[0][0]][0]
+        yield file.problem("dataset.reference", message, hint, first=first, is_warning=True)
+
+
+def _written_otherwise(text: str, counts: Mapping[str, int]) -> str:
+    """The commoner label that this one may be a way to write of; empty when there is none."""
+    plain = same_answer(text)
+    commoner = [other for other in counts if (counts[other], other) > (counts[text], text)]
+    for other in sorted(commoner, key=lambda other: -counts[other]):
+        if same_answer(other) == plain or _is_short_for(plain, same_answer(other)):
+            return other
+    others = {same_answer(other): other for other in commoner if counts[other] >= 5 * counts[text]}
+    is_word = len(plain) >= 4 and plain.replace(" ", "").isalpha()
+    near = get_close_matches(plain, others, n=1, cutoff=0.85) if is_word else []
+    return others[near[0]] if near else ""
+
+
+def _is_short_for(text: str, other: str) -> bool:
+    """Whether one is an abbreviation of the other: it ends in the middle of its word."""
+    short, long = sorted((text, other), key=len)
+    return (
+        len(short) >= 3 and short.isalpha() and long.startswith(short) and long[len(short) : len(short) + 1].isalpha()
+    )
+
+
+def _shown_references(file: DataFile, examples: Mapping[int, Example]) -> Iterator[Problem]:
+    """References that the model can read in the input, where other rows' references are not there as well."""
+    rows = [(at, example, _text_of(example.reference)) for at, example in examples.items()]
+    shown = [at for at, example, answer in rows if _holds(example, answer)]
+    if len(rows) < MIN_ROWS or 2 * len(shown) <= len(rows):
+        return
+    others = [answer for _, _, answer in (*rows[1:], rows[0])]
+    listed = sum(
+        _holds(example, other) for (_, example, answer), other in zip(rows, others, strict=True) if other != answer
+    )
+    if 2 * listed < len(shown):
+        message = f"the reference stands word for word in the input of {len(shown)} of {len(rows)} rows"
+        hint = "a prompt may win by having it copied: leave out the column that gives it away, if that is not the task"
+        yield file.problem("dataset.reference", f"{message}, as in {file.place(shown[:1])}", hint, is_warning=True)
+
+
+def _text_of(reference: Any) -> str:
+    return accepted_answers(reference)[0].strip() if accepted_answers(reference) else ""
+
+
+def _holds(example: Example, answer: str) -> bool:
+    pattern = rf"(?<!\w){re.escape(answer)}(?!\w)"
+    return bool(answer) and any(re.search(pattern, text, re.IGNORECASE) for text in example.fields.values())
+
+
+def _more(found: Sequence[object]) -> str:
+    return f"; and {len(found) - MAX_SHOWN} more" if len(found) > MAX_SHOWN else ""

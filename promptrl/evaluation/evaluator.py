@@ -217,7 +217,7 @@ class Evaluator:
         scored: dict[AskKey, Outcome] = {}
         try:
             graded = self._scoring.score(
-                {key: (asks[key][1], completions[key]) for key in self._priced(completions, purpose)}
+                {key: (asks[key][1], completions[key]) for key in self._priced(completions, purpose)}, purpose
             )
             for key, grades in graded.items():
                 if isinstance(grades, CompletionError):

@@ -7,7 +7,7 @@ outcome is, and handed on with it, so that a resumed run asks nothing twice and 
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from promptrl.errors import ConfigError, Problem
 from promptrl.evaluation.outcome import AnswerKey, AskKey
-from promptrl.llm.base import Completion, CompletionError, Request, excerpt
+from promptrl.llm.base import Completion, CompletionError, Purpose, Request, excerpt
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.tasks.dataset import Example
@@ -64,21 +64,24 @@ class Scoring:
         self._keep = keep
         self._known = dict(known)
         self._said: dict[AskKey, dict[str, Completion]] = {}
+        self._purpose: Purpose = "search"
         self.asks_models = any(metric.calls_per_answer for metric in metrics)
         self._scorers = {
-            metric.name: metric.open(MetricContext(code_folder, partial(self._ask, metric.name))) for metric in metrics
+            metric.name: metric.open(MetricContext(code_folder, partial(self._ask, metric.name), self._seconds_left))
+            for metric in metrics
         }
 
-    def score(self, batch: Mapping[AskKey, Pair]) -> dict[AskKey, Graded | CompletionError]:
-        """Score answers; an error where a question about an answer had none: its calls are given back.
+    def score(self, batch: Mapping[AskKey, Pair], purpose: Purpose) -> dict[AskKey, Graded | CompletionError]:
+        """Score answers that were asked for a purpose; an error where a score is missing: its calls are given back.
 
         An answer with a fault scores 0 in every metric, and no metric is asked about it.
 
         Raises:
             ConfigError: A metric gives something else than a score for each answer.
             TargetError: As for ``Engine.stream``; what was said is kept, and its calls are given back.
-            BudgetExhaustedError: Likewise.
+            BudgetExhaustedError: Likewise, and where a score is missing because the minutes are over.
         """
+        self._purpose = purpose
         faults = {key: completion.fault for key, (_, completion) in batch.items() if completion.fault}
         graded: dict[AskKey, Graded | CompletionError] = {
             key: Graded(dict.fromkeys(self._scorers, Score(0.0, fault)), ()) for key, fault in faults.items()
@@ -88,7 +91,9 @@ class Scoring:
         try:
             scorers = self._scorers if sound else {}
             pairs = list(sound.values())
-            scores = {name: _given(name, scorer.score_many(pairs), pairs) for name, scorer in scorers.items()}
+            scores = {name: _checked(name, scorer.score_many(pairs), pairs) for name, scorer in scorers.items()}
+            if any(isinstance(score, CompletionError) for given in scores.values() for score in given):
+                self._budget.check_time(purpose)
             for position, key in enumerate(sound):
                 graded[key] = self._graded(key, {name: given[position] for name, given in scores.items()})
         finally:
@@ -96,6 +101,9 @@ class Scoring:
                 if not isinstance(graded.get(key), Graded):
                     self._give_back(key)
         return graded
+
+    def _seconds_left(self) -> float:
+        return self._budget.seconds_left(self._purpose)
 
     def _graded(self, key: AskKey, scores: Mapping[str, Score | CompletionError]) -> Graded | CompletionError:
         good = {name: score for name, score in scores.items() if isinstance(score, Score)}
@@ -134,33 +142,27 @@ class Scoring:
         return [answers[key] for key in asked]
 
 
-def _given(metric: str, scores: object, pairs: Sequence[Pair]) -> list[Score | CompletionError]:
-    """What a metric gave for each answer, checked; a score that it could not tell is missing.
+def _checked(metric: str, scores: Sequence[object], pairs: Sequence[Pair]) -> list[Score | CompletionError]:
+    """What a metric gave for each answer; a score that it could not tell is missing.
 
     Raises:
-        ConfigError: It is something else than scores; names the metric.
+        ConfigError: It is something else than scores; names the metric and the row.
     """
-    if not isinstance(scores, Iterable) or len(listed := list(scores)) != len(pairs):
-        found = f"{len(listed)} scores" if isinstance(scores, Iterable) else type(scores).__name__
-        raise _fault(metric, f"gave {found} for {len(pairs)} answers, expected one for each")
-    return [_checked(metric, score, pair[0]) for score, pair in zip(listed, pairs, strict=True)]
+    return [_checked_one(metric, score, example) for score, (example, _) in zip(scores, pairs, strict=True)]
 
 
-def _checked(metric: str, given: object, example: Example) -> Score | CompletionError:
+def _checked_one(metric: str, given: object, example: Example) -> Score | CompletionError:
     if isinstance(given, CompletionError):
         return given
     try:
         score = as_score(given)
     except ValueError as error:
-        raise _fault(metric, f"{excerpt(str(error))} on row {example.id}") from error
+        message = f"{metric} {excerpt(str(error))} on row {example.id}"
+        raise ConfigError([Problem("reward.metrics", message)]) from error
     if math.isnan(score.value):
         why = f": {excerpt(score.reason)}" if score.reason else ""
         return CompletionError("score", f"{metric} could not tell one on row {example.id}{why}")
     return score
-
-
-def _fault(metric: str, what: str) -> ConfigError:
-    return ConfigError([Problem("reward.metrics", f"{metric} {what}")])
 
 
 def _question_id(metric: str, question: Question) -> str:

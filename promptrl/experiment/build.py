@@ -27,7 +27,9 @@ from promptrl.stats.power import SplitPower, split_power
 from promptrl.tasks.data_checks import data_warnings
 from promptrl.tasks.data_file import FileForm, load_rows
 from promptrl.tasks.dataset import Columns, Example, accepted_answers, build_examples, dataset_hash
-from promptrl.tasks.metrics import Metric, build_metric
+from promptrl.tasks.metrics import Metric, MetricDefinition, build_metric
+from promptrl.tasks.metrics.python import PythonMetric
+from promptrl.tasks.metrics.trusted import TrustedMetric
 from promptrl.tasks.objective import Objective
 from promptrl.tasks.splits import NAMES, Splits, fold_examples, split_examples
 from promptrl.trackers.registry import TRACKERS
@@ -313,7 +315,7 @@ def _metrics(loaded: LoadedConfig, rows: tuple[Example, ...], given: Given) -> t
         if not isinstance(metric, QualityConfig):
             continue
         if metric.name in given.metrics:
-            metrics.append(given.metrics[metric.name])
+            metrics.append(_limited(given.metrics[metric.name], metric.definition))
             continue
         try:
             metrics.append(build_metric(metric.definition, name=metric.name, examples=rows))
@@ -323,6 +325,11 @@ def _metrics(loaded: LoadedConfig, rows: tuple[Example, ...], given: Given) -> t
     if problems:
         raise ConfigError(problems)
     return tuple(metrics)
+
+
+def _limited(metric: TrustedMetric, definition: MetricDefinition) -> TrustedMetric:
+    """A given metric with the time that its entry in the config names."""
+    return replace(metric, timeout_s=definition.timeout_s) if isinstance(definition, PythonMetric) else metric
 
 
 def _objective(loaded: LoadedConfig) -> Objective:

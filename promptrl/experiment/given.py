@@ -1,18 +1,18 @@
 """A target and metrics that a program hands over itself, in place of names that a config could look up."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from promptrl.config.blocks import Issue
-from promptrl.errors import ConfigError, Problem, PromptrlError, show, suggest
-from promptrl.llm.base import Completion, Messages, RenamingTarget, RepeatingTarget, Target, excerpt
+from promptrl.errors import ConfigError, Problem, show, suggest
+from promptrl.llm.base import Completion, Messages, RenamingTarget, RepeatingTarget, Target
 from promptrl.llm.targets.python import GIVEN, PythonTarget, TargetFunction, faults_told, lasting_identity
-from promptrl.tasks.metrics.base import Metric, MetricContext, Pair, Scorer
+from promptrl.tasks.metrics.base import Metric
 from promptrl.tasks.metrics.python import FunctionMetric, MetricFunction
+from promptrl.tasks.metrics.trusted import TrustedMetric
 
 _KEPT = ("params", "timeout_s", "max_retries", "price", "concurrency", "requests_per_minute", "tokens_per_minute")
 """Keys of a ``target`` block that say how a given target is called."""
@@ -43,7 +43,7 @@ class Given:
     """
 
     target: GivenTarget | None = None
-    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    metrics: Mapping[str, TrustedMetric] = field(default_factory=dict)
 
     @property
     def identities(self) -> dict[str, str]:
@@ -100,7 +100,7 @@ def given(
     Raises:
         ConfigError: It is neither what is needed nor a function, or two metrics have one name.
     """
-    found: dict[str, Metric] = {}
+    found: dict[str, TrustedMetric] = {}
     for position, one in enumerate(metrics if isinstance(metrics, list | tuple) else [metrics]):
         metric = _metric(one, position)
         if metric.name in found:
@@ -139,43 +139,6 @@ class _ProgramsTarget:
         """Leave that to the program."""
 
 
-@dataclass(frozen=True, slots=True)
-class _ProgramsMetric:
-    """A metric object of a program's: an error that it raises is told by its name."""
-
-    name: str
-    calls_per_answer: int
-    metric: Metric
-
-    def open(self, context: MetricContext) -> Scorer:
-        with _metric_faults_told(self.name):
-            return _ProgramsScorer(self.name, self.metric.open(context))
-
-
-@dataclass(frozen=True, slots=True)
-class _ProgramsScorer:
-    """A metric object that is open."""
-
-    name: str
-    scorer: Scorer
-
-    def score_many(self, batch: Sequence[Pair]) -> Any:
-        """Whatever it gives; who asks looks at that."""
-        with _metric_faults_told(self.name):
-            return self.scorer.score_many(batch)
-
-
-@contextmanager
-def _metric_faults_told(name: str) -> Iterator[None]:
-    try:
-        yield
-    except PromptrlError:
-        raise
-    except (Exception, SystemExit) as error:
-        message = f"{name} raised {type(error).__name__}: {excerpt(str(error))}"
-        raise ConfigError([Problem("reward.metrics", message)]) from error
-
-
 def _target(target: Any) -> GivenTarget:
     if isinstance(target, Target) and not isinstance(target, type):
         if not isinstance(identity := target.identity, str):
@@ -187,7 +150,7 @@ def _target(target: Any) -> GivenTarget:
     raise ConfigError([Problem("target", f"got {type(target).__name__}, {expected}")])
 
 
-def _metric(metric: Any, position: int) -> Metric:
+def _metric(metric: Any, position: int) -> TrustedMetric:
     key = f"metrics.{position}"
     if hasattr(metric, "name") and hasattr(metric, "open"):
         calls = getattr(metric, "calls_per_answer", None)
@@ -196,16 +159,17 @@ def _metric(metric: Any, position: int) -> Metric:
         if not isinstance(calls, int) or isinstance(calls, bool) or calls < 0:
             message = f"got {show(calls)} from {metric.name}, expected a whole number of at least 0"
             raise ConfigError([Problem(f"{key}.calls_per_answer", message, "0 for a metric that asks no model")])
-        return _ProgramsMetric(metric.name, calls, metric)
+        return TrustedMetric(metric.name, metric, calls)
     if callable(metric):
-        return FunctionMetric(_identifier(_name_of(metric)), metric)
+        name = _identifier(_name_of(metric))
+        return TrustedMetric(name, FunctionMetric(name, metric))
     expected = "expected a function of example and completion, or a Metric"
     raise ConfigError([Problem(key, f"got {type(metric).__name__}, {expected}")])
 
 
-def _identity_of(metric: Metric) -> str:
-    held = metric.function if isinstance(metric, FunctionMetric) else metric
-    return lasting_identity(held.metric if isinstance(held, _ProgramsMetric) else held)
+def _identity_of(metric: TrustedMetric) -> str:
+    held = metric.metric
+    return lasting_identity(held.function if isinstance(held, FunctionMetric) else held)
 
 
 def _name_of(function: Any) -> str:

@@ -1,6 +1,5 @@
 """Metrics are built by name; faults score 0; a function of the user's is code that may fail."""
 
-import math
 import sys
 from collections.abc import Iterator
 from dataclasses import MISSING, fields
@@ -16,7 +15,6 @@ from promptrl.llm.base import Completion
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics import METRICS, Metric, Score, build_metric
 from promptrl.tasks.metrics.base import Rule
-from promptrl.tasks.metrics.python import PythonMetric
 from promptrl.tasks.metrics.text import Choice
 from tests.tasks.scored import alone, scored
 
@@ -122,10 +120,6 @@ def length(completion, reference, row):
     return min(len(completion) / 10, 1)
 def verdict(completion, reference, row):
     return completion == row["k"], f"wanted {reference}"
-def too_much(completion, reference, row):
-    return 1.5
-def text(completion, reference, row):
-    return "0.5"
 def nothing(completion, reference, row):
     pass
 def broken(completion, reference, row):
@@ -141,36 +135,25 @@ NUMBER = 3
         yield tmp_path
         sys.modules.pop("my_metric", None)
 
-    def score(self, folder: Path, function: str, text: str) -> Score:
+    def given_by(self, folder: Path, function: str, text: str) -> Any:
         """Import and call."""
-        example = example_for("python")
-        return scored(PythonMetric(function=f"my_metric:{function}"), text, [example], folder)
+        metric = build("python", {"function": f"my_metric:{function}"})
+        (given,) = metric.open(alone(folder)).score_many([(example_for("python"), Completion(text))])
+        return given
 
-    def test_its_number_is_the_score(self, folder: Path) -> None:
-        """As it is."""
-        assert self.score(folder, "length", "12345") == Score(0.5)
-
-    def test_a_claim_with_a_reason_is_a_score(self, folder: Path) -> None:
-        """It is given the reference and the whole row."""
-        assert self.score(folder, "verdict", "v") == Score(1.0, "wanted x")
-        assert self.score(folder, "verdict", "w") == Score(0.0, "wanted x")
+    def test_what_it_gives_is_handed_on(self, folder: Path) -> None:
+        """It takes the text, the reference and the whole row."""
+        assert self.given_by(folder, "length", "12345") == 0.5
+        assert self.given_by(folder, "verdict", "v") == (True, "wanted x")
+        assert self.given_by(folder, "nothing", "x") is None
 
     @pytest.mark.parametrize(
-        ("function", "words"),
-        [
-            ("too_much", "gave 1.5, expected a number from 0 to 1 on row row"),
-            ("text", "gave '0.5'"),
-            ("broken", "raised ZeroDivisionError"),
-        ],
+        ("function", "words"), [("broken", "m raised ZeroDivisionError: division by zero on row row")]
     )
-    def test_what_is_no_score_stops_the_run(self, function: str, words: str, folder: Path) -> None:
+    def test_an_error_of_it_stops_the_run(self, function: str, words: str, folder: Path) -> None:
         """A fault of the metric is not one of the completion."""
         with pytest.raises(ConfigError, match=words):
-            self.score(folder, function, "x")
-
-    def test_none_is_a_score_that_is_missing(self, folder: Path) -> None:
-        """Never 0."""
-        assert math.isnan(self.score(folder, "nothing", "x").value)
+            self.given_by(folder, function, "x")
 
     @pytest.mark.parametrize(
         ("function", "words"),

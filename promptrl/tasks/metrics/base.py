@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Protocol, Self
 
@@ -76,10 +76,12 @@ class MetricContext:
         code_folder: Where the user's modules are looked for first.
         ask: Answers questions about the batch that is being scored, in order: through the engine, its cache and the
             share of the budget that is set aside for judging. A call that failed for good is a ``CompletionError``.
+        seconds_left: Seconds until the batch that is being scored must be done; infinite without a limit.
     """
 
     code_folder: Path | None
     ask: Callable[[Sequence[Question]], Sequence[Completion | CompletionError]]
+    seconds_left: Callable[[], float] = lambda: math.inf
 
 
 Pair = tuple[Example, Completion]
@@ -167,14 +169,6 @@ class Rule(MetricDefinition):
         """The part of a completion that is graded."""
         return text
 
-    def opened(self, code_folder: Path | None) -> Self:
-        """The rule with the user's code imported, if it has any; modules in that folder go first.
-
-        Raises:
-            ConfigError: It can't be imported.
-        """
-        return self
-
     def grade(self, text: str, example: Example) -> Score:
         """Score the text that the model wrote, or the part of it that counts, against one row."""
         raise NotImplementedError
@@ -215,8 +209,8 @@ class RuleMetric:
     calls_per_answer: int = 0
 
     def open(self, context: MetricContext) -> "RuleMetric":
-        """The metric with the user's code imported; raises as ``Rule.opened``."""
-        return replace(self, rule=self.rule.opened(context.code_folder))
+        """It is ready as it is."""
+        return self
 
     def score_many(self, batch: Sequence[Pair]) -> list[Score]:
         """Score each completion by itself; no model is asked."""

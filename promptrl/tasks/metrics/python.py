@@ -1,53 +1,64 @@
-"""The rule python: a function of the user's own, which is code that they trust."""
+"""Functions of the user's own as metrics: the type python, and functions that a program hands over."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
 
-from promptrl.errors import ConfigError, Problem, PromptrlError
 from promptrl.llm.base import Completion
 from promptrl.llm.targets.python import load_function
-from promptrl.settings import FunctionName
+from promptrl.settings import FunctionName, Setting
 from promptrl.tasks.dataset import Example
-from promptrl.tasks.metrics.base import MetricContext, Pair, Rule, Score, as_score, in_quotes
+from promptrl.tasks.metrics.base import MetricContext, MetricDefinition, Pair, Score
+from promptrl.tasks.metrics.trusted import GRADING_TIMEOUT_S, TrustedMetric
 
 MetricFunction = Callable[[Example, Completion], float | tuple[float | None, str] | Score | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PythonMetric(Rule):
+class PythonMetric(MetricDefinition):
     """A function of the user's.
 
     It is called as ``function(completion, reference, row)`` with the text of the completion, the reference and the
     whole row as a dict. It gives back a number in [0, 1], true or false, or a pair of such a value and the reason for
-    it; None or NaN where it can't tell: the score is missing, and a run with more than 5 % of them stops. It is
-    imported when the metric is opened, not before: checking a config must not run code.
+    it; None or NaN where it can't tell: the score is missing, as where it takes too long, and a run with more than 5 %
+    of them stops. It is imported when the metric is opened, not before: checking a config must not run code.
     """
 
     summary: ClassVar[str] = "A Python function that gives a score; code that you trust."
 
     function: FunctionName
-    loaded: Callable[..., Any] | None = field(default=None, repr=False, compare=False)
+    timeout_s: Annotated[
+        float, Setting("Seconds that it may take for one answer; after that the score is missing.", gt=0)
+    ] = GRADING_TIMEOUT_S
 
-    def opened(self, code_folder: Path | None) -> Self:
-        """Import the function, so that one that is missing is found before a call is paid for."""
-        return replace(self, loaded=load_function(self.function, code_folder, key="reward.metrics"))
+    def metric(self, name: str) -> TrustedMetric:
+        """The function under its name in the config."""
+        return TrustedMetric(name, NamedFunction(name, self.function), timeout_s=self.timeout_s)
 
-    def grade(self, text: str, example: Example) -> Score:
-        """Call the function.
+
+@dataclass(frozen=True, slots=True)
+class NamedFunction:
+    """A function that the config names as ``module:function``; it asks nobody."""
+
+    name: str
+    function: str
+    calls_per_answer: int = 0
+
+    def open(self, context: MetricContext) -> "FunctionMetric":
+        """Import the function, so that one that is missing is found before a call is paid for.
 
         Raises:
-            ConfigError: It raised an error, or gave back something else than a score; a fault of the metric is not one
-                of the completion.
+            ConfigError: It can't be imported.
         """
-        function = self.loaded or load_function(self.function, None, key="reward.metrics")
-        return _called(self.function, function, example, text, example.reference, dict(example.raw))
+        function = load_function(self.function, context.code_folder, key="reward.metrics")
+        return FunctionMetric(
+            self.name, lambda example, completion: function(completion.text, example.reference, dict(example.raw))
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionMetric:
-    """A function of example and completion that a program hands over.
+    """A function of example and completion.
 
     Attributes:
         name: As the config calls it.
@@ -64,33 +75,6 @@ class FunctionMetric:
         """It is ready as it is."""
         return self
 
-    def score_many(self, batch: Sequence[Pair]) -> list[Score]:
-        """Call the function for each; a completion with a fault scores 0.
-
-        Raises:
-            ConfigError: As ``PythonMetric.grade``.
-        """
-        return [self._score(example, completion) for example, completion in batch]
-
-    def _score(self, example: Example, completion: Completion) -> Score:
-        if completion.fault:
-            return Score(0.0, completion.fault)
-        return _called(self.name, self.function, example, example, completion)
-
-
-def _called(name: str, function: Callable[..., Any], example: Example, *arguments: Any) -> Score:
-    """What a function gives back, as a score."""
-    try:
-        result = function(*arguments)
-    except PromptrlError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise _fault(name, example, f"raised {type(error).__name__}: {error}") from error
-    try:
-        return as_score(result)
-    except ValueError as error:
-        raise _fault(name, example, str(error)) from error
-
-
-def _fault(function: str, example: Example, what: str) -> ConfigError:
-    return ConfigError([Problem("reward.metrics", f"{function} {in_quotes(what, 200)[1:-1]} on row {example.id}")])
+    def score_many(self, batch: Sequence[Pair]) -> list[Any]:
+        """Whatever the function gives for each."""
+        return [self.function(example, completion) for example, completion in batch]

@@ -1,5 +1,6 @@
 """Rules about JSON answers: json_valid, json_schema, json_fields."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,11 +9,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from promptrl.settings import Setting, Text
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics.base import IgnoreCase, Refusal, Rule, Score, in_quotes, parameter_error
+from promptrl.tasks.metrics.patterns import search
+from promptrl.tasks.metrics.time_limit import OutOfTimeError, in_time
 from promptrl.tasks.metrics.words import normalise_words
 from promptrl.tasks.strict_json import NotJsonError, read_json, read_json_at
 
 MAX_JSON_CHARACTERS = 200_000
 MAX_ATTEMPTS = 1_000
+SCHEMA_TIMEOUT_S = 10.0
 
 _FENCE = re.compile(r"```[\w+-]*[ \t]*\n(.*?)```", re.DOTALL)
 _ONE_FENCE = re.compile(r"\s*```[\w+-]*[ \t]*\n(.*?)```\s*", re.DOTALL)
@@ -134,20 +138,36 @@ class JsonSchema(Rule):
             except Unresolvable as error:
                 message = f"refers to {reference!r}, which is not in the schema"
                 raise parameter_error("schema", message) from error
-        return replace(self, validator=validator_class(self.schema, registry=Registry()))
+        keywords = {"pattern": _unlike_pattern}
+        limited = jsonschema.validators.extend(validator_class, keywords)  # type: ignore[no-untyped-call]
+        return replace(self, validator=limited(self.schema, registry=Registry()))
 
     def grade(self, text: str, example: Example) -> Score:
-        """Parse and validate; the reason names the most telling fault."""
+        """Parse and validate; the reason names the most telling fault. Missing where that takes too long."""
         import jsonschema
 
         try:
             value = parse_json(text)
-            fault = jsonschema.exceptions.best_match(self.validator.iter_errors(value))
+            fault = in_time(
+                SCHEMA_TIMEOUT_S, lambda: jsonschema.exceptions.best_match(self.validator.iter_errors(value))
+            )
         except NotJsonError as error:
             return Score(0.0, str(error))
         except RecursionError:
             return Score(0.0, "too deeply nested")
+        except TimeoutError as error:
+            return Score(math.nan, str(error))
+        except OutOfTimeError:
+            return Score(math.nan, f"the schema took more than {SCHEMA_TIMEOUT_S:g} seconds")
         return Score(1.0) if fault is None else Score(0.0, f"{fault.json_path}: {in_quotes(fault.message)}")
+
+
+def _unlike_pattern(validator: Any, pattern: str, instance: Any, schema: Any) -> Iterator[Any]:
+    """The keyword ``pattern``, with a limit on the time that it takes."""
+    import jsonschema
+
+    if validator.is_type(instance, "string") and search(pattern, instance) is None:
+        yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
 def _schema_references(schema: Any) -> Iterator[str]:

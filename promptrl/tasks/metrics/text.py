@@ -1,7 +1,7 @@
 """Rules that compare words: exact_match, choice, contains, regex, f1, distinct_n."""
 
+import math
 import re
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,6 +21,7 @@ from promptrl.tasks.metrics.base import (
     parameter_error,
     right_or_wrong,
 )
+from promptrl.tasks.metrics.patterns import PatternError, compiled, search
 from promptrl.tasks.metrics.words import UNSPACED, clean, content_words, normalise_words, split_words, without_quotes
 
 MAX_LABELS = 200
@@ -184,16 +185,22 @@ class Regex(Rule):
     def problems(self) -> Iterator[Problem]:
         """The pattern must compile and have the group."""
         try:
-            groups = _compiled(self.pattern).groups
-        except (re.error, RecursionError, OverflowError) as error:
+            groups = compiled(self.pattern).groups
+        except PatternError as error:
             yield Problem("pattern", f"is not a regular expression: {error}")
             return
         if self.group > groups:
             yield Problem("group", f"got {self.group}, but the pattern has {groups} groups")
 
     def grade(self, text: str, example: Example) -> Score:
-        """1 when the pattern is found and its group, if one is asked for, is an accepted answer."""
-        match = _compiled(self.pattern, re.IGNORECASE if self.ignore_case else 0).search(text)
+        """1 when the pattern is found and its group, if one is asked for, is an accepted answer.
+
+        The score is missing where the pattern takes too long.
+        """
+        try:
+            match = search(self.pattern, text, ignore_case=self.ignore_case)
+        except TimeoutError as error:
+            return Score(math.nan, str(error))
         if match is None:
             return Score(0.0, f"no match in {in_quotes(text)}")
         if self.group == 0:
@@ -205,14 +212,6 @@ class Regex(Rule):
 
     def _canonical(self, text: str) -> str:
         return normalise_words(text, ignore_case=self.ignore_case, ignore_punctuation=True)
-
-
-@lru_cache(maxsize=64)
-def _compiled(pattern: str, flags: int = 0) -> re.Pattern[str]:
-    """The pattern, without Python's warnings about its style."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return re.compile(pattern, flags)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

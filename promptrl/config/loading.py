@@ -1,6 +1,5 @@
 """Reads a config file: YAML, overrides, the files it names, validation; every problem at once, with file and line."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from promptrl.config.prompts import PromptConfig
 from promptrl.config.source import KeyPath, Source, SourceError, dump, parse
 from promptrl.errors import SECRET, ConfigError, Problem, hide_secrets, show
 from promptrl.llm.targets.definition import TargetDefinition
+from promptrl.tasks.strict_json import read_json
 
 DATA_NAME = Path("<config>")
 """Stands for the file of a config that came as data."""
@@ -244,8 +244,26 @@ def _read_named_files(data: dict[str, Any], config_path: Path) -> list[Issue]:
     metrics = reward.get("metrics") if isinstance(reward, dict) else None
     for position, metric in enumerate(metrics if isinstance(metrics, list) else ()):
         for key in json_file_settings(metric.get("type") if isinstance(metric, dict) else None):
-            read_in(metric, key, ("reward", "metrics", str(position), key), json.loads)
+            read_in(metric, key, ("reward", "metrics", str(position), key), _json_as_in_yaml)
     return issues
+
+
+def _json_as_in_yaml(text: str) -> Any:
+    """What a JSON file holds, if a config could hold it too: from a run's own config it is read again.
+
+    Raises:
+        ValueError: It is no JSON, or nests too deeply.
+    """
+    issues: list[Issue] = []
+    try:
+        source, unreadable = parse(dump(plain(read_json(text), issues)), "")
+    except RecursionError as error:
+        raise ValueError("nests too deeply") from error
+    except SourceError as error:
+        raise ValueError(error.issue.message) from error
+    for issue in (*issues, *(issue for issue, _ in unreadable)):
+        raise ValueError(f"{'.'.join(issue.path)}: {issue.message}")
+    return source.data
 
 
 def _is_file_name(text: str, config_path: Path) -> bool:

@@ -27,7 +27,10 @@ def prompt_from_messages(text: str, user: UserTemplate) -> Prompt:
     Raises:
         ValueError: It is not JSON, or not such a list: system (optional), solved examples, what is asked.
     """
-    messages = json.loads(text)
+    try:
+        messages = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it nests too deeply") from error
     if not isinstance(messages, list) or not all(_is_message(message) for message in messages):
         raise ValueError("expected a JSON list of messages with role and content")
     return _prompt([(message["role"], message["content"]) for message in messages], user)

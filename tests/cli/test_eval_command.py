@@ -112,6 +112,14 @@ def test_eval_refuses_a_prompt_that_does_not_fit_the_data(trained: Path, text: s
     assert (done.exit_code, message in " ".join(done.stderr.split())) == (2, True)
 
 
+@pytest.mark.parametrize("content", [b"[" * 100_000, b"{}", b"\xff", b"9" * 6000])
+def test_a_file_that_holds_no_messages_is_a_usage_error(trained: Path, tmp_path: Path, content: bytes) -> None:
+    """It is named, whatever it holds."""
+    (tmp_path / "prompt.json").write_bytes(content)
+    done = promptrl("eval", tmp_path / "prompt.json", "--config", trained / "toy.yaml")
+    assert (done.exit_code, str(tmp_path / "prompt.json") in done.stderr) == (2, True)
+
+
 def test_eval_of_a_prompt_file_keeps_to_the_runs_folder_of_the_config(trained: Path, tmp_path: Path) -> None:
     """The answers are cached where training caches them, not in a stray ``runs``."""
     prompt = tmp_path / "prompt.txt"

@@ -198,9 +198,12 @@ def test_an_empty_prompt_file_is_refused(content: str, tmp_path: Path) -> None:
         load(tmp_path, MINIMAL.replace('{slots: {task: ["Classify.", "Read."]}}', "{text: now.md}"))
 
 
-def test_a_schema_file_must_hold_json(tmp_path: Path) -> None:
-    """The message names the key in the config that names the file."""
-    (tmp_path / "answer.json").write_text("{")
+@pytest.mark.parametrize(
+    "content", ["{", "[" * 100_000, '{"not":' * 900 + "{}" + "}" * 900, '{"minimum": NaN}', '{"title": "\\ud800"}']
+)
+def test_a_schema_file_must_hold_json_that_a_config_can_hold(tmp_path: Path, content: str) -> None:
+    """The message names the key in the config that names the file; a run keeps its content in its config."""
+    (tmp_path / "answer.json").write_text(content)
     with pytest.raises(ConfigError, match=r"reward\.metrics\.0\.schema: the file \"answer\.json\" holds no JSON"):
         load(tmp_path, MINIMAL.replace("{type: choice}", "{type: json_schema, schema: answer.json}"))
 

@@ -110,7 +110,7 @@ class ReplayTarget:
         try:
             row = json.loads(line)
             messages, completion = _messages(row), _completion(row)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             problems.append(Problem("target.path", excerpt(str(error)), file=str(self._path), line=number))
         else:
             self._answers.setdefault(messages, []).append(completion)

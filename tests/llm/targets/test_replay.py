@@ -89,8 +89,8 @@ def test_a_line_separator_inside_a_text_is_text(tmp_path: Path) -> None:
     assert asyncio.run(target.complete((Message("user", "a\u2028b"),), {})).text == "A\u2029B"
 
 
-@pytest.mark.parametrize("content", [None, "", "\n\n"])
-def test_a_missing_or_empty_log_is_a_config_error(tmp_path: Path, content: str | None) -> None:
+@pytest.mark.parametrize("content", [None, "", "\n\n", "[" * 100_000])
+def test_a_missing_empty_or_endless_log_is_a_config_error(tmp_path: Path, content: str | None) -> None:
     """The key is named."""
     path = tmp_path / "log.jsonl"
     if content is not None:

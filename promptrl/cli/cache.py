@@ -78,7 +78,7 @@ def _open(runs_dir: Path, path: Path | None) -> Iterator["Cache"]:
     """The cache while inside; unlike a run, a command that looks at a file sets none aside."""
     import sqlite3
 
-    from promptrl.errors import UsageError
+    from promptrl.errors import ConfigError, UsageError
     from promptrl.experiment.engines import CACHE_NAME
     from promptrl.llm.engine.cache import Cache, is_cache
 
@@ -90,5 +90,7 @@ def _open(runs_dir: Path, path: Path | None) -> Iterator["Cache"]:
     try:
         with Cache(path) as cache:
             yield cache
+    except ConfigError as error:
+        raise UsageError(error.problems[0].message) from error
     except sqlite3.Error as error:
         raise UsageError(f"cache {path} can't be used: {error}") from error

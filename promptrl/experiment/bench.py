@@ -18,6 +18,7 @@ from promptrl.experiment.events import BestEstimated, CallsMade, Event, RunStart
 from promptrl.experiment.train import resume, train
 from promptrl.report.benchmark import Band, BenchRun, RankedAlgorithm, SearchPath, band, draw_bands, rank_algorithms
 from promptrl.runs.folder import Run, RunsFolder
+from promptrl.runs.writing import writing
 from promptrl.search.algorithms import ALGORITHMS
 from promptrl.search.searches import load_search
 
@@ -87,7 +88,8 @@ def run_bench(
         done.append(_describe(run, job.config))
         on_run(done[-1])
     bench = Bench(folder.path, tuple(done), tuple(rank_algorithms(done)))
-    _write(bench)
+    with writing(bench.folder):
+        _write(bench)
     return bench
 
 

@@ -1,5 +1,6 @@
 """Starts the search that a config asks for, and keeps what its agent learned."""
 
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from promptrl.experiment.session import RunSession
@@ -29,8 +30,11 @@ def search_prompts(session: RunSession) -> "SearchResult":
 
         run.write_bytes("checkpoints/posterior.npz", encode_state(found.surrogate))
     if found.agent is not None:
-        from promptrl.search.agents.policy_file import save_policy
+        from promptrl.search.agents.policy_file import describe_policy, encode_policy
 
-        found.agent.save(run.path / "policy.zip")
-        save_policy(found.agent, run.folder("checkpoints") / "policy.safetensors")
+        whole = BytesIO()
+        found.agent.save(whole)
+        run.write_bytes("policy.zip", whole.getvalue())
+        run.write_bytes("checkpoints/policy.safetensors", encode_policy(found.agent))
+        run.write_json("checkpoints/policy.json", describe_policy())
     return found

@@ -175,6 +175,15 @@ def test_a_damaged_cache_is_a_usage_error(runs: Path) -> None:
     assert (done.exit_code, "can't be used" in done.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("in_the_way", ["-shm", ".lock"])
+def test_a_cache_that_cant_be_opened_is_told_as_that(runs: Path, in_the_way: str) -> None:
+    """As in a folder that may not be written to: it is still a cache."""
+    (runs / f".cache.sqlite{in_the_way}").unlink(missing_ok=True)
+    (runs / f".cache.sqlite{in_the_way}").mkdir()
+    done = promptrl("cache", "stats", "--runs-dir", runs)
+    assert (done.exit_code, f"{runs / '.cache.sqlite'} can't be opened" in done.stderr) == (2, True)
+
+
 def test_a_cache_set_aside_by_a_run_is_told_in_a_line(tmp_path: Path) -> None:
     """Without the line of code that warns, and the run goes on."""
     (tmp_path / "runs").mkdir()

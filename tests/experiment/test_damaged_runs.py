@@ -136,15 +136,21 @@ def _fill_disk(run: Run) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
 
-def _training(folder: Path, at_first_calls: Callable[[Run], object]) -> Run:
-    """Train with all there is to be done to the run's folder when the first answers are in it; give the run."""
+def _training(folder: Path, at_first_calls: Callable[[Run], object], stage: str = "search") -> Run:
+    """Train with all there is to be done to the run's folder when the first answers are in it; give the run.
+
+    Args:
+        folder: Where config and data go.
+        at_first_calls: What is done to the run.
+        stage: Whose first answers are meant.
+    """
     loaded = load_config(write_experiment(folder), ["budget.max_calls=300", "cache.mode=off"])
     run = Run(folder / "runs/toy-0001")
     is_first = True
 
     def observe(event: Event) -> None:
         nonlocal is_first
-        if isinstance(event, CallsMade) and is_first:
+        if isinstance(event, CallsMade) and event.stage == stage and is_first:
             is_first = False
             at_first_calls(run)
 
@@ -159,12 +165,26 @@ def test_a_run_whose_folder_was_removed_ends_at_the_next_answer(tmp_path: Path) 
     assert not (tmp_path / "runs/toy-0001").exists()
 
 
-def test_a_full_disk_is_told_and_the_way_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stage", ["search", "test"])
+def test_a_full_disk_is_told_and_the_way_on(tmp_path: Path, stage: str) -> None:
     """That run.json can't be written either hides neither; with room again the run goes on."""
     with _limit_kept(), pytest.raises(RunFolderError, match=r"can't write .*: File too large") as told:
-        _training(tmp_path, _fill_disk)
+        _training(tmp_path, _fill_disk, stage)
     assert f"promptrl resume {tmp_path / 'runs/toy-0001'} carries it on." in told.value.__notes__
     assert promptrl("resume", "toy-0001", "--runs-dir", tmp_path / "runs").exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["policy.zip", "checkpoints/policy.safetensors", "checkpoints/posterior.npz", "plots"])
+def test_what_a_run_writes_at_its_end_is_told_by_name_where_it_cant(tmp_path: Path, name: str) -> None:
+    """Every file, also those that other packages make the content of."""
+
+    def block(run: Run) -> None:
+        (run.path / "checkpoints").mkdir(exist_ok=True)
+        place = run.path / name
+        place.write_text("") if name == "plots" else place.mkdir()
+
+    with pytest.raises(RunFolderError, match=f"can't write .*{name}"):
+        _training(tmp_path, block)
 
 
 def test_prompts_that_were_lost_are_written_again_at_resume(own_run: Path) -> None:

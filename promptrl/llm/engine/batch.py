@@ -151,7 +151,13 @@ class Batch:
 
     def _start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._ask_all())
-        self._task.add_done_callback(lambda _: self._hand_out(is_last=True))
+        self._task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        """Hand out the rest; what ended the batch is ours to raise, also where nobody waits for it any more."""
+        if not task.cancelled():
+            task.exception()
+        self._hand_out(is_last=True)
 
     def _cancel_and_wait(self) -> None:
         background_loop().call_soon_threadsafe(lambda: self._task and self._task.cancel())

@@ -60,10 +60,17 @@ def is_deterministic(request: Request) -> bool:
 
 
 def is_cache(path: Path) -> bool:
-    """Whether a file is a cache of this version, by its header; nothing is written or renamed."""
+    """Whether a file is a cache of this version, by its header; nothing is written or renamed.
+
+    One of any version is where its folder may not be written to: SQLite looks into none there.
+    """
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             found = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+    except sqlite3.OperationalError:
+        with contextlib.suppress(OSError):
+            return not _is_foreign(path)
+        return False
     except sqlite3.Error:
         return False
     return found == [_APPLICATION_ID, _FORMAT]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from stable_baselines3.common.base_class import BaseAlgorithm
 from torch import Tensor
 
@@ -21,11 +21,21 @@ FIRST_FORMAT = 1
 """Of policies that do not say it."""
 
 
-def save_policy(model: BaseAlgorithm, path: Path, card: Mapping[str, Any] | None = None) -> None:
-    """Write the policy's weights, nothing of the optimiser, and what is to be said of them."""
+def encode_policy(model: BaseAlgorithm) -> bytes:
+    """The policy's weights, nothing of the optimiser, as a file of safetensors."""
     weights = {name: tensor.contiguous() for name, tensor in model.policy.state_dict().items()}
-    save_file(weights, path, metadata={"format": str(FORMAT)})
-    text = json.dumps({"format": FORMAT, **(card or {})}, indent=2) + "\n"
+    return save(weights, metadata={"format": str(FORMAT)})
+
+
+def describe_policy(card: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What is to be said of a policy's weights, in a JSON file beside them."""
+    return {"format": FORMAT, **(card or {})}
+
+
+def save_policy(model: BaseAlgorithm, path: Path, card: Mapping[str, Any] | None = None) -> None:
+    """Write both files."""
+    path.write_bytes(encode_policy(model))
+    text = json.dumps(describe_policy(card), indent=2) + "\n"
     path.with_suffix(".json").write_text(text, encoding="utf-8")
 
 

@@ -2,9 +2,11 @@
 
 import contextlib
 import dataclasses
+import gc
 import signal
+import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +132,30 @@ def test_an_interrupt_in_the_callers_thread_cancels_what_is_under_way() -> None:
     assert (target.cancelled, target.now, engine.stats.in_flight, budget.spent.total) == (2, 0, 0, 0)
     target.open()
     assert len(engine.run([ask("a")])) == 1
+
+
+def test_what_fails_after_the_caller_has_left_is_not_told_by_asyncio(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two things fail on a full disk, the caller's file and the cache: the first is raised, no traceback is shown."""
+    has_left = threading.Event()
+    with Cache(tmp_path / "c") as cache:
+        commit = cache._commit
+
+        def fail_later(writes: Sequence[Any]) -> None:
+            if any(completion.text == "Q1" for write in writes for completion in write.completions.values()):
+                has_left.wait()
+                raise sqlite3.OperationalError("database or disk is full")
+            commit(writes)
+
+        monkeypatch.setattr(cache, "_commit", fail_later)
+        stream = engine_over(StubTarget(echo), cache=cache, concurrency=1).stream([ask("q0"), ask("q1")])
+        next(stream)
+        threading.Timer(0.1, has_left.set).start()
+        stream.close()
+        del stream
+        gc.collect()
+    assert caplog.text == ""
 
 
 def test_a_closed_stream_cancels_the_rest() -> None:

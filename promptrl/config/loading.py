@@ -11,6 +11,7 @@ from promptrl.config.algorithms import drop_unread, take_out_empty_name
 from promptrl.config.blocks import Issue
 from promptrl.config.datasets import DatasetConfig
 from promptrl.config.experiment import ExperimentConfig, GateConfig, RewardConfig, cross_issues
+from promptrl.config.file_names import absolute, file_instead_of_text, names_file
 from promptrl.config.messages import translate
 from promptrl.config.metrics import json_file_settings
 from promptrl.config.overrides import OVERRIDE_FILE, apply_override
@@ -57,7 +58,7 @@ class LoadedConfig:
 
     def resolve(self, path: str) -> str:
         """Make a path of the config absolute; ``builtin:NAME`` and ``hf:NAME`` stay as they are."""
-        return path if path.startswith(("builtin:", "hf:")) else str(_absolute(self.folder, path))
+        return path if path.startswith(("builtin:", "hf:")) else str(absolute(self.folder, path))
 
     @property
     def target(self) -> TargetDefinition:
@@ -221,18 +222,17 @@ def _take_out_secrets(data: dict[str, Any]) -> list[Issue]:
 
 def _read_named_files(data: dict[str, Any], config_path: Path) -> list[Issue]:
     """Replace the files that ``prompt.text``, ``edits.tokens`` and metrics name by their content."""
-    issues: list[Issue] = []
+    folder = config_path.absolute().parent
+    issues: list[Issue] = [*_misplaced_files(data.get("prompt"), folder)]
 
     def read_in(block: Any, key: str, path: KeyPath, understand: Any) -> None:
         if not isinstance(block, dict) or not isinstance(block.get(key), str):
             return
         name = block[key]
-        if key == "text" and not _is_file_name(name, config_path):
+        if key == "text" and not names_file(name, folder):
             return
         try:
-            block[key] = understand(
-                _read_text(_absolute(config_path.absolute().parent, name), Issue(path, name), config_path)
-            )
+            block[key] = understand(_read_text(absolute(folder, name), Issue(path, name), config_path))
         except ConfigError as error:
             issues.extend(Issue(path, problem.message, problem.hint) for problem in error.problems)
         except ValueError as error:
@@ -266,27 +266,16 @@ def _json_as_in_yaml(text: str) -> Any:
     return source.data
 
 
-def _is_file_name(text: str, config_path: Path) -> bool:
-    """Whatever names a file that is there; and, lest a slip of the pen be the prompt, a word in .txt or .md."""
-    if "\n" in text or len(text) > 1000:
-        return False
-    is_word = " " not in text and text.endswith((".txt", ".md"))
-    return is_word or _is_file(_absolute(config_path.absolute().parent, text))
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
-
-
-def _absolute(folder: Path, path: str) -> Path:
-    try:
-        expanded = Path(path).expanduser()
-    except RuntimeError:
-        expanded = Path(path)
-    return folder / expanded
+def _misplaced_files(prompt: Any, folder: Path) -> Iterator[Issue]:
+    """Of names of files where a prompt takes only texts."""
+    slots = prompt.get("slots") if isinstance(prompt, dict) else None
+    for name, options in (slots if isinstance(slots, dict) else {}).items():
+        for position, option in enumerate(options if isinstance(options, list) else ()):
+            if wrong := file_instead_of_text(option, folder):
+                hint = "paste it, or give the whole prompt as prompt.text, which may name a file"
+                yield Issue(("prompt", "slots", name, str(position)), wrong, hint)
+    if isinstance(prompt, dict) and (wrong := file_instead_of_text(prompt.get("user"), folder)):
+        yield Issue(("prompt", "user"), wrong, "paste it, or give the file as prompt.text")
 
 
 def _read_text(path: Path, issue: Issue, config_path: Path) -> str:

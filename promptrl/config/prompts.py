@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from promptrl.config.blocks import Block, Expect, Issue, Switch, Text, Whole
 from promptrl.errors import Problem, show
 from promptrl.llm.base import Message
+from promptrl.prompts.files import is_chat
 from promptrl.prompts.placeholders import malformed_placeholders, placeholders
 from promptrl.prompts.prompt import UserTemplate, sections
 from promptrl.prompts.space_problems import slot_problems, source_problems, word_problems
@@ -128,6 +129,9 @@ class PromptConfig(Block):
         if self.text is not None and sections(self.text):
             hint = "give the text alone, as `promptrl export --format text` writes it, and other messages as `user`"
             yield Issue(("text",), "begins with the heading of a message, as the readable export has it", hint)
+        elif self.text is not None and is_chat(self.text):
+            hint = "give the text of its system message, and other messages as `user`"
+            yield Issue(("text",), "holds chat messages as JSON, expected the prompt itself", hint)
         elif self.text is not None and placeholders(self.text):
             yield from _template_issues("text", self.text)
         elif self.user is not None:

@@ -12,26 +12,24 @@ from typing import Self, TypeVar
 from promptrl.config import ExperimentConfig, GateConfig, LoadedConfig, load_config
 from promptrl.config.algorithms import AlgorithmBlock
 from promptrl.config.metrics import QualityConfig
-from promptrl.config.prompts import as_template
-from promptrl.errors import ConfigError, GatheredProblems, Problem, suggest
+from promptrl.errors import ConfigError, Problem, suggest
 from promptrl.evaluation.pairing import count_inputs
 from promptrl.experiment.call_plan import CallPlan, plan_calls
+from promptrl.experiment.data import divide, load_data, user_message
 from promptrl.experiment.given import NOTHING, Given
 from promptrl.llm.engine.prices import Price
-from promptrl.prompts.prompt import Demonstration, UserTemplate
+from promptrl.prompts.prompt import Demonstration
 from promptrl.prompts.space import EditSpace, build_edit_space
 from promptrl.runs.folder import CONFIG_NAME, Run
 from promptrl.search.algorithms import ALGORITHMS, IMAGINED_STEPS, AgentSettings, check_params
 from promptrl.stats.gate import Gate
 from promptrl.stats.power import SplitPower, split_power
-from promptrl.tasks.data_checks import data_warnings
-from promptrl.tasks.data_file import FileForm, load_rows
-from promptrl.tasks.dataset import Columns, Example, accepted_answers, build_examples, dataset_hash
+from promptrl.tasks.dataset import Example, accepted_answers, dataset_hash
 from promptrl.tasks.metrics import Metric, MetricDefinition, build_metric
 from promptrl.tasks.metrics.python import PythonMetric
 from promptrl.tasks.metrics.trusted import TrustedMetric
 from promptrl.tasks.objective import Objective
-from promptrl.tasks.splits import NAMES, Splits, fold_examples, split_examples
+from promptrl.tasks.splits import NAMES, Splits
 from promptrl.trackers.registry import TRACKERS
 
 _UNREAD = Demonstration("", "", "")
@@ -124,18 +122,19 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None, give
 
     price = attempt(lambda: _price(loaded))
     objective = attempt(lambda: _objective(loaded))
-    warnings: list[Problem] = []
-    examples = attempt(lambda: _load_examples(loaded, warnings))
-    divisions = attempt(lambda: _split(loaded, examples)) if examples else None
+    data = load_data(loaded)
+    problems += data.problems
+    divisions = attempt(lambda: divide(loaded, data.examples)) if data.is_sound else None
     splits = divisions[-1] if divisions else None
     space = attempt(lambda: _edit_space(loaded, splits))
-    if divisions is None or splits is None:
-        raise ConfigError(located(loaded, [*problems, *warnings]))
-    rows = (*splits.demonstrations, *splits.train, *splits.validation, *splits.test)
-    metrics = attempt(lambda: _metrics(loaded, rows, given))
-    plan = attempt(lambda: _plan(config, divisions, space, metrics or ()))
-    if problems or objective is None or space is None or metrics is None or plan is None:
-        raise ConfigError(located(loaded, [*problems, *warnings]))
+    rows = data.rows if splits is None else _all_rows(splits)
+    metrics = attempt(lambda: _metrics(loaded, rows, given)) if rows else None
+    plan = attempt(lambda: _plan(config, divisions, space, metrics or ())) if divisions else None
+    told = located(loaded, sorted(problems, key=lambda problem: problem.is_warning))
+    if divisions is None or splits is None or objective is None or space is None or metrics is None or plan is None:
+        raise ConfigError(told)
+    if any(not problem.is_warning for problem in told):
+        raise ConfigError(told)
     gate = _gate(config.gate)
     return Components(
         loaded=loaded,
@@ -151,8 +150,12 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None, give
         code_folder=code_folder or loaded.folder,
         folds=divisions[:-1],
         given=given,
-        warnings=tuple(located(loaded, warnings)),
+        warnings=tuple(told),
     )
+
+
+def _all_rows(splits: Splits) -> tuple[Example, ...]:
+    return (*splits.demonstrations, *splits.train, *splits.validation, *splits.test)
 
 
 def _plan(
@@ -225,63 +228,9 @@ def _takes_builtin(block: AlgorithmBlock) -> bool:
     return block.algorithm.fits_builtin and settings.policy == "deepsets" and settings.planning == "surrogate"
 
 
-def _user_message(loaded: LoadedConfig) -> UserTemplate:
-    """The template of the user message, which may be the whole prompt."""
-    turns = loaded.config.user_turns
-    return UserTemplate(loaded.config.prompt.text or "") if turns is None else as_template(turns)
-
-
-def _load_examples(loaded: LoadedConfig, warnings: list[Problem]) -> dict[str, list[Example]]:
-    """The examples by split name, under "all" when one file holds them all; what looks odd is added to ``warnings``."""
-    data = loaded.config.dataset
-    columns = Columns(data.input, data.reference, data.columns, _user_message(loaded).placeholders)
-    form = FileForm(data.format, data.delimiter, data.encoding, data.skip_rows)
-    sources = {"all": (data.path, "dataset.path")}
-    if data.files is not None:
-        sources = {split: (path, f"dataset.files.{split}") for split, path in data.files.model_dump().items()}
-    examples: dict[str, list[Example]] = {}
-    problems = GatheredProblems()
-    for split, (path, key) in sources.items():
-        with problems.caught():
-            file = load_rows(loaded.resolve(path or ""), form, wanted=columns.wanted, key=key)
-            built = build_examples(file, columns)
-            warnings.extend(data_warnings(file, built.by_position))
-            if built.problems:
-                raise ConfigError(built.problems)
-            examples[split] = list(built.by_position.values())
-    problems.check()
-    return examples
-
-
-def _split(loaded: LoadedConfig, examples: dict[str, list[Example]]) -> tuple[Splits, ...]:
-    """The one division; with folds, that of each fold which judges, and last that of the search on all rows."""
-    config = loaded.config
-    demonstrations = config.prompt.demonstrations
-    data = config.dataset
-    if data.folds is not None:
-        return fold_examples(
-            examples["all"],
-            folds=data.folds,
-            fractions=data.splits.model_dump(),
-            seed=data.split_seed,
-            demonstration_candidates=demonstrations.set_aside,
-            stratify=data.stratify,
-            limit=data.limit,
-        )
-    splits = split_examples(
-        examples.get("all", examples),
-        fractions=data.splits.model_dump(),
-        seed=data.split_seed,
-        demonstration_candidates=demonstrations.set_aside,
-        stratify=data.stratify,
-        limit=data.limit,
-    )
-    return (splits,)
-
-
 def _edit_space(loaded: LoadedConfig, splits: Splits | None) -> EditSpace:
     config = loaded.config
-    user = _user_message(loaded)
+    user = user_message(loaded)
     candidates = [_UNREAD]
     if splits is not None:
         candidates = [

@@ -31,7 +31,7 @@ def prompt_from_messages(text: str, user: UserTemplate) -> Prompt:
         messages = json.loads(text)
     except RecursionError as error:
         raise ValueError("it nests too deeply") from error
-    if not isinstance(messages, list) or not all(_is_message(message) for message in messages):
+    if not _are_messages(messages):
         raise ValueError("expected a JSON list of messages with role and content")
     return _prompt([(message["role"], message["content"]) for message in messages], user)
 
@@ -52,6 +52,21 @@ def prompt_from_text(text: str, user: UserTemplate) -> Prompt:
     if own.placeholders:
         return Prompt((), (), own)
     return Prompt(((TEXT_SLOT, text.strip()),), (), user)
+
+
+def is_chat(text: str) -> bool:
+    """Whether a text is chat messages as JSON, as other tools keep their prompts."""
+    if not text.lstrip().startswith("["):
+        return False
+    try:
+        messages = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return bool(messages) and _are_messages(messages)
+
+
+def _are_messages(messages: Any) -> bool:
+    return isinstance(messages, list) and all(_is_message(message) for message in messages)
 
 
 def _is_message(message: Any) -> bool:

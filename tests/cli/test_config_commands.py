@@ -160,6 +160,33 @@ def test_warnings_stop_nothing_and_are_told_when_training_begins(tmp_path: Path)
     assert started["warnings"] == told
 
 
+@pytest.mark.parametrize(
+    ("prompt", "told"),
+    [
+        ('slots: {task: ["Add for {question}."]}', "prompt.slots.task.0: {question} is sent as it stands"),
+        ('text: "Add for {{Question}}."', "prompt.text: {{Question}} is sent as it stands"),
+        ('slots: {task: ["Add."]}, user: "{{ question }}: {sum}"', "prompt.user: {{ question }} is no placeholder"),
+        (
+            'text: "Add.", user: [{role: user, content: "{question}"}, {role: user, content: "{{question}}?"}]',
+            "prompt.user.1.content: {{question}} is no placeholder",
+        ),
+    ],
+)
+def test_columns_in_the_notation_of_other_tools_are_told_beside_faults_of_the_data(
+    tmp_path: Path, prompt: str, told: str
+) -> None:
+    """In one pass."""
+    config = write_experiment(
+        tmp_path, re.sub(r"prompt:.*(?=edits:)", f"prompt: {{{prompt}}}\n", CONFIG, flags=re.DOTALL)
+    )
+    with (tmp_path / "sums.csv").open("a") as file:
+        file.write("1 + 1,\n")
+    done = promptrl("validate", config)
+    assert done.exit_code == 2
+    assert told in done.stderr
+    assert "the reference is missing or empty" in done.stderr
+
+
 def test_validate_never_imports_the_users_code(tmp_path: Path) -> None:
     """A ``python`` target runs only when trained."""
     config = write_experiment(tmp_path, CONFIG.replace("tests.servers.toy_model:answer", "no_such_module:answer"))

@@ -1,0 +1,121 @@
+"""Reads the rows that a config names, says what is wrong or odd about them, and divides them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from promptrl.config import LoadedConfig
+from promptrl.config.prompts import as_template
+from promptrl.errors import ConfigError, Problem
+from promptrl.prompts.notation import notation_problems
+from promptrl.prompts.prompt import UserTemplate
+from promptrl.tasks.data_checks import data_warnings
+from promptrl.tasks.data_file import FileForm, load_rows
+from promptrl.tasks.dataset import Columns, Example, build_examples
+from promptrl.tasks.splits import Splits, fold_examples, split_examples
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The rows of a config.
+
+    Attributes:
+        examples: Those that can be used, by split name; under "all" when one file holds them all.
+        problems: What is wrong, and warnings of what looks odd.
+    """
+
+    examples: Mapping[str, Sequence[Example]]
+    problems: tuple[Problem, ...]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether a run can go on."""
+        return all(problem.is_warning for problem in self.problems)
+
+    @property
+    def rows(self) -> tuple[Example, ...]:
+        """All examples that can be used."""
+        return tuple(example for rows in self.examples.values() for example in rows)
+
+
+def user_message(loaded: LoadedConfig) -> UserTemplate:
+    """The template of the user message, which may be the whole prompt."""
+    turns = loaded.config.user_turns
+    return UserTemplate(loaded.config.prompt.text or "") if turns is None else as_template(turns)
+
+
+def load_data(loaded: LoadedConfig) -> Data:
+    """Read all files, and everything that is wrong with them or that a prompt makes of their columns.
+
+    Raises:
+        TargetError: A Hugging Face data set is out of reach.
+    """
+    data = loaded.config.dataset
+    columns = Columns(data.input, data.reference, data.columns, user_message(loaded).placeholders)
+    form = FileForm(data.format, data.delimiter, data.encoding, data.skip_rows)
+    sources = {"all": (data.path, "dataset.path")}
+    if data.files is not None:
+        sources = {split: (path, f"dataset.files.{split}") for split, path in data.files.model_dump().items()}
+    examples: dict[str, list[Example]] = {}
+    problems: list[Problem] = []
+    names = {*data.columns}
+    for split, (path, key) in sources.items():
+        try:
+            file = load_rows(loaded.resolve(path or ""), form, wanted=columns.wanted, key=key)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        built = build_examples(file, columns)
+        problems += (*built.problems, *data_warnings(file, built.by_position))
+        names.update(name for row in file.rows for name in row)
+        examples[split] = list(built.by_position.values())
+    problems += _unfilled_columns(loaded, names)
+    return Data(examples, tuple(dict.fromkeys(problems)))
+
+
+def _unfilled_columns(loaded: LoadedConfig, columns: set[str]) -> Iterator[Problem]:
+    """What the prompt has that other tools would fill in."""
+    prompt, reference = loaded.config.prompt, loaded.config.dataset.reference
+    turns = loaded.config.user_turns
+    texts = [
+        (f"prompt.slots.{name}.{at}", option)
+        for name, options in (prompt.slots or {}).items()
+        for at, option in enumerate(options)
+    ]
+    texts += [("prompt.text", prompt.text)] if prompt.text and turns is not None else []
+    for key, text in texts:
+        yield from notation_problems(key, text, is_template=False, columns=columns, reference=reference)
+    templates = [("prompt.text", prompt.text or "")] if turns is None else []
+    key = "prompt.user" if turns is not None and len(turns) == 1 else "prompt.user.{}.content"
+    templates += [(key.format(at), turn.content) for at, turn in enumerate(turns or ())]
+    for key, text in templates:
+        yield from notation_problems(key, text, is_template=True, columns=columns, reference=reference)
+
+
+def divide(loaded: LoadedConfig, examples: Mapping[str, Sequence[Example]]) -> tuple[Splits, ...]:
+    """The one division; with folds, that of each fold which judges, and last that of the search on all rows.
+
+    Raises:
+        ConfigError: The rows are too few, or a question stands in two files.
+    """
+    config = loaded.config
+    demonstrations = config.prompt.demonstrations
+    data = config.dataset
+    if data.folds is not None:
+        return fold_examples(
+            examples["all"],
+            folds=data.folds,
+            fractions=data.splits.model_dump(),
+            seed=data.split_seed,
+            demonstration_candidates=demonstrations.set_aside,
+            stratify=data.stratify,
+            limit=data.limit,
+        )
+    splits = split_examples(
+        examples.get("all", examples),
+        fractions=data.splits.model_dump(),
+        seed=data.split_seed,
+        demonstration_candidates=demonstrations.set_aside,
+        stratify=data.stratify,
+        limit=data.limit,
+    )
+    return (splits,)

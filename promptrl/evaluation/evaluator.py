@@ -92,6 +92,7 @@ class Evaluator:
         self._outcomes: dict[AskKey, Outcome] = {}
         self._missing: Counter[AskKey] = Counter()
         self._lost: CompletionError | None = None
+        self._open = 0
         self.asking_s = 0.0
 
     @property
@@ -133,6 +134,7 @@ class Evaluator:
     def _ask(self, new: Mapping[AskKey, Ask], purpose: Purpose, uniform: Set[AskKey]) -> None:
         """Ask what no earlier part of this run has answered; log each answer before it is used."""
         self._lost = None
+        self._open = len(new)
         answered = {key: self._resumable[key] for key in new if key in self._resumable}
         self._take_again(answered.values(), purpose)
         self._log.record([(new[key][0], outcome) for key, outcome in answered.items()])
@@ -146,6 +148,7 @@ class Evaluator:
             self._ask_target(keys, new, purpose, score)
         finally:
             self._outcomes.update((key, answered[key]) for key in new if key in answered)
+            self._open = 0
         self._check_missing()
         self._check_refused()
 
@@ -157,8 +160,9 @@ class Evaluator:
             raise TargetError(f"all {len(outcomes)} questions so far were refused: {counts}")
 
     def _check_missing(self) -> None:
+        """Stop where too many answers are missing, even if all that are still open were to come."""
         missing = self._missing.total()
-        asked = len(self._outcomes) + missing
+        asked = len(self._outcomes) + missing + self._open
         if self._lost is not None and missing > max(MAX_MISSING_CALLS, MAX_MISSING_SHARE * asked):
             failed = f"{missing} of {asked} calls brought no score"
             raise TargetError(f"{failed}; the last one: {self._lost.kind}: {self._lost.message}")
@@ -226,6 +230,8 @@ class Evaluator:
                     scored[key] = self._outcome(key, completions[key], grades, purpose, uniform)
             self._log.record([(asks[key][0], outcome) for key, outcome in scored.items()])
             into.update(scored)
+            if len(scored) < len(completions):
+                self._check_missing()  # at once: a metric that takes too long does so for every answer
         finally:
             left = {key: completion for key, completion in completions.items() if key not in scored}
             self._unscored.update(left)
@@ -243,6 +249,7 @@ class Evaluator:
         """Count an answer that brought no score; a test asks for it once more, and that makes it no second one."""
         self._missing[key] = 1 if purpose == "test" else self._missing[key] + 1
         self._lost = error
+        self._open -= 1
 
     def _outcome(
         self,

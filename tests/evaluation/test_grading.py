@@ -82,11 +82,25 @@ def test_a_grader_that_takes_too_long_too_often_stops_the_run() -> None:
         evaluator.evaluate(ASKS)
 
 
+def test_nobody_waits_for_a_grader_that_never_ends() -> None:
+    """After as many answers as can't be borne the others are not graded any more."""
+    begun: list[str] = []
+
+    def grade(example: Example, completion: Completion) -> float:
+        begun.append(example.id)
+        time.sleep(60)
+        return 1.0
+
+    with graded_by(own(grade, timeout_s=0.02)) as (evaluator, _, _), pytest.raises(TargetError, match="3 of 40 calls"):
+        evaluator.evaluate(ASKS)
+    assert len(begun) == 3
+
+
 def test_a_pattern_that_takes_too_long_stops_the_run_likewise(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is as good as no metric."""
     monkeypatch.setattr("promptrl.tasks.metrics.patterns.PATTERN_TIMEOUT_S", 0.02)
     metric = build_metric(Regex(pattern="(?:a|aa)+$"), name="own", examples=ROWS)
-    told = r"own could not tell one on row row\d+: the pattern '\(\?:a\|aa\)\+\$' took more than 0.02 seconds"
+    told = r"own could not tell one on row row\d+: the pattern '\(\?:a\|aa\)\+\$' took more than 0.02 s"
     with graded_by(metric, "a" * 80 + "b") as (evaluator, _, _), pytest.raises(TargetError, match=told):
         evaluator.evaluate(ASKS)
 

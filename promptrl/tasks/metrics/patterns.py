@@ -35,4 +35,4 @@ def search(pattern: str, text: str, *, ignore_case: bool = False) -> Any:
     try:
         return compiled(pattern, ignore_case=ignore_case).search(text, timeout=PATTERN_TIMEOUT_S)
     except TimeoutError as error:
-        raise TimeoutError(f"the pattern {pattern!r:.80} took more than {PATTERN_TIMEOUT_S:g} seconds") from error
+        raise TimeoutError(f"the pattern {pattern!r:.80} took more than {PATTERN_TIMEOUT_S:g} s") from error

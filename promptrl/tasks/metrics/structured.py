@@ -158,7 +158,7 @@ class JsonSchema(Rule):
         except TimeoutError as error:
             return Score(math.nan, str(error))
         except OutOfTimeError:
-            return Score(math.nan, f"the schema took more than {SCHEMA_TIMEOUT_S:g} seconds")
+            return Score(math.nan, f"the schema took more than {SCHEMA_TIMEOUT_S:g} s")
         return Score(1.0) if fault is None else Score(0.0, f"{fault.json_path}: {in_quotes(fault.message)}")
 
 

@@ -67,7 +67,7 @@ class TrustedScorer:
             with _faults_told(self.metric.name, f" on row {pair[0].id}"):
                 return in_time(limit_s, lambda: self._asked([pair]))[0]
         except OutOfTimeError:
-            return Score(math.nan, f"it took more than {max(0.0, limit_s):.3g} seconds")
+            return Score(math.nan, f"it took more than {max(0.0, limit_s):.3g} s (timeout_s)")
 
     def _asked(self, batch: Sequence[Pair]) -> list[Any]:
         scores: object = self.scorer.score_many(batch)

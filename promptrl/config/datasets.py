@@ -20,11 +20,11 @@ class FilesConfig(Block):
 
 
 class SplitsConfig(Block):
-    """How one file is divided, as shares of the rows."""
+    """How one file is divided, as shares of its different inputs: a hash of the input says where a row goes."""
 
-    train: Number = Field(default=0.5, gt=0, lt=1, description="Share of the rows for rewards.")
-    validation: Number = Field(default=0.25, gt=0, lt=1, description="Share of the rows to choose the winner.")
-    test: Number = Field(default=0.25, gt=0, lt=1, description="Share of the rows for the final verdict.")
+    train: Number = Field(default=0.5, gt=0, lt=1, description="Share of the inputs for rewards.")
+    validation: Number = Field(default=0.25, gt=0, lt=1, description="Share of the inputs to choose the winner.")
+    test: Number = Field(default=0.25, gt=0, lt=1, description="Share of the inputs for the final verdict.")
 
     def issues(self) -> Iterator[Issue]:
         """The shares can't be more than the whole."""
@@ -58,7 +58,9 @@ class DatasetConfig(Block):
     )
     splits: SplitsConfig = Field(default=SplitsConfig(), description="How the rows of `path` are divided.")
     stratify: Switch = Field(
-        default=True, description="Each label has the same share in all splits, when there are few."
+        default=False,
+        description="Each label has the same share in all splits. A new row can then move one other of its label from "
+        "each split to the next; without, it moves none.",
     )
     split_seed: Whole = Field(
         default=0,

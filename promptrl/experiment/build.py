@@ -24,12 +24,12 @@ from promptrl.runs.folder import CONFIG_NAME, Run
 from promptrl.search.algorithms import ALGORITHMS, IMAGINED_STEPS, AgentSettings, check_params
 from promptrl.stats.gate import Gate
 from promptrl.stats.power import SplitPower, split_power
-from promptrl.tasks.dataset import Example, accepted_answers, dataset_hash
+from promptrl.tasks.dataset import Example, accepted_answers
 from promptrl.tasks.metrics import Metric, MetricDefinition, build_metric
 from promptrl.tasks.metrics.python import PythonMetric
 from promptrl.tasks.metrics.trusted import TrustedMetric
 from promptrl.tasks.objective import Objective
-from promptrl.tasks.splits import NAMES, Splits
+from promptrl.tasks.splits import NAMES, Splits, division_hash
 from promptrl.trackers.registry import TRACKERS
 
 _UNREAD = Demonstration("", "", "")
@@ -146,7 +146,7 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None, give
         plan=plan,
         power=_power(gate, divisions),
         gate=gate,
-        data_hash=dataset_hash(rows),
+        data_hash=division_hash(divisions),
         code_folder=code_folder or loaded.folder,
         folds=divisions[:-1],
         given=given,

@@ -34,7 +34,8 @@ def evaluate_run(
     """Score a finished run's winner beside its baseline on one split; kept under ``evals/<n>`` of the run.
 
     Raises:
-        RunLockedError: The run is not done, or its data set has changed: rows that it trained on might count as test.
+        RunLockedError: The run is not done, or its rows have changed or are divided otherwise: rows that it
+            trained on might count as test.
         RunNotFoundError: Its folder has lost the winner.
         UsageError: There are no test rows, for the run was proven fold by fold.
     """
@@ -44,7 +45,7 @@ def evaluate_run(
     info, components = run.known_info(), rebuild_components(run, given)
     if components.data_hash != info.get("data_hash"):
         raise RunLockedError(
-            f"run {run.id} can't be evaluated: its data set has changed, so its splits are others "
+            f"run {run.id} can't be evaluated: its data set, or how it is divided, has changed "
             "(export the prompt and evaluate the file with --config)"
         )
     _refuse_seen_rows(components, split)

@@ -10,7 +10,7 @@ from promptrl.report.record import RunRecord
 from promptrl.runs.folder import Run
 
 DATA_GONE = "The data set can't be read any more, so the questions are missing here."
-DATA_CHANGED = "The data set has changed since, so the questions are missing here."
+DATA_CHANGED = "The data set, or how it is divided, has changed since, so the questions are missing here."
 
 
 def report_run(run: Run) -> Path:

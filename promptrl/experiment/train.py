@@ -105,7 +105,10 @@ def resume(
         _refuse_others(run.id, info, given)
         components = rebuild_components(run, given)
         if components.data_hash != info.get("data_hash"):
-            raise RunLockedError(f"run {run.id} can't be resumed: its data set has changed")
+            raise RunLockedError(
+                f"run {run.id} can't be resumed: its data set, or how it is divided, has changed "
+                "(train anew: answers that are in the cache are not paid for twice)"
+            )
         _refuse_other_observations(run.id, info, components)
         _refuse_growth(components, grow)
         budget = make_budget(components, elapsed_s=run.elapsed_s)

@@ -1,22 +1,25 @@
 """Divides examples into train, validation, test and demonstrations, so that no question stands in two of them.
 
-Rows whose input is equal but for case, width and spacing form one group, and a group is never divided. Which group goes
-where depends on the seed and on the rows, not on their order in the file.
+Rows whose input is equal but for case, width and spacing form one group, and a group is never divided. Where a group
+goes follows from a hash of its input and the seed alone: rows that come, go or change places move no other, so that the
+test rows of tonight were never train rows of last night. (Géron, Hands-On Machine Learning, 2nd ed., chapter 2.)
 """
 
 import hashlib
 import math
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 from promptrl.errors import ConfigError, Problem
-from promptrl.tasks.dataset import Example, accepted_answers, as_text
+from promptrl.tasks.dataset import Example, accepted_answers, as_text, dataset_hash
 
 NAMES = ("train", "validation", "test")
-MAX_LABELS = 20
-MIN_ROWS_PER_LABEL = 5
 MIN_ROWS_PER_FOLD = 4
+LEAST_OF_SHARE = 0.5
+"""A split that chance leaves with less than this part of its share is made to have all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +41,11 @@ class Splits:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Rows with one input."""
+    """Rows with one input; ``key`` is a hash of it and of the seed."""
 
     rows: tuple[Example, ...]
     label: str
-    order: str
+    key: str
 
 
 def split_examples(
@@ -51,22 +54,24 @@ def split_examples(
     fractions: Mapping[str, float],
     seed: int,
     demonstration_candidates: int = 0,
-    stratify: bool = True,
+    stratify: bool = False,
     limit: int | None = None,
 ) -> Splits:
     """Divide the rows of one file, or check and complete the splits of three.
 
-    Sizes are as near to the fractions as groups allow: exact when every input occurs once. With few labels each split
-    has its share of each. Demonstrations are taken from train inputs that occur once, labels in turn. The rows of a
-    split come in seeded random order, so that any first n of them are a fair sample.
+    Shares are of the different inputs, and chance deals them: a split is about as large as its share. Where it would
+    have less than half of it, the inputs are cut at the exact shares in the order of their hashes; then, and where
+    ``stratify`` or ``limit`` ask for it, an input that comes or goes can move one other across each border.
+    Demonstrations are taken from train inputs that occur once, labels in turn. The rows of a split come in seeded
+    random order, so that any first n of them are a fair sample.
 
     Args:
         examples: All rows, or the rows by split name; then ``fractions`` is not used.
-        fractions: Share of the rows by split name, in (0, 1), adding up to at most 1; what is left is not used.
-        seed: Same seed and same rows, same splits.
+        fractions: Share of the inputs by split name, in (0, 1), adding up to at most 1; what is left is not used.
+        seed: Same seed and same input, same split.
         demonstration_candidates: How many train rows to set aside; fewer when inputs repeat.
-        stratify: Give each split its share of each label, when there are at most 20 labels with 5 rows each on average.
-        limit: Use at most about this many rows (of each file), drawn by the seed; None uses all.
+        stratify: Give each split its share of each label, but for one row.
+        limit: Use at most this many rows (of each file), drawn by the seed; None uses all.
 
     Raises:
         ConfigError: A split would be empty, a question stands in two files, or no train row would be left to score.
@@ -75,12 +80,12 @@ def split_examples(
         groups = {name: _sample(_grouped(examples[name], seed), limit, stratify) for name in NAMES}
         _refuse_leaks(groups)
     else:
-        rows = _sample(_grouped(examples, seed), limit, stratify)
-        shares = [fractions.get(name, 0.0) for name in NAMES]
-        parts = _deal(rows, _sizes(sum(len(g.rows) for g in rows), shares), stratify)
-        groups = dict(zip(NAMES, parts, strict=False))
+        drawn = _sample(_grouped(examples, seed), limit, stratify)
+        order = NAMES[::-1]  # test first: other shares for train and validation leave it as it is
+        parts = _divide(drawn, [fractions.get(name, 0.0) for name in order], "split", stratify)
+        groups = dict(zip(order, parts, strict=True))
     _refuse_empty(groups)
-    shown, train = _set_aside(groups["train"], demonstration_candidates, stratify)
+    shown, train = _set_aside(groups["train"], demonstration_candidates)
     if not train:
         message = f"{demonstration_candidates} of {len(shown)} train rows are set aside, none would be left to score"
         raise ConfigError(
@@ -97,7 +102,7 @@ def fold_examples(
     fractions: Mapping[str, float],
     seed: int,
     demonstration_candidates: int = 0,
-    stratify: bool = True,
+    stratify: bool = False,
     limit: int | None = None,
 ) -> tuple[Splits, ...]:
     """Divide the rows of one file into folds that are tested one after the other, each by what came before it.
@@ -106,6 +111,8 @@ def fold_examples(
     they choose it before they have seen the rows that judge it, and the judgements of all folds may be put together.
     (In ordinary cross-validation the rows of one fold help to choose what the others judge: with ten folds up to 8 %
     of equal prompts seem better at a level of 2.5 %.)
+
+    Folds are for few rows, so they are cut equal: an input that comes or goes can move one other from each to the next.
 
     Args:
         examples: All rows.
@@ -123,27 +130,29 @@ def fold_examples(
     Raises:
         ConfigError: The rows are too few.
     """
-    groups = _sample(_grouped(examples, seed), limit, stratify)
-    shown, rest = _set_aside(groups, demonstration_candidates, stratify)
-    total = sum(len(group.rows) for group in rest)
+    drawn = _sample(_grouped(examples, seed), limit, stratify)
+    shown, rest = _set_aside(drawn, demonstration_candidates)
     if len(rest) < MIN_ROWS_PER_FOLD * folds:
         message = f"got {folds}, but {len(rest)} different inputs make folds of less than {MIN_ROWS_PER_FOLD}"
         raise ConfigError([Problem("dataset.folds", message, "fewer folds, fewer demonstrations, or more rows")])
-    parts = _deal(rest, _sizes(total, [1 / folds] * folds)[:folds], stratify)
+    parts = _cut(rest, [1 / folds] * folds, "fold", stratify)
+    searched = fractions["train"] + fractions["validation"]
+    shares = [fractions["validation"] / searched, fractions["train"] / searched]
     divisions = []
     for count in range(1, folds + 1):
-        train, validation = _searched([group for part in parts[:count] for group in part], fractions, stratify)
+        seen = [group for part in parts[:count] for group in part]
+        validation, train = _cut(seen, shares, "search", stratify)
         test = parts[count] if count < folds else [group for part in parts[1:] for group in part]
         divisions.append(Splits(*(_in_order(part) for part in (train, validation, test, shown))))
     return tuple(divisions)
 
 
-def _searched(seen: Sequence[_Group], fractions: Mapping[str, float], stratify: bool) -> list[list[_Group]]:
-    """The rows of a search divided in two: those it asks, and those that choose its winner."""
-    searched = fractions["train"] + fractions["validation"]
-    shares = [fractions["train"] / searched, fractions["validation"] / searched]
-    sizes = _sizes(sum(len(group.rows) for group in seen), shares)
-    return _deal(sorted(seen, key=lambda group: group.order), sizes[:2], stratify)
+def division_hash(divisions: Iterable[Splits]) -> str:
+    """16 hex digits that change with any cell of any row, and when a row gets another purpose."""
+    parts = [
+        part for splits in divisions for part in (splits.train, splits.validation, splits.test, splits.demonstrations)
+    ]
+    return _digest(" ".join(map(dataset_hash, parts)))[:16]
 
 
 def normalise_input(example: Example) -> str:
@@ -155,78 +164,94 @@ def normalise_input(example: Example) -> str:
 
 
 def _grouped(examples: Sequence[Example], seed: int) -> list[_Group]:
-    """Groups of equal input in seeded order."""
+    """Groups of equal input."""
     by_input: dict[str, list[Example]] = {}
     for example in examples:
         by_input.setdefault(normalise_input(example), []).append(example)
     groups = []
     for text, rows in by_input.items():
-        order = hashlib.sha256(f"{seed}:{text}".encode("utf-8", "surrogatepass")).hexdigest()
         label = min(accepted_answers(row.reference)[0] for row in rows)
-        groups.append(_Group(tuple(sorted(rows, key=lambda row: row.id)), label, order))
-    return sorted(groups, key=lambda group: group.order)
+        groups.append(_Group(tuple(sorted(rows, key=lambda row: row.id)), label, _digest(f"{seed}:{text}")))
+    return groups
 
 
 def _in_order(groups: Sequence[_Group]) -> tuple[Example, ...]:
-    return tuple(row for group in sorted(groups, key=lambda group: group.order) for row in group.rows)
+    return tuple(row for group in sorted(groups, key=lambda group: group.key) for row in group.rows)
 
 
-def _sizes(total: int, shares: Sequence[float]) -> list[int]:
-    """Whole numbers of rows for the shares and for the rest, by largest remainder."""
-    exact = [share * total for share in (*shares, max(0.0, 1 - sum(shares)))]
-    sizes = [math.floor(size + 1e-9) for size in exact]
-    by_remainder = sorted(range(len(exact)), key=lambda i: sizes[i] - exact[i])
-    for index in by_remainder[: total - sum(sizes)]:
-        sizes[index] += 1
-    return sizes
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _deal(groups: Sequence[_Group], sizes: Sequence[int], stratify: bool) -> list[list[_Group]]:
-    """Divide groups into parts of about the given numbers of rows.
+def _fraction(text: str) -> float:
+    """A number in [0, 1) that looks drawn at random."""
+    return int(_digest(text)[:13], 16) / 16**13
 
-    Each group goes to the part that lacks most of its share so far. Groups of several rows come first, so that single
-    rows, label by label, can make up for them; with single rows alone no part ever lags by a whole row, and all end
-    exact.
+
+def _placed(groups: Sequence[_Group], purpose: str, stratify: bool) -> list[tuple[float, _Group]]:
+    """The groups by their place in [0, 1): for each purpose another, so that a sample by one is fair to the others.
+
+    Stratified, those of one label have evenly spaced places, in the order that they would have had without.
     """
-    is_labelled = stratify and _has_few_labels(groups)
-    repeated = sorted((g for g in groups if len(g.rows) > 1), key=lambda g: (-len(g.rows), g.order))
-    single = sorted((g for g in groups if len(g.rows) == 1), key=lambda g: (g.label if is_labelled else "", g.order))
-    parts: list[list[_Group]] = [[] for _ in sizes]
-    wanted = list(sizes)
-    for batch in (repeated, single):
-        total, seen = sum(wanted), 0
-        got = [0] * len(sizes)
-        for group in batch:
-            seen += len(group.rows)
-            lacking = [want * seen / max(total, 1) - have for want, have in zip(wanted, got, strict=True)]
-            index = lacking.index(max(lacking))
-            parts[index].append(group)
-            got[index] += len(group.rows)
-        wanted = [max(want - have, 0) for want, have in zip(wanted, got, strict=True)]
-    return parts
+    placed = [(_fraction(f"{purpose}:{group.key}"), group) for group in groups]
+    if stratify:
+        by_label: dict[str, list[_Group]] = {}
+        for _, group in sorted(placed, key=_place):
+            by_label.setdefault(group.label, []).append(group)
+        placed = [
+            ((rank + _fraction(f"{purpose}:{label}")) / len(members), group)
+            for label, members in by_label.items()
+            for rank, group in enumerate(members)
+        ]
+    return sorted(placed, key=_place)
 
 
-def _has_few_labels(groups: Sequence[_Group]) -> bool:
-    labels = {group.label for group in groups}
-    return len(labels) <= min(MAX_LABELS, len(groups) / MIN_ROWS_PER_LABEL)
+def _place(placed: tuple[float, _Group]) -> tuple[float, str]:
+    return placed[0], placed[1].key
 
 
-def _sample(groups: list[_Group], limit: int | None, stratify: bool) -> list[_Group]:
-    total = sum(len(group.rows) for group in groups)
-    if limit is None or limit >= total:
+def _divide(groups: Sequence[_Group], shares: Sequence[float], purpose: str, stratify: bool) -> list[list[_Group]]:
+    """The groups by where their places lie among the shares; what lies beyond them is left out."""
+    placed = _placed(groups, purpose, stratify)
+    borders = _borders(shares)
+    parts = [[group for place, group in placed if low <= place < high] for low, high in pairwise(borders)]
+    if all(len(part) >= LEAST_OF_SHARE * share * len(groups) for part, share in zip(parts, shares, strict=True)):
+        return parts
+    return _cut(groups, shares, purpose, stratify)
+
+
+def _cut(groups: Sequence[_Group], shares: Sequence[float], purpose: str, stratify: bool) -> list[list[_Group]]:
+    """The groups in the order of their places, cut at the exact shares: one that joins moves one across each cut."""
+    ordered = [group for _, group in _placed(groups, purpose, stratify)]
+    cuts = [math.floor(border * len(ordered) + 0.5) for border in _borders(shares)]
+    return [ordered[low:high] for low, high in pairwise(cuts)]
+
+
+def _borders(shares: Sequence[float]) -> list[float]:
+    """Where each share begins, and where the last one ends; thirds add up to one."""
+    return [round(border, 9) for border in (0.0, *accumulate(shares))]
+
+
+def _sample(groups: Sequence[_Group], limit: int | None, stratify: bool) -> Sequence[_Group]:
+    """The first groups that have no more rows than the limit."""
+    if limit is None or limit >= sum(len(group.rows) for group in groups):
         return groups
-    return _deal(groups, [limit, total - limit], stratify)[0]
+    drawn = [group for _, group in _placed(groups, "limit", stratify)]
+    rows = accumulate(len(group.rows) for group in drawn)
+    return [group for group, count in zip(drawn, rows, strict=True) if count <= limit]
 
 
-def _set_aside(groups: Sequence[_Group], candidates: int, stratify: bool) -> tuple[list[_Group], list[_Group]]:
-    """Demonstrations and what is left of train."""
-    single = [group for group in groups if len(group.rows) == 1]
-    repeated = [group for group in groups if len(group.rows) > 1]
-    count = min(candidates, len(single))
-    if count == 0:
-        return [], list(groups)
-    shown, rest = _deal(single, [count, len(single) - count], stratify)
-    return shown, rest + repeated
+def _set_aside(groups: Sequence[_Group], candidates: int) -> tuple[list[_Group], list[_Group]]:
+    """Demonstrations and what is left of train; a row that comes or goes exchanges one of them at most."""
+    turns: Counter[str] = Counter()
+    single: list[tuple[int, str, _Group]] = []
+    for group in sorted(groups, key=lambda group: group.key):
+        if len(group.rows) == 1:
+            single.append((turns[group.label], group.key, group))
+            turns[group.label] += 1
+    shown = [group for *_, group in sorted(single, key=lambda turn: turn[:2])[:candidates]]
+    keys = {group.key for group in shown}
+    return shown, [group for group in groups if group.key not in keys]
 
 
 def _refuse_empty(groups: Mapping[str, Sequence[_Group]]) -> None:
@@ -241,8 +266,8 @@ def _refuse_leaks(groups: Mapping[str, Sequence[_Group]]) -> None:
     """Three files must not share a question, or the held-out score would be flattered."""
     problems = []
     for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        seen = {group.order for group in groups[first]}
-        shared = [group for group in groups[second] if group.order in seen]
+        seen = {group.key for group in groups[first]}
+        shared = [group for group in groups[second] if group.key in seen]
         if shared:
             text = " ".join(next(iter(shared[0].rows[0].fields.values()), "").split())
             message = f"{len(shared)} inputs of {second} are in {first} too, the first: {text[:60]!r}"

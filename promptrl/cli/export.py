@@ -7,7 +7,7 @@ import typer
 
 from promptrl.cli.options import DEFAULT_RUNS_DIR, RunReference, RunsDir
 
-Format = Literal["txt", "text", "json", "openai", "promptfoo"]
+Format = Literal["txt", "text", "json", "openai", "promptfoo", "config"]
 
 
 def register(app: typer.Typer) -> None:
@@ -18,14 +18,16 @@ def register(app: typer.Typer) -> None:
 def export(
     run: RunReference = "latest",
     to: Annotated[
-        Format,
+        Format | None,
         typer.Option(
             "--format",
             "-f",
-            help="txt: all messages to read; text: the system message alone (or the user message, if `prompt.text` is "
-            "one); json: chat messages; openai: a chat completion request; promptfoo: a promptfooconfig.yaml.",
+            help="txt: all messages under headings, for people; text: the system message alone (or the user message, "
+            "if `prompt.text` is one); json: chat messages; openai: a chat completion request; promptfoo: a "
+            "promptfooconfig.yaml; config: your config, with this prompt as the next baseline. Without it: text for "
+            "a file, txt for the terminal.",
         ),
-    ] = "txt",
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here, not to stdout.")] = None,
     runs_dir: RunsDir = DEFAULT_RUNS_DIR,
 ) -> None:
@@ -36,7 +38,13 @@ def export(
     from promptrl.runs.folder import RunsFolder
 
     found = RunsFolder(runs_dir).find(run)
-    text = export_prompt(found, to)
+    to = to or ("txt" if output is None else "text")
+    if to == "config":
+        from promptrl.experiment.next_config import next_config
+
+        text = next_config(found)
+    else:
+        text = export_prompt(found, to)
     if to in ("openai", "promptfoo") and model_name(found) == MODEL_PLACEHOLDER:
         console.show_message(MODEL_NOTE)
     if output is None:
@@ -47,3 +55,5 @@ def export(
         except OSError as error:
             raise UsageError(f"--output: can't write {output}: {error.strerror}") from error
         console.show_message(f"Wrote {output}")
+        if to == "txt":
+            console.show_message("It has headings such as [system], for people: --format text writes the prompt alone.")

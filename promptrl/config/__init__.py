@@ -5,7 +5,7 @@ spoken of by name are imported from their own modules.
 """
 
 from promptrl.config.experiment import BudgetConfig, ExperimentConfig, GateConfig
-from promptrl.config.loading import LoadedConfig, load_config, load_data
+from promptrl.config.loading import LoadedConfig, load_config, load_data, load_text
 from promptrl.config.schema import SchemaRow, json_schema, schema_rows
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "json_schema",
     "load_config",
     "load_data",
+    "load_text",
     "schema_rows",
 ]

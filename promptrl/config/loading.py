@@ -113,6 +113,15 @@ def load_config(
     return _load(_read_text(path, Issue((), ""), path), path, overrides, fill, drops_unread=drops_unread)
 
 
+def load_text(text: str, path: Path) -> LoadedConfig:
+    """Check the text of a config as if it stood in a file at that path.
+
+    Raises:
+        ConfigError: Everything wrong, as for ``load_config``.
+    """
+    return _load(text, path, (), _nothing)
+
+
 def load_data(data: Mapping[str, Any], overrides: Sequence[str] = (), *, fill: Fill = _nothing) -> LoadedConfig:
     """Check a config given as data; paths in it are relative to the working directory.
 

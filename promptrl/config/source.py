@@ -46,6 +46,10 @@ _Dumper.add_implicit_resolver(TAG + "float", FLOAT, list("-+.0123456789"))
 _Dumper.add_implicit_resolver(TAG + "int", INT, list("-+0123456789"))
 
 
+class _LineDumper(_Dumper):
+    """Writes lines with escapes."""
+
+
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     """Write lines as lines; what YAML 1.1 also takes for a line break needs double quotes to survive."""
     style = '"' if re.search("[\r\x85\u2028\u2029]", text) else "|" if "\n" in text.strip("\n") else None
@@ -53,6 +57,9 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _represent_text)
+_LineDumper.add_representer(
+    str, lambda dumper, text: dumper.represent_scalar(TAG + "str", text, style='"' if "\n" in text else None)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +138,14 @@ def parse(text: str, file: str) -> tuple[Source, list[tuple[Issue, int]]]:
 def dump(data: Any) -> str:
     """Write plain data as YAML that ``parse`` and YAML 1.1 readers understand alike."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def dump_on_a_line(data: Any) -> str:
+    """Write plain data as YAML that may stand behind a key, or within brackets, on its line."""
+    text = yaml.dump(
+        data, Dumper=_LineDumper, sort_keys=False, allow_unicode=True, default_flow_style=True, width=math.inf
+    )
+    return text.removesuffix("...\n").rstrip("\n")
 
 
 def _syntax_issue(error: yaml.MarkedYAMLError) -> Issue:

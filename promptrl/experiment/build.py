@@ -18,7 +18,7 @@ from promptrl.experiment.call_plan import CallPlan, plan_calls
 from promptrl.experiment.data import divide, load_data, user_message
 from promptrl.experiment.given import NOTHING, Given
 from promptrl.llm.engine.prices import Price
-from promptrl.prompts.prompt import Demonstration
+from promptrl.prompts.prompt import Demonstration, Prompt
 from promptrl.prompts.space import EditSpace, build_edit_space
 from promptrl.runs.folder import CONFIG_NAME, Run
 from promptrl.search.algorithms import ALGORITHMS, IMAGINED_STEPS, AgentSettings, check_params
@@ -97,6 +97,15 @@ def rebuild_components(run: Run, given: Given = NOTHING) -> Components:
     loaded = load_config(run.path / CONFIG_NAME, drops_unread=True)
     origin = run.info.get("config")
     return build_components(loaded, code_folder=Path(origin).parent if origin else None, given=given)
+
+
+def baseline_of(loaded: LoadedConfig) -> Prompt:
+    """The prompt that a config begins with; no data is read.
+
+    Raises:
+        ConfigError: The prompt or its edits are wrong.
+    """
+    return _edit_space(loaded, None).baseline
 
 
 def build_components(loaded: LoadedConfig, code_folder: Path | None = None, given: Given = NOTHING) -> Components:

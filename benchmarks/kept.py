@@ -14,6 +14,8 @@ from promptrl.experiment.build import Components, build_components
 from promptrl.prompts.space import EditSpace
 
 TABLES = Path(__file__).parent / "tables"
+OVERRIDES = {"extraction": ["dataset.split_seed=94618"]}
+"""The division that sets those demonstrations aside which the table was made with; a table made anew needs none."""
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
@@ -32,6 +34,11 @@ class Kept:
     space: EditSpace
     table: Table
     scores: npt.NDArray[np.float64]
+
+
+def components_of(config: Path) -> Components:
+    """The components of a config as its table knows them."""
+    return build_components(load_config(config, OVERRIDES.get(config.stem, [])))
 
 
 def read_table(path: Path, parts: Components) -> Table:
@@ -55,7 +62,7 @@ def add_option(parser: argparse.ArgumentParser) -> None:
 def read(pairs: list[list[Path]] | None) -> Iterator[Kept]:
     """The tables asked for."""
     for config, path in pairs or [[CONFIGS / f"{path.stem}.yaml", path] for path in sorted(TABLES.glob("*.npz"))]:
-        parts = build_components(load_config(config))
+        parts = components_of(config)
         table = read_table(path, parts)
         scores = table.scores.get(parts.objective.gate_metric, table.scores["objective"])
         yield Kept(config.stem, parts.space, table, scores)

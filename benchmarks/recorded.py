@@ -16,12 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.kept import CONFIGS, TABLES, read_table
+from benchmarks.kept import CONFIGS, TABLES, components_of, read_table
 from benchmarks.tables import Table, choose_rows
 from benchmarks.worlds import FloatArray, World, baseline_first, make_list_space, make_rows
-from promptrl.config import load_config
 from promptrl.evaluation.outcome import Ask
-from promptrl.experiment.build import build_components
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.tasks.dataset import Example
@@ -105,7 +103,7 @@ def make_log_world(path: Path, seed: int) -> World:
 
 @lru_cache(maxsize=4)
 def _read_table(name: str) -> tuple[EditSpace, Table, tuple[Example, ...]]:
-    parts = build_components(load_config(CONFIGS / f"{name}.yaml"))
+    parts = components_of(CONFIGS / f"{name}.yaml")
     table = read_table(TABLES / f"{name}.npz", parts)
     return parts.space, table, choose_rows(parts, table.scores["objective"].shape[1])
 

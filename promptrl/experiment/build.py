@@ -27,6 +27,7 @@ from promptrl.stats.power import SplitPower, split_power
 from promptrl.tasks.dataset import Example, accepted_answers
 from promptrl.tasks.metrics import Metric, MetricDefinition, build_metric
 from promptrl.tasks.metrics.python import PythonMetric
+from promptrl.tasks.metrics.registry import Places
 from promptrl.tasks.metrics.trusted import TrustedMetric
 from promptrl.tasks.objective import Objective
 from promptrl.tasks.splits import NAMES, Splits, division_hash
@@ -137,7 +138,7 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None, give
     splits = divisions[-1] if divisions else None
     space = attempt(lambda: _edit_space(loaded, splits))
     rows = data.rows if splits is None else _all_rows(splits)
-    metrics = attempt(lambda: _metrics(loaded, rows, given)) if rows else None
+    metrics = attempt(lambda: _metrics(loaded, rows, given, data.place)) if rows else None
     plan = attempt(lambda: _plan(config, divisions, space, metrics or ())) if divisions else None
     told = located(loaded, sorted(problems, key=lambda problem: problem.is_warning))
     if divisions is None or splits is None or objective is None or space is None or metrics is None or plan is None:
@@ -260,7 +261,7 @@ def _edit_space(loaded: LoadedConfig, splits: Splits | None) -> EditSpace:
     )
 
 
-def _metrics(loaded: LoadedConfig, rows: tuple[Example, ...], given: Given) -> tuple[Metric, ...]:
+def _metrics(loaded: LoadedConfig, rows: tuple[Example, ...], given: Given, place: Places) -> tuple[Metric, ...]:
     """The scores of the config; costs are part of the objective."""
     names = [metric.name for metric in loaded.config.reward.metrics]
     problems = [
@@ -276,7 +277,7 @@ def _metrics(loaded: LoadedConfig, rows: tuple[Example, ...], given: Given) -> t
             metrics.append(_limited(given.metrics[metric.name], metric.definition))
             continue
         try:
-            metrics.append(build_metric(metric.definition, name=metric.name, examples=rows))
+            metrics.append(build_metric(metric.definition, name=metric.name, examples=rows, place=place))
         except ConfigError as error:
             prefix = f"reward.metrics.{position}"
             problems += [replace(p, key=f"{prefix}.{p.key}" if p.key else prefix) for p in error.problems]

@@ -1,7 +1,7 @@
 """Reads the rows that a config names, says what is wrong or odd about them, and divides them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from promptrl.config import LoadedConfig
 from promptrl.config.prompts import as_template
@@ -9,7 +9,7 @@ from promptrl.errors import ConfigError, Problem
 from promptrl.prompts.notation import notation_problems
 from promptrl.prompts.prompt import UserTemplate
 from promptrl.tasks.data_checks import data_warnings
-from promptrl.tasks.data_file import FileForm, load_rows
+from promptrl.tasks.data_file import DataFile, FileForm, load_rows
 from promptrl.tasks.dataset import Columns, Example, build_examples
 from promptrl.tasks.splits import Splits, fold_examples, split_examples
 
@@ -21,10 +21,12 @@ class Data:
     Attributes:
         examples: Those that can be used, by split name; under "all" when one file holds them all.
         problems: What is wrong, and warnings of what looks odd.
+        origins: The file and the position in it of each example, by its id.
     """
 
     examples: Mapping[str, Sequence[Example]]
     problems: tuple[Problem, ...]
+    origins: Mapping[str, tuple[DataFile, int]] = field(default_factory=dict, repr=False)
 
     @property
     def is_sound(self) -> bool:
@@ -35,6 +37,14 @@ class Data:
     def rows(self) -> tuple[Example, ...]:
         """All examples that can be used."""
         return tuple(example for rows in self.examples.values() for example in rows)
+
+    def place(self, rows: Sequence[Example]) -> str:
+        """Where examples stand, for a message: ``lines 3, 4, 7``, with the files where there are several."""
+        files: dict[str, tuple[DataFile, list[int]]] = {}
+        for file, at in (self.origins[row.id] for row in rows):
+            files.setdefault(file.name, (file, []))[1].append(at)
+        places = {name: file.place(sorted(positions)) for name, (file, positions) in files.items()}
+        return "; ".join(f"{name} {place}" if len(self.examples) > 1 else place for name, place in places.items())
 
 
 def user_message(loaded: LoadedConfig) -> UserTemplate:
@@ -57,6 +67,7 @@ def load_data(loaded: LoadedConfig) -> Data:
         sources = {split: (path, f"dataset.files.{split}") for split, path in data.files.model_dump().items()}
     examples: dict[str, list[Example]] = {}
     problems: list[Problem] = []
+    origins: dict[str, tuple[DataFile, int]] = {}
     names = {*data.columns}
     for split, (path, key) in sources.items():
         try:
@@ -68,8 +79,9 @@ def load_data(loaded: LoadedConfig) -> Data:
         problems += (*built.problems, *data_warnings(file, built.by_position))
         names.update(name for row in file.rows for name in row)
         examples[split] = list(built.by_position.values())
+        origins.update((example.id, (file, at)) for at, example in built.by_position.items())
     problems += _unfilled_columns(loaded, names)
-    return Data(examples, tuple(dict.fromkeys(problems)))
+    return Data(examples, tuple(dict.fromkeys(problems)), origins)
 
 
 def _unfilled_columns(loaded: LoadedConfig, columns: set[str]) -> Iterator[Problem]:

@@ -37,6 +37,25 @@ def test_each_file_is_blamed(tmp_path: Path) -> None:
     assert set(problems_of(config)) == {"dataset.files.train", "dataset.files.test"}
 
 
+def test_references_that_a_metric_refuses_are_told_with_their_lines(tmp_path: Path) -> None:
+    """Of each file where there are several."""
+    config = write_experiment(tmp_path, CONFIG.replace("{type: exact_match}", "{type: numeric_match}"))
+    lines = (tmp_path / "sums.csv").read_text(encoding="utf-8").splitlines()
+    lines[2:4] = [f"{line.rpartition(',')[0]},about ten" for line in lines[2:4]]
+    (tmp_path / "sums.csv").write_text("\n".join(lines), encoding="utf-8")
+    told = problems_of(config)["reward.metrics.0"]
+    assert "'about ten' is no number (and 1 row more; lines 3, 4)" in told
+    for name, part in (("a", lines[1:20]), ("b", lines[20:40]), ("c", lines[40:])):
+        (tmp_path / f"{name}.csv").write_text("\n".join([lines[0], *part]), encoding="utf-8")
+    config.write_text(
+        config.read_text(encoding="utf-8").replace(
+            "path: sums.csv", "files: {train: a.csv, validation: b.csv, test: c.csv}"
+        ),
+        encoding="utf-8",
+    )
+    assert "a.csv lines 3, 4)" in problems_of(config)["reward.metrics.0"]
+
+
 def test_data_that_can_not_be_read_does_not_make_the_prompt_wrong(tmp_path: Path) -> None:
     """Where demonstrations are all that may change, the lack of them is not told as a second fault."""
     slots = CONFIG[CONFIG.index("  slots:") : CONFIG.index("edits:")]

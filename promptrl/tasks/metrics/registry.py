@@ -1,6 +1,6 @@
 """The types of metrics by their name in YAML."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from promptrl.errors import ConfigError, Problem
 from promptrl.tasks.dataset import Example
@@ -28,13 +28,20 @@ MAX_EXAMPLES = 3
 """Of references that are refused for one reason."""
 
 
-def build_metric(definition: MetricDefinition, *, name: str, examples: Sequence[Example]) -> Metric:
+Places = Callable[[Sequence[Example]], str]
+"""Where rows stand in their file, for a message: ``lines 3, 4 and 7``."""
+
+
+def build_metric(
+    definition: MetricDefinition, *, name: str, examples: Sequence[Example], place: Places = lambda rows: ""
+) -> Metric:
     """Make a metric and check that every reference of the data can be scored against.
 
     Args:
         definition: What it is, with its settings.
         name: As the config calls it.
         examples: All rows of the run.
+        place: Of rows; empty where that is not known.
 
     Raises:
         ConfigError: A setting is wrong, or a reference does not fit. Keys are relative to the metric: a setting, or ""
@@ -49,26 +56,29 @@ def build_metric(definition: MetricDefinition, *, name: str, examples: Sequence[
             [Problem("", f"{kind} compares with a reference, but there is none", "say dataset.reference")]
         )
     fitted = definition.fitted(references)
-    refused: dict[tuple[str, str], list[str]] = {}
-    for reference in references:
+    refused: dict[tuple[str, str], dict[int, str]] = {}
+    for at, reference in enumerate(references):
         if (refusal := fitted.refusal(reference)) is not None:
-            refused.setdefault((refusal.why, refusal.hint), []).append(refusal.found)
+            refused.setdefault((refusal.why, refusal.hint), {})[at] = refusal.found
     if refused:
-        problem = f"{kind} can't score against dataset.reference"
+        start = f"{kind} can't score against dataset.reference: "
         raise ConfigError(
-            [Problem("", f"{problem}: {_counted(found, why)}", hint) for (why, hint), found in refused.items()]
+            [
+                Problem("", start + _told(why, list(found.values()), place([examples[at] for at in found])), hint)
+                for (why, hint), found in refused.items()
+            ]
         )
     return fitted.metric(name)
 
 
-def _counted(found: Sequence[str], why: str) -> str:
-    """A reason with the first reference it holds for, how many more rows there are, and some of them."""
+def _told(why: str, found: Sequence[str], places: str) -> str:
+    """A reason with the first reference it holds for, how many more rows there are, some of them, and where."""
     first, *others = found
-    if not others:
-        return f"{first} {why}"
     examples = [other for other in dict.fromkeys(others) if other != first][:MAX_EXAMPLES]
     such_as = f", such as {', '.join(examples)}" if examples else ""
-    return f"{first} {why} (and {len(others)} row{'s' if len(others) > 1 else ''} more{such_as})"
+    more = f"and {len(others)} row{'s' if len(others) > 1 else ''} more{such_as}" if others else ""
+    aside = "; ".join(filter(None, (more, places)))
+    return f"{first} {why} ({aside})" if aside else f"{first} {why}"
 
 
 def kind_of(definition: MetricDefinition) -> str:

@@ -1,39 +1,24 @@
 """Sentence splitting of a plain-text prompt, without losing a byte of it.
 
 A phrase is what can sensibly be dropped as one: a sentence of running text, a list item with its continuation lines,
-a heading, a table or a fenced code block. The whitespace between phrases is kept apart, so that the unchanged text
-comes back exactly and a text with phrases dropped still has its paragraph breaks.
+a heading, or a structure: a table, fenced code, JSON, YAML, markup. The whitespace between phrases is kept apart, so
+that the unchanged text comes back exactly and a text with phrases dropped still has its paragraph breaks.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import pairwise
+from functools import lru_cache, partial
+from itertools import pairwise, takewhile
 
+from promptrl.prompts.blocks import split_blocks
 from promptrl.prompts.prompt import UserTemplate
+from promptrl.prompts.sentence_ends import sentence_ends
+from promptrl.prompts.structures import Span, is_within
 
 _BLANKS = re.compile(r"\s*")
-_FENCE = re.compile(r"\s*(```+|~~~+)[^`]*$")
-_LIST_ITEM = re.compile(r"\s*(?:[-*+•‣–]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,4})[.)])\s+\S")
-_HEADING = re.compile(r"\s*(?:#{1,6}\s|={3,}\s*$|-{3,}\s*$|\*{3,}\s*$)")
-_TABLE_ROW = re.compile(r"\s*\|")
 _TAG_LINE = re.compile(r"</?[A-Za-z][\w.:-]*(?:\s[^<>]*)?/?>")
-
-_SENTENCE_END = re.compile(
-    r"""(?P<spaced>[.!?…]+["'”’»)\]*_]*)(?=\s+["'“‘«(\[*_`]*(?P<next>[^\s"'“‘«(\[*_`]\S*))
-      | [。！？]+["”’」』）]*  # full-width stops need no blank after them
-    """,
-    re.VERBOSE,
-)
-_PROTECTED = re.compile(r"`[^`]*`|\"[^\"]*\"|“[^”]*”|«[^»]*»|\([^()]*\)|「[^」]*」")
-_ABBREVIATION = re.compile(
-    r"(?:^|[\s(\[\"'“])(?:cf|vs|viz|approx|resp|incl|excl|mr|mrs|ms|dr|prof|sr|jr|st|inc|ltd|corp|dept"
-    r"|(?:[a-z]\.\s?)+[a-z])\.$",
-    re.IGNORECASE,
-)
-_INITIAL = re.compile(r"(?:^|[\s(])[A-Z]\.$")
-_ABBREVIATION_OF_NUMBER = re.compile(r"(?:^|[\s(])(?:nos?|figs?|eqs?|sec|ch|vol|pp?|art)\.$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +31,13 @@ class PhraseTable:
         phrases: Each starts and ends with a visible character.
         gaps: Whitespace, one more than phrases: before the first, between each two, after the last.
         is_template: True when the text is a user template.
+        anchored: Indices of the phrases that keep their place: structures, what ends in one, and lone tags.
     """
 
     phrases: tuple[str, ...]
     gaps: tuple[str, ...]
     is_template: bool = False
+    anchored: frozenset[int] = frozenset()
 
     @property
     def everything(self) -> tuple[int, ...]:
@@ -66,6 +53,11 @@ class PhraseTable:
         """Whether a phrase must stay: it holds a placeholder, or is a lone ``<tag>`` with a partner elsewhere."""
         phrase = self.phrases[index]
         return bool(_TAG_LINE.fullmatch(phrase)) or (self.is_template and bool(UserTemplate(phrase).placeholders))
+
+    def may_swap(self, first: int, second: int) -> bool:
+        """Whether two phrases may change places: neither is anchored, nor one that stood between them."""
+        low, high = sorted((first, second))
+        return self.anchored.isdisjoint(range(low, high + 1))
 
     def render(self, selection: Sequence[int]) -> str:
         """The text made of the selected phrases, empty when there is none.
@@ -140,89 +132,47 @@ def _next_steps(
 def split_phrases(text: str, *, is_template: bool = False) -> PhraseTable:
     """Cut a text into phrases and the whitespace between them.
 
-    Splits at sentence ends, list items, headings, tables and fenced code blocks; not after abbreviations, numbers,
-    inside quotes, parentheses or inline code, nor where a line merely wraps. ``render(everything)`` is the text, byte
-    for byte, unless it is all whitespace: then there is no phrase.
+    Splits at sentence ends, list items, headings and structures (code, tables, JSON, YAML, markup); not after
+    abbreviations, numbers, inside quotes, parentheses or inline code, nor where a line merely wraps.
+    ``render(everything)`` is the text, byte for byte, unless it is all whitespace: then there is no phrase.
     """
     phrases: list[str] = []
     gaps = [""]
-    for piece in _pieces(text):
+    anchored = set()
+    for piece, is_structure in _pieces(text):
         body = piece.strip()
         if not body:
             gaps[-1] += piece
             continue
         start = piece.index(body)
         gaps[-1] += piece[:start]
+        if is_structure or _TAG_LINE.fullmatch(body):
+            anchored.add(len(phrases))
         phrases.append(body)
         gaps.append(piece[start + len(body) :])
-    return PhraseTable(tuple(phrases), tuple(gaps), is_template)
+    return PhraseTable(tuple(phrases), tuple(gaps), is_template, frozenset(anchored))
 
 
-def _pieces(text: str) -> Iterator[str]:
-    for block, is_prose in _blocks(text.splitlines(keepends=True)):
-        if not is_prose:
-            yield block
-            continue
-        start = 0
-        for end in _sentence_ends(block):
-            yield block[start:end]
-            start = end
-        yield block[start:]
+def _pieces(text: str) -> Iterator[tuple[str, bool]]:
+    """What is cut off the text one after the other, and whether it is a structure or holds one of several lines."""
+    blocks, structures = split_blocks(text)
+    for block in blocks:
+        start, end = block.start, block.start + len(block.text)
+        ends = [end]
+        if block.kind == "prose":
+            held = partial(_is_held, structures, start)
+            ends = [*(start + found for found in sentence_ends(block.text, held)), end]
+        for cut in ends:
+            yield text[start:cut], block.kind == "structure" or _holds_lines(text, structures, start, cut)
+            start = cut
 
 
-def _blocks(lines: list[str]) -> Iterator[tuple[str, bool]]:
-    """Groups of lines that belong together, and whether each is running text that may hold several sentences."""
-    at = 0
-    while at < len(lines):
-        end = at + 1
-        line = lines[at]
-        if fence := _FENCE.match(line):
-            while end < len(lines) and not lines[end].lstrip().startswith(fence[1]):
-                end += 1
-            end = min(end + 1, len(lines))
-            is_prose = False
-        elif _TABLE_ROW.match(line):
-            while end < len(lines) and _TABLE_ROW.match(lines[end]):
-                end += 1
-            is_prose = False
-        elif _HEADING.match(line):
-            is_prose = False
-        else:
-            is_item = bool(_LIST_ITEM.match(line))
-            while end < len(lines) and _continues(lines[end - 1], lines[end], is_item=is_item):
-                end += 1
-            is_prose = not is_item
-        yield "".join(lines[at:end]), is_prose
-        at = end
+def _is_held(structures: Sequence[Span], offset: int, position: int) -> bool:
+    return is_within(offset + position, structures)
 
 
-def _continues(line: str, following: str, *, is_item: bool) -> bool:
-    """Whether the next line only wraps this one: lower case after no stop, or indented under a list item."""
-    if not line.strip() or not following.strip():
-        return False
-    if _FENCE.match(following) or _LIST_ITEM.match(following) or _HEADING.match(following):
-        return False
-    if is_item and following[0] in " \t":
-        return True
-    return following.lstrip()[0].islower() and line.rstrip()[-1] not in ".!?:;。！？"
-
-
-def _sentence_ends(block: str) -> Iterator[int]:
-    protected = [match.span() for match in _PROTECTED.finditer(block)]
-    for match in _SENTENCE_END.finditer(block):
-        end = match.end()
-        if any(start < end < stop for start, stop in protected):
-            continue
-        if match["spaced"] and _is_inside_sentence(block[:end], match["next"]):
-            continue
-        yield end
-
-
-def _is_inside_sentence(so_far: str, following: str) -> bool:
-    """Whether a stop ends no sentence: lower case follows it, or it belongs to an abbreviation or to initials."""
-    return (
-        following[0].islower()
-        or bool(_ABBREVIATION.search(so_far))
-        or (following[0].isdigit() and bool(_ABBREVIATION_OF_NUMBER.search(so_far)))
-        or (bool(_INITIAL.search(so_far)) and bool(_INITIAL.search(following)))
-    )
+def _holds_lines(text: str, structures: Sequence[Span], start: int, end: int) -> bool:
+    """Whether a structure of several lines lies between these positions."""
+    first = bisect_left(structures, (start, -1))
+    inside = takewhile(lambda span: span[0] < end, structures[first:])
+    return any("\n" in text[left:right] for left, right in inside)

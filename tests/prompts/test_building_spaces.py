@@ -51,6 +51,26 @@ def test_moves_exist_only_when_order_is_searched() -> None:
         assert len({edit.label for edit in moves}) == len(moves)
 
 
+def test_a_structure_is_dropped_whole_and_passed_by_no_phrase() -> None:
+    """Whatever is edited, the form that is asked for stands as it was, below what it stood below, or not at all."""
+    form = '{\n  "label": "One. Two.",\n  "why": "..."\n}'
+    space = make_space(slots=None, text=f"Sort it. Reply so:\n{form}\nBe brief. Stop.", reorder=True)
+    moves = [edit for edit in space.edits if edit.kind == "move"]
+    assert form not in {edit.text for edit in moves}
+    seen, waiting = {space.baseline}, [space.baseline]
+    while waiting:
+        prompt = waiting.pop()
+        for edit, is_valid in zip(space.edits, space.mask(prompt), strict=False):
+            assert edit.is_valid(prompt) == is_valid
+            if is_valid and (made := edit.apply(prompt)) not in seen:
+                seen.add(made)
+                waiting.append(made)
+    texts = [prompt.system_text for prompt in seen]
+    assert all(text.count("{") == text.count("}") == text.count(form) for text in texts)
+    with_form = [text.partition(form) for text in texts if form in text]
+    assert not any("Stop." in before or "Sort" in after for before, _, after in with_form)
+
+
 def broken(key: str, **changes: Any) -> Any:
     """A case: the key at fault and the arguments."""
     return pytest.param(key, changes, id=f"{key}-{next(iter(changes))}")

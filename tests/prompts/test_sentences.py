@@ -1,5 +1,7 @@
 """Plain text splits into phrases without losing a byte, and phrases make sense on their own."""
 
+import time
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -66,11 +68,129 @@ def test_whitespace_alone_has_no_phrase() -> None:
         ("~~~\n```\nA. B.\n~~~\nEnd. Stop.", ("~~~\n```\nA. B.\n~~~", "End.", "Stop.")),
         ("| a. B | c |\n|---|---|\nEnd.", ("| a. B | c |\n|---|---|", "End.")),
         ("One.\r\n\r\nTwo.", ("One.", "Two.")),
+        ("Bei Bedarf, z. B. Excel. Oder d. h. Word.", ("Bei Bedarf, z. B. Excel.", "Oder d. h. Word.")),
+        (
+            "Siehe Nr. 5, S. 3 und Abs. 2. Gilt u. a. Montag. Ja.",
+            ("Siehe Nr. 5, S. 3 und Abs. 2.", "Gilt u. a. Montag.", "Ja."),
+        ),
+        ("Bis 3. Mai in der 2. Klasse. Gut bzw. Besser.", ("Bis 3. Mai in der 2. Klasse.", "Gut bzw. Besser.")),
+        ("It costs 3. Then stop.", ("It costs 3.", "Then stop.")),
+        ("See p. 5, fig. 3. Then stop.", ("See p. 5, fig. 3.", "Then stop.")),
+        ("Do: 1. Read it. 2. Answer.", ("Do: 1. Read it.", "2. Answer.")),
+        ("Do so. A. Read p. ex. Proust. B. Stop.", ("Do so.", "A. Read p. ex. Proust.", "B. Stop.")),
+        ("Sag „Ja. Nein.“ und «A. B.» dazu. Ende.", ("Sag „Ja. Nein.“ und «A. B.» dazu.", "Ende.")),
+        ("Visit https://a.de/x?q=1. Then v1.2.3. End.", ("Visit https://a.de/x?q=1.", "Then v1.2.3.", "End.")),
+        ("说「甲。乙」吗？谢谢．完", ("说「甲。乙」吗？", "谢谢．", "完")),
+        ("यह है। और। ما هذا؟ نعم.", ("यह है।", "और।", "ما هذا؟", "نعم.")),
+        (
+            "Lies die Anfrage von einem\nKunden. Nennen Sie ihm zuerst die\nrichtige Abteilung und dann die\nNummer.",
+            (
+                "Lies die Anfrage von einem\nKunden.",
+                "Nennen Sie ihm zuerst die\nrichtige Abteilung und dann die\nNummer.",
+            ),
+        ),
+        (
+            "Never mention the competitors of our bank\nAnswer in English\nBe brief",
+            ("Never mention the competitors of our bank", "Answer in English", "Be brief"),
+        ),
     ],
 )
 def test_phrases_are_what_can_be_dropped_as_one(text: str, phrases: tuple[str, ...]) -> None:
     """Sentences, list items, headings, tables and code; not abbreviations, numbers or quotes."""
     assert split_phrases(text).phrases == phrases
+
+
+STRUCTURES = {
+    "json": '{\n  "label": "a | b",\n\n  "why": "One. Two.",\n  "tags": [\n    "x"\n  ]\n}',
+    "braces escaped": '{{\n  "why": "One. Two."\n}}',
+    "list of objects": '[\n  {"a": "}. No."},\n  {"a": 1}\n]',
+    "code": "```json\n{\n\n# Not a heading. No.\n```",
+    "table": "| a. B | c |\n|---|---|\n| Yes. No. | d |",
+    "table without outer bars": "a | b\n--- | ---\nYes. No. | d",
+    "yaml": "label: spam\nreasons:\n  - One. Two.\n\t# why\n- three\nscore: 1.",
+    "xml": "<answer>\n  <label>One. Two.</label>\n  <why/>\n</answer>",
+    "element around a sentence": "<role>\nYou are an expert.\n</role>",
+    "sample": "<example>\nInput: It broke. Help.\n\nOutput: bug\n</example>",
+}
+
+
+@pytest.mark.parametrize("structure", STRUCTURES.values(), ids=STRUCTURES)
+def test_a_structure_is_one_phrase_that_keeps_its_place(structure: str) -> None:
+    """Between sentences it is dropped whole or stays whole, whatever its lines look like."""
+    table = split_phrases(f"Reply so. And so:\n{structure}\nNo more. Stop.")
+    assert table.phrases == ("Reply so.", "And so:", structure, "No more.", "Stop.")
+    assert table.anchored == {2}
+
+
+@pytest.mark.parametrize(
+    ("text", "phrases"),
+    [
+        (
+            'Be exact. Reply as {\n  "a": "B. C"\n} only. Stop.',
+            ("Be exact.", 'Reply as {\n  "a": "B. C"\n} only.', "Stop."),
+        ),
+        ('Reply as {"a": "B. C",\n"d": 1}. Stop.', ('Reply as {"a": "B. C",\n"d": 1}.', "Stop.")),
+        ('- As {\n"a": 1\n}\n- Stop.', ('- As {\n"a": 1\n}', "- Stop.")),
+        ("1. Run:\n   ```\n   - a. B\n   ```\n2. Stop.", ("1. Run:\n   ```\n   - a. B\n   ```", "2. Stop.")),
+        ("Say <b>One. Two.</b> now. Stop.", ("Say <b>One. Two.</b> now.", "Stop.")),
+    ],
+)
+def test_what_a_structure_stands_in_is_as_long_as_the_structure(text: str, phrases: tuple[str, ...]) -> None:
+    """A sentence or a list item ends after it."""
+    assert split_phrases(text).phrases == phrases
+
+
+@pytest.mark.parametrize(
+    ("text", "phrases"),
+    [
+        ("A [ b.\n\nC ] d.", ("A [ b.", "C ] d.")),
+        ("Use } and {. Then\n\nstop. Now.", ("Use } and {.", "Then", "stop.", "Now.")),
+        ("```\n{\n```\nOne. Two}.\nThree.", ("```\n{\n```", "One.", "Two}.", "Three.")),
+        (
+            "<rules>\nBe brief. No slang.\nNever lie.\n</rules>",
+            ("<rules>", "Be brief.", "No slang.", "Never lie.", "</rules>"),
+        ),
+        ("Give <your answer>. Go on <br> now. Stop.", ("Give <your answer>.", "Go on <br> now.", "Stop.")),
+        ("Rules:\n  - no greetings\n  - be brief", ("Rules:", "- no greetings", "- be brief")),
+        ("note: be brief.\nAnswer. Stop.", ("note: be brief.", "Answer.", "Stop.")),
+    ],
+)
+def test_what_only_looks_like_a_structure_is_text(text: str, phrases: tuple[str, ...]) -> None:
+    """What never closes, sections of sentences in tags, lists under a heading."""
+    assert split_phrases(text).phrases == phrases
+
+
+@given(data=st.data(), structure=st.sampled_from(list(STRUCTURES.values())))
+def test_no_selection_tears_a_structure(data: st.DataObject, structure: str) -> None:
+    """It is in the prompt with each of its bytes, or not at all."""
+    before, after = (data.draw(st.lists(st.sampled_from(SENTENCES[:3]), min_size=1, max_size=3)) for _ in range(2))
+    text = "\n".join([*before, structure, *after])
+    table = split_phrases(text)
+    kept = tuple(at for at in table.everything if data.draw(st.booleans()))
+    rendered = table.render(kept)
+    at = table.phrases.index(structure)
+    assert rendered.count(structure) == (at in kept)
+    assert (structure.splitlines()[0] in rendered.splitlines()) == (at in kept)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{" * 40_000 + "]" * 40_000 + "}" * 40_000,
+        "<a>" * 20_000 + "</b>" * 20_000 + "</a>",
+        "[\n\n" * 20_000,
+        "a: b\n" * 20_000,
+        "| a\n" * 20_000,
+        "z. " * 20_000,
+    ],
+    ids=["brackets", "tags", "open", "yaml", "table", "letters"],
+)
+def test_texts_made_to_be_slow_are_split_at_once(text: str) -> None:
+    """Each kind of structure is looked for once."""
+    began_s = time.process_time()
+    table = split_phrases(text)
+    assert time.process_time() - began_s < 3
+    assert table.render(table.everything) == text
 
 
 def test_dropping_the_last_sentence_of_a_paragraph_keeps_the_paragraph_break() -> None:
@@ -139,8 +259,10 @@ def test_foreign_text_is_not_recognised(text: str) -> None:
 
 def test_placeholders_and_lone_tags_are_fixed() -> None:
     """In a template what holds a placeholder stays; escaped braces are no placeholder."""
-    table = split_phrases("Read.\n<ticket>\n{ticket}\n</ticket>\nWrite {{x}}.", is_template=True)
-    assert [table.phrases[at] for at in table.everything if table.is_fixed(at)] == ["<ticket>", "{ticket}", "</ticket>"]
+    text = "Read.\n<ticket>\n{ticket}\n</ticket>\n<how>\nThink. Write {{x}}.\n</how>"
+    table = split_phrases(text, is_template=True)
+    fixed = [table.phrases[at] for at in table.everything if table.is_fixed(at)]
+    assert fixed == ["<ticket>\n{ticket}\n</ticket>", "<how>", "</how>"]
 
 
 def test_braces_in_a_system_text_are_plain_text() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -142,9 +142,11 @@ class MovePhrase(_PhraseEdit):
         return f"move {quoted(self.text)} earlier"
 
     def is_valid(self, prompt: Prompt) -> bool:
-        """When it is there and not the first."""
+        """When it is there, not the first, and the phrase before it may change places with it."""
         selection = self.part.selection(prompt)
-        return selection is not None and self.index in selection[1:]
+        if selection is None or self.index not in selection[1:]:
+            return False
+        return self.part.table.may_swap(selection[selection.index(self.index) - 1], self.index)
 
     def is_held(self, prompt: Prompt) -> bool:
         """Whether it stands before one that it follows in the original."""
@@ -162,15 +164,19 @@ class MovePhrase(_PhraseEdit):
 
 
 class PhraseFactor:
-    """Which phrases of the plain text are kept; also in which order with ``reorder``, unless a phrase occurs twice."""
+    """Which phrases of the plain text are kept; also in which order with ``reorder``, unless a phrase occurs twice.
+
+    Structures keep their place, and no phrase moves past them.
+    """
 
     def __init__(self, part: PhrasedPart, *, reorder: bool) -> None:
         table = part.table
         self._part = part
         self._reorder = reorder
         self._droppable = np.array([at for at in table.everything if not table.is_fixed(at)], dtype=np.intp)
-        movable = table.everything if reorder and len(table.phrases) > 1 and not table.has_repeats else ()
-        self._moves = tuple(MovePhrase(at, part) for at in movable)
+        has_moves = reorder and len(table.phrases) > 1 and not table.has_repeats
+        self._movable = [at for at in table.everything if has_moves and at not in table.anchored]
+        self._moves = tuple(MovePhrase(at, part) for at in self._movable)
         drops = tuple(DropPhrase(int(at), part) for at in self._droppable)
         restores = tuple(RestorePhrase(int(at), part) for at in self._droppable)
         self.edits: tuple[Edit, ...] = (*drops, *restores, *self._moves)
@@ -232,14 +238,15 @@ class PhraseFactor:
         return kept[self._droppable]
 
     def _can_move(self, selection: tuple[int, ...]) -> BoolArray:
-        can_move = np.zeros(len(self._moves), dtype=np.bool_)
-        can_move[list(selection[1:] if self._moves else ())] = True
-        return can_move
+        table = self._part.table
+        free = {at for before, at in pairwise(selection) if self._moves and table.may_swap(before, at)}
+        return np.array([at in free for at in self._movable], dtype=np.bool_)
 
     def _is_moved(self, selection: tuple[int, ...]) -> BoolArray:
-        is_moved = np.zeros(len(self._moves), dtype=np.bool_)
+        moved = set()
         lowest = len(self._part.table.phrases)
         for at in reversed(selection if self._moves else ()):
-            is_moved[at] = lowest < at
+            if lowest < at:
+                moved.add(at)
             lowest = min(lowest, at)
-        return is_moved
+        return np.array([at in moved for at in self._movable], dtype=np.bool_)

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -193,3 +194,17 @@ def test_scores_that_can_not_be_told_are_missing(train: Callable[[Any], promptrl
     assert {outcome.score for outcome in run.run.outcomes()} == {1.0}
     with pytest.raises(promptrl.TargetError, match="brought no score; the last one: score: often could not tell"):
         train(often)
+
+
+def test_a_given_metric_has_the_time_that_its_entry_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it takes longer too often the run stops, with its name and the row."""
+    monkeypatch.chdir(tmp_path)
+    path = write_experiment(tmp_path, CONFIG.replace("{type: exact_match}", "{name: endless, timeout_s: 0.02}"))
+
+    def endless(example: promptrl.Example, completion: promptrl.Completion) -> float:
+        time.sleep(60)
+        return 1.0
+
+    told = r"score: endless could not tell one on row \w+: it took more than 0.02 s \(timeout_s\)"
+    with pytest.raises(promptrl.TargetError, match=told):
+        promptrl.train(path, metrics=endless)

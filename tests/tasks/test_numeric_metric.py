@@ -72,7 +72,7 @@ def test_numbers_are_found(text: str, values: list[str]) -> None:
     assert [number.value for number in find_numbers(text)] == [Fraction(value) for value in values]
 
 
-@pytest.mark.parametrize("text", ["25%", "25 %", r"25\%", "25 percent", "25 per cent"])
+@pytest.mark.parametrize("text", ["25%", "25 %", r"25\%", "25 percent", "25 per cent", "25 Prozent", "25 pour cent"])
 def test_percentages_are_marked(text: str) -> None:
     """A sign or a word."""
     assert find_numbers(text) == [Number(Fraction(25), Fraction(1, 100))]
@@ -237,6 +237,9 @@ def test_reasons_say_what_was_found() -> None:
         ("12:30", {}, "is a time or a ratio"),
         ("7 p.m.", {}, "is a time or a ratio"),
         ("7h30", {}, "is a time or a ratio"),
+        ("7.30 pm", {}, "is a time or a ratio"),
+        ("19.30 Uhr", {}, "is a time or a ratio"),
+        ("5 o’clock", {}, "is a time or a ratio"),
         ("16:9", {}, "is a time or a ratio"),
         ("√2", {}, "is a formula"),
         ("2π", {}, "is a formula"),

@@ -51,7 +51,10 @@ _DATE = r"""
   | (?<![\d./]) (?: 0\d / \d{1,4} | \d{1,4} / 0\d ) (?![\d/])
   | (?<!\w) [QH][1-4] [ /-]? \d{4} (?!\d)
 """
-_TIME = r"(?<![\d:.]) \d+ (?: :\d+ )+ (?: [.,]\d+ )? | (?<![\d.,]) \d\d? (?: h\d\d | [ ]? [ap] [.]? m\b )"
+_TIME = r"""
+    (?<![\d.,:]) \d\d? (?: h\d\d | (?: [.:]\d\d )? [ ]? (?: [ap] [.]? m\b | uhr\b | o'clock\b ) )
+  | (?<![\d:.]) \d+ (?: :\d+ )+ (?: [.,]\d+ )?
+"""
 _FORMULA = r"[√∛] [ ]* [\d.,]+ | \\sqrt (?: \[\d+\] )? \{? [\d.,]+ \}? | (?<![\d.,]) [\d.,]+ [ ]? (?: π | \\pi )"
 _CODE = rf"(?<![^\W\d_]) (?! (?-i: {_CODES} ) \d ) [^\W\d_]+ \d [\w.]* | (?<!\w) 0x [\da-f]+ \b"
 _NUMBER = rf"""
@@ -69,7 +72,7 @@ _NUMBER = rf"""
                             | [{"".join(w for w in _SCALES if ord(w[0]) > 0x1000)}] (?![克米瓦]) ) ){{1,2}} )?
     (?: [ ]? (?P<symbol> (?-i: [{"".join(_SYMBOLS)}] ) ) (?!\w) )?
     (?P<money> [ ]? (?: [{_SIGNS}] | (?-i: {_CODES} ) \b ) (?!\d) )?
-    (?P<share> \s? (?: \\?[%‰‱] | per[ ]?cent\b | pct\b | prozent\b ) )?
+    (?P<share> \s? (?: \\?[%‰‱] | p(?:er|ou?r)[ ]?c(?:ent|iento)\b | pct\b | pro[cz]ent\b ) )?
 """
 _YEAR = re.compile(r"(?<!\d)\d{4}(?!\d)")
 _OTHERS = ("date", "time", "formula", "code")

@@ -38,10 +38,15 @@ def validate(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check configs and their data without calling a model; every error at once."""
+    """Check configs and their data without calling a model: every error at once, and what is worth a look."""
     from promptrl import console
+    from promptrl.experiment.preview import preview
 
-    for_each_config(configs, overrides, lambda path, components: console.show_plan(path, components, as_json=as_json))
+    for_each_config(
+        configs,
+        overrides,
+        lambda path, components: console.show_plan(path, components, preview(components), as_json=as_json),
+    )
 
 
 def schema(as_json: AsJson = False) -> None:

@@ -14,18 +14,16 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from promptrl.console.screen import clean, people, print_data, print_markup, readers, show_problems
+from promptrl.console.screen import clean, people, print_data, print_markup, readers
 from promptrl.report import numbers
 from promptrl.report.wording import doubts, faults, headline, is_blind, lost_answers
 from promptrl.safe_text import printable
 
 if TYPE_CHECKING:
     from promptrl.config import SchemaRow
-    from promptrl.experiment.build import Components
     from promptrl.runs.folder import Run, RunSummary
     from promptrl.stats.power import SplitPower
 
-FEW_ROWS = 100
 VERDICT_STYLES = {"improved": "bold green", "worse": "bold red", "same": "bold", "inconclusive": "bold yellow"}
 VERDICT_WORDS = {
     "improved": "Improved: better than the baseline on unseen rows ({confidence} confidence).",
@@ -302,59 +300,6 @@ def print_effects(result: Mapping[str, Any], console: Console) -> None:
 def _add_effect(made: Table, effect: Mapping[str, Any], of: str) -> None:
     between = f"[{points(effect['low'])}, {points(effect['high'])}]"
     made.add_row(clean(effect["edit"]), points(effect["effect"]), escape(between), of)
-
-
-def show_plan(path: Path, components: "Components", *, as_json: bool) -> None:
-    """What a valid config would do."""
-    splits, plan = components.splits, components.plan
-    data: dict[str, Any] = {
-        "config": str(path),
-        "rows": {
-            "train": len(splits.train),
-            "validation": len(splits.validation),
-            "test": len(splits.test),
-            "demonstrations": len(splits.demonstrations),
-        },
-        "inputs": components.inputs,
-        "edits": len(components.space.edits),
-        "prompts": components.space.size(),
-        "calls": {**plan.shares, "total": plan.total},
-        "power": asdict(components.power),
-        "warnings": [str(warning) for warning in components.warnings],
-    }
-    if as_json:
-        print_data(data, as_json=True, is_line=True)
-        return
-    rows = data["rows"]
-    size = data["prompts"]
-    print_markup(
-        f"[green]ok[/] {clean(path)}: {rows['train']} train, {rows['validation']} validation, {rows['test']} test rows "
-        f"({rows['demonstrations']} set aside as demonstrations); {data['edits']} edits"
-        + (f", {size:,} prompts" if size else "")
-        + f"; at most {plan.total:,} calls: {', '.join(f'{calls:,} {name}' for name, calls in plan.shares.items())}"
-    )
-    show_problems(components.warnings)
-    for line in (*_repeated(rows, data["inputs"]), *prospects(components.power), *_proof_by_folds(components)):
-        print_markup(f"   {line}")
-
-
-def _repeated(rows: Mapping[str, int], inputs: Mapping[str, int]) -> Iterator[str]:
-    """How many different inputs there are where some come again."""
-    if any(inputs[name] < rows[name] for name in inputs):
-        each = ", ".join(f"{count:,} {name}" for name, count in inputs.items())
-        yield f"[yellow]Inputs come again:[/] {each} are different; rows with one input count as one"
-
-
-def _proof_by_folds(components: "Components") -> Iterator[str]:
-    """What folds do here, or could do for few rows; as markup."""
-    splits = components.splits
-    if components.folds:
-        yield (
-            f"Fold by fold: {len(splits.test)} of these rows judge what was found before them; "
-            f"{len(components.folds) + 1} searches share the calls"
-        )
-    elif len(splits.train) + len(splits.validation) + len(splits.test) < FEW_ROWS:
-        yield "On so few rows of one file `dataset.folds: 4` proves more: three quarters of them judge, fold by fold"
 
 
 def show_schema(rows: "Sequence[SchemaRow]") -> None:

@@ -18,6 +18,7 @@ from promptrl.experiment.call_plan import CallPlan, plan_calls
 from promptrl.experiment.data import divide, load_data, user_message
 from promptrl.experiment.given import NOTHING, Given
 from promptrl.llm.engine.prices import Price
+from promptrl.llm.engine.reservations import completion_token_bound
 from promptrl.prompts.prompt import Demonstration, Prompt
 from promptrl.prompts.space import EditSpace, build_edit_space
 from promptrl.runs.folder import CONFIG_NAME, Run
@@ -130,6 +131,7 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None, give
             problems.extend(error.problems)
             return None
 
+    problems += _unlimited(loaded)
     price = attempt(lambda: _price(loaded))
     objective = attempt(lambda: _objective(loaded))
     data = load_data(loaded)
@@ -310,6 +312,16 @@ def _gate(gate: GateConfig) -> Gate:
         repeats=gate.repeats,
         is_sequential=gate.sequential,
     )
+
+
+def _unlimited(loaded: LoadedConfig) -> Iterator[Problem]:
+    """Answers without a limit, where money or tokens have one."""
+    budget = loaded.config.budget
+    limit = "budget.max_usd" if budget.max_usd is not None else "budget.max_tokens"
+    is_limited = budget.max_usd is not None or budget.max_tokens is not None
+    if is_limited and completion_token_bound(loaded.target.request_params) is None:
+        message = f"is null, but {limit} can't be kept unless an answer has a limit"
+        yield Problem("target.params.max_tokens", message, "say how many tokens an answer may have")
 
 
 def _price(loaded: LoadedConfig) -> Price | None:

@@ -43,10 +43,10 @@ def data_warnings(file: DataFile, examples: Mapping[int, Example]) -> Iterator[P
 
 
 def label_counts(examples: Sequence[Example]) -> dict[str, int] | None:
-    """How often each reference occurs, the commonest first; None when they are no few labels."""
+    """How often each reference occurs, the commonest first, then by name; None when they are no few labels."""
     texts = [accepted_answers(example.reference)[0] for example in examples if example.reference is not None]
     counts = Counter(texts)
-    return dict(counts.most_common()) if _are_labels(counts) else None
+    return dict(sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))) if _are_labels(counts) else None
 
 
 def same_answer(reference: Any) -> str:

@@ -88,6 +88,47 @@ def test_validate_says_what_a_run_would_cost(tmp_path: Path) -> None:
     assert plan["prompts"] == 36
 
 
+def test_validate_shows_what_a_colleague_would_look_at(tmp_path: Path) -> None:
+    """Filled-in rows with what known answers score, edits and labels; as data and for people."""
+    config = write_experiment(tmp_path)
+    seen = json.loads(promptrl("validate", config, "--json").stdout)
+    assert len(seen["examples"]) == 3
+    for example in seen["examples"]:
+        system, user = example["messages"]
+        assert (system["content"], user["role"]) == ("Look at this.", "user")
+        assert eval(user["content"]) == int(example["reference"])  # noqa: S307 - a sum of our own
+        assert example["scores"] == {"exact_match": {"reference": 1.0, "blank": 0.0, "another": 0.0}}
+    assert len(seen["edit_labels"]) == seen["edits"]
+    assert (seen["labels"], seen["warnings"]) == (None, [])
+    said = promptrl("validate", config).stderr
+    assert 'What may change: role = (left out); role = "You are a pirate."' in said
+    assert f"1. user: {seen['examples'][0]['messages'][1]['content']}\n" in said
+    assert said.count("system: Look at this.") == 1
+    assert "an empty answer scores 0, another row's reference scores 0" in said
+
+
+def test_validate_counts_labels_and_warns_of_metrics_that_do_not_tell_them_apart(tmp_path: Path) -> None:
+    """Here one label is a part of the other."""
+    config = write_experiment(tmp_path, CONFIG.replace("exact_match", "contains"))
+    rows = [f"{at},{('good', 'not good')[at % 2]}" for at in range(100)]
+    (tmp_path / "sums.csv").write_text("question,sum\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    said = promptrl("validate", config).stderr
+    assert 'References: "good" (50), "not good" (50)' in said
+    assert "reward.metrics.0: contains gives another row's reference 1 in 50 of 100 rows" in said
+
+
+def test_validate_finds_what_would_stop_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that is not set is a warning, for it may be there at night; answers without a limit can't be."""
+    monkeypatch.delenv("NIGHT_KEY", raising=False)
+    target = "target: {type: openai, model: m, api_key_env: NIGHT_KEY, params: {max_tokens: null}}"
+    config = write_experiment(tmp_path, re.sub("target: .*", target, CONFIG))
+    done = promptrl("validate", config)
+    assert (done.exit_code, "NIGHT_KEY is not set; training would stop here" in done.stderr) == (0, True)
+    done = promptrl("validate", config, "-s", "budget.max_tokens=100000")
+    assert done.exit_code == 2
+    assert "target.params.max_tokens: is null, but budget.max_tokens can't be kept" in done.stderr
+
+
 def test_validate_says_how_many_inputs_differ(tmp_path: Path) -> None:
     """Rows with one input count as one, so the power is that of the different ones."""
     config = write_experiment(tmp_path)

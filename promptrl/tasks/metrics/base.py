@@ -143,6 +143,11 @@ class MetricDefinition(Definition):
         """Whether it compares with the known good answer."""
         return False
 
+    @property
+    def takes_reference_alone(self) -> bool:
+        """Whether the reference is a right answer as it stands, with no form around it."""
+        return self.needs_reference
+
     def fitted(self, references: tuple[Any, ...]) -> Self:
         """The definition for these data, with what it takes from them.
 

@@ -182,6 +182,11 @@ class Regex(Rule):
         """Only a group is compared with it."""
         return self.group > 0
 
+    @property
+    def takes_reference_alone(self) -> bool:
+        """A pattern asks for a form around it."""
+        return False
+
     def problems(self) -> Iterator[Problem]:
         """The pattern must compile and have the group."""
         try:

@@ -1,0 +1,96 @@
+"""Looks at what a run would do as a careful colleague would, without asking a model or running the user's code."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from promptrl.config.metrics import QualityConfig
+from promptrl.errors import ConfigError, Problem
+from promptrl.experiment.build import Components, located
+from promptrl.llm.base import Messages
+from promptrl.llm.engine.background import background_loop
+from promptrl.llm.targets.python import PythonTargetDefinition
+from promptrl.tasks.data_checks import label_counts
+from promptrl.tasks.dataset import Example, as_text
+from promptrl.tasks.metrics.known_answers import KnownAnswers, grade_known_answers, known_answer_problems
+
+EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FilledExample:
+    """A row as the model will see it.
+
+    Attributes:
+        messages: The baseline, filled in.
+        reference: The known good answer; None without.
+        scores: By metric, what the reference itself, an empty answer (``blank``) and another row's reference
+            (``another``) score.
+    """
+
+    messages: Messages
+    reference: str | None
+    scores: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What is worth a look before a run is paid for.
+
+    Attributes:
+        examples: The first train rows.
+        edits: What may change, in words.
+        labels: How often each reference occurs, where they are few; else None.
+        warnings: What looks odd.
+    """
+
+    examples: tuple[FilledExample, ...]
+    edits: tuple[str, ...]
+    labels: Mapping[str, int] | None
+    warnings: tuple[Problem, ...]
+
+
+def preview(components: Components) -> Preview:
+    """Fill in the baseline, count labels, grade known answers, see whether the target could be made."""
+    splits = components.splits
+    rows = (*splits.train, *splits.validation, *splits.test)
+    known = {metric.name: grade_known_answers(metric, rows) for metric in components.metrics}
+    found = [*_metric_problems(components, known), *_target_problems(components)]
+    return Preview(
+        tuple(_filled(components, row, known) for row in splits.train[:EXAMPLES]),
+        tuple(edit.label for edit in components.space.edits),
+        label_counts((*splits.demonstrations, *rows)),
+        (*components.warnings, *located(components.loaded, found)),
+    )
+
+
+def _filled(components: Components, row: Example, known: Mapping[str, Sequence[KnownAnswers]]) -> FilledExample:
+    scores = {}
+    for name, graded in known.items():
+        for one in graded:
+            if one.row is row:
+                three = {"reference": one.reference, "blank": one.blank, "another": one.another}
+                scores[name] = {of: score.value for of, score in three.items() if score is not None}
+    reference = None if row.reference is None else as_text(row.reference)
+    return FilledExample(components.space.baseline.render(row.fields), reference, scores)
+
+
+def _metric_problems(components: Components, known: Mapping[str, Sequence[KnownAnswers]]) -> Iterator[Problem]:
+    for position, metric in enumerate(components.config.reward.metrics):
+        if isinstance(metric, QualityConfig):
+            key = f"reward.metrics.{position}"
+            yield from known_answer_problems(key, metric.name, known[metric.name], metric.definition)
+
+
+def _target_problems(components: Components) -> Iterator[Problem]:
+    """What would stop a run before its first call; a model is not loaded, and the user's code not imported."""
+    target = components.loaded.target
+    if components.given.target is not None or target.opens_slowly or isinstance(target, PythonTargetDefinition):
+        return
+    try:
+        opened = target.open(components.code_folder)
+    except ConfigError as error:
+        for problem in error.problems:
+            yield replace(problem, message=f"{problem.message}; training would stop here", is_warning=True)
+    else:
+        asyncio.run_coroutine_threadsafe(opened.aclose(), background_loop()).result()

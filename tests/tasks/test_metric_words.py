@@ -73,6 +73,23 @@ def test_the_reference_is_found_in_a_sentence_however_it_is_written(kind: str, r
     assert value(kind, "I think it is London, England", reference) == 0
 
 
+@pytest.mark.parametrize(
+    ("text", "reference"), [("It is a dog", "A."), ("grade b", "A*"), ("15 apples", "5."), ("the Parisian", "“Paris”")]
+)
+def test_a_part_of_a_word_is_not_the_reference_without_its_marks(text: str, reference: str) -> None:
+    """Less is asked for, and not found everywhere."""
+    assert value("contains", text, reference) == 0
+
+
+@pytest.mark.parametrize(("label", "other"), [("A*", "A"), ("A", "A*"), ("NET", ".NET"), (".NET", "NET"), ("C#", "C")])
+def test_labels_that_differ_by_a_sign_are_two(label: str, other: str) -> None:
+    """Alone and in a sentence."""
+    for text in (label, f"“{label}”", f"Mine is {label}, I think."):
+        examples = [Example(str(i), {}, answer, {}) for i, answer in enumerate((label, other))]
+        assert scored(METRICS["choice"](), text, examples).value == 1
+        assert scored(METRICS["choice"](), text, examples[::-1]).value == 0
+
+
 @pytest.mark.parametrize("kind", ["exact_match", "f1"])
 @pytest.mark.parametrize(("text", "reference"), [("35", "3.5"), ("5", "-5"), ("!", "?"), ("+", "-"), ("ou", "où")])
 def test_what_makes_another_answer_counts(kind: str, text: str, reference: str) -> None:

@@ -106,11 +106,11 @@ class Choice(AnswerRule):
         return right_or_wrong(is_right, f"got {found[0]}, expected {answers[0]}")
 
     def _labels_in(self, text: str) -> list[str]:
-        bare = self._canonical(text)
         choices = self.choices or ()
-        for label in choices:
-            if bare == self._canonical(label):
-                return [label]
+        for canonical in (self._canonical, self._bare):  # A* is A only where no other label is
+            for label in choices:
+                if canonical(text) == canonical(label):
+                    return [label]
         found = []
         rest = _MARKDOWN_UNDERSCORES.sub(" ", clean(text))
         for label, pattern in _label_patterns(choices, ignore_case=self.ignore_case):
@@ -120,6 +120,9 @@ class Choice(AnswerRule):
         return found
 
     def _canonical(self, label: str) -> str:
+        return without_quotes(normalise_words(label, ignore_case=self.ignore_case))
+
+    def _bare(self, label: str) -> str:
         return normalise_words(label, ignore_case=self.ignore_case, ignore_punctuation=True)
 
 
@@ -132,7 +135,7 @@ def _label_patterns(labels: tuple[str, ...], *, ignore_case: bool) -> tuple[tupl
 
 def _label_pattern(label: str, *, ignore_case: bool) -> re.Pattern[str]:
     """The label as a whole word: no letter, digit, hyphen or apostrophe joins it to another."""
-    bare = normalise_words(label, ignore_case=False, ignore_punctuation=True)
+    bare = without_quotes(normalise_words(label, ignore_case=False))
     body = r"\s+".join(map(re.escape, bare.split(" ")))
     first, last = bare[:1], bare[-1:]
     before = r"(?<![^\W" + UNSPACED + r"])(?<![^\W" + UNSPACED + r"]['’-])(?<!\d[.,])"
@@ -159,9 +162,17 @@ class Contains(AnswerRule):
         """1 when an accepted answer occurs anywhere in the text, else 0."""
         answers = accepted_answers(example.reference)
         haystack = normalise_words(text, ignore_case=self.ignore_case)
-        needles = (normalise_words(answer, ignore_case=self.ignore_case) for answer in answers)
-        is_right = any(without_quotes(needle) in haystack for needle in needles)
+        is_right = any(self._is_in(haystack, answer) for answer in answers)
         return right_or_wrong(is_right, f"no {in_quotes(answers[0])} in {in_quotes(text)}")
+
+    def _is_in(self, haystack: str, answer: str) -> bool:
+        """As it stands, or without its quotes and full stop as a whole word: "A." is not in every text with an a."""
+        needle = normalise_words(answer, ignore_case=self.ignore_case)
+        bare = without_quotes(needle)
+        if needle in haystack or bare == needle:
+            return needle in haystack
+        is_word = len(bare) > 1 or not bare.isascii()
+        return is_word and _label_pattern(bare, ignore_case=self.ignore_case).search(haystack) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,9 @@ _ONE_SIGN_FOR = str.maketrans(
 """Typographic signs by those of a keyboard, as far as NFKC does not do that."""
 _KEPT_PUNCTUATION = frozenset("#%&@/\\-")
 """Part of a word rather than of a sentence: C#, 5 %, A-, R&D."""
-_QUOTES_AND_ENDS = " \"*_'`「」『』.,;:!?。、¿¡"
+_QUOTES = " \"'`「」『』"
+_STARTS = _QUOTES + "¿¡"
+_ENDS = _QUOTES + ".,;:!?。、"
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _NUMBER_SIGN = re.compile(r"(?<=\d)\.(?=\d)|(?<!\S)-(?=\d)")
 _TOKEN = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
@@ -67,8 +69,11 @@ def normalise_words(text: str, *, ignore_case: bool, ignore_punctuation: bool = 
 
 
 def without_quotes(text: str) -> str:
-    """A cleaned text without the quotes around it and the marks that end a sentence; one of these alone keeps them."""
-    return text.strip(_QUOTES_AND_ENDS) or text
+    """A cleaned text without quotes and emphasis around it, and the marks that end a sentence; one alone keeps them."""
+    bare = text.lstrip(_STARTS).rstrip(_ENDS)
+    while len(bare) > 2 and bare[0] == bare[-1] and bare[0] in "*_":
+        bare = bare[1:-1].lstrip(_STARTS).rstrip(_ENDS)
+    return bare or text
 
 
 def split_words(text: str) -> list[str]:

@@ -16,7 +16,7 @@ _TABLE_RULE = re.compile(r"\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)+$")
 _KEY = re.compile(r"\s*(?:- )?[a-z][a-z0-9_-]*:(?:\s|$)")
 """Of YAML as machines read it; a heading or a label for people begins with a capital."""
 
-BlockKind = Literal["prose", "line", "structure"]
+BlockKind = Literal["prose", "item", "heading", "structure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Block:
     Attributes:
         start: Where they begin in the text.
         text: The lines.
-        kind: Running text that may hold several sentences; a list item or a heading; or a structure.
+        kind: Running text that may hold several sentences; a list item; a heading or a rule; or a structure.
     """
 
     start: int
@@ -85,14 +85,14 @@ def _block(lines: Sequence[str], at: int, widths: Sequence[int]) -> tuple[int, B
         if end > at:
             return end, "structure"
     if _HEADING.match(lines[at]):
-        return at + 1, "line"
+        return at + 1, "heading"
     is_item = bool(_LIST_ITEM.match(lines[at]))
     end = at + 1
     while end < len(lines) and (
         _continues(lines[end - 1], lines[end], is_item=is_item) or _is_full(lines[end - 1], lines[end], widths[end])
     ):
         end = max(_end_of_fence(lines, end), end + 1)
-    return end, "line" if is_item else "prose"
+    return end, "item" if is_item else "prose"
 
 
 def _end_of_table(lines: Sequence[str], at: int) -> int:

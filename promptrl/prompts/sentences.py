@@ -31,7 +31,7 @@ class PhraseTable:
         phrases: Each starts and ends with a visible character.
         gaps: Whitespace, one more than phrases: before the first, between each two, after the last.
         is_template: True when the text is a user template.
-        anchored: Indices of the phrases that keep their place: structures, what ends in one, and lone tags.
+        anchored: Indices of the phrases that keep their place: headings, structures, what ends in one, and lone tags.
     """
 
     phrases: tuple[str, ...]
@@ -139,14 +139,14 @@ def split_phrases(text: str, *, is_template: bool = False) -> PhraseTable:
     phrases: list[str] = []
     gaps = [""]
     anchored = set()
-    for piece, is_structure in _pieces(text):
+    for piece, keeps_place in _pieces(text):
         body = piece.strip()
         if not body:
             gaps[-1] += piece
             continue
         start = piece.index(body)
         gaps[-1] += piece[:start]
-        if is_structure or _TAG_LINE.fullmatch(body):
+        if keeps_place or _TAG_LINE.fullmatch(body):
             anchored.add(len(phrases))
         phrases.append(body)
         gaps.append(piece[start + len(body) :])
@@ -154,7 +154,7 @@ def split_phrases(text: str, *, is_template: bool = False) -> PhraseTable:
 
 
 def _pieces(text: str) -> Iterator[tuple[str, bool]]:
-    """What is cut off the text one after the other, and whether it is a structure or holds one of several lines."""
+    """What is cut off the text one after the other, and whether it keeps its place, as what holds a structure does."""
     blocks, structures = split_blocks(text)
     for block in blocks:
         start, end = block.start, block.start + len(block.text)
@@ -163,7 +163,7 @@ def _pieces(text: str) -> Iterator[tuple[str, bool]]:
             held = partial(_is_held, structures, start)
             ends = [*(start + found for found in sentence_ends(block.text, held)), end]
         for cut in ends:
-            yield text[start:cut], block.kind == "structure" or _holds_lines(text, structures, start, cut)
+            yield text[start:cut], block.kind in ("heading", "structure") or _holds_lines(text, structures, start, cut)
             start = cut
 
 

@@ -1,5 +1,6 @@
 """Which view of training an output gets, and how each ends."""
 
+import io
 import json
 import os
 import pty
@@ -7,11 +8,16 @@ import subprocess
 import sys
 
 import pytest
+from rich.console import Console
+from rich.live import Live
 
 from promptrl.console import failures_as_events, training_view
+from promptrl.console.live_view import LiveView
 from promptrl.errors import StopRequestedError, TargetError
-from promptrl.experiment.events import CallsMade
+from promptrl.evaluation.doubts import Doubt
+from promptrl.experiment.events import CallsMade, MeasurementDoubted, RunStarted
 from promptrl.llm.engine.stats import EngineStats
+from promptrl.stats.power import split_power
 
 CODE = """\
 from promptrl.console import training_view
@@ -98,3 +104,44 @@ def test_programs_get_the_counters_of_the_engine(calls_made: CallsMade, capsys: 
     assert line["event"] == "calls_made"
     assert line["engine"]["failed"] == {"timeout": 2}
     assert line["engine"]["latency_p95_s"] == 2.25
+
+
+DOUBT = Doubt("same_score", "choice", True, 64, 64, "r1", "[red]1", "1.0", "All 64 answers score 0, as '[red]1'.")
+DOUBTED = MeasurementDoubted("search", (DOUBT,))
+
+
+def test_a_log_tells_a_doubt_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not again with each further answer, but again when it had gone; markup in answers is text."""
+    with pytest.MonkeyPatch.context() as patch, training_view(as_json=False) as view:
+        patch.setenv("CI", "true")
+        for event in (DOUBTED, DOUBTED, MeasurementDoubted("search", ()), DOUBTED):
+            view.observe(event)
+    assert capsys.readouterr().err == "search: All 64 answers score 0, as '[red]1'.\n" * 2
+
+
+def test_the_live_panel_shows_doubts_while_they_last() -> None:
+    """Below the figures; with the last of them the line goes."""
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=100, color_system=None)
+    power = split_power(60, 0.95, min_improvement=0.0, margin=0.02, is_sequential=False)
+    started = RunStarted("toy-0001", "runs/toy-0001", {"search": 80}, {"train": 9}, 3, 8, power, 0)
+    with Live(console=console, auto_refresh=False) as live:
+        view = LiveView(live)
+        view.observe(started)
+        view.observe(DOUBTED)
+        live.refresh()
+        assert "All 64 answers score 0, as '[red]1'." in screen.getvalue()
+        view.observe(MeasurementDoubted("search", ()))
+        screen.truncate(screen.seek(0))
+        live.refresh()
+        assert "toy-0001" in screen.getvalue()
+        assert "All 64 answers" not in screen.getvalue()
+
+
+def test_programs_get_doubts_with_all_they_rest_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """Kind, metric, example and what would help."""
+    with training_view(as_json=True) as view:
+        view.observe(DOUBTED)
+    line = json.loads(capsys.readouterr().out)
+    assert (line["event"], line["stage"]) == ("measurement_doubted", "search")
+    assert {"kind", "metric", "is_blind", "answer", "reference", "text"} <= line["doubts"][0].keys()

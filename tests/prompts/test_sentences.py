@@ -122,6 +122,15 @@ def test_a_structure_is_one_phrase_that_keeps_its_place(structure: str) -> None:
     assert table.anchored == {2}
 
 
+def test_what_gives_a_text_its_order_keeps_its_place() -> None:
+    """Headings, rules and lone tags: sentences change places between them, never past them."""
+    table = split_phrases("Lead. Tail.\n# One\nA. B.\n---\n<rules>\nC. D.\n</rules>\nE.")
+    assert [table.phrases[at] for at in sorted(table.anchored)] == ["# One", "---", "<rules>", "</rules>"]
+    assert table.may_swap(0, 1)
+    assert not table.may_swap(1, 2)
+    assert not table.may_swap(4, 1)
+
+
 @pytest.mark.parametrize(
     ("text", "phrases"),
     [

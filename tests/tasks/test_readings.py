@@ -27,6 +27,7 @@ def reading(kind: str, answers: list[str], references: list[Any], **settings: An
         ("exact_match", {"ignore_punctuation": False}, ["yes.", "no."], ["yes", "no"], "ignore_punctuation: true"),
         ("exact_match", {}, ["I think yes.", "That is a no."], ["yes", "no"], "type: choice"),
         ("choice", {"after": "a"}, ["yes, alas!", "no, alas!"], ["yes", "no"], "after: null"),
+        ("numeric_match", {}, ["1.234 €", "5.678 €"], [1234, 5678], "decimal: comma"),
         ("numeric_match", {"position": "first"}, ["1 + 1 = 2", "2 + 1 = 3"], ["2", "3"], "position: last"),
     ],
 )

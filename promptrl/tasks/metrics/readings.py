@@ -71,6 +71,8 @@ def _other_settings(rule: AnswerRule) -> Iterator[tuple[str, AnswerRule]]:
     if isinstance(rule, NumericMatch):
         for position in ("first", "last", "only"):
             yield f"position: {position}", replace(rule, position=position)
+        for decimal in ("point", "comma"):
+            yield f"decimal: {decimal}", replace(rule, decimal=decimal)
 
 
 def _other_rules(rule: AnswerRule, examples: Sequence[Example]) -> Iterator[tuple[str, AnswerRule]]:

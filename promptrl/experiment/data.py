@@ -80,12 +80,17 @@ def load_data(loaded: LoadedConfig) -> Data:
         names.update(name for row in file.rows for name in row)
         examples[split] = list(built.by_position.values())
         origins.update((example.id, (file, at)) for at, example in built.by_position.items())
-    problems += _unfilled_columns(loaded, names)
+    problems += unfilled_columns(loaded, names)
     return Data(examples, tuple(dict.fromkeys(problems)), origins)
 
 
-def _unfilled_columns(loaded: LoadedConfig, columns: set[str]) -> Iterator[Problem]:
-    """What the prompt has that other tools would fill in."""
+def unfilled_columns(loaded: LoadedConfig, columns: set[str]) -> Iterator[Problem]:
+    """What the prompt has that other tools would fill in.
+
+    Args:
+        loaded: The config.
+        columns: Names that the data know.
+    """
     prompt, reference = loaded.config.prompt, loaded.config.dataset.reference
     turns = loaded.config.user_turns
     texts = [

@@ -10,6 +10,7 @@ from promptrl.config.rewriting import rewritten
 from promptrl.config.source import SourceError, parse
 from promptrl.errors import ConfigError, RunLockedError, RunNotFoundError, UsageError
 from promptrl.experiment.build import baseline_of
+from promptrl.experiment.data import unfilled_columns
 from promptrl.prompts.edits.words import SLOT as WORDS
 from promptrl.prompts.files import TEXT_SLOT, template_messages
 from promptrl.prompts.placeholders import placeholders
@@ -46,7 +47,7 @@ def next_config(run: Run) -> str:
             config = _with_prompt(text, block)
             if config is not None and _begins_with(config, path, winner):
                 return head + config
-    raise UsageError(f"run {run.id}: no config begins with its winner; export it as json, and keep the config")
+    raise UsageError(f"run {run.id}: no config begins with its winner; export it as json and keep the config")
 
 
 def _winner(run: Run, prompt_id: str, baseline: Prompt) -> Prompt:
@@ -71,12 +72,18 @@ def _with_prompt(text: str, block: Mapping[str, Any]) -> str | None:
 
 
 def _begins_with(text: str, path: Path, winner: Prompt) -> bool:
+    """Whether the text is a config that can be trained, and asks first what the winner asks."""
+    names = winner.user.placeholders
     try:
-        baseline = baseline_of(load_text(text, path))
+        loaded = load_text(text, path)
+        baseline = baseline_of(loaded)
     except ConfigError:
         return False
-    fields = {name: f"<{name}>" for name in winner.user.placeholders}
-    return baseline.user.placeholders == winner.user.placeholders and baseline.render(fields) == winner.render(fields)
+    is_refused = any(not problem.is_warning for problem in unfilled_columns(loaded, set(names)))
+    if baseline.user.placeholders != names or is_refused:
+        return False
+    fields = {name: f"<{name}>" for name in names}
+    return baseline.render(fields) == winner.render(fields)
 
 
 def _blocks(config: PromptConfig, winner: Prompt, taken: str | None) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The exported config begins with the winner, and is else what the user wrote."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
 from promptrl.experiment.build import baseline_of, build_components
 from promptrl.experiment.next_config import HEAD, next_config
 from promptrl.llm.base import Messages
-from promptrl.prompts.prompt import Prompt
+from promptrl.prompts.prompt import Demonstration, Prompt
 from promptrl.runs.folder import Run, RunsFolder
 from tests.commandline import promptrl
 from tests.runs.whole_result import whole_result
@@ -91,7 +92,7 @@ CONFIGS = {
 
 def write_config(folder: Path, config: str) -> Path:
     """A config beside its rows, some of them full of braces."""
-    rows = [f'"{a} + {{{{{a}}}}} {{question}}","{{{2 * a}}}"' for a in range(60)]
+    rows = [f'"{a} + {{{{{a}}}}} {{x}}","{{{2 * a}}}"' for a in range(60)]
     (folder / "sums.csv").write_text("question,sum\n" + "\n".join(rows) + "\n")
     (folder / "today.txt").write_text("Add the numbers.\nReply with digits only.\n")
     path = folder / "sums.yaml"
@@ -175,9 +176,12 @@ def test_what_cant_be_exported_is_an_error(tmp_path: Path) -> None:
     """A run that is not done, one that lost its winner, and a winner that no config can hold."""
     path = write_config(tmp_path, LINES)
     winner = build_components(load_config(path)).space.baseline
-    run = finished(tmp_path, path, Prompt((("task", " "),), (), winner.user))
-    with pytest.raises(UsageError, match="no config begins with its winner"):
-        next_config(run)
+    blank = Prompt((("task", " "),), (), winner.user)
+    column = replace(winner, demonstrations=(Demonstration("r", "What is {question}?", "A column."),))
+    for prompt in (blank, column):
+        run = finished(tmp_path, path, prompt)
+        with pytest.raises(UsageError, match="no config begins with its winner"):
+            next_config(run)
     (run.path / "prompts.jsonl").write_text("")
     with pytest.raises(RunNotFoundError, match="has lost its winner"):
         next_config(run)

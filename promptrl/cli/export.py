@@ -43,6 +43,10 @@ def export(
         from promptrl.experiment.next_config import next_config
 
         text = next_config(found)
+    elif to == "promptfoo":
+        from promptrl.experiment.checked_rows import checked_rows
+
+        text = export_prompt(found, to, checked_rows(found))
     else:
         text = export_prompt(found, to)
     if to in ("openai", "promptfoo") and model_name(found) == MODEL_PLACEHOLDER:

@@ -1,26 +1,18 @@
 """A finished run's best prompt in the forms that other programs read."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from promptrl.errors import RunLockedError, UsageError
 from promptrl.prompts.placeholders import placeholders
-from promptrl.prompts.prompt import UserTemplate
 from promptrl.runs.folder import Run
+from promptrl.runs.promptfoo import CheckedRows, promptfoo_config
 
-PROMPTFOO_SCHEMA = "https://promptfoo.dev/config-schema.json"
 MODEL_PLACEHOLDER = "YOUR-MODEL"
 """Stands in exports where a served model's name belongs, when the run's target was not one."""
 MODEL_NOTE = f"The run's target was no server: put the name of your model in place of {MODEL_PLACEHOLDER}."
-_OPEN, _CLOSE = "\ue000", "\ue001"
-"""Private-use characters that stand around a placeholder while the text around it is treated."""
-
-_TAG_MARK = re.compile(r"\{(?=[{%#]|\Z)|#(?=\})")
-"""A brace that begins a nunjucks tag, or may once a placeholder follows; and what ends a comment that never began."""
+NO_ROWS = CheckedRows()
 
 
 def model_name(run: Run) -> str:
@@ -29,12 +21,13 @@ def model_name(run: Run) -> str:
     return str(target["model"]) if target.get("type") == "openai" else MODEL_PLACEHOLDER
 
 
-def export_prompt(run: Run, to: str) -> str:
+def export_prompt(run: Run, to: str, tried: CheckedRows = NO_ROWS) -> str:
     """Render the winner of a run.
 
     Args:
         run: A finished run.
         to: ``txt``, ``text``, ``json``, ``openai`` or ``promptfoo``.
+        tried: What promptfoo tries it on.
 
     Raises:
         RunLockedError: The run is not done, so it has no best prompt yet.
@@ -55,7 +48,7 @@ def export_prompt(run: Run, to: str) -> str:
         request = {"model": model_name(run), "messages": messages, **target.get("params", {})}
         return json.dumps(request, ensure_ascii=False, indent=2) + "\n"
     if to == "promptfoo":
-        return _promptfoo(run, result, target)
+        return _promptfoo(run, result, target, tried)
     raise UsageError(f"can't export to {to!r}")
 
 
@@ -77,48 +70,18 @@ def _asks_by_its_text(run: Run) -> bool:
     return bool(placeholders(run.settings.get("prompt", {}).get("text") or ""))
 
 
-def _promptfoo(run: Run, result: Mapping[str, Any], target: Mapping[str, Any]) -> str:
-    """A promptfooconfig.yaml with the baseline and the winner side by side (https://www.promptfoo.dev/docs/configuration/)."""
-    asked = _template_length(run)
-    prompts = [
-        {"label": label, "raw": json.dumps(_as_nunjucks(result[label]["messages"], asked), ensure_ascii=False)}
-        for label in ("baseline", "winner")
-    ]
-    config: dict[str, Any] = {"description": f"promptrl run {run.id}", "prompts": prompts}
+def _promptfoo(run: Run, result: Mapping[str, Any], target: Mapping[str, Any], tried: CheckedRows) -> str:
     settings = dict(target.get("params", {}))
-    provider = {"id": f"openai:chat:{model_name(run)}", "config": settings}
     if target.get("base_url"):
         settings["apiBaseUrl"] = target["base_url"]
     if target.get("api_key_env"):
         settings["apiKeyEnvar"] = target["api_key_env"]
-    config["providers"] = [provider]
-    config["tests"] = []
-    head = f"# yaml-language-server: $schema={PROMPTFOO_SCHEMA}\n"
-    if model_name(run) == MODEL_PLACEHOLDER:
-        head += f"# {MODEL_NOTE}\n"
-    return head + yaml.safe_dump(config, allow_unicode=True, sort_keys=False, width=100)
+    provider = {"id": f"openai:chat:{model_name(run)}", "config": settings}
+    notes = [MODEL_NOTE] if model_name(run) == MODEL_PLACEHOLDER else []
+    return promptfoo_config(run.id, result, provider, _template_length(run), tried, notes)
 
 
 def _template_length(run: Run) -> int:
     """How many of a prompt's last messages are the user template: the same number in all prompts of a run."""
     asked = next(iter(run.prompts().values()), None)
     return 1 if asked is None else len(asked.user.messages)
-
-
-def _as_nunjucks(messages: list[dict[str, str]], asked: int) -> list[dict[str, str]]:
-    """The messages with promptfoo's ``{{name}}`` for our ``{name}``; it fills each message by itself."""
-    guarded = [_guard(message["content"]) for message in messages[:-asked]]
-    contents = guarded + [_filled_by_nunjucks(message["content"]) for message in messages[-asked:]]
-    return [{**message, "content": content} for message, content in zip(messages, contents, strict=True)]
-
-
-def _filled_by_nunjucks(text: str) -> str:
-    template = UserTemplate(text)
-    (marked,) = template.render({name: f"{_OPEN}{name}{_CLOSE}" for name in template.placeholders})
-    parts = re.split(f"{_OPEN}(.*?){_CLOSE}", marked.content)
-    return "".join("{{" + part + "}}" if i % 2 else _guard(part) for i, part in enumerate(parts))
-
-
-def _guard(text: str) -> str:
-    """Text that nunjucks gives back as it is: nothing in it can begin a tag, wherever it stands."""
-    return _TAG_MARK.sub(r"{{ '\g<0>' }}", text)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from promptrl.config import load_config
 from tests.docs.pages import DOCS, carry_out
 
 PAGES = (
@@ -54,7 +55,10 @@ def test_the_tutorial_exports_its_proven_winner(folder_of: FolderOf) -> None:
     folder = folder_of("tutorial/index.md")
     result = _result(folder)
     assert result["verdict"] == "improved"
-    assert (folder / "prompt.txt").read_text(encoding="utf-8").strip() == result["winner"]["text"]
+    system = result["winner"]["messages"][0]["content"]
+    assert (folder / "prompt.txt").read_text(encoding="utf-8") == system + "\n"
+    slots = load_config(folder / "next.yaml").config.prompt.slots or {}
+    assert " ".join(options[0] for options in slots.values() if options[0]) == system
     assert json.loads((folder / "request.json").read_text(encoding="utf-8"))["messages"] == result["winner"]["messages"]
 
 

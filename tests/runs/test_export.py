@@ -1,8 +1,10 @@
 """Exports mean the same to the program that reads them."""
 
 import json
+import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,12 @@ from promptrl.prompts.files import template_messages
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 from promptrl.runs.export import export_prompt
 from promptrl.runs.folder import Run, RunsFolder
+from promptrl.runs.promptfoo import Check, CheckedRows
+from promptrl.tasks.dataset import Example
+from promptrl.tasks.metrics.base import MetricDefinition
+from promptrl.tasks.metrics.numeric import NumericMatch
+from promptrl.tasks.metrics.structured import JsonSchema, JsonValid
+from promptrl.tasks.metrics.text import F1, Choice, Contains, ExactMatch, Regex
 from tests.commandline import promptrl
 from tests.runs.whole_result import whole_result
 
@@ -103,6 +111,72 @@ def test_the_text_alone_is_what_a_config_takes(
         assert export_prompt(run, "text") == expected + "\n"
 
 
+def rows_of(*texts: str, reference: object = "6") -> list[Example]:
+    """Test rows with these inputs."""
+    return [Example(f"r{i}", {"text": text, "other": "unused"}, reference, {}) for i, text in enumerate(texts)]
+
+
+def promptfoo_of(run: Run, rows: list[Example], *checks: Check) -> dict[str, Any]:
+    """What promptfoo reads of a run that is tried on rows."""
+    parsed = yaml.safe_load(export_prompt(run, "promptfoo", CheckedRows(rows, checks)))
+    assert isinstance(parsed, dict)
+    return parsed
+
+
+def test_promptfoo_gets_the_test_rows(run: Run) -> None:
+    """What the prompts are filled with, as text, and the reference in the check."""
+    config = promptfoo_of(run, rows_of("2 + 4", "on"), Check("right", 0.5, ExactMatch()))
+    assert [test["vars"] for test in config["tests"]] == [{"text": "2 + 4"}, {"text": "on"}]
+    (assertion,) = config["tests"][0]["assert"]
+    assert assertion == {"type": "equals", "value": "6", "transform": "output.trim()", "metric": "right", "weight": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("definition", "reference", "expected"),
+    [
+        (ExactMatch(after='"A":'), "x", {"type": "equals", "transform": 'output.split("\\"A\\":").pop().trim()'}),
+        (ExactMatch(), ["x", "y"], {"type": "assert-set", "threshold": 0.45}),
+        (Contains(), "x", {"type": "icontains", "value": "x"}),
+        (Contains(ignore_case=False), ["x", "y"], {"type": "contains-any", "value": ["x", "y"]}),
+        (Choice(choices=("x", "z")), "x", {"type": "icontains", "value": "x"}),
+        (Regex(pattern="^[0-9]{1,2}$"), None, {"type": "regex", "value": "^[0-9]{1,2}$"}),
+        (JsonValid(), None, {"type": "is-json"}),
+        (JsonSchema(schema={"$ref": "#/a"}), None, {"type": "is-json", "value": '{"$ref": "#/a"}'}),
+        (Regex(pattern="(.)", group=1), "x", None),
+        (F1(), "x", None),
+        (NumericMatch(), "3", None),
+    ],
+)
+def test_promptfoo_checks_what_it_can(
+    run: Run, definition: MetricDefinition, reference: object, expected: dict[str, Any] | None
+) -> None:
+    """And a comment says which score it can't check."""
+    check = Check("mine", 1.0, definition)
+    rows = rows_of("q", reference=reference)
+    assertions = promptfoo_of(run, rows, check)["tests"][0].get("assert", [])
+    said = "# mine: " in export_prompt(run, "promptfoo", CheckedRows(rows, [check]))
+    if expected is None:
+        assert (assertions, said) == ([], True)
+    else:
+        assert expected.items() <= assertions[0].items()
+        assert said == (not isinstance(definition, Contains))
+
+
+def test_an_export_without_rows_says_why(run: Run) -> None:
+    """Such as data that are gone."""
+    text = export_prompt(run, "promptfoo", CheckedRows(note="The data are gone."))
+    assert "# The data are gone.\n" in text
+    assert yaml.safe_load(text)["tests"] == []
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Every text in nested lists and mappings."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    yield from [value] if isinstance(value, str) else ()
+    for each in inner:
+        yield from texts_in(each)
+
+
 def exported_to_promptfoo(run: Run, text: str) -> list[str]:
     """The templates that promptfoo gets of a run with this text as option, demonstration and around a placeholder."""
     escaped = text.replace("{", "{{").replace("}", "}}")
@@ -156,6 +230,41 @@ def test_nunjucks_itself_runs_no_data(run: Run) -> None:
     assert json.loads(done.stdout) == [each for text in HOSTILE for each in filled(text)]
 
 
+FOREIGN = ("file://secret.js", "file:///etc/passwd", "package:evil:run", "{{ env.SECRET }}", "{{text}}", "ends\n")
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, *FOREIGN])
+def test_no_row_is_a_template_or_a_file_for_promptfoo(run: Run, text: str) -> None:
+    """It looks for both in the values of its file before it fills in a prompt; each arrives as the data have it."""
+    for test in promptfoo_of(run, rows_of("harmless", text))["tests"]:
+        for value in texts_in(test["vars"]):
+            assert not re.search(r"\{[{%#]|^file://|^package:", value)
+    config = promptfoo_of(run, rows_of("harmless", text, reference=text), Check("mine", 1.0, Contains()))
+    template = json.loads(config["prompts"][1]["raw"])[-1]["content"]
+    for test, wanted in zip(config["tests"], ("harmless", text), strict=True):
+        assert not isinstance(next(iter(test["vars"].values())), list), "a list is a choice of values"
+        assert render(template, test["vars"]) == f"Text {{as is}}: {wanted}"
+        assert not re.match("file://|package:", test["assert"][0]["value"])
+        assert render(test["assert"][0]["value"], test["vars"]) == text.strip()
+
+
+def render(template: str, values: dict[str, Any]) -> str:
+    """What a template engine makes of it, which shares its tags with nunjucks."""
+    return jinja2.Template(template, keep_trailing_newline=True).render(values)
+
+
+@pytest.mark.skipif(not has_nunjucks(), reason="npm install nunjucks, and name its node_modules in NODE_PATH")
+def test_nunjucks_itself_fills_in_hostile_rows(run: Run) -> None:
+    """Also where a value came in pieces."""
+    texts = [*HOSTILE, *FOREIGN]
+    config = promptfoo_of(run, rows_of(*texts))
+    template = json.loads(config["prompts"][1]["raw"])[-1]["content"]
+    given = json.dumps([[template, test["vars"]] for test in config["tests"]])
+    done = run_node(RENDER.replace("each, {", "each[0], each[1] || {"), given)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [f"Text {{as is}}: {text}" for text in texts]
+
+
 @pytest.mark.parametrize("kind", ["local", "python", "replay"])
 def test_a_target_that_is_no_server_leaves_the_model_open(run: Run, kind: str) -> None:
     """No server knows "nano" or "module:function": the reader is told to put in a model."""
@@ -175,11 +284,23 @@ def test_what_cant_be_exported_is_an_error(run: Run, tmp_path: Path) -> None:
         export_prompt(unfinished, "txt")
 
 
+def test_a_file_gets_the_prompt_alone_and_headings_only_when_asked(run: Run) -> None:
+    """Headings are for people; whoever asks for them in a file is told what they are."""
+    run.write_text("config.resolved.yaml", "prompt: {slots: {a: [x]}, user: '{text}'}")
+    output = run.path / "prompt.txt"
+    runs = ("--runs-dir", run.path.parent)
+    assert "headings" not in promptrl("export", run.id, "-o", output, *runs).stderr
+    assert output.read_text() == MESSAGES[0]["content"] + "\n"
+    assert promptrl("export", run.id, *runs).stdout == "[system]\nAnswer\n"
+    assert "headings such as [system]" in promptrl("export", run.id, "-f", "txt", "-o", output, *runs).stderr
+    assert output.read_text() == "[system]\nAnswer\n"
+
+
 def test_half_a_surrogate_pair_is_written_as_an_escape(run: Run) -> None:
     """A winner may hold one that a model wrote."""
     winner = {"prompt_id": "x", "text": "a\ud800b", "messages": MESSAGES}
     run.finish(whole_result(winner, winner))
     output = run.path / "prompt.txt"
-    done = promptrl("export", run.id, "-o", output, "--runs-dir", run.path.parent)
+    done = promptrl("export", run.id, "-f", "txt", "-o", output, "--runs-dir", run.path.parent)
     assert done.exit_code == 0, done.exception
     assert output.read_text() == "a\\ud800b\n"

@@ -30,6 +30,6 @@ def own_run(trained: Path, tmp_path: Path) -> Path:
         shutil.copy(trained / name, tmp_path)
     run = tmp_path / "runs/toy-0001"
     shutil.copytree(trained / "runs/toy-0001", run)
-    resolved = run / "config.resolved.yaml"
-    resolved.write_text(resolved.read_text().replace(str(trained), str(tmp_path)))
+    for name in ("config.resolved.yaml", "run.json"):
+        (run / name).write_text((run / name).read_text().replace(str(trained), str(tmp_path)))
     return run

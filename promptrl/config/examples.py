@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from promptrl.errors import UsageError, suggest
+from promptrl.errors import UsageError, nearest
 
 
 def folder() -> Path:
@@ -23,12 +23,12 @@ def summary(name: str) -> str:
 
 
 def write(name: str, destination: Path, *, overwrite: bool) -> None:
-    """Copy an example.
+    """Copy an example; the commands in its comments name the new file.
 
     Raises:
         UsageError: There is no such example, or the file exists and may not be overwritten.
     """
-    text = _path(name).read_text(encoding="utf-8")
+    text = _path(name).read_text(encoding="utf-8").replace(f"configs/{name}.yaml", str(destination))
     if destination.exists() and not overwrite:
         raise UsageError(f"{destination} exists; --force overwrites it")
     try:
@@ -39,5 +39,7 @@ def write(name: str, destination: Path, *, overwrite: bool) -> None:
 
 def _path(name: str) -> Path:
     if name not in names():
-        raise UsageError(f"there is no example {name!r} ({suggest(name, names())})")
+        near = nearest(name, names())
+        meant = f"did you mean {near}? " if near else ""
+        raise UsageError(f"there is no example {name!r}: {meant}There are {', '.join(names())}")
     return folder() / f"{name}.yaml"

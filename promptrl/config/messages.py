@@ -12,11 +12,12 @@ from promptrl.config.source import KeyPath, Mark
 from promptrl.errors import nearest, show
 
 SECRET_KEYS = ("api_key", "apikey", "key", "token", "secret", "password", "authorization")
+UNKNOWN, MISSING, MEANT = "is not a known key", "is missing", "did you mean "
 MISSPELT_BOOLS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
 def translate(error: ValidationError, marks: Mapping[KeyPath, Mark]) -> list[Issue]:
-    """Give every error of a validation of the whole config as an issue, at most one for a key."""
+    """Give every error of a validation of the whole config as an issue, at most one for a key and its misspelling."""
     issues: dict[KeyPath, Issue] = {}
     shortened: set[KeyPath] = set()  # pydantic does not count the items of a list that are wrong themselves
     for detail in error.errors(include_url=False):
@@ -30,7 +31,13 @@ def translate(error: ValidationError, marks: Mapping[KeyPath, Mark]) -> list[Iss
         if detail["type"] == "too_short":
             shortened.add(path)
     with_faults_below = {path for path in shortened for other in issues if other[: len(path)] == path != other}
-    return [issue for path, issue in issues.items() if path not in with_faults_below]
+    misspelt = {(*path[:-1], issue.hint.removeprefix(MEANT)) for path, issue in issues.items() if _is_misspelt(issue)}
+    known = {path for path in misspelt if path in issues and issues[path].message == MISSING}
+    return [issue for path, issue in issues.items() if path not in with_faults_below | known]
+
+
+def _is_misspelt(issue: Issue) -> bool:
+    return issue.message == UNKNOWN and issue.hint.startswith(MEANT)
 
 
 def place_at(path: KeyPath, data: Any) -> Place | None:
@@ -73,9 +80,9 @@ def _issue(
     kind: str, path: KeyPath, place: Place | None, parent: tuple[Place, str], value: Any, marks: Mapping[KeyPath, Mark]
 ) -> Issue:
     if kind == "extra_forbidden" or place is None:
-        return _key_of_others(path, parent) or Issue(path, "is not a known key", _hint_for_unknown(path, parent))
+        return _key_of_others(path, parent) or Issue(path, UNKNOWN, _hint_for_unknown(path, parent))
     if kind == "missing":
-        return Issue(path, "is missing", f"expected {expectation(place)}")
+        return Issue(path, MISSING, f"expected {expectation(place)}")
     if kind in ("union_tag_invalid", "union_tag_not_found") and isinstance(value, dict):
         return _wrong_type_key((*path, place.type_key), place, value)
     if place.expect.is_private and isinstance(value, str):
@@ -121,7 +128,7 @@ def _hint_for_unknown(path: KeyPath, parent: tuple[Place, str]) -> str:
     if path[0] == "target" and key.lower() in SECRET_KEYS:
         return "secrets come from the environment: name the variable in api_key_env or headers"
     if near := nearest(key, known):
-        return f"did you mean {near}"
+        return f"{MEANT}{near}"
     if elsewhere := _places_with_key(key, ".".join(path[:-1])):
         return elsewhere
     return f"known here: {', '.join(known)}" if known else ""

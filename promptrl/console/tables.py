@@ -16,7 +16,7 @@ from rich.text import Text
 
 from promptrl.console.screen import clean, people, print_data, print_markup, readers
 from promptrl.report import numbers
-from promptrl.report.wording import doubts, faults, headline, is_blind, lost_answers
+from promptrl.report.wording import doubts, edit_label, faults, headline, is_blind, is_unchanged, lost_answers
 from promptrl.safe_text import printable
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from promptrl.runs.folder import Run, RunSummary
     from promptrl.stats.power import SplitPower
 
+MAX_EDIT = 300
 VERDICT_STYLES = {"improved": "bold green", "worse": "bold red", "same": "bold", "inconclusive": "bold yellow"}
 VERDICT_WORDS = {
     "improved": "Improved: better than the baseline on unseen rows ({confidence} confidence).",
@@ -85,7 +86,7 @@ def show_result(result: Mapping[str, Any], place: Path, console: Console) -> Non
     verdict = str(result["verdict"])
     measured = result["improvement"]["test"]
     words = VERDICT_WORDS[verdict].format(confidence=f"{100 * measured['confidence']:g} %" if measured else "")
-    if is_blind(result):
+    if is_blind(result) or is_unchanged(result):
         words = headline(result)
     console.print(f"[{VERDICT_STYLES[verdict]}]{words}[/]")
     for word in filter(None, (faults(result), *doubts(result))):
@@ -270,7 +271,13 @@ def show_run(run: "Run", *, as_json: bool) -> None:
         against = "(baseline)" if row["is_baseline"] else "–"
         if row["difference"] is not None and not row["is_baseline"]:
             against = f"{points(row['difference'])} ± {100 * row['sd']:.1f}"
-        board.add_row(str(place), percent(row["score"]), str(row["rows"]), against, Text(printable(text)))
+        board.add_row(
+            "1 won" if place == 1 else str(place),
+            percent(row["score"]),
+            str(row["rows"]),
+            against,
+            Text(printable(text)),
+        )
     console.print(board)
 
 
@@ -284,9 +291,9 @@ def distinct_parts(texts: Sequence[str]) -> list[str]:
 
 def print_effects(result: Mapping[str, Any], console: Console) -> None:
     """What the edits are worth in the winner and on average, and what could not be said of them."""
-    made = table("edit", "points", "90 % interval", "", right=("points", "90 % interval"))
+    made = table("edit", "points", "90 % interval", "measured as", right=("points", "90 % interval"))
     for effect in result.get("winner_effects", ()):
-        _add_effect(made, effect, "pruned" if effect["is_pruned"] else "lost without it")
+        _add_effect(made, effect, "lost without it" + (", pruned" if effect["is_pruned"] else ""))
     for effect in result.get("effects", ()):
         if effect["low"] > 0 or effect["high"] < 0:
             _add_effect(made, effect, "on average")
@@ -299,7 +306,7 @@ def print_effects(result: Mapping[str, Any], console: Console) -> None:
 
 def _add_effect(made: Table, effect: Mapping[str, Any], of: str) -> None:
     between = f"[{points(effect['low'])}, {points(effect['high'])}]"
-    made.add_row(clean(effect["edit"]), points(effect["effect"]), escape(between), of)
+    made.add_row(clean(printable(edit_label(effect), MAX_EDIT)), points(effect["effect"]), escape(between), of)
 
 
 def show_schema(rows: "Sequence[SchemaRow]") -> None:

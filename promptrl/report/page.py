@@ -7,6 +7,8 @@ escaped by the template engine; nothing but figures drawn here is ever marked as
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -160,6 +162,7 @@ def _environment() -> Environment:
     ):
         made.filters[filter_.__name__] = filter_
     made.filters["cell"] = _markdown_cell
+    made.filters["quote"] = quote
     return made
 
 
@@ -171,7 +174,7 @@ def _figure(name: str, draw: DrawFigure, prefix: str = "") -> Figure:
 
 _LABELS = {
     "curve": "Scores of the search against calls, with held-out scores",
-    "winner": "What each edit is worth in the new prompt",
+    "winner": "What each edit is worth in the prompt that won the finals",
     "effects": "What each edit does on average over all prompts",
     "interactions": "Which pairs of edits help or spoil each other",
     "improvement": "Improvement over the baseline on test rows",
@@ -191,14 +194,33 @@ def _figures(record: RunRecord) -> dict[str, tuple[str, DrawFigure]]:
     effects = _bars(_strongest(record.attribution.get("effects", ())))
     if effects:
         found["effects"] = _intervals(effects, "effects", "points, mean over all prompts of the space")
+    edits = list(_paired_edits(record))
+    place = {_identity(edit): at for at, edit in enumerate(edits)}
     cells = [
-        Cell(_short(pair["first"]), _short(pair["second"]), pair["strength"], pair["low"] > 0 or pair["high"] < 0)
+        Cell(
+            place[_identity(pair["first"])],
+            place[_identity(pair["second"])],
+            pair["strength"],
+            pair["low"] > 0 or pair["high"] < 0,
+        )
         for pair in record.attribution.get("interactions", ())
     ]
     if cells:
-        order = [_short(edit) for edit in record.attribution["attention"]]
-        found["interactions"] = lambda is_narrow: plots.interaction_map(cells, order, is_narrow=is_narrow)
+        labels = [_short(edit) for edit in edits]
+        found["interactions"] = lambda is_narrow: plots.interaction_map(cells, labels, is_narrow=is_narrow)
     return {name: (_LABELS[name], draw) for name, draw in found.items()}
+
+
+def _paired_edits(record: RunRecord) -> Iterator[Mapping[str, Any]]:
+    """The edits of all pairs, in the order of the prompt as far as it is known."""
+    yield from record.attribution.get("attention", ())
+    for pair in record.attribution.get("interactions", ()):
+        yield from (pair["first"], pair["second"])
+
+
+def _identity(edit: Mapping[str, Any]) -> tuple[object, ...]:
+    """What tells an edit from others: two may have one label."""
+    return edit["edit"], edit.get("slot"), edit.get("text")
 
 
 def _intervals(bars: Sequence[Bar], name: str, axis: str) -> DrawFigure:
@@ -215,9 +237,17 @@ def _held_out_scores(record: RunRecord) -> Iterable[PlottedScore]:
 
 def _bars(effects: Iterable[Mapping[str, Any]]) -> list[Bar]:
     return [
-        Bar(_short(found), found["effect"], found["low"], found["high"], bool(found.get("is_pruned")))
+        Bar(_short(found) + _if_pruned(found), found["effect"], found["low"], found["high"], _is_pruned(found))
         for found in effects
     ]
+
+
+def _is_pruned(found: Mapping[str, Any]) -> bool:
+    return bool(found.get("is_pruned"))
+
+
+def _if_pruned(found: Mapping[str, Any]) -> str:
+    return " (pruned)" if _is_pruned(found) else ""
 
 
 def _strongest(effects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -242,7 +272,8 @@ def _context(record: RunRecord) -> dict[str, Any]:
         "attribution": attribution,
         "settings": record.settings,
         "notes": record.notes,
-        "is_same": result["winner"]["prompt_id"] == result["baseline"]["prompt_id"],
+        "is_same": wording.is_unchanged(result),
+        "own_code": _own_code(record),
         "diff": prompt_diff(result),
         "winner_text": printable(result["winner"]["text"], MAX_PROMPT),
         "fixed": [_example(record, pair) for pair in fixed[:MAX_FIXED]],
@@ -257,6 +288,14 @@ def _context(record: RunRecord) -> dict[str, Any]:
         "method": _METHODS.get(result["improvement"]["test"]["method"]) if result["improvement"]["test"] else None,
         "config_text": printable(record.config_text, MAX_CONFIG),
     }
+
+
+def _own_code(record: RunRecord) -> str | None:
+    """The folder in which functions of the user's that the config names were found; None where it names none."""
+    target, reward = record.settings.get("target", {}), record.settings.get("reward", {})
+    blocks = [target, *(reward.get("metrics", ()) if isinstance(reward, dict) else ())]
+    is_own = any(isinstance(block, dict) and block.get("type") == "python" for block in blocks)
+    return str(Path(record.info["config"]).parent) if is_own and "config" in record.info else None
 
 
 def _counts(

@@ -76,10 +76,10 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Two edits in the interaction map, by their labels, and how strongly they interact; sure = not by chance."""
+    """Two edits in the interaction map, by number, and how strongly they interact; sure = not by chance."""
 
-    first: str
-    second: str
+    first: int
+    second: int
     strength: float
     is_sure: bool
 
@@ -198,18 +198,18 @@ def _held_out(axes: Axes, entry: PlottedScore, place: float, top: float) -> None
         axes.annotate(name, spot, away, textcoords="offset points", ha="center", va=side, color=colour)
 
 
-def interaction_map(cells: Sequence[Cell], order: Sequence[str], *, is_narrow: bool) -> str:
+def interaction_map(cells: Sequence[Cell], labels: Sequence[str], *, is_narrow: bool) -> str:
     """Squares for pairs of edits: blue where both together beat their sum, orange where they spoil each other.
 
     Args:
         cells: The pairs.
-        order: The labels of all edits in the order of the prompt; those with the strongest pairs are shown.
+        labels: Of all edits in the order of the prompt; those with the strongest pairs are shown.
         is_narrow: For a phone.
     """
     strongest = sorted(cells, key=lambda cell: (not cell.is_sure, -abs(cell.strength)))
-    names = list(dict.fromkeys(name for cell in strongest for name in (cell.first, cell.second)))
-    names = names[: MAX_NARROW_MAP_EDITS if is_narrow else MAX_MAP_EDITS]
-    place = {name: at for at, name in enumerate(name for name in order if name in names)}
+    edits = list(dict.fromkeys(edit for cell in strongest for edit in (cell.first, cell.second)))
+    edits = edits[: MAX_NARROW_MAP_EDITS if is_narrow else MAX_MAP_EDITS]
+    place = {edit: at for at, edit in enumerate(sorted(edits))}
     shown = [cell for cell in cells if cell.first in place and cell.second in place]
     largest = max([1e-9, *(abs(cell.strength) for cell in shown)])
 
@@ -218,8 +218,8 @@ def interaction_map(cells: Sequence[Cell], order: Sequence[str], *, is_narrow: b
             column, row = sorted((place[cell.first], place[cell.second]))
             _square(axes, column, row, cell, abs(cell.strength) / largest, has_number=not is_narrow)
         width = 24 if is_narrow else 44
-        labels = [f"{_shortened(name, width)}  {at + 1}" for name, at in place.items()]
-        axes.set_yticks(range(len(place)), labels, color=INK)
+        names = [f"{_shortened(labels[edit], width)}  {at + 1}" for edit, at in place.items()]
+        axes.set_yticks(range(len(place)), names, color=INK)
         last = max([0, *(min(place[cell.first], place[cell.second]) for cell in shown)])
         axes.set_xticks(range(last + 1), [str(at + 1) for at in range(last + 1)])
         axes.set_xlim(-0.6, len(place) - 0.4)

@@ -35,7 +35,7 @@ def headline(result: Mapping[str, Any]) -> str:
     before, after = result["baseline"]["test"], result["winner"]["test"]
     if is_blind(result):
         return _BLIND[next(doubt["kind"] for doubt in result["doubts"] if doubt["is_blind"])]
-    if result["winner"]["prompt_id"] == result["baseline"]["prompt_id"]:
+    if is_unchanged(result):
         return "Nothing beat your prompt: keep it."
     if not before or not after:
         return "A challenger was found, but no test row could be answered: nothing is proven."
@@ -58,6 +58,11 @@ def faults(result: Mapping[str, Any]) -> str:
 def doubts(result: Mapping[str, Any]) -> list[str]:
     """Why scores may say little of the prompts, and what would help; without the faults, which ``faults`` tells."""
     return [str(doubt["text"]) for doubt in result.get("doubts", ()) if doubt["kind"] != "faults"]
+
+
+def is_unchanged(result: Mapping[str, Any]) -> bool:
+    """Whether the winner is the prompt that the run began with."""
+    return bool(result["winner"]["prompt_id"] == result["baseline"]["prompt_id"])
 
 
 def is_blind(result: Mapping[str, Any]) -> bool:
@@ -93,10 +98,10 @@ def edit_label(edit: Mapping[str, Any]) -> str:
     """What an edit does, on one line and in full: of an option its text alone, for the slot's name says little.
 
     Args:
-        edit: As attribution.json names it: ``edit``, its short label; ``slot``; ``text``.
+        edit: As attribution.json names it: ``edit``, its short label; ``slot`` and ``text``, which old runs lack.
     """
-    label, slot, text = str(edit["edit"]), str(edit["slot"]), " ".join(str(edit["text"]).split())
-    if label.startswith(f"{slot} = "):
+    label, slot, text = str(edit["edit"]), edit.get("slot"), " ".join(str(edit.get("text") or "").split())
+    if slot is not None and label.startswith(f"{slot} = "):
         return text or f"{slot}: left out"
     return label.replace(quoted(text), f'"{text}"', 1) if text else label
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from promptrl.config.examples import names
 from tests.commandline import promptrl
 from tests.servers.toy_model import CONFIG, write_experiment
 
@@ -246,6 +247,22 @@ def test_init_writes_an_example_that_validates(tmp_path: Path) -> None:
     assert promptrl("init", config, "--force").exit_code == 0
     assert "quickstart" in promptrl("init", "--example", "list").stdout
     assert promptrl("init", tmp_path / "x.yaml", "--example", "quikstart").exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["nope", "opnai"])
+def test_an_unknown_example_is_answered_with_all_of_them(tmp_path: Path, name: str) -> None:
+    """There are few, and a guess may be wrong."""
+    done = promptrl("init", tmp_path / "x.yaml", "--example", name)
+    assert done.exit_code == 2
+    assert all(example in done.stderr for example in names())
+
+
+def test_the_comments_of_an_example_name_the_file_that_was_written(tmp_path: Path) -> None:
+    """The commands in them can be copied."""
+    config = tmp_path / "mine.yaml"
+    assert promptrl("init", config, "--example", "openai").exit_code == 0
+    assert f"promptrl validate {config}" in config.read_text()
+    assert "configs/" not in config.read_text()
 
 
 def test_schema_names_every_block() -> None:

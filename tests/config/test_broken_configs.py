@@ -373,6 +373,15 @@ def test_what_else_is_wrong_with_an_algorithm_is_told_where_its_name_is_empty(tm
     assert {problem.key for problem in problems} == expected
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [("name: demo", "nme: demo", "nme"), ("target:", "taget:", "taget"), ("metrics:", "metric:", "reward.metric")],
+)
+def test_a_misspelt_key_is_one_problem(old: str, new: str, key: str, tmp_path: Path) -> None:
+    """That the right one is missing says the same again."""
+    assert [problem.key for problem in problems_of(swap(old, new), tmp_path)] == [key]
+
+
 def test_every_problem_is_reported_in_the_order_of_the_file(tmp_path: Path) -> None:
     """Nobody has to fix a config one error at a time, not even for errors between blocks."""
     text = swap("demo", "Demo") + "budget: {max_calls: 0}\ngate: {metric: x}\nnonsense: 1\nbudget: {}\n"

@@ -82,8 +82,9 @@ def test_what_edits_are_worth_is_told_with_what_could_not_be_said(capsys: pytest
     print_effects(result, readers())
     shown = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "role = [bold]x +30.0 [+10.0, +50.0] lost without it" in shown
-    assert "care = idle +0.0 [-10.0, +10.0] pruned" in shown
+    assert "care = idle +0.0 [-10.0, +10.0] lost without it, pruned" in shown
     assert "unit = kilo -20.0 [-30.0, -10.0] on average" in shown
+    assert "edit points 90 % interval measured as" in shown
     assert "3 edits have none." in shown
     assert not [line for line in shown if "mile" in line]
 

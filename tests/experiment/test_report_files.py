@@ -10,6 +10,7 @@ import pytest
 
 from promptrl.experiment.report import DATA_CHANGED, DATA_GONE
 from tests.commandline import promptrl
+from tests.report.finished_run import Page
 from tests.servers.toy_model import write_experiment
 
 
@@ -75,6 +76,19 @@ def test_report_writes_the_same_page_again(finished: Path, own_run: Path) -> Non
     assert done.exit_code == 0, done.stderr
     assert done.stdout.strip() == str(own_run / "report.html")
     assert (own_run / "report.html").read_text() == before
+
+
+def test_the_commands_of_a_report_work(own_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they stand there, in the folder that the page names; the same seed gives the same winner."""
+    monkeypatch.chdir(own_run.parent)
+    shown = Page((own_run / "report.html").read_text()).text
+    commands = [line.split()[1:] for line in shown.splitlines() if line.startswith("promptrl ")]
+    assert [command[0] for command in commands] == ["train", "eval", "export"]
+    for command in commands:
+        done = promptrl(*command)
+        assert done.exit_code == 0, done.stderr
+    again = read(own_run.with_name("toy-0002"), "result.json")
+    assert again["winner"]["prompt_id"] == read(own_run, "result.json")["winner"]["prompt_id"]
 
 
 @pytest.mark.parametrize(("change", "note"), [("gone", DATA_GONE), ("other", DATA_CHANGED)])

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from promptrl.report.page import render_report
-from tests.report.finished_run import Page, make_record
+from tests.report.finished_run import Page, make_record, named
 
 
 def test_the_verdict_comes_first_in_one_sentence() -> None:
@@ -83,6 +83,40 @@ def test_a_run_without_a_challenger_says_so() -> None:
     assert report.figures == {}
 
 
+def test_what_was_pruned_is_not_said_to_be_in_the_new_prompt() -> None:
+    """It was in the prompt that won the finals, where its worth was measured."""
+    record = make_record()
+    idle = named("Take care.") | {"effect": 0.0, "low": -0.1, "high": 0.1, "rows": 30, "tokens": 5, "is_pruned": True}
+    attribution = {**record.attribution, "winner": [*record.attribution["winner"], idle]}
+    report = render_report(replace(record, attribution=attribution))
+    assert "What was pruned did nothing there, and is not in the new prompt." in " ".join(
+        Page(report.html).text.split()
+    )
+    assert "Take care. (pruned)" in report.figures["winner"]
+    head = "| edit of the prompt that won the finals | points lost without it | 90 % interval | in the new prompt |"
+    assert head in report.summary
+    assert "| Take care. | +0.0 | −10.0 to +10.0 | pruned |" in report.summary
+    assert "| plainly wrong | +30.0 | +10.0 to +50.0 | yes |" in report.summary
+
+
+def test_scores_stand_with_their_rows_and_the_winner_is_marked() -> None:
+    """The finals may compare on other rows than those that the score of the new prompt rests on."""
+    text = " ".join(Page(render_report(make_record()).html).text.split())
+    assert "60.0 % 50.0 to 70.0 30 rows" in text.replace("\u00a0", " ")
+    assert "1 won" in text
+    assert "2 won" not in text
+
+
+def test_a_label_is_never_cut_otherwise_in_the_summary() -> None:
+    """Page, summary and terminal name an edit in full, as ``edit_label`` does."""
+    record, long = make_record(), "Read the question twice before you answer it, and look at each number again."
+    cut = named(long) | {"edit": 'role = "Read the question twice…"'}
+    worth = cut | {"effect": 0.3, "low": 0.1, "high": 0.5, "rows": 30, "tokens": 5, "is_pruned": False}
+    average = cut | {"effect": 0.1, "low": 0.02, "high": 0.2, "answers": 40}
+    attribution = {**record.attribution, "winner": [worth], "effects": [average]}
+    assert render_report(replace(record, attribution=attribution)).summary.count(f"| {long} |") == 2
+
+
 def test_what_could_not_be_said_of_edits_is_said() -> None:
     """In the page and in the summary, with where the search looked all the same."""
     record = make_record()
@@ -118,6 +152,7 @@ def test_later_looks_and_early_stops_are_told() -> None:
     record = make_record()
     assert "look number" not in Page(render_report(record).html).text
     again = replace(record, info={**record.info, "look": 3})
+    assert "40 rows, look number 3 at them" in Page(render_report(again).html).text
     assert "look number 3 at these test rows" in Page(render_report(again).html).text
     measured = {**record.result["improvement"]["test"], "sequential": {"looks": 4, "planned_rows": 90}}
     early = {**record.result, "improvement": {"against": "baseline", "test": measured}}

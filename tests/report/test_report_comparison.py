@@ -31,7 +31,7 @@ def test_a_comparison_has_what_a_report_has() -> None:
     headings = Page(html).text
     for section in (
         "Score against calls",
-        "Edits in the new prompts",
+        "Edits of the prompts that won the finals",
         "Edits on average",
         "Edits together",
         "Finalists",

@@ -69,6 +69,17 @@ def test_the_same_run_gives_the_same_report() -> None:
     assert render_report(make_record(HOSTILE)) == hostile_report()
 
 
+def test_two_edits_with_one_label_have_places_of_their_own() -> None:
+    """The labels are cut, or two slots offer the same text."""
+    record = make_record()
+    twins = [named("Be brief.", slot) for slot in ("role", "format")]
+    pair = {"strength": 0.2, "low": 0.1, "high": 0.3, "answers": 9, "first": twins[0], "second": twins[1]}
+    attention = [twin | {"early": 0.2, "late": 0.8} for twin in twins]
+    attribution = {**record.attribution, "interactions": [pair], "attention": attention}
+    drawn = Page(render_report(replace(record, attribution=attribution)).figures["interactions"]).text
+    assert [line.strip() for line in drawn.splitlines() if "Be brief." in line] == ["Be brief.  1", "Be brief.  2"]
+
+
 def test_long_texts_are_cut() -> None:
     """Megabytes of completions, prompts and config make a page below 2 MB that says what it left out."""
     record = make_record("x" * 200_000)
@@ -81,7 +92,7 @@ def test_the_summary_is_markdown_that_hostile_text_cant_break() -> None:
     """A table stays a table."""
     summary = render_report(make_record(HOSTILE + " | a\n# b")).summary
     assert summary.startswith("# toy-0001: improved")
-    assert "| yours | 10.0 % (0.0 to 20.0) | 5.0 % (0.0 to 15.0) | 10.0 |" in summary
+    assert "| yours | 10.0 % (0.0 to 20.0), 30 rows | 5.0 % (0.0 to 15.0), 40 rows | 10.0 |" in summary
     rows = [line for line in summary.splitlines() if "alert" in line]
     assert rows
     assert all(line.startswith("|") and "<script>" not in line for line in rows)

@@ -221,12 +221,12 @@ def test_reasons_say_what_was_found() -> None:
         ("3 h 20 min", {}, "holds 2 numbers"),
         ("10-20", {}, "holds 2 numbers"),
         (["1", "x"], {}, "'x' is no number"),
-        ("3,50 €", {}, "has a decimal comma"),
-        ("-0,5", {}, "has a decimal comma"),
-        ("1.234,56", {}, "has a decimal comma"),
-        ("1.234.567", {}, "has a decimal comma"),
-        ("1,234.5", {"decimal": "comma"}, "has a decimal point"),
-        ("0.5", {"decimal": "comma"}, "has a decimal point"),
+        ("3,50 €", {}, "is in decimal-comma notation"),
+        ("-0,5", {}, "is in decimal-comma notation"),
+        ("1.234,56", {}, "is in decimal-comma notation"),
+        ("1.234.567", {}, "is in decimal-comma notation"),
+        ("1,234.5", {"decimal": "comma"}, "is in decimal-point notation"),
+        ("0.5", {"decimal": "comma"}, "is in decimal-point notation"),
         ("2024-05-12", {}, "is a date"),
         ("12.05.2024", {}, "is a date"),
         ("5/12/24", {}, "is a date"),
@@ -234,6 +234,12 @@ def test_reasons_say_what_was_found() -> None:
         ("12. März", {}, "is a date"),
         ("Q3 2024", {}, "is a date"),
         ("44 BC", {}, "is a date"),
+        ("2024-W05", {}, "is a date"),
+        ("5.1.", {}, "may be a date"),
+        ("1/2024", {}, "may be a date"),
+        ("sin 30", {}, "is a formula"),
+        ("18+", {}, "stands for more than one number"),
+        ("– 3", {}, "may be below zero"),
         ("12:30", {}, "is a time or a ratio"),
         ("7 p.m.", {}, "is a time or a ratio"),
         ("7h30", {}, "is a time or a ratio"),
@@ -284,6 +290,15 @@ def test_references_that_are_one_number_are_taken(reference: Any, answer: str, p
     assert graded(str(reference), str(reference), **params).value == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "reference", "expected"),
+    [("7,50 €", "3,50 €", 0), ("3,5", "3,50 €", 1), ("1.234 €", "1234", 1), ("1,234 €", "1234", 0), ("50", "3,50", 0)],
+)
+def test_a_decimal_comma_is_one_where_the_config_says_so(text: str, reference: str, expected: float) -> None:
+    """In references and answers."""
+    assert graded(text, reference, decimal="comma").value == expected
+
+
 def test_a_number_of_the_data_has_a_decimal_point() -> None:
     """Whatever the notation of the texts: no program writes it otherwise."""
     assert graded("1,234", 1.234, decimal="comma").value == 1
@@ -296,7 +311,7 @@ def test_all_references_of_a_kind_are_told_at_once_with_what_to_write() -> None:
         scored(NumericMatch(), "1", [Example(str(i), {}, answer, {}) for i, answer in enumerate(references)])
     told = [(problem.message.partition(": ")[2], problem.hint) for problem in caught.value.problems]
     assert told == [
-        ("'3,50 €' has a decimal comma (and 2 rows more, such as '4,20 €')", "write decimal: comma"),
+        ("'3,50 €' is in decimal-comma notation (and 2 rows more, such as '4,20 €')", "write decimal: comma"),
         (
             "'12:30' is a time or a ratio (and 1 row more, such as '7:30')",
             "write a number alone in dataset.reference, or use exact_match or contains",

@@ -22,10 +22,13 @@ _MONTHS = (
 )
 _MONTH = re.compile(rf"\b(?:{'|'.join(_MONTHS.split())})\b", re.IGNORECASE)
 _ERA = re.compile(r"\b(?:BCE?|AD|CE)\b|\b[vn]\. ?Chr")
-_BOUND = re.compile("[<>≤≥±≠]")
-_OPERATION = re.compile(r"[π∞]|\^(?!\s*\{?\s*\\circ)|\\(?:pi|infty|pm|times|cdot|log|ln|sin|cos|tan)\b")
+_MAYBE_DATE = re.compile(r"\s*\d\d?\.\d\d?\.\s*$|.*(?<![\d/])\d\d?/(?:19|20)\d\d(?![\d/])", re.DOTALL)
+_BOUND = re.compile(r"[<>≤≥±≠]|\d\+(?!\s*\d)")
+_OPERATION = re.compile(
+    r"[π∞]|\b(?:sqrt|log|ln|exp|sin|cos|tan)\b|\^(?!\s*\{?\s*\\circ)|\\(?:pi|infty|pm|times|cdot|log|ln|sin|cos|tan)\b"
+)
 _FACTORIAL = re.compile(r"\d!")
-_MAYBE_MINUS = re.compile(r"-\s+[^\s\d]?\d.*|\([^\w.]*\d[^()]*\)|.*\d-")
+_MAYBE_MINUS = re.compile(r"[-−–—]\s+[^\s\d]?\d.*|\([^\w.]*\d[^()]*\)|.*\d[-−–—]", re.DOTALL)
 _OTHERWISE = "write a number alone in dataset.reference, or use exact_match or contains"
 _ALONE = "write the number alone in dataset.reference, or a list of numbers any of which is right"
 
@@ -34,8 +37,9 @@ _ALONE = "write the number alone in dataset.reference, or a list of numbers any 
 class NumericMatch(AnswerRule):
     """The number in the completion is the reference.
 
-    Or one of them when it is a list. A percentage matches a plain number in either reading: 25 % is 25 and 0.25. Units
-    are not compared.
+    Or one of them when it is a list. A percentage matches a plain number in either reading: 25 % is 25 and 0.25. Words
+    that multiply count (2 million, $5k), units are not compared. A reference is one number, no date, time or formula;
+    where its notation leaves two readings, ``decimal`` says which is meant.
     """
 
     summary: ClassVar[str] = "1 when the number in the completion is the reference."
@@ -43,7 +47,6 @@ class NumericMatch(AnswerRule):
     position: Annotated[Literal["last", "first", "only"], Setting("Which number of the completion counts.")] = "last"
     tolerance: Annotated[float, Setting("Largest difference that still counts as right.", ge=0)] = 0.0
     relative_tolerance: Annotated[float, Setting("Likewise, as a share of the reference.", ge=0)] = 0.0
-
     decimal: Annotated[
         Decimal,
         Setting(
@@ -85,7 +88,7 @@ class NumericMatch(AnswerRule):
             return Refusal(found, why, _ALONE)
         number = reading.numbers[0]
         if number.notation not in (None, self.decimal):
-            return Refusal(found, f"has a decimal {number.notation}", f"write decimal: {number.notation}")
+            return Refusal(found, f"is in decimal-{number.notation} notation", f"write decimal: {number.notation}")
         if number.factor > 1:
             return Refusal(
                 found, "may have a unit or a word like thousand", "write the number alone, or the word in full"
@@ -126,7 +129,9 @@ def _no_number(text: str, reading: Reading) -> str:
         return "is a time or a ratio"
     if "formula" in reading.others or _OPERATION.search(reading.rest) or _FACTORIAL.search(text):
         return "is a formula"
-    return "" if reading.numbers else "is no number"
+    if not reading.numbers:
+        return "is no number"
+    return "may be a date" if _MAYBE_DATE.match(text) else ""
 
 
 def _more_than_a_number(text: str, reading: Reading) -> str:

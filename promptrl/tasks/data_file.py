@@ -41,6 +41,16 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 """Longer marks first: one of them begins with another."""
+_NO_TEXT = {
+    b"PK\x03\x04": "is a spreadsheet or an archive: save it as CSV, or unpack it",
+    b"\xd0\xcf\x11\xe0": "is a spreadsheet of an old Excel: save it as CSV",
+    b"PAR1": "is Parquet: write it as JSON lines",
+    b"SQLite format 3": "is a database: export a table as CSV",
+    b"<!doctype html": "is a web page, as a login gives instead of a file: download the file itself",
+    b"<html": "is a web page, as a login gives instead of a file: download the file itself",
+    b"version https://git-lfs": "is a pointer of Git LFS: fetch the file itself (git lfs pull)",
+}
+"""How files begin, in lower case where they are text, that are no rows whatever their name says; and what helps."""
 
 
 _NO_CHARACTER_SETS = ("idna", "punycode", "raw-unicode-escape", "unicode-escape", "undefined")
@@ -202,8 +212,12 @@ def _text(content: bytes, encoding: str | None, notes: list[str]) -> str:
     """The characters of a file.
 
     Raises:
-        DataFileError: They are not in the encoding; names the line.
+        DataFileError: They are not in the encoding, and names the line; or it is no file of text at all.
     """
+    begin = content[:30].lstrip()
+    for mark, message in _NO_TEXT.items():
+        if begin.startswith(mark) or begin.lower().startswith(mark):
+            raise DataFileError((None, message))
     marked = next((name for mark, name in _BYTE_ORDER_MARKS.items() if content.startswith(mark)), None)
     if encoding is None and marked is not None:
         notes.append(f"its byte order mark says that it is {marked.upper()}")

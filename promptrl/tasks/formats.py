@@ -24,7 +24,7 @@ class Parsed:
 
     Attributes:
         rows: In the order of the file.
-        lines: Where each begins, counted from 1; empty where that is not known.
+        lines: Where each begins, counted from 1; empty where that is not known, or one line holds several.
         notes: What was taken for granted that the file does not say, each as the rest of a sentence about it.
     """
 
@@ -62,8 +62,28 @@ def parse_jsonl(text: str, wanted: Collection[str] = ()) -> Parsed:
         except DataFileError as error:
             faults.append((number, error.faults[0][1]))
     if faults:
+        if found := _objects_in_a_row(text):
+            return Parsed(found, (), ("its objects do not stand on a line each",))
         raise DataFileError(*faults)
     return Parsed(rows, tuple(lines))
+
+
+def _objects_in_a_row(text: str) -> list[Row]:
+    """The objects of a text that holds nothing but objects, one after the other; none when it holds anything else."""
+    rows: list[Row] = []
+    at, end = 0, len(text.rstrip())
+    while at < end:
+        if text[at].isspace():
+            at += 1
+            continue
+        try:
+            row, at = read_json_at(text, at)
+        except (ValueError, RecursionError):
+            return []
+        if not isinstance(row, Mapping):
+            return []
+        rows.append(_as_row(row, None))
+    return rows
 
 
 def parse_json(text: str, wanted: Collection[str] = ()) -> Parsed:
@@ -148,7 +168,7 @@ def rows_of(document: Any, wanted: Collection[str], lines: tuple[int, ...]) -> P
     if not isinstance(document, list):
         raise DataFileError((None, f"holds {_kind(document)}, expected a list of rows"))
     rows = [_as_row(item, None, f"item {number} ") for number, item in enumerate(document, start=1)]
-    return Parsed(rows, lines if len(lines) == len(rows) else (), notes)
+    return Parsed(rows, lines if len(set(lines)) == len(rows) else (), notes)
 
 
 def _listed(document: Mapping[str, Any], wanted: Collection[str]) -> tuple[list[Any], tuple[str, ...]]:
@@ -163,10 +183,20 @@ def _listed(document: Mapping[str, Any], wanted: Collection[str]) -> tuple[list[
         return found, ()
     if columns := _columns_of(document, wanted):
         return columns, ("its cells stand column by column",)
+    if wanted and all(isinstance(row, Mapping) and all(name in row for name in wanted) for row in document.values()):
+        return list(document.values()), ("its rows stand under a key each",)
+    lists = {key: rows for key, rows in document.items() if _are_rows(rows)}
+    if len(lists) == 1:
+        ((key, rows),) = lists.items()
+        return rows, (f"its rows stand under {key!r}",)
     if isinstance(found, list):
         return found, ()
     expected = f"expected a list of rows, one under {' or '.join(LIST_KEYS)}, or equally long lists of cells by column"
     raise DataFileError((None, f"is one object, {expected}"))
+
+
+def _are_rows(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, Mapping) for row in value)
 
 
 def _columns_of(document: Mapping[str, Any], wanted: Collection[str]) -> list[Row]:

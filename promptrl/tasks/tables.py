@@ -8,10 +8,13 @@ import csv
 import io
 import re
 from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 
 from promptrl.tasks.formats import DataFileError, Parsed, Row, first_duplicate
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+MAX_TITLE_LINES = 20
+"""Among so many lines the header is looked for where the first is none."""
 _SEP_LINE = re.compile(r'"?sep=([^\r\n"])"?\r?(?:\n|$)', re.IGNORECASE)
 """What Excel reads, and some programs write, to say what divides the cells."""
 
@@ -50,11 +53,25 @@ def _delimiter(text: str, usual: str, line: int, wanted: Collection[str]) -> tup
     fitting = [sign for sign in others if wanted and _has(_first_cells(text, sign), wanted)]
     if len(fitting) == 1:
         return fitting[0], [f"{_named(fitting[0])} divide its cells: that way the columns of the config are found"]
+    for sign in DELIMITERS:
+        _refuse_other_header(text, sign, line, wanted)
     if others and len(header) == 1:
         shown = header[0] if len(header[0]) <= 60 else f"{header[0][:60]}…"
         hint = f'if {_named(others[0])} divide the cells, say dataset.delimiter: "{_escaped(others[0])}"'
         raise DataFileError((line, f"the header is one column, {shown!r}: {hint}"))
     return usual, []
+
+
+def _refuse_other_header(text: str, delimiter: str, begin: int, wanted: Collection[str]) -> None:
+    """Refuse a table whose header stands below lines of another kind, as reports have them.
+
+    Raises:
+        DataFileError: A later line has the columns that the config names; says how many lines to skip.
+    """
+    for line, cells in _first_records(text, delimiter, begin):
+        if wanted and line > begin and _has([cell.strip() for cell in cells], wanted):
+            message = f"names no column of the config, but line {line} does: say dataset.skip_rows: {line - 1}"
+            raise DataFileError((begin, message))
 
 
 def _has(header: Collection[str], wanted: Collection[str]) -> bool:
@@ -71,10 +88,15 @@ def _escaped(delimiter: str) -> str:
 
 def _first_cells(text: str, delimiter: str) -> list[str]:
     """The cells of the header; none where it can't be read."""
+    return next(([cell.strip() for cell in cells] for _, cells in _first_records(text, delimiter, 1) if cells), [])
+
+
+def _first_records(text: str, delimiter: str, begin: int) -> Iterator[tuple[int, list[str]]]:
+    """As ``_records`` gives them, as far as they can be read."""
     try:
-        return next(([cell.strip() for cell in cells] for _, cells in _records(text, delimiter, 1) if cells), [])
+        yield from islice(_records(text, delimiter, begin), MAX_TITLE_LINES)
     except DataFileError:
-        return []
+        return
 
 
 def _records(text: str, delimiter: str, begin: int) -> Iterator[tuple[int, list[str]]]:

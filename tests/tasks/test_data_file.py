@@ -44,6 +44,10 @@ def fault(folder: Path, name: str, content: bytes | str, form: FileForm | None =
         ("split.json", json.dumps(SPLIT), "its rows are lists under `data`"),
         ("list.jsonl", json.dumps(ROWS), "it is one list"),
         ("lines.json", "\n".join(json.dumps(row) for row in ROWS), "one object on each line"),
+        ("by_id.json", json.dumps({"one": ROWS[0], "two": ROWS[1]}), "its rows stand under a key each"),
+        ("train.json", json.dumps({"licence": "MIT", "train": ROWS}), "its rows stand under 'train'"),
+        ("pretty.jsonl", "\n".join(json.dumps(row, indent=1) for row in ROWS), "do not stand on a line each"),
+        ("glued.jsonl", "".join(json.dumps(row) for row in ROWS), "do not stand on a line each"),
         ("by_column.yaml", json.dumps(COLUMNS), "column by column"),
         ("trailing.csv", BY_SEMICOLON + ";;\r\n;\r\n", "2 lines with nothing in any cell"),
         ("nameless.csv", BY_SEMICOLON.replace("\r\n", ";\r\n"), "the name of column 3 is empty, as are its cells"),
@@ -129,7 +133,35 @@ def test_another_encoding_than_the_config_says_is_told(tmp_path: Path) -> None:
 
 def test_objects_of_objects_are_columns_only_where_the_config_names_them(tmp_path: Path) -> None:
     """They may as well be rows by number."""
-    assert "is one object" in fault(tmp_path, "a.json", json.dumps({"0": ROWS[0], "1": ROWS[1]}))
+    assert "is one object" in fault(tmp_path, "a.json", json.dumps({"0": ROWS[0], "1": {"q": "no answer"}}))
+
+
+@pytest.mark.parametrize("title", ["Report of May\n\n", "Report of May;;\nfor,you;\n", '"Report, of\nMay"\n'])
+def test_lines_above_the_header_are_told_with_what_to_skip(title: str, tmp_path: Path) -> None:
+    """With the number to write, which then works."""
+    told = fault(tmp_path, "a.csv", title + BY_SEMICOLON)
+    assert "a.csv:1: dataset.path: names no column of the config, but line 3 does: say dataset.skip_rows: 2" in told
+    assert load(tmp_path, "a.csv", title + BY_SEMICOLON, FileForm(skip_rows=2)).rows == ROWS
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"PK\x03\x04\x14\x00\x06", "save it as CSV"),
+        (b"PAR1\x15\x04", "is Parquet"),
+        (b"\n<!DOCTYPE html><html>", "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:", "git lfs pull"),
+    ],
+)
+def test_files_that_hold_no_rows_are_told_by_what_they_are(content: bytes, words: str, tmp_path: Path) -> None:
+    """Whatever their name says."""
+    assert words in fault(tmp_path, "a.csv", content)
+
+
+def test_rows_on_one_line_are_told_by_their_number(tmp_path: Path) -> None:
+    """The line would be no help."""
+    file = load(tmp_path, "a.json", json.dumps(ROWS))
+    assert (file.lines, file.place([0, 1])) == ((), "rows 1, 2")
 
 
 @pytest.mark.parametrize(("name", "is_one"), [("UTF-8", True), ("cp1252", True), ("rot13", False), ("idna", False)])

@@ -52,6 +52,10 @@ class TableEvaluator:
         """Calls that may still be spent on a purpose."""
         return self._budget.calls_left(purpose)
 
+    def calls_used(self, purpose: Purpose) -> int:
+        """Calls that were spent on a purpose."""
+        return self._budget.calls_used(purpose)
+
     def would_cost(self, asks: Sequence[Ask], repeat: int = 0) -> int:
         """Calls that ``evaluate`` would spend on these pairs."""
         return len({key for key in _keys(asks, repeat) if key not in self._outcomes})

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from promptrl.console.screen import clean, people, print_data, print_markup, readers
 from promptrl.report import numbers
-from promptrl.report.wording import doubts, edit_label, faults, headline, is_blind, is_unchanged, lost_answers
+from promptrl.report.wording import doubts, edit_label, faults, headline, is_blind, is_unchanged, shortfalls
 from promptrl.safe_text import printable
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _compared(difference: Mapping[str, Any]) -> str:
 
 def _course(measured: Mapping[str, Any]) -> str:
     """How a comparison went that was looked at on the way, and what is missing from it, to follow its figures."""
-    lost = f".{lost_answers(measured)}" if measured.get("missing") else ""
+    lost = f".{text}" if (text := shortfalls(measured)) else ""
     course = measured["sequential"]
     if course is None:
         return lost

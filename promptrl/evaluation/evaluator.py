@@ -104,6 +104,10 @@ class Evaluator:
         """Calls that may still be spent on a purpose."""
         return self._budget.calls_left(purpose)
 
+    def calls_used(self, purpose: Purpose) -> int:
+        """Calls that were spent on a purpose."""
+        return self._budget.calls_used(purpose)
+
     def would_cost(self, asks: Sequence[Ask], repeat: int = 0) -> int:
         """Calls that ``evaluate`` would spend on these pairs: the distinct ones not yet answered in this run."""
         return len({key for key in self._keys(asks, repeat) if key not in self._outcomes})
@@ -137,6 +141,7 @@ class Evaluator:
         self._open = len(new)
         answered = {key: self._resumable[key] for key in new if key in self._resumable}
         self._take_again(answered.values(), purpose)
+        self._count_used(answered, new)
         self._log.record([(new[key][0], outcome) for key, outcome in answered.items()])
         unscored = {key: self._unscored.pop(key) for key in new if key in self._unscored}
         self._budget.take_calls(purpose, len(unscored))
@@ -174,6 +179,18 @@ class Evaluator:
         answers = [answer for outcome in outcomes for answer in (outcome.completion, *outcome.judged)]
         self._budget.count_cached(sum(answer.is_cached for answer in answers))
 
+    def _count_used(self, outcomes: Mapping[AskKey, Outcome], asks: Mapping[AskKey, Ask]) -> None:
+        """Tell the budget what the answers cost that the run goes on with, where it wants to know."""
+        for key, outcome in outcomes.items() if self._budget.limits_cost else ():
+            bound = self._engine.most_cost(self._request(key, asks[key], outcome.purpose))
+            self._budget.count_used(outcome.purpose, outcome.completion, bound)
+            for said in outcome.judged:
+                self._budget.count_used("judge", said)
+
+    def _request(self, key: AskKey, ask: Ask, purpose: Purpose) -> Request:
+        prompt, example = ask
+        return Request(prompt.render(example.fields), self._params, key[2], purpose)
+
     def _ask_target(
         self,
         keys: Sequence[AskKey],
@@ -182,10 +199,7 @@ class Evaluator:
         score: Callable[[Mapping[AskKey, Completion]], None],
     ) -> None:
         """Ask the target and score what arrives: at once, or many answers together where that takes questions."""
-        rendered = (asks[key][0].render(asks[key][1].fields) for key in keys)
-        requests = [
-            Request(messages, self._params, key[2], purpose) for key, messages in zip(keys, rendered, strict=True)
-        ]
+        requests = [self._request(key, asks[key], purpose) for key in keys]
         arrived: dict[AskKey, Completion] = {}
         stream = self._engine.stream(requests, lambda index, answer: self._log.keep((keys[index], ""), answer))
         try:
@@ -230,6 +244,7 @@ class Evaluator:
                     scored[key] = self._outcome(key, completions[key], grades, purpose, uniform)
             self._log.record([(asks[key][0], outcome) for key, outcome in scored.items()])
             into.update(scored)
+            self._count_used(scored, asks)
             if len(scored) < len(completions):
                 self._check_missing()  # at once: a metric that takes too long does so for every answer
         finally:

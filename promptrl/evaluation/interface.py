@@ -20,7 +20,10 @@ class Evaluate(Protocol):
         """Every outcome so far, in the order in which they were first asked."""
 
     def calls_left(self, purpose: Purpose) -> int:
-        """Calls that may still be spent on a purpose."""
+        """Calls that may still be spent on a purpose; may rise and fall where tokens or dollars are limited."""
+
+    def calls_used(self, purpose: Purpose) -> int:
+        """Calls that were spent on a purpose."""
 
     def would_cost(self, asks: Sequence[Ask], repeat: int = 0) -> int:
         """Calls that ``evaluate`` would spend on these pairs: the distinct ones not yet answered."""

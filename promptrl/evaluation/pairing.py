@@ -35,6 +35,16 @@ def rows_by_input(rows: Sequence[Example], inputs: Mapping[str, str]) -> list[li
     return list(parts.values())
 
 
+def first_inputs(rows: Sequence[Example], most: float) -> Sequence[Example]:
+    """The rows of the first inputs, whole inputs and no more rows than so many; of one input at least."""
+    kept: list[int] = []
+    for part in rows_by_input(rows, inputs_of(rows)):
+        if kept and len(kept) + len(part) > most:
+            break
+        kept += part
+    return [rows[at] for at in sorted(kept)]
+
+
 def count_inputs(rows: Iterable[Example]) -> int:
     """How many different inputs the rows have."""
     return len(set(inputs_of(rows).values()))

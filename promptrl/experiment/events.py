@@ -45,7 +45,7 @@ class CallsMade:
     Attributes:
         stage: What they were asked for.
         used: Calls of this stage so far.
-        allowed: Calls this stage may use.
+        allowed: Calls this stage may use; as far as one can say now where tokens or dollars are limited.
         total: Calls of the run so far.
         paid: Attempts sent to the target so far.
         cached: Answers that came from the cache so far.

@@ -103,11 +103,14 @@ class Progress:
     def calls_made(self, stage: Purpose) -> None:
         """Tell how far a stage is."""
         spent = self._budget.spent
+        used, allowed = spent.calls.get(stage, 0), self._allowed[stage]
+        if self._budget.limits_cost:
+            allowed = min(allowed, used + self._budget.calls_left(stage))
         self._observe(
             CallsMade(
                 stage=stage,
-                used=spent.calls.get(stage, 0),
-                allowed=self._allowed[stage],
+                used=used,
+                allowed=allowed,
                 total=spent.total,
                 paid=spent.paid,
                 cached=spent.cached,

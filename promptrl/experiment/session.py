@@ -83,7 +83,7 @@ def open_session(
     """
     space, known = components.space, run.outcomes()
     with ExitStack() as files:
-        if budget.max_tokens is not None or budget.max_usd is not None:
+        if budget.limits_cost:
             charges = files.enter_context(closing(ChargeFile(run.path)))
             budget.keep_charges(charges.note, charges.earlier)
         describe, note = partial(space.describe, space.baseline), Timekeeper(run, budget).note

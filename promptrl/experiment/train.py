@@ -1,15 +1,15 @@
 """The story of one run, on one page: search, compare the finalists, prove the winner on test rows, keep it all."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from promptrl.errors import ConfigError, Problem, PromptrlError, RunLockedError
 from promptrl.evaluation.doubts import find_doubts
 from promptrl.evaluation.outcome import count_faults
-from promptrl.evaluation.pairing import inputs_of
+from promptrl.evaluation.pairing import first_inputs, inputs_of
 from promptrl.experiment.build import Components, rebuild_components
 from promptrl.experiment.edit_effects import attribute
 from promptrl.experiment.engines import Engines, given_or_new, make_budget, make_grading, rows_per_look
@@ -33,6 +33,7 @@ from promptrl.runs.trained import TrainedRun
 from promptrl.search import observation
 from promptrl.search.context import CAN_NOT_GROW
 from promptrl.search.growth import Grow
+from promptrl.tasks.dataset import Example
 from promptrl.tasks.splits import Splits
 from promptrl.trackers.csv_file import CsvTracker
 from promptrl.trackers.registry import TRACKERS
@@ -217,10 +218,25 @@ def _prove(session: RunSession, winner: Prompt, by_folds: PairedComparison | Non
         run.update(look=record_use(run.path.parent, rows, run.identity))
     if not by_folds and not is_same:
         prompts = {"baseline": baseline, "winner": winner}
-        look_rows = rows_per_look(session.config)
-        tested = compare_prompts(session.evaluator, prompts, rows, "test", components.gate, look_rows)
+        paid = _paid_rows(session, prompts.values())
+        tested = compare_prompts(
+            session.evaluator, prompts, paid, "test", components.gate, rows_per_look(session.config)
+        )
+        tested = replace(tested, unpaid_rows=len(rows) - len(paid))
     session.progress.calls_made("test")
     return tested
+
+
+def _paid_rows(session: RunSession, prompts: Iterable[Prompt]) -> Sequence[Example]:
+    """Test rows that tokens and dollars pay for, by what both prompts' answers cost in the finals.
+
+    That is settled before the test has an answer, and rows are in random order: so what it shows holds as always.
+    """
+    splits = session.components.splits
+    pairs = zip(*(session.outcomes_of(prompt, splits.validation) for prompt in prompts), strict=False)
+    answers = [(outcome.completion, *outcome.judged) for pair in pairs for outcome in pair]
+    payable = session.budget.payable_like(answers) / (2 * session.components.gate.repeats)
+    return first_inputs(splits.test, payable)
 
 
 def _write_down(

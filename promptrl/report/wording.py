@@ -78,12 +78,24 @@ def evidence(result: Mapping[str, Any]) -> str:
     share = f"{100 * measured.get('confidence', 0.95):g}\u00a0%"
     return (
         f"Paired row by row that is {points(measured['score'])} points, {share} interval "
-        f"{between(measured, is_signed=True)}, p\u00a0{p_value(measured['p_value'])}.{lost_answers(measured)}"
+        f"{between(measured, is_signed=True)}, p\u00a0{p_value(measured['p_value'])}.{shortfalls(measured)}"
     )
 
 
-def lost_answers(measured: Mapping[str, Any]) -> str:
-    """What answers are missing from a comparison and what that did to its verdict, to follow its figures."""
+def shortfalls(measured: Mapping[str, Any]) -> str:
+    """What rows and answers are missing from a comparison, and what that did to its verdict, to follow its figures."""
+    return _unpaid_rows(measured) + _lost_answers(measured)
+
+
+def _unpaid_rows(measured: Mapping[str, Any]) -> str:
+    count = measured.get("unpaid_rows")
+    if not count:
+        return ""
+    rows = "1 test row was" if count == 1 else f"{count} test rows were"
+    return f" {rows} not asked: budget.max_usd or budget.max_tokens did not pay for them; raise it to test on all."
+
+
+def _lost_answers(measured: Mapping[str, Any]) -> str:
     missing = measured.get("missing")
     if not missing:
         return ""

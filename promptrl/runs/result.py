@@ -29,6 +29,7 @@ class PairedComparison:
         comparison: Winner minus baseline, whatever the missing answers are; None when no row has both.
         missing: Answers that never came, by prompt; with none of them 0.
         answered: What ``comparison`` would be if the rows whose answers are missing had not been there.
+        unpaid_rows: Rows that were left out beforehand, since tokens or dollars would not pay for them.
         sequential: How it went when the rows were looked at as they came in, else None.
         calls_saved: Calls that were not needed then.
     """
@@ -39,6 +40,7 @@ class PairedComparison:
     calls_saved: int = 0
     missing: Mapping[str, int] = field(default_factory=dict)
     answered: Comparison | None = None
+    unpaid_rows: int = 0
 
     @classmethod
     def of(
@@ -219,6 +221,7 @@ def measured(paired: PairedComparison | None, gate: Gate) -> dict[str, Any] | No
         "method": comparison.method,
         "sequential": sequential,
         "missing": _missing(paired, gate),
+        "unpaid_rows": paired.unpaid_rows,
     }
 
 

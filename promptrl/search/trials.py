@@ -39,7 +39,6 @@ class Trials:
     Attributes:
         space: The edits, all that there are by now.
         rows: Train rows; algorithms speak of them by index.
-        calls_allowed: The search's share at the start.
         records: By prompt id, in the order of first answers.
         grown_at: Calls used when edits last joined the space; None = none did.
 
@@ -56,7 +55,7 @@ class Trials:
             context.require_fixed_space()
         self.space = context.space
         self.rows = tuple(context.rows)
-        self.calls_allowed = context.evaluator.calls_left("search")
+        self._used_before = context.evaluator.calls_used("search")
         self.records: dict[str, Record] = {}
         self.grown_at: int | None = None
         self._context = context
@@ -70,7 +69,16 @@ class Trials:
     @property
     def calls_used(self) -> int:
         """Calls that the search has spent."""
-        return self.calls_allowed - self.calls_left
+        return self._context.evaluator.calls_used("search") - self._used_before
+
+    @property
+    def calls_allowed(self) -> int:
+        """Calls of the whole search, as far as one can say now."""
+        return self.calls_used + self.calls_left
+
+    def has_left(self, share: float) -> bool:
+        """Whether more than this share of its calls is left to the search."""
+        return self.calls_left > int(share * self.calls_allowed)
 
     @property
     def stop_reason(self) -> StopReason:

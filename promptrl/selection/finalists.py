@@ -186,7 +186,7 @@ class _Race:
 
     @property
     def calls_left(self) -> int:
-        return self._max_calls - self.calls_used
+        return min(self._max_calls - self.calls_used, self._evaluator.calls_left("validation"))
 
     def run_round(self, alive: Sequence[_Runner], calls: int) -> None:
         """Ask everyone alive and the baseline on as many new rows as the calls pay for."""

@@ -211,7 +211,8 @@ class _Bench:
     ) -> None:
         self._winner = winner
         self._evaluator = evaluator
-        self._calls_left = max_calls
+        self._max_calls = max_calls
+        self._calls_used = 0
         ours, theirs = (
             {o.row_id: o.score for o in evaluator.outcomes if o.prompt_id == prompt.prompt_id}
             for prompt in (winner, baseline)
@@ -223,6 +224,10 @@ class _Bench:
         self._max_loss = min(MAX_LOSS, max(0.0, sum(gains) / len(gains) / 2 if gains else 0.0))
         self._rows: tuple[Example, ...] = ()
         self._answers: dict[tuple[str, str], Outcome] = {}
+
+    @property
+    def _calls_left(self) -> int:
+        return min(self._max_calls - self._calls_used, self._evaluator.calls_left("validation"))
 
     def choose_rows(self, n_prompts: int) -> bool:
         """Take as many rows as the calls pay for, such that a shorter prompt can be confirmed; False when too few."""
@@ -244,7 +249,7 @@ class _Bench:
     def ask(self, prompts: Sequence[Prompt]) -> None:
         """Answer the rows with the winner and with every prompt."""
         asks = [(prompt, row) for prompt in (self._winner, *prompts) for row in self._rows]
-        self._calls_left -= self._evaluator.would_cost(asks)
+        self._calls_used += self._evaluator.would_cost(asks)
         outcomes = self._evaluator.evaluate(asks, purpose="validation")
         self._answers.update({(o.prompt_id, o.row_id): o for o in outcomes if o is not None})
 

@@ -10,7 +10,7 @@ from benchmarks.repeated_inputs import PROMPTS, ROWS, LossyEvaluator, equal_scor
 from promptrl.evaluation.outcome import Ask, Outcome
 from promptrl.experiment.test_stage import compare_prompts, validate_progressively
 from promptrl.llm.base import Purpose
-from promptrl.report.wording import lost_answers
+from promptrl.report.wording import shortfalls
 from promptrl.runs.result import decide_verdict, measured
 from promptrl.stats.gate import Gate
 from promptrl.tasks.dataset import Example
@@ -73,7 +73,7 @@ def test_missing_answers_count_against_the_claim_and_are_told(is_sequential: boo
     assert decide_verdict(paired.comparison, gate, is_same_prompt=False) == "inconclusive"
     assert entry is not None
     assert entry["missing"] == {"winner": 8, "baseline": 0, "verdict_without": "improved"}
-    assert "8 of the new prompt, 0 of the baseline" in lost_answers(entry)
+    assert "8 of the new prompt, 0 of the baseline" in shortfalls(entry)
 
 
 @pytest.mark.parametrize("is_sequential", [False, True])

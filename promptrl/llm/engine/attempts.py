@@ -159,7 +159,7 @@ class Attempts:
         return min(_MAX_BACKOFF_S, first_s * 2.0**attempt) * (1 + _JITTER * self._jitter.random())
 
     async def _attempt(self, request: Request, flight: Flight, attempt: int) -> Completion:
-        tokens, cost_usd = self._bounds(request)
+        tokens, cost_usd = self.most_cost(request)
         sent = await self._pace.take(tokens) if self._pace.is_limited else None
         reservation = await self._reserve(request, tokens, cost_usd, is_retry=attempt > 0)
         began_s = time.perf_counter()
@@ -225,10 +225,10 @@ class Attempts:
                 return reservation
             await settled.wait()
 
-    def _bounds(self, request: Request) -> tuple[int, float]:
-        """Most tokens that an attempt can use, and most dollars that it can cost."""
+    def most_cost(self, request: Request) -> tuple[int, float]:
+        """Most tokens and dollars that one attempt can cost."""
         prompt, completion = prompt_token_bound(request.messages), completion_token_bound(request.params)
-        if completion is None and (self._budget.max_tokens is not None or self._budget.max_usd is not None):
+        if completion is None and self._budget.limits_cost:
             message = "missing, but budget.max_tokens and budget.max_usd can't be kept without it"
             raise ConfigError([Problem("target.params.max_tokens", message)])
         completion = completion or 0

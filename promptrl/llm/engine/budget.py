@@ -3,7 +3,7 @@
 A *call* is an answer used, cached or not, so a run with a warm cache takes the same course; calls are taken for a
 whole batch at once. An *attempt* is one request sent to the target: before it is sent, the most that it can cost is
 reserved in tokens and dollars, and after it what it did cost is booked. What was set aside for a purpose
-(``reserve_share``) is out of reach for the others in calls, and by the mean of past answers it is for those that come
+(``reserve_share``) is out of reach for the others in calls, and by what past answers cost it is for those that come
 earlier also in tokens, dollars and minutes.
 """
 
@@ -12,12 +12,13 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from promptrl.errors import BudgetExhaustedError, suggest
 from promptrl.llm.base import Completion, Purpose
+from promptrl.llm.engine.allowance import Allowance
 from promptrl.llm.engine.reservations import Charges, NoteCharge, Reservation
 from promptrl.llm.engine.tally import Tally
 
@@ -29,8 +30,6 @@ _KEYS: Mapping[Limit, str] = {
     "usd": "budget.max_usd",
     "minutes": "budget.max_minutes",
 }
-_HOLD_BACK_FACTOR = 1.05
-"""Answers on the final prompts may be longer than the mean answer so far."""
 TURNS: Mapping[Purpose, int] = {"search": 0, "proposer": 0, "validation": 1, "test": 2, "judge": 2}
 """The purposes there are, and whose share is used after whose. An answer that nobody judges was paid for nothing."""
 _MOST_HELD_TIME = (0.5, 0.25, 0.0)
@@ -72,8 +71,8 @@ class Budget:
         max_minutes: Minutes until nothing may be asked any more and what is in flight is cancelled.
         elapsed_s: Seconds of them that earlier processes of the same run took.
         turns: The purposes that there are, and whose share is used after whose (0, 1 or 2).
-        shares_of: The shares of a run of so many calls: where tokens or dollars pay for less than ``max_calls``, by the
-            mean of past answers, no more than these is held back for purposes whose turn comes later.
+        shares_of: The shares of a run of so many calls: where tokens or dollars pay for less than ``max_calls``, by
+            what past answers cost, no share is worth more than these.
         clock: Monotonic seconds.
 
     Every method that takes a purpose raises ``ValueError`` for one that is not there.
@@ -102,11 +101,10 @@ class Budget:
         self._lock = threading.RLock()
         self._calls: Counter[Purpose] = Counter()
         self._shares: dict[Purpose, int] = {}
+        self._sizes: dict[Purpose, int] = {}
         self._tally = Tally()
-        self._charged_tokens = 0
-        self._charged_usd = 0.0
-        self._in_flight = self._held_tokens = self._attempts = 0
-        self._held_usd = 0.0
+        self._tokens, self._usd = Allowance(max_tokens), Allowance(max_usd)
+        self._in_flight = self._attempts = 0
         self._waiting: list[Callable[[], object]] = []
         self._earlier = Charges()
         self._note_charge: NoteCharge = lambda attempt, tokens, cost_usd: None
@@ -125,6 +123,11 @@ class Budget:
                 completion_tokens=self._tally.completion_tokens,
                 cost_usd=self._tally.cost_usd,
             )
+
+    @property
+    def limits_cost(self) -> bool:
+        """Whether tokens or dollars are limited."""
+        return self._tokens.limit is not None or self._usd.limit is not None
 
     @property
     def has_answers(self) -> bool:
@@ -148,6 +151,7 @@ class Budget:
             if calls > self._unreserved():
                 self.exhaust("calls", f"{calls} calls can't be set aside for {purpose}, {self._unreserved()} are left")
             self._shares[purpose] = self._shares.get(purpose, 0) + calls
+            self._sizes[purpose] = self._sizes.get(purpose, 0) + calls
 
     def release_share(self, purpose: Purpose) -> int:
         """Give back what is left of a share; the purpose then uses the unreserved rest.
@@ -157,24 +161,43 @@ class Budget:
         """
         with self._lock:
             self._turn_of(purpose)
+            self._sizes.pop(purpose, 0)
             return self._shares.pop(purpose, 0)
+
+    def calls_used(self, purpose: Purpose) -> int:
+        """Calls that ``purpose`` has used."""
+        with self._lock:
+            return self._calls[purpose]
 
     def calls_left(self, purpose: Purpose) -> int:
         """Calls that ``purpose`` may still use: its share or the unreserved rest; ``sys.maxsize`` without a limit.
 
-        Of a share that others come after, no more than tokens and dollars pay for by the mean of past answers.
+        Where others come after it, no more than tokens and dollars pay for beside what those will need, by what the
+        answers that were used have cost (``count_used``). This number may rise and fall.
         """
         with self._lock:
-            turn = self._turn_of(purpose)
-            left = self._shares.get(purpose, self._unreserved())
-            if turn == 1 and purpose in self._shares:
-                return min(left, max(0, self._payable() - math.ceil(self._money_calls_held(purpose))))
-            return left
+            left = self._share_left(purpose)
+            if self._turn_of(purpose) == max(self._turns.values()):
+                return left
+            planned = self._planned_shares()
+            left -= self._withheld(purpose, planned)
+            wanted = left if self._turn_of(purpose) else 0
+            return max(0, min(left, self._payable(purpose, self._later_calls(purpose, planned), wanted)))
+
+    def payable_like(self, answers: Sequence[Sequence[Completion]]) -> float:
+        """Further answers that tokens and dollars pay for if they cost what these did, each with what was asked of it.
+
+        Infinite without a limit, and where these tell nothing.
+        """
+        with self._lock:
+            tokens = [sum((c.prompt_tokens or 0) + (c.completion_tokens or 0) for c in answer) for answer in answers]
+            dollars = [sum(c.cost_usd or 0.0 for c in answer) for answer in answers]
+            return min(self._tokens.payable_like(tokens), self._usd.payable_like(dollars))
 
     def take_calls(self, purpose: Purpose, calls: int) -> int:
         """Take up to ``calls`` calls for a batch and return how many were granted."""
         with self._lock:
-            granted = min(calls, self.calls_left(purpose))
+            granted = min(calls, self._share_left(purpose))
             self._calls[purpose] += granted
             if purpose in self._shares:
                 self._shares[purpose] -= granted
@@ -204,8 +227,24 @@ class Budget:
             for completion in completions:
                 self._tally.count_attempt()
                 self._book(Reservation("search", 0, 0.0), completion)
-            self._charged_tokens = max(self._charged_tokens, self._earlier.tokens)
-            self._charged_usd = max(self._charged_usd, self._earlier.cost_usd)
+            self._tokens.charged = max(self._tokens.charged, self._earlier.tokens)
+            self._usd.charged = max(self._usd.charged, self._earlier.cost_usd)
+
+    def count_used(self, purpose: Purpose, completion: Completion, bound: tuple[int, float] = (0, 0.0)) -> None:
+        """Note what an answer has cost that the run goes on with: it tells what further ones will cost.
+
+        Args:
+            purpose: Of the answer.
+            completion: It; one from the cache tells nothing.
+            bound: The tokens and dollars that were reserved for it.
+        """
+        if completion.is_cached:
+            return
+        with self._lock:
+            if completion.prompt_tokens is not None and completion.completion_tokens is not None:
+                self._tokens.count_used(purpose, completion.prompt_tokens + completion.completion_tokens, bound[0])
+            if completion.cost_usd is not None:
+                self._usd.count_used(purpose, completion.cost_usd, bound[1])
 
     def count_cached(self, calls: int) -> None:
         """Book answers that needed no attempt of their own."""
@@ -273,7 +312,9 @@ class Budget:
                 self.exhaust(lacking, f"what is left does not cover one more call ({purpose})")
             self._note_charge(number, tokens, cost_usd)
             self._attempts += 1
-            self._hold(reservation, 1)
+            self._in_flight += 1
+            self._tokens.hold(tokens)
+            self._usd.hold(cost_usd)
             self._tally.count_attempt(is_retry=is_retry)
             return reservation
 
@@ -288,14 +329,16 @@ class Budget:
             may_be_billed: For an attempt without an answer: whether the reservation is charged, or nothing.
         """
         with self._lock:
-            self._hold(reservation, -1)
-            tokens, usd = self._charged_tokens, self._charged_usd
+            self._in_flight -= 1
+            self._tokens.let_go(reservation.tokens)
+            self._usd.let_go(reservation.cost_usd)
+            tokens, usd = self._tokens.charged, self._usd.charged
             if completion is not None:
                 self._book(reservation, completion)
             elif may_be_billed:
-                self._charged_tokens += reservation.tokens
-                self._charged_usd += reservation.cost_usd
-            self._note_charge(reservation.attempt, self._charged_tokens - tokens, self._charged_usd - usd)
+                self._tokens.charge(reservation.tokens)
+                self._usd.charge(reservation.cost_usd)
+            self._note_charge(reservation.attempt, int(self._tokens.charged - tokens), self._usd.charged - usd)
             waiting, self._waiting = self._waiting, []
         for wake in waiting:
             wake()
@@ -313,6 +356,10 @@ class Budget:
             return sys.maxsize
         return max(0, self.max_calls - self._calls.total() - sum(self._shares.values()))
 
+    def _share_left(self, purpose: Purpose) -> int:
+        self._turn_of(purpose)
+        return self._shares.get(purpose, self._unreserved())
+
     def _turn_of(self, purpose: Purpose) -> int:
         if purpose not in self._turns:
             raise ValueError(f"there is no share of the budget called {purpose!r} ({suggest(purpose, self._turns)})")
@@ -323,45 +370,42 @@ class Budget:
         turn = self._turn_of(purpose)
         return {other: calls for other, calls in self._shares.items() if self._turn_of(other) > turn}
 
-    def _payable(self) -> int:
-        """Further calls that tokens and dollars pay for at the mean of past answers."""
-        most = float(sys.maxsize)
-        limits = ((self.max_tokens, self._charged_tokens), (self.max_usd, self._charged_usd))
-        for limit, charged in limits:
-            if limit is not None and charged > 0:
-                most = min(most, (limit - charged) * self._tally.answered / charged)
-        return max(0, int(most))
+    def _payable(self, purpose: Purpose, later: Mapping[Purpose, float], wanted: int) -> int:
+        most = min(allowance.payable(purpose, later, wanted) for allowance in (self._tokens, self._usd))
+        return sys.maxsize if math.isinf(most) else int(most)
 
-    def _money_calls_held(self, purpose: Purpose) -> float:
-        """Calls whose tokens and dollars are held back for later purposes, with some more for longer answers."""
-        later, used = self._later_shares(purpose), self._calls
-        payable = used.total() + self._payable()
-        if self._shares_of is not None and (self.max_calls is None or payable < self.max_calls):
-            planned = self._shares_of(payable)
-            later = {name: min(calls, max(0, planned.get(name, 0) - used[name])) for name, calls in later.items()}
-        return sum(calls * (_HOLD_BACK_FACTOR if self._turn_of(name) > 1 else 1.0) for name, calls in later.items())
+    def _planned_shares(self) -> Mapping[Purpose, int] | None:
+        """The shares of a run of as many calls as tokens and dollars pay for; None where those pay for all."""
+        payable = min(allowance.payable_of_all() for allowance in (self._tokens, self._usd))
+        most = self._calls.total() + payable
+        is_enough = self._shares_of is None or most >= (self.max_calls or sys.maxsize)
+        return None if is_enough or self._shares_of is None else self._shares_of(int(most))
 
-    def _hold(self, reservation: Reservation, sign: Literal[1, -1]) -> None:
-        self._in_flight += sign
-        self._held_tokens += sign * reservation.tokens
-        self._held_usd = self._held_usd + sign * reservation.cost_usd if self._in_flight else 0.0
+    def _later_calls(self, purpose: Purpose, planned: Mapping[Purpose, int] | None) -> dict[Purpose, float]:
+        """Calls held back for later purposes."""
+        later = self._later_shares(purpose)
+        if planned is None:
+            return dict(later)
+        used = self._calls
+        return {name: min(calls, max(0, planned.get(name, 0) - used[name])) for name, calls in later.items()}
+
+    def _withheld(self, purpose: Purpose, planned: Mapping[Purpose, int] | None) -> int:
+        """Calls of a share that tokens and dollars will not pay for."""
+        size = self._sizes.get(purpose, 0)
+        if planned is None or self._shares_of is None or not size:
+            return 0
+        return size - math.ceil(size * planned[purpose] / self._shares_of(sys.maxsize)[purpose])
 
     def _lacking(self, reservation: Reservation) -> Limit | None:
-        if self.max_tokens is None and self.max_usd is None:
+        if not self.limits_cost:
             return None
-        later = self._money_calls_held(reservation.purpose) / max(1, self._tally.answered)
-        if self.max_tokens is not None:
-            tokens = self._charged_tokens + self._held_tokens + later * self._charged_tokens
-            if tokens + reservation.tokens > self.max_tokens:
-                return "tokens"
-        if self.max_usd is not None:
-            usd = self._charged_usd + self._held_usd + later * self._charged_usd
-            if usd + reservation.cost_usd > self.max_usd:
-                return "usd"
-        return None
+        later = sum(self._later_calls(reservation.purpose, self._planned_shares()).values())
+        if not self._tokens.has_room(reservation.tokens, later):
+            return "tokens"
+        return None if self._usd.has_room(reservation.cost_usd, later) else "usd"
 
     def _book(self, reservation: Reservation, completion: Completion) -> None:
         self._tally.count_answer(completion)
         prompt, answer, cost_usd = completion.prompt_tokens, completion.completion_tokens, completion.cost_usd
-        self._charged_tokens += reservation.tokens if prompt is None or answer is None else prompt + answer
-        self._charged_usd += reservation.cost_usd if cost_usd is None else cost_usd
+        self._tokens.charge(reservation.tokens if prompt is None or answer is None else prompt + answer)
+        self._usd.charge(reservation.cost_usd if cost_usd is None else cost_usd)

@@ -174,6 +174,14 @@ class Engine:
             purpose = requests[admitted].purpose
             self._budget.exhaust("calls", f"none left for {purpose}, {len(requests) - admitted} were not made")
 
+    def most_cost(self, request: Request) -> tuple[int, float]:
+        """Most tokens and dollars that one attempt at a request can cost.
+
+        Raises:
+            ConfigError: The budget limits them, and the request does not limit its answer.
+        """
+        return self._attempts.most_cost(request)
+
     @property
     def stats(self) -> EngineStats:
         """A snapshot of the counters."""

@@ -73,12 +73,12 @@ def search(context: SearchContext, settings: BaselineSettings) -> SearchResult:
         settings: Its ``rows_per_prompt`` are the rows for each prompt drawn.
     """
     trials, rng = Trials(context), np.random.default_rng(context.seed)
-    population, reserve = Population(trials, rng), int(REFINE_SHARE * trials.calls_left)
+    population = Population(trials, rng)
     policy = Policy(Variables(trials.space), STEP / max(1, trials.calls_left) ** 0.5, rng)
     population.ask_each([trials.space.baseline], settings.rows_per_prompt)
     critic: float | None = None
     idle = 0
-    while not trials.is_over and trials.calls_left > reserve and idle < MAX_IDLE:
+    while not trials.is_over and trials.has_left(REFINE_SHARE) and idle < MAX_IDLE:
         actions = [policy.draw() for _ in range(BATCH)]
         prompts = [policy.prompt(action) for action in actions]
         idle = 0 if population.ask_each(list(dict.fromkeys(prompts)), settings.rows_per_prompt) else idle + 1

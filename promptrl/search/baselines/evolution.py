@@ -35,11 +35,10 @@ def search(context: SearchContext, settings: BaselineSettings) -> SearchResult:
     """
     trials, rng = Trials(context), np.random.default_rng(context.seed)
     population, variables = Population(trials, rng), Variables(trials.space)
-    reserve = int(REFINE_SHARE * trials.calls_left)
     count = max(1, min(FOUNDERS, int(FOUNDERS_SHARE * trials.calls_left) // settings.rows_per_prompt))
     founders = new_prompts(population, lambda: variables.draw(rng), count)
     population.ask_together([trials.space.baseline, *founders], settings.rows_per_prompt)
-    while not trials.is_over and trials.calls_left > reserve:
+    while not trials.is_over and trials.has_left(REFINE_SHARE):
         leaders = population.leaders(POPULATION)
         if not leaders:
             break

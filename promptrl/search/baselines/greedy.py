@@ -31,10 +31,9 @@ def search(context: SearchContext, settings: BaselineSettings) -> SearchResult:
     """
     trials, rng = Trials(context), np.random.default_rng(context.seed)
     population = Population(trials, rng)
-    reserve = int(REFINE_SHARE * trials.calls_left)
     population.ask_each([trials.space.baseline], settings.rows_per_prompt)
     best, stayed = trials.space.baseline, 0
-    while not trials.is_over and trials.calls_left > reserve:
+    while not trials.is_over and trials.has_left(REFINE_SHARE):
         leaders = population.leaders(1 + RIVALS) or [best]
         stayed = stayed + 1 if leaders[0] == best else 0
         best = leaders[0]

@@ -23,9 +23,8 @@ def search(context: SearchContext, settings: BaselineSettings) -> SearchResult:
     """
     trials, rng = Trials(context), np.random.default_rng(context.seed)
     population, variables = Population(trials, rng), Variables(trials.space)
-    reserve = int(REFINE_SHARE * trials.calls_left)
     population.ask_each([trials.space.baseline], settings.rows_per_prompt)
-    while not trials.is_over and trials.calls_left > reserve:
+    while not trials.is_over and trials.has_left(REFINE_SHARE):
         prompts = new_prompts(population, lambda: variables.draw(rng), BATCH)
         if not population.ask_each(prompts, settings.rows_per_prompt):
             break

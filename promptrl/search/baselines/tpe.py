@@ -36,11 +36,10 @@ def search(context: SearchContext, settings: BaselineSettings) -> SearchResult:
 
     trials, rng = Trials(context), np.random.default_rng(context.seed)
     population, variables = Population(trials, rng), Variables(trials.space)
-    reserve = int(REFINE_SHARE * trials.calls_left)
     population.ask_each([trials.space.baseline], settings.rows_per_prompt)
     study = _study(int(rng.integers(2**31)))
     idle = 0
-    while not trials.is_over and trials.calls_left > reserve and idle < MAX_IDLE:
+    while not trials.is_over and trials.has_left(REFINE_SHARE) and idle < MAX_IDLE:
         proposed = [study.ask() for _ in range(BATCH)]
         prompts = [_proposal(trial, variables) for trial in proposed]
         idle = 0 if population.ask_each(list(dict.fromkeys(prompts)), settings.rows_per_prompt) else idle + 1

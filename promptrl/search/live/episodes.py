@@ -101,7 +101,7 @@ class Episodes:
         self.estimates = estimates or Estimates(space.stop)
         self.featurizer = Featurizer(space, self.estimates)
         self.prompts: dict[str, Prompt] = {}
-        self.calls_allowed = max(1, evaluator.calls_left("search"))
+        self._used_before = evaluator.calls_used("search")
         self.n_envs = n_envs
         self.reseed(seed)
 
@@ -126,8 +126,13 @@ class Episodes:
             episode.prompt,
             episode.draw,
             step_share=episode.steps / self.max_edits,
-            budget_share=min(1.0, max(0, self.evaluator.calls_left("search")) / self.calls_allowed),
+            budget_share=self._budget_share(),
         )
+
+    def _budget_share(self) -> float:
+        """Of the calls that the search has used and may still use."""
+        left = max(0, self.evaluator.calls_left("search"))
+        return left / max(1, left + self.evaluator.calls_used("search") - self._used_before)
 
     def mask(self, i: int) -> NDArray[np.bool_]:
         """Valid actions of episode ``i``, shape (n_actions,)."""

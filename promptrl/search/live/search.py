@@ -178,11 +178,10 @@ class _Progress(BaseCallback):
 
     def __init__(self, episodes: Episodes, context: SearchContext) -> None:
         super().__init__()
-        self.calls_allowed = episodes.evaluator.calls_left("search")
+        self._used_before = episodes.evaluator.calls_used("search")
         self.stop_reason: StopReason = "converged"
         self._episodes = episodes
         self._context = context
-        self._reserve = int(REFINE_SHARE * self.calls_allowed)
         self._calls_reported = self._idle_steps = self._ended = 0
         self._returns: deque[float] = deque(maxlen=RETURNS_KEPT)
 
@@ -192,7 +191,11 @@ class _Progress(BaseCallback):
 
     @property
     def calls_used(self) -> int:
-        return self.calls_allowed - self.calls_left
+        return self._episodes.evaluator.calls_used("search") - self._used_before
+
+    @property
+    def calls_allowed(self) -> int:
+        return self.calls_used + self.calls_left
 
     def must_stop(self) -> bool:
         if self._context.should_stop():
@@ -227,6 +230,6 @@ class _Progress(BaseCallback):
         self._idle_steps = 0 if self.calls_used > self._calls_reported else self._idle_steps + 1
         if self.calls_used > self._calls_reported:
             self.emit()
-        if self.calls_left <= self._reserve:
+        if self.calls_left <= int(REFINE_SHARE * self.calls_allowed):
             return False
         return self._idle_steps < IDLE_STEPS_PER_ENV and not self.must_stop()

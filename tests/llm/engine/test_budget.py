@@ -138,33 +138,55 @@ def test_the_search_leaves_tokens_for_the_share_of_the_test() -> None:
     budget = Budget(max_calls=100, max_tokens=1000)
     budget.reserve_share("test", 4)
     for _ in range(5):
+        assert budget.calls_left("search") > 0
         _pay_100_tokens(budget, "search")
-    with pytest.raises(BudgetExhaustedError):
-        budget.reserve("search", tokens=120, cost_usd=0)
+    assert budget.calls_left("search") == 0
     for _ in range(4):
         _pay_100_tokens(budget, "test")
 
 
 def test_the_finals_leave_tokens_for_the_share_of_the_test() -> None:
     """Nor do they wait for themselves: what is held back for them is theirs."""
-    budget = Budget(max_calls=100, max_tokens=1300)
+    shares = {"search": 1, "test": 4}
+    budget = Budget(max_calls=55, max_tokens=1300, shares_of=lambda calls: shares | {"validation": min(50, calls - 5)})
     budget.reserve_share("test", 4)
     budget.reserve_share("validation", 50)
+    budget.take_calls("search", 1)
     _pay_100_tokens(budget, "search")
-    with pytest.raises(BudgetExhaustedError, match="tokens"):
-        budget.reserve("search", tokens=120, cost_usd=0)
-    for _ in range(7):
+    assert budget.calls_left("search") == 0
+    while budget.take_calls("validation", min(1, budget.calls_left("validation"))):
         _pay_100_tokens(budget, "validation")
-    with pytest.raises(BudgetExhaustedError, match="tokens"):
-        budget.reserve("validation", tokens=120, cost_usd=0)
+    assert budget.calls_used("validation") == 7
     for _ in range(4):
         _pay_100_tokens(budget, "test")
 
 
+def test_a_batch_dearer_than_foreseen_is_cut_off_before_it_eats_half_of_the_test() -> None:
+    """Its calls were granted at the price of the answers before it."""
+    budget = Budget(max_calls=100, max_tokens=2000)
+    budget.reserve_share("test", 10)
+    _pay(budget, "search", 50)
+    assert budget.calls_left("search") > 20
+    with pytest.raises(BudgetExhaustedError, match="tokens"):
+        _pay_for_twenty(budget)
+    assert budget.spent.prompt_tokens < 2000 - 5 * 90
+
+
+def _pay_for_twenty(budget: Budget) -> None:
+    for _ in range(20):
+        _pay_100_tokens(budget, "search")
+
+
 def _pay_100_tokens(budget: Budget, purpose: Purpose) -> None:
-    reservation = budget.reserve(purpose, tokens=120, cost_usd=0)
+    _pay(budget, purpose, 100)
+
+
+def _pay(budget: Budget, purpose: Purpose, tokens: int) -> None:
+    reservation = budget.reserve(purpose, tokens=tokens + 20, cost_usd=0)
     assert reservation is not None
-    budget.settle(reservation, Completion("x", prompt_tokens=90, completion_tokens=10))
+    completion = Completion("x", prompt_tokens=tokens - 10, completion_tokens=10)
+    budget.settle(reservation, completion)
+    budget.count_used(purpose, completion, (tokens + 20, 0.0))
 
 
 def test_minutes_end_everything(fake_time: FakeTime) -> None:

@@ -1,0 +1,125 @@
+"""What one limit on tokens or dollars has left, and how many answers that pays for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from promptrl.llm.base import Purpose
+
+_MARGIN = 1.02
+"""By how much answers of a test may be dearer than those that tell what it costs."""
+_PRICED_ANSWERS = 20
+"""So many answers of a purpose tell what its answers cost."""
+_GUARDED = 0.5
+"""Part of what is held back that no attempt may touch; the rest bears what prices change within a batch."""
+_ROUNDING = 1e-6
+
+
+@dataclass(slots=True)
+class _Cost:
+    """Of some answers, in tokens or dollars."""
+
+    answers: int = 0
+    amount: float = 0
+
+    @property
+    def mean(self) -> float:
+        return self.amount / self.answers if self.answers else 0.0
+
+
+class Allowance:
+    """What may be charged and what is, and what answers cost; whoever shares it between threads holds a lock.
+
+    What is charged, failed attempts too, decides whether one more attempt fits. How many answers the limit pays for is
+    told by those that the run has used, in the order in which it used them: so a resumed run plans as it did before.
+
+    Args:
+        limit: Most tokens or dollars; None = only count.
+
+    Attributes:
+        limit: As given.
+        charged: So far, in all processes of the run.
+    """
+
+    def __init__(self, limit: float | None) -> None:
+        self.limit = limit
+        self.charged: float = 0
+        self._held: float = 0
+        self._in_flight = 0
+        self._largest: float = 0
+        self._used: dict[Purpose, _Cost] = {}
+
+    def hold(self, amount: float) -> None:
+        """Set the most that one attempt can cost aside."""
+        self._held += amount
+        self._in_flight += 1
+
+    def let_go(self, amount: float) -> None:
+        """Undo a ``hold``."""
+        self._in_flight -= 1
+        self._held = self._held - amount if self._in_flight else 0
+
+    def charge(self, amount: float) -> None:
+        """Charge what an attempt cost."""
+        self.charged += amount
+
+    def count_used(self, purpose: Purpose, amount: float, bound: float) -> None:
+        """Count an answer that the run uses now, whenever it was paid for: its cost, and what was reserved."""
+        self._largest = max(self._largest, bound)
+        cost = self._used.setdefault(purpose, _Cost())
+        cost.answers += 1
+        cost.amount += amount
+
+    def has_room(self, amount: float, later: float) -> bool:
+        """Whether one more attempt fits: at its most beside all in flight, and as usual beside so many calls to come.
+
+        Args:
+            amount: The most that it can cost.
+            later: Calls of purposes whose turn comes later.
+        """
+        if self.limit is None:
+            return True
+        mean = self._all_used.mean
+        usual = self.charged + (self._in_flight + 1 + _GUARDED * later) * mean + max(0.0, self._largest - mean)
+        return self.charged + self._held + amount <= self.limit and (not later or usual <= self.limit)
+
+    def payable(self, purpose: Purpose, later: Mapping[Purpose, float], wanted: float = 0.0) -> float:
+        """Further answers that it pays for beside calls of later purposes, the last of which must fit at its most.
+
+        Infinite without a limit, and before any answer has told what answers cost.
+
+        Args:
+            purpose: Of the answers.
+            later: Calls of later purposes.
+            wanted: Where it does not pay for so many beside those, each purpose gets the same part of what it wants.
+        """
+        price = self._price(purpose)
+        if self.limit is None or not price:
+            return float("inf")
+        held = sum(calls * self._price(name) for name, calls in later.items())
+        left = max(0.0, self.limit - self._all_used.amount - max(0.0, self._largest - price))
+        beside = max(0.0, left - held) / price
+        return max(beside, min(1.0, left / (wanted * price + held)) * wanted if wanted else 0.0) + _ROUNDING
+
+    def payable_of_all(self) -> float:
+        """Further answers of whatever purpose that it pays for; infinite where ``payable`` is."""
+        used = self._all_used
+        return float("inf") if self.limit is None or not used.mean else (self.limit - used.amount) / used.mean
+
+    def payable_like(self, amounts: Sequence[float]) -> float:
+        """Further answers that cost what these did, on average, that it pays for; infinite where ``payable`` is."""
+        if self.limit is None or not sum(amounts):
+            return float("inf")
+        price = _MARGIN * sum(amounts) / len(amounts)
+        return max(0.0, (self.limit - self._all_used.amount - max(0.0, self._largest - price)) / price)
+
+    @property
+    def _all_used(self) -> _Cost:
+        costs = self._used.values()
+        return _Cost(sum(cost.answers for cost in costs), sum(cost.amount for cost in costs))
+
+    def _price(self, purpose: Purpose) -> float:
+        """Of an answer: as of its purpose; a test asks what the finals have asked; else as of all, with a margin."""
+        for name in (purpose, "validation") if purpose == "test" else (purpose,):
+            if name in self._used and self._used[name].answers >= _PRICED_ANSWERS:
+                return self._used[name].mean
+        return self._all_used.mean * (_MARGIN if purpose == "test" else 1.0)

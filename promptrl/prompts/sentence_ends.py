@@ -14,11 +14,11 @@ _SENTENCE_END = re.compile(
     re.VERBOSE,
 )
 _QUOTED = re.compile(
-    r"`[^`]*`|\"[^\"]*\"|„[^„“”]*[“”]|“[^”]*”|«[^»]*»|»[^«]*«|‹[^›]*›|\([^()]*\)|（[^（）]*）|「[^」]*」|『[^』]*』|《[^》]*》"
+    r"`[^`]*`|\"[^\"]*\"|(?<!\w)'(?:[^'\n]|(?<=\w)'(?=\w))*'(?!\w)|„[^„“”]*[“”]|“[^“”]*”|«[^«»]*»|»[^«»]*«|‹[^‹›]*›|\([^()]*\)|（[^（）]*）|「[^「」]*」|『[^『』]*』|《[^《》]*》"
 )
 _BEFORE = r"(?:^|[\s(\[\"'“„«])"
 _ABBREVIATION = re.compile(
-    _BEFORE + r"(?:cf|vs|viz|approx|resp|incl|excl|mr|mrs|ms|dr|prof|sr|jr|st|inc|ltd|corp|dept"  # English
+    _BEFORE + r"(?:cf|vs|viz|approx|resp|incl|excl|mr|mrs|ms|dr|prof|sr|jr|st|inc|ltd|corp|dept|ph\.d|[mb]\.sc"
     r"|bzw|ca|evtl|ggf|vgl|sog|inkl|exkl|zzgl|abzgl|bspw|bsp|hr|hrn|fr|dipl|ing|tel|str|mio|mrd|tsd|nr|mind|max"
     r"|p\.\s?ex|env|mme|mlle|ej|núm|sra|srta|dra|pág|ecc|dott|sig|bijv|blz"
     r"|(?:[^\W\d_]\.\s?)+[^\W\d_])\.$",
@@ -57,6 +57,8 @@ def sentence_ends(text: str, is_held: Callable[[int], bool]) -> Iterator[int]:
         end = match.end()
         if is_held(end) or any(start < end < stop for start, stop in quoted):
             continue
+        if match["spaced"] and _is_gap(text[: match.start()][-1:], match["spaced"]):
+            continue
         if match["spaced"] and _is_inside_sentence(text[max(0, end - _LONGEST) : end], match["next"]):
             continue
         yield end
@@ -74,6 +76,11 @@ def _is_inside_sentence(so_far: str, following: str) -> bool:
         or bool(_ORDINAL_AFTER.search(so_far))
         or (bool(_NUMBER.search(so_far)) and bool(_MONTH.match(following)))
     )
+
+
+def _is_gap(before: str, stops: str) -> bool:
+    """Whether dots stand by themselves for something left out."""
+    return (stops.startswith("...") or stops[0] == "…") and not before.strip()
 
 
 def _is_mark(so_far: str) -> bool:

@@ -28,7 +28,7 @@ def find_structures(text: str, verbatim: Sequence[Span] = ()) -> list[Span]:
         text: The text.
         verbatim: What holds no structure of this text, such as code; in order.
     """
-    found = [*_brackets(text, verbatim), *_elements(text, verbatim)]
+    found = [*_comments(text, verbatim), *_brackets(text, verbatim), *_elements(text, verbatim)]
     return list(_outermost(found))
 
 
@@ -50,6 +50,14 @@ def _outermost(spans: Iterable[Span]) -> Iterator[Span]:
         held = start, end
     if held:
         yield held
+
+
+def _comments(text: str, verbatim: Sequence[Span]) -> Iterator[Span]:
+    start = text.find("<!--")
+    while start >= 0 and (end := text.find("-->", start)) >= 0:
+        if not is_within(start, verbatim):
+            yield start, end + 3
+        start = text.find("<!--", end)
 
 
 def _brackets(text: str, verbatim: Sequence[Span]) -> Iterator[Span]:

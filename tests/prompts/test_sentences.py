@@ -74,6 +74,9 @@ def test_whitespace_alone_has_no_phrase() -> None:
             ("Siehe Nr. 5, S. 3 und Abs. 2.", "Gilt u. a. Montag.", "Ja."),
         ),
         ("Bis 3. Mai in der 2. Klasse. Gut bzw. Besser.", ("Bis 3. Mai in der 2. Klasse.", "Gut bzw. Besser.")),
+        ("Antworte mit ... Euro. Oder … Dollar. Ende.", ("Antworte mit ... Euro.", "Oder … Dollar.", "Ende.")),
+        ("Think... Then answer. Ask a Ph.D. Student.", ("Think...", "Then answer.", "Ask a Ph.D. Student.")),
+        ("Say 'Don't. Go.' only. It's it. Isn't it?", ("Say 'Don't. Go.' only.", "It's it.", "Isn't it?")),
         ("It costs 3. Then stop.", ("It costs 3.", "Then stop.")),
         ("See p. 5, fig. 3. Then stop.", ("See p. 5, fig. 3.", "Then stop.")),
         ("Do: 1. Read it. 2. Answer.", ("Do: 1. Read it.", "2. Answer.")),
@@ -109,6 +112,7 @@ STRUCTURES = {
     "table without outer bars": "a | b\n--- | ---\nYes. No. | d",
     "yaml": "label: spam\nreasons:\n  - One. Two.\n\t# why\n- three\nscore: 1.",
     "xml": "<answer>\n  <label>One. Two.</label>\n  <why/>\n</answer>",
+    "comment": "<!-- One.\n\nTwo. -->",
     "element around a sentence": "<role>\nYou are an expert.\n</role>",
     "sample": "<example>\nInput: It broke. Help.\n\nOutput: bug\n</example>",
 }
@@ -191,8 +195,11 @@ def test_no_selection_tears_a_structure(data: st.DataObject, structure: str) -> 
         "a: b\n" * 20_000,
         "| a\n" * 20_000,
         "z. " * 20_000,
+        "<!--" * 40_000,
+        "“„«»‹「 '" * 20_000,
+        "... " * 40_000,
     ],
-    ids=["brackets", "tags", "open", "yaml", "table", "letters"],
+    ids=["brackets", "tags", "open", "yaml", "table", "letters", "comments", "quotes", "dots"],
 )
 def test_texts_made_to_be_slow_are_split_at_once(text: str) -> None:
     """Each kind of structure is looked for once."""

@@ -237,7 +237,7 @@ def _held_out_scores(record: RunRecord) -> Iterable[PlottedScore]:
 
 def _bars(effects: Iterable[Mapping[str, Any]]) -> list[Bar]:
     return [
-        Bar(_short(found) + _if_pruned(found), found["effect"], found["low"], found["high"], _is_pruned(found))
+        Bar(_if_pruned(found) + _short(found), found["effect"], found["low"], found["high"], _is_pruned(found))
         for found in effects
     ]
 
@@ -247,7 +247,7 @@ def _is_pruned(found: Mapping[str, Any]) -> bool:
 
 
 def _if_pruned(found: Mapping[str, Any]) -> str:
-    return " (pruned)" if _is_pruned(found) else ""
+    return "pruned: " if _is_pruned(found) else ""
 
 
 def _strongest(effects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

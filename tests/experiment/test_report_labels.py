@@ -144,6 +144,7 @@ def test_figures_say_what_was_measured(run: Path, figure: str) -> None:
         return
     texts = drawn(run, figure)
     for edit in edits:
-        assert any(text.startswith(shown(edit)[:30]) for text in texts), (shown(edit), texts)
+        begins = ("pruned: " if edit.get("is_pruned") else "") + shown(edit)
+        assert any(text.startswith(begins[:30]) for text in texts), (begins, texts)
     numbers = [text for text in texts if re.fullmatch(r"[+−]\d+\.\d", text)]
     assert sorted(numbers) == sorted(f"{100 * edit['effect']:+.1f}".replace("-", "−") for edit in edits)

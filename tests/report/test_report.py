@@ -92,7 +92,7 @@ def test_what_was_pruned_is_not_said_to_be_in_the_new_prompt() -> None:
     assert "What was pruned did nothing there, and is not in the new prompt." in " ".join(
         Page(report.html).text.split()
     )
-    assert "Take care. (pruned)" in report.figures["winner"]
+    assert "pruned: Take care." in report.figures["winner"]
     head = "| edit of the prompt that won the finals | points lost without it | 90 % interval | in the new prompt |"
     assert head in report.summary
     assert "| Take care. | +0.0 | −10.0 to +10.0 | pruned |" in report.summary

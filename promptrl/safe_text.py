@@ -1,7 +1,13 @@
-"""Text from models, data sets and servers made harmless to show: a completion may hold terminal commands.
+"""Text from models, data sets and servers made harmless to show and to compare.
 
-Every part that shows such text to people uses this one table.
+A completion may hold terminal commands: every part that shows such text to people uses this one table.
 """
+
+import unicodedata
+from itertools import groupby
+
+MOST_MARKS = 30
+"""Combining marks on one letter that are sorted, as in the Stream-Safe Text Format (UAX #15); no script has as many."""
 
 _TO_REPLACE = (*range(9), 11, 12, *range(14, 32), *range(127, 160), *range(0xD800, 0xE000))
 """What a terminal acts on (C0 but tab and line feed, DEL, C1), and halves of surrogate pairs, which no file takes."""
@@ -36,3 +42,17 @@ def printable(text: object, limit: int | None = None, *, keep_end: bool = False)
     if keep_end:
         return f"{clean[: limit // 2].rstrip()} {left_out} …{clean[-(limit - limit // 2) :].lstrip()}"
     return f"{clean[:limit].rstrip()}{left_out}"
+
+
+def canonical(text: str) -> str:
+    """The text in canonical Unicode (NFKC): a ligature, a full-width letter, an accent become what they look like.
+
+    Of many combining marks in a row the first ``MOST_MARKS`` are kept: the work would grow with the square of their
+    number.
+    """
+    if text.isascii():
+        return text
+    if len(text) > MOST_MARKS:
+        runs = ("".join(run) for _, run in groupby(text, key=lambda character: unicodedata.combining(character) > 0))
+        text = "".join(run[:MOST_MARKS] if unicodedata.combining(run[0]) else run for run in runs)
+    return unicodedata.normalize("NFKC", text)

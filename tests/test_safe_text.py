@@ -1,10 +1,13 @@
-"""What models, data sets and servers wrote can be shown without harm."""
+"""What models, data sets and servers wrote can be shown and compared without harm."""
+
+import time
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptrl.safe_text import printable
+from promptrl.safe_text import MOST_MARKS, canonical, printable
 
 
 def test_commands_to_a_terminal_are_replaced() -> None:
@@ -40,3 +43,18 @@ def test_a_long_text_says_how_much_is_missing() -> None:
     assert printable("abcdefghij", 4) == "abcd… (6 characters more)"
     assert printable("abcdefghij", 4, keep_end=True) == "ab … (6 characters more) …ij"
     assert printable("abcd", 4) == "abcd"
+
+
+@given(st.text())
+def test_text_is_in_canonical_unicode(text: str) -> None:
+    """As Unicode says, for all text that is written anywhere."""
+    assert canonical(text) == unicodedata.normalize("NFKC", text)
+
+
+@pytest.mark.parametrize("marks", ["\u0301\u0323", "\u0323\u0301\u05b0"])
+def test_a_heap_of_marks_is_no_work(marks: str) -> None:
+    """80,000 of them took five seconds; a row or an answer may hold any number."""
+    began_s = time.process_time()
+    text = canonical(f"a{marks * 40_000}b")
+    assert time.process_time() - began_s < 1
+    assert (text[-1], len(text) <= 2 + MOST_MARKS) == ("b", True)

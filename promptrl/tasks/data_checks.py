@@ -4,13 +4,13 @@ Nothing here is an error for sure: data may be meant as they are. So each findin
 """
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 from promptrl.errors import Problem, show
+from promptrl.safe_text import canonical
 from promptrl.tasks.data_file import DataFile
 from promptrl.tasks.dataset import Example, accepted_answers
 
@@ -51,7 +51,7 @@ def label_counts(examples: Sequence[Example]) -> dict[str, int] | None:
 
 def same_answer(reference: Any) -> str:
     """What is the same for references that differ in case, spaces, signs, or in how a number is written."""
-    text = unicodedata.normalize("NFKC", accepted_answers(reference)[0]).casefold().strip()
+    text = canonical(accepted_answers(reference)[0]).casefold().strip()
     try:
         return f"{float(text):g}"
     except ValueError:

@@ -7,13 +7,13 @@ test rows of tonight were never train rows of last night. (Géron, Hands-On Mach
 
 import hashlib
 import math
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from promptrl.errors import ConfigError, Problem
+from promptrl.safe_text import canonical
 from promptrl.tasks.dataset import Example, accepted_answers, as_text, dataset_hash
 
 NAMES = ("train", "validation", "test")
@@ -160,7 +160,7 @@ def normalise_input(example: Example) -> str:
     text = example.input
     if text is None:
         text = "\n".join(f"{key}={example.fields[key]}" for key in sorted(example.fields))
-    return " ".join(unicodedata.normalize("NFKC", text or as_text(dict(example.raw))).casefold().split())
+    return " ".join(canonical(text or as_text(dict(example.raw))).casefold().split())
 
 
 def _grouped(examples: Sequence[Example], seed: int) -> list[_Group]:

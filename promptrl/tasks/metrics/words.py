@@ -4,7 +4,8 @@ import re
 import string
 import unicodedata
 from functools import lru_cache
-from itertools import groupby
+
+from promptrl.safe_text import canonical
 
 UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
@@ -12,9 +13,6 @@ UNSPACED = (
     "\U00020000-\U0003ffff"
 )
 """Scripts in which words may touch, or carry particles, as a range of a regular expression."""
-
-MOST_MARKS = 30
-"""Further combining marks on one letter are left out, as in the Stream-Safe Text Format (UAX #15): sorting is slow."""
 
 _INVISIBLE = frozenset((0x34F, 0x115F, 0x1160, 0x3164, 0xFFA0, *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
 """Besides format characters (soft hyphen, zero-width space, direction marks): joiners, fillers, variation selectors."""
@@ -42,7 +40,7 @@ def clean(text: str) -> str:
         return text
     visible = without_invisible(text)
     visible = visible if visible.strip() else text
-    return "".join(map(_plain, unicodedata.normalize("NFKC", _stream_safe(visible).translate(_ONE_SIGN_FOR))))
+    return "".join(map(_plain, canonical(visible.translate(_ONE_SIGN_FOR))))
 
 
 def without_invisible(text: str) -> str:
@@ -52,7 +50,7 @@ def without_invisible(text: str) -> str:
 
 def fold(text: str) -> str:
     """The text without letter case, in canonical Unicode."""
-    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text.casefold())
+    return text.lower() if text.isascii() else canonical(text.casefold())
 
 
 def normalise_words(text: str, *, ignore_case: bool, ignore_punctuation: bool = False) -> str:
@@ -95,14 +93,6 @@ def content_words(text: str) -> list[str]:
 
 def _is_invisible(character: str) -> bool:
     return unicodedata.category(character) == "Cf" or ord(character) in _INVISIBLE
-
-
-def _stream_safe(text: str) -> str:
-    """The text with at most ``MOST_MARKS`` combining marks in a row."""
-    if len(text) <= MOST_MARKS:
-        return text
-    runs = ("".join(run) for _, run in groupby(text, key=lambda c: unicodedata.combining(c) > 0))
-    return "".join(run[:MOST_MARKS] if unicodedata.combining(run[0]) else run for run in runs)
 
 
 @lru_cache(maxsize=4096)

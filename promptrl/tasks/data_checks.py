@@ -166,8 +166,18 @@ def _text_of(reference: Any) -> str:
 
 
 def _holds(example: Example, answer: str) -> bool:
-    pattern = rf"(?<!\w){re.escape(answer)}(?!\w)"
-    return bool(answer) and any(re.search(pattern, text, re.IGNORECASE) for text in example.fields.values())
+    """Whether an answer stands in a field, not as a part of a longer word."""
+    return bool(answer) and any(_stands_in(answer.lower(), text.lower()) for text in example.fields.values())
+
+
+def _stands_in(words: str, text: str) -> bool:
+    at = text.find(words)
+    while at >= 0:
+        before, after = text[at - 1 : at], text[at + len(words) : at + len(words) + 1]
+        if not before.isalnum() and not after.isalnum():
+            return True
+        at = text.find(words, at + 1)
+    return False
 
 
 def _more(found: Sequence[object]) -> str:

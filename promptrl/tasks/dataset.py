@@ -88,8 +88,8 @@ def build_examples(file: DataFile, columns: Columns) -> BuiltExamples:
     problems: list[Problem] = []
     unusable: set[int] = set()
     for column, (key, role) in named.items():
-        if column == columns.reference:
-            message = f"{role} shows the model the column {column!r}, the known good answer"
+        if columns.reference == column or (columns.reference or "").startswith(f"{column}."):
+            message = f"{role} shows the model the column {column!r}, which holds the known good answer"
             problems.append(Problem(key, message, "name another column, or leave it out"))
         problems += _column_problems(file, column, key, role, unusable)
     if columns.reference:

@@ -90,6 +90,7 @@ def test_references_that_stand_in_the_input_are_told() -> None:
     (warning,) = warnings(answers, [f"What is it? (Solution: {answer})" for answer in answers])
     assert "the reference stands word for word in the input of 20 of 20 rows, as in line 2" in warning
     assert warnings(answers, [f"What is it? {answer}0" for answer in answers]) == []
+    assert len(warnings(answers, [f"{answer}0, or {answer.upper()}" for answer in answers])) == 1
 
 
 def test_choices_that_every_input_lists_give_nothing_away() -> None:

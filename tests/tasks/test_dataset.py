@@ -124,7 +124,12 @@ class TestExamples:
         assert (problem.key, problem.hint) == ("dataset.input", "did you mean instruction")
 
     @pytest.mark.parametrize(
-        "changes", [{"placeholders": ("category",)}, {"renamed": {"x": "category"}, "placeholders": ("x",)}]
+        "changes",
+        [
+            {"placeholders": ("category",)},
+            {"renamed": {"x": "category"}, "placeholders": ("x",)},
+            {"renamed": {"x": "answers"}, "placeholders": ("x",), "reference": "answers.text.0"},
+        ],
     )
     def test_the_reference_is_no_placeholder(self, changes: dict[str, Any]) -> None:
         """A prompt that shows the known good answer would score by copying it."""

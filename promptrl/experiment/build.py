@@ -22,7 +22,8 @@ from promptrl.llm.engine.reservations import completion_token_bound
 from promptrl.prompts.prompt import Demonstration, Prompt
 from promptrl.prompts.space import EditSpace, build_edit_space
 from promptrl.runs.folder import CONFIG_NAME, Run
-from promptrl.search.algorithms import ALGORITHMS, IMAGINED_STEPS, AgentSettings, check_params
+from promptrl.search.algorithms import ALGORITHMS, DEVICE, IMAGINED_STEPS, AgentSettings, check_params
+from promptrl.search.hyperparameters import HIDDEN
 from promptrl.stats.gate import Gate
 from promptrl.stats.power import SplitPower, split_power
 from promptrl.tasks.dataset import Example, accepted_answers
@@ -221,8 +222,11 @@ def _lacking(loaded: LoadedConfig) -> Iterator[Problem]:
         yield Problem("algorithm.imagined_steps", message, "remove the key, or write planning: surrogate")
     if loaded.config.warm_start == "builtin" and not _takes_builtin(loaded.config.algorithm):
         names = ", ".join(name for name, algorithm in ALGORITHMS.items() if algorithm.fits_builtin)
-        fitting = f"planning: surrogate, policy: deepsets and one of {names}"
+        fitting = f"planning: surrogate, policy: deepsets of width {HIDDEN} and one of {names}"
         yield Problem("warm_start", f"got builtin, a policy made for {fitting}", "write none, or change the algorithm")
+    if device := _absent_device(loaded.config.algorithm):
+        message = f"got {device}, which torch does not find here"
+        yield Problem("algorithm.params.device", message, "write auto to take the best that is here, or cpu")
     for problem in loaded.target.lacks():
         yield replace(problem, key=f"target.{problem.key}")
 
@@ -237,7 +241,23 @@ def _takes_builtin(block: AlgorithmBlock) -> bool:
     settings = block.definition
     if not isinstance(settings, AgentSettings):
         return True
-    return block.algorithm.fits_builtin and settings.policy == "deepsets" and settings.planning == "surrogate"
+    network = settings.params.get("policy_kwargs")
+    is_as_wide = not isinstance(network, dict) or network.get("hidden", HIDDEN) == HIDDEN
+    is_alike = settings.policy == "deepsets" and settings.planning == "surrogate" and is_as_wide
+    return block.algorithm.fits_builtin and is_alike
+
+
+def _absent_device(block: AlgorithmBlock) -> str:
+    """The device that an agent is to train on and torch does not find here; empty when all is well."""
+    settings = block.definition
+    device = str(settings.params.get("device", "cpu")) if isinstance(settings, AgentSettings) else "cpu"
+    if device in ("cpu", "auto") or not DEVICE.fullmatch(device):
+        return ""
+    import torch
+
+    kind, _, number = device.partition(":")
+    here = torch.cuda.device_count() if kind == "cuda" else int(torch.backends.mps.is_available())
+    return device if int(number or 0) >= here else ""
 
 
 def _edit_space(loaded: LoadedConfig, splits: Splits | None) -> EditSpace:

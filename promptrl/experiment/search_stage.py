@@ -1,14 +1,18 @@
 """Starts the search that a config asks for, and keeps what its agent learned."""
 
+from collections.abc import Iterator
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from promptrl.experiment.session import RunSession
 from promptrl.search.context import SearchContext
 from promptrl.search.searches import load_search
 
 if TYPE_CHECKING:
+    from promptrl.prompts.space import EditSpace
     from promptrl.search.result import SearchResult
+
+ACTIONS_FORMAT = 1
 
 
 def search_prompts(session: RunSession) -> "SearchResult":
@@ -37,4 +41,12 @@ def search_prompts(session: RunSession) -> "SearchResult":
         run.write_bytes("policy.zip", whole.getvalue())
         run.write_bytes("checkpoints/policy.safetensors", encode_policy(found.agent))
         run.write_json("checkpoints/policy.json", describe_policy())
+        run.write_json("actions.json", {"format": ACTIONS_FORMAT, "actions": list(_actions(found.space))})
     return found
+
+
+def _actions(space: "EditSpace") -> Iterator[dict[str, Any]]:
+    """What each of the agent's actions does, in their order."""
+    for number, edit in enumerate(space.edits):
+        yield {"action": number, "kind": edit.kind, "slot": edit.slot, "text": edit.text, "edit": edit.label}
+    yield {"action": space.stop, "kind": "stop", "slot": "", "text": "", "edit": "stop"}

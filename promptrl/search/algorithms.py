@@ -5,16 +5,19 @@ file of its name in ``promptrl/search/baselines`` with a function ``search(conte
 agent is a line here and its class in ``promptrl/search/agents/build.py``.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from promptrl.errors import Problem, suggest
-from promptrl.search.hyperparameters import A2C, DQN, PPO, QRDQN, Hyperparameters
+from promptrl.search.hyperparameters import A2C, DQN, OPTIMIZER, PPO, QRDQN, Hyperparameter, Hyperparameters
 from promptrl.settings import Setting
 
 DEFAULT_ALGORITHM = "maskable_ppo"
 IMAGINED_STEPS = 128
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+"""Names that torch gives devices."""
 
 RowsPerPrompt = Annotated[int, Setting("Train rows that a prompt is asked on when it comes up.", ge=1, le=10_000)]
 
@@ -61,7 +64,11 @@ class AgentSettings:
     ] = None
     params: Annotated[
         dict[str, Any],
-        Setting("Hyperparameters by the names of Stable-Baselines3.", expected="a mapping of hyperparameters"),
+        Setting(
+            "What the algorithm's class takes in Stable-Baselines3, by its names; `lin_3e-4` falls to 0 as the calls "
+            "are used; `device` is cpu unless said; `policy_kwargs` takes `hidden`, `prior`, `optimizer_kwargs`.",
+            expected="a mapping of hyperparameters",
+        ),
     ] = field(default_factory=dict)
 
 
@@ -142,12 +149,42 @@ def check_params(name: str, params: Mapping[str, Any]) -> list[Problem]:
     Returns:
         Problems with keys ``algorithm.params.<name>``.
     """
-    known = ALGORITHMS[name].hyperparameters.known
-    problems = []
-    for param, value in params.items():
-        key = f"algorithm.params.{param}"
+    known = ALGORITHMS[name].hyperparameters
+    numbers = {param: value for param, value in params.items() if param not in ("device", "policy_kwargs")}
+    problems = list(_unfit("algorithm.params", numbers, known.known, [*known.known, "device", "policy_kwargs"], name))
+    if "device" in params and not DEVICE.fullmatch(str(params["device"])):
+        message = f"got {params['device']!r}, expected cpu, cuda, cuda:N, mps or auto"
+        problems.append(Problem("algorithm.params.device", message))
+    return [*problems, *_wrong_network(name, params)]
+
+
+def _wrong_network(name: str, params: Mapping[str, Any]) -> Iterator[Problem]:
+    """What is wrong with ``policy_kwargs``: the network is ours, so it takes other keys than SB3's."""
+    key, network = "algorithm.params.policy_kwargs", params.get("policy_kwargs", {})
+    if not isinstance(network, Mapping):
+        yield Problem(key, f"got {network!r}, expected a mapping")
+        return
+    known = ALGORITHMS[name].hyperparameters.network
+    own = {param: value for param, value in network.items() if param not in ("optimizer_kwargs", "net_arch")}
+    yield from _unfit(key, own, known, [*known, "optimizer_kwargs"], f"the policy network of {name}")
+    if "net_arch" in network:
+        hint = "policy_kwargs.hidden is the width of its layers, algorithm.policy says which"
+        yield Problem(f"{key}.net_arch", "means nothing here: the network scores edits with shared weights", hint)
+    optimizer = network.get("optimizer_kwargs", {})
+    if not isinstance(optimizer, Mapping):
+        yield Problem(f"{key}.optimizer_kwargs", f"got {optimizer!r}, expected a mapping")
+    elif optimizer and (name == "qrdqn" or (name == "a2c" and params.get("use_rms_prop"))):
+        yield Problem(f"{key}.optimizer_kwargs", f"means nothing here: {name} sets its optimizer itself")
+    else:
+        yield from _unfit(f"{key}.optimizer_kwargs", optimizer, OPTIMIZER, list(OPTIMIZER), "the optimizer")
+
+
+def _unfit(
+    key: str, values: Mapping[str, Any], known: Mapping[str, Hyperparameter], names: Sequence[str], owner: str
+) -> Iterator[Problem]:
+    """Values that have no meaning, or the wrong type or range."""
+    for param, value in values.items():
         if param not in known:
-            problems.append(Problem(key, f"{name} has no such parameter", suggest(str(param), sorted(known))))
+            yield Problem(f"{key}.{param}", f"{owner} has no such parameter", suggest(str(param), sorted(names)))
         elif not known[param].admits(value):
-            problems.append(Problem(key, f"got {value!r}, expected {known[param].expected}"))
-    return problems
+            yield Problem(f"{key}.{param}", f"got {value!r}, expected {known[param].expected}")

@@ -8,9 +8,15 @@ random factorial landscapes with 1,000 to 2,000 calls and one row a prompt, wher
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite
+from math import isfinite, nan
 
 MAX_BUFFER_SIZE = 20_000
+HIDDEN = 32
+"""Width of every layer of the policy network, unless ``policy_kwargs`` says another."""
+HEADS = 4
+"""Of its attention; they share the width."""
+LINEAR = "lin_"
+"""Begins a value that falls to 0 while the calls are used, as rl-baselines3-zoo writes it: ``lin_3e-4``."""
 
 Value = float | int | bool | None
 
@@ -25,6 +31,8 @@ class Hyperparameter:
         high: Greatest value; None = no limit.
         is_low_open: Whether ``low`` itself is too little.
         is_nullable: Whether null is allowed.
+        is_scheduled: Whether it may fall while the search goes on.
+        step: What it must be a multiple of.
     """
 
     type: type
@@ -32,6 +40,8 @@ class Hyperparameter:
     high: float | None = None
     is_low_open: bool = False
     is_nullable: bool = False
+    is_scheduled: bool = False
+    step: int = 1
 
     @property
     def expected(self) -> str:
@@ -44,30 +54,45 @@ class Hyperparameter:
             limits = f"above {low}, at most {self.high:g}" if self.is_low_open else f"{low} to {self.high:g}"
         else:
             limits = f"above {low}" if self.is_low_open else f"at least {low}"
-        return f"{kind}, {limits}{', or null' if self.is_nullable else ''}"
+        multiple = f", a multiple of {self.step}" if self.step > 1 else ""
+        null = ", or null" if self.is_nullable else ""
+        return f"{kind}, {limits}{multiple}{null}{f', or such a number after {LINEAR}' if self.is_scheduled else ''}"
 
     def admits(self, value: object) -> bool:
         """Whether a value has the right type and range."""
         if value is None:
             return self.is_nullable
+        if self.is_scheduled and isinstance(value, str):
+            return self.admits(linear_from(value))
         if self.type is bool or isinstance(value, bool):
             return self.type is bool and isinstance(value, bool)
         if not isinstance(value, int if self.type is int else int | float):
             return False
         if not isfinite(value) or (self.high is not None and value > self.high):
             return False
+        if self.step > 1 and value % self.step:
+            return False
         return bool(value > self.low if self.is_low_open else value >= self.low)
+
+
+def linear_from(text: str) -> float:
+    """The first value of a linear schedule; NaN for any other text."""
+    try:
+        return float(text.removeprefix(LINEAR)) if text.startswith(LINEAR) else nan
+    except ValueError:
+        return nan
 
 
 _SHARE = Hyperparameter(float, 0, 1)
 _POSITIVE = Hyperparameter(float, 0, None, is_low_open=True)
 _RATE = Hyperparameter(float, 0, 1, is_low_open=True)
+_SCHEDULED = Hyperparameter(float, 0, 1, is_low_open=True, is_scheduled=True)
 _NOT_NEGATIVE = Hyperparameter(float, 0)
 _COUNT = Hyperparameter(int, 1)
 _SWITCH = Hyperparameter(bool)
 
 _COMMON = {
-    "learning_rate": _RATE,
+    "learning_rate": _SCHEDULED,
     "gamma": _SHARE,
     "max_grad_norm": _POSITIVE,
     "stats_window_size": _COUNT,
@@ -85,8 +110,8 @@ _PPO = {
     "n_steps": Hyperparameter(int, 2),
     "batch_size": Hyperparameter(int, 2),
     "n_epochs": _COUNT,
-    "clip_range": _RATE,
-    "clip_range_vf": Hyperparameter(float, 0, None, is_low_open=True, is_nullable=True),
+    "clip_range": _SCHEDULED,
+    "clip_range_vf": Hyperparameter(float, 0, None, is_low_open=True, is_nullable=True, is_scheduled=True),
     "target_kl": Hyperparameter(float, 0, None, is_low_open=True, is_nullable=True),
 }
 
@@ -104,6 +129,10 @@ _DQN = {
     "exploration_initial_eps": _SHARE,
     "exploration_final_eps": _SHARE,
 }
+
+_NETWORK = {"hidden": Hyperparameter(int, HEADS, 1024, step=HEADS), "prior": _NOT_NEGATIVE}
+OPTIMIZER = {"eps": _POSITIVE, "weight_decay": _NOT_NEGATIVE}
+"""What ``policy_kwargs.optimizer_kwargs`` may hold."""
 
 _PPO_DEFAULTS: Mapping[str, Value] = {
     "learning_rate": 1e-3,
@@ -151,11 +180,13 @@ class Hyperparameters:
         known: By SB3's own names.
         defaults: Ours where every step is scored by the target.
         imagined_defaults: Those for episodes in the surrogate, whose steps cost no call.
+        network: What ``policy_kwargs`` may hold beside ``optimizer_kwargs``.
     """
 
     known: Mapping[str, Hyperparameter] = field(default_factory=dict)
     defaults: Mapping[str, Value] = field(default_factory=dict)
     imagined_defaults: Mapping[str, Value] = field(default_factory=dict)
+    network: Mapping[str, Hyperparameter] = field(default_factory=lambda: _NETWORK)
 
 
 PPO = Hyperparameters(_PPO, _PPO_DEFAULTS, {**_PPO_DEFAULTS, "batch_size": 128, "ent_coef": 0.01})
@@ -166,5 +197,8 @@ A2C = Hyperparameters(
 )
 DQN = Hyperparameters(_DQN, _DQN_DEFAULTS, _IMAGINED_DQN)
 QRDQN = Hyperparameters(
-    {name: known for name, known in _DQN.items() if name != "n_steps"}, _DQN_DEFAULTS, _IMAGINED_DQN
+    {name: known for name, known in _DQN.items() if name != "n_steps"},
+    _DQN_DEFAULTS,
+    _IMAGINED_DQN,
+    network={**_NETWORK, "n_quantiles": Hyperparameter(int, 1, 1000)},
 )

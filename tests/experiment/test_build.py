@@ -81,6 +81,14 @@ def test_tensorboard_must_be_installed_when_asked_for(tmp_path: Path, monkeypatc
     assert build_components(load_config(config)).plan.total == 900
 
 
+def test_a_device_that_is_not_here_is_told_before_a_call(tmp_path: Path) -> None:
+    """One that has no such number on any machine; what torch may choose itself is always there."""
+    config = write_experiment(tmp_path)
+    problems = problems_of(config, "algorithm.params={device: 'cuda:99'}", "dataset.path=missing.csv")
+    assert "torch does not find here" in problems["algorithm.params.device"]
+    assert build_components(load_config(config, ["algorithm.params={device: auto}"])).plan.total == 900
+
+
 @pytest.mark.parametrize(
     ("override", "is_wrong"),
     [
@@ -89,6 +97,8 @@ def test_tensorboard_must_be_installed_when_asked_for(tmp_path: Path, monkeypatc
         ("algorithm.name=dqn", True),
         ("algorithm.policy=transformer", True),
         ("algorithm.planning=none", True),
+        ("algorithm.params={policy_kwargs: {hidden: 64}}", True),
+        ("algorithm.params={policy_kwargs: {hidden: 32}}", False),
     ],
 )
 def test_the_builtin_policy_is_refused_where_it_does_not_fit(tmp_path: Path, override: str, is_wrong: bool) -> None:

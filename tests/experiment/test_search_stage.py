@@ -1,11 +1,15 @@
 """The search that a config asks for is the one that runs, and what its agent learned is kept."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gymnasium.spaces import Discrete
 from safetensors.numpy import load_file
+from sb3_contrib import MaskablePPO
 
+from promptrl.experiment.build import rebuild_components
 from promptrl.runs.folder import Run, RunsFolder
 from promptrl.search.planned.search import BUILTIN_POLICY
 from tests.commandline import changing, promptrl
@@ -45,6 +49,21 @@ def test_a_policy_that_does_not_practise_stays_as_it_was(tmp_path: Path) -> None
     assert "surrogate/noise" in (run.path / "progress.csv").read_text()
 
 
+def test_actions_json_says_what_each_action_of_the_agent_does(tmp_path: Path) -> None:
+    """The number that the agent chooses leads to the prompt that its edit makes; the last one stops."""
+    run = trained(tmp_path, "algorithm.params={learning_rate: lin_1e-3, policy_kwargs: {hidden: 8}}", "warm_start=none")
+    *edits, last = json.loads((run.path / "actions.json").read_text())["actions"]
+    space = rebuild_components(run).space
+    assert [edit["action"] for edit in edits] == list(range(space.n_edits))
+    for edit in edits:
+        made = space.apply(space.baseline, edit["action"])
+        assert made == space.baseline or made.slot(edit["slot"]) == edit["text"]
+    assert (last["action"], last["kind"]) == (space.stop, "stop")
+    agent = MaskablePPO.load(run.path / "policy.zip", device="cpu")
+    assert agent.action_space == Discrete(len(edits) + 1)
+    assert kept_policy(run)["mlp_extractor.embed.0.bias"].shape == (8,)
+
+
 @pytest.mark.parametrize("override", ["warm_start=none", "warm_start=builtin"])
 def test_practice_changes_the_policy(tmp_path: Path, override: str) -> None:
     """By default an agent practises, wherever it starts."""
@@ -69,4 +88,5 @@ def test_a_baseline_leaves_no_policy(tmp_path: Path) -> None:
     """There is no agent to keep."""
     run = trained(tmp_path, "algorithm={name: thompson, rows_per_prompt: 4}")
     assert not (run.path / "policy.zip").exists()
+    assert not (run.path / "actions.json").exists()
     assert run.outcomes()

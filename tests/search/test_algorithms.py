@@ -56,6 +56,29 @@ def test_defaults_pass_their_own_check(name: str) -> None:
         ("dqn", {"buffer_size": 1_000_000}, "buffer_size", "1 to 20000"),
         ("dqn", {"gradient_steps": -2}, "gradient_steps", "at least -1"),
         ("a2c", {"clip_range": 0.2}, "clip_range", "a2c has no such parameter"),
+        ("ppo", {"learning_rate": "lin_2"}, "learning_rate", "or such a number after lin_"),
+        ("ppo", {"learning_rate": "lin_"}, "learning_rate", "got 'lin_'"),
+        ("ppo", {"gamma": "lin_0.9"}, "gamma", "got 'lin_0.9'"),
+        ("ppo", {"device": "gpu"}, "device", "expected cpu, cuda, cuda:N, mps or auto"),
+        ("ppo", {"device": None}, "device", "got None"),
+        ("ppo", {"policy_kwargs": [64]}, "policy_kwargs", "expected a mapping"),
+        ("ppo", {"policy_kwargs": {"hidden": 30}}, "policy_kwargs.hidden", "a multiple of 4"),
+        ("ppo", {"policy_kwargs": {"prior": -1}}, "policy_kwargs.prior", "at least 0"),
+        ("ppo", {"policy_kwargs": {"net_arch": [64]}}, "policy_kwargs.net_arch", "means nothing here"),
+        ("dqn", {"policy_kwargs": {"n_quantiles": 9}}, "policy_kwargs.n_quantiles", "dqn has no such parameter"),
+        ("ppo", {"policy_kwargs": {"optimizer_kwargs": 1}}, "policy_kwargs.optimizer_kwargs", "expected a mapping"),
+        (
+            "ppo",
+            {"policy_kwargs": {"optimizer_kwargs": {"eps": 0}}},
+            "policy_kwargs.optimizer_kwargs.eps",
+            "got 0, expected a number, above 0",
+        ),
+        (
+            "a2c",
+            {"use_rms_prop": True, "policy_kwargs": {"optimizer_kwargs": {"eps": 1e-5}}},
+            "policy_kwargs.optimizer_kwargs",
+            "a2c sets its optimizer itself",
+        ),
     ],
 )
 def test_wrong_value_is_named_with_what_was_expected(name: str, params: Any, key: str, words: str) -> None:
@@ -78,7 +101,15 @@ def test_all_problems_are_reported_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "params"), [("ppo", {"target_kl": None, "gamma": 1}), ("dqn", {"gradient_steps": -1})]
+    ("name", "params"),
+    [
+        ("ppo", {"target_kl": None, "gamma": 1}),
+        ("dqn", {"gradient_steps": -1}),
+        ("ppo", {"learning_rate": "lin_3e-4", "clip_range": "lin_0.2", "clip_range_vf": "lin_0.5"}),
+        ("a2c", {"device": "cuda:1"}),
+        ("qrdqn", {"policy_kwargs": {"hidden": 64, "n_quantiles": 9}}),
+        ("dqn", {"policy_kwargs": {"optimizer_kwargs": {"weight_decay": 0.01}}}),
+    ],
 )
 def test_right_values_pass(name: str, params: Any) -> None:
     """Null where SB3 takes it, whole numbers for floats, -1 gradient steps."""

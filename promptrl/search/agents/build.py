@@ -23,8 +23,10 @@ from promptrl.search.agents.policy import (
     EditQRDQNPolicy,
     Encoder,
 )
+from promptrl.search.agents.schedule import LinearSchedule, Remaining
 from promptrl.search.algorithms import ALGORITHMS, DEFAULT_ALGORITHM
 from promptrl.search.events import Figures
+from promptrl.search.hyperparameters import linear_from
 from promptrl.search.result import Decision
 
 _CLASSES: Mapping[str, tuple[type[BaseAlgorithm], type[Any]]] = {
@@ -61,8 +63,9 @@ def build_agent(
     params: Mapping[str, Any] | None = None,
     seed: int = 0,
     is_imagined: bool = False,
+    remaining: Remaining | None = None,
 ) -> BaseAlgorithm:
-    """An SB3 agent with the shared-weight policy, on the CPU.
+    """An SB3 agent with the shared-weight policy, on the CPU unless told otherwise.
 
     Args:
         name: The algorithm.
@@ -71,19 +74,25 @@ def build_agent(
         params: SB3's hyperparameters by their own names, over the algorithm's own defaults.
         seed: Of SB3, torch and numpy.
         is_imagined: Whether steps are free, so that the defaults for many of them hold.
+        remaining: What linear schedules go by; None: SB3's own count of steps.
 
     Returns:
         A model ready for ``learn``.
     """
     algorithm, policy_class = _CLASSES[name]
     known = ALGORITHMS[name].hyperparameters
-    settings = {**(known.imagined_defaults if is_imagined else known.defaults), **(params or {})}
-    if "n_epochs" in settings:
-        settings["batch_size"] = _fitting_batch_size(settings["batch_size"], settings["n_steps"] * env.num_envs)
+    given = {"device": "cpu", **(params or {})}
     network: dict[str, Any] = {"encoder": policy}
     if is_imagined and ALGORITHMS[name].is_value_based:
         network["prior"] = IMAGINED_Q_PRIOR
-    model = algorithm(policy_class, env, policy_kwargs=network, seed=seed, device="cpu", verbose=0, **settings)
+    network |= given.pop("policy_kwargs", {})
+    settings = {**(known.imagined_defaults if is_imagined else known.defaults), **given}
+    for param, value in settings.items():
+        if isinstance(value, str) and param != "device":
+            settings[param] = LinearSchedule(linear_from(value), remaining)
+    if "n_epochs" in settings:
+        settings["batch_size"] = _fitting_batch_size(settings["batch_size"], settings["n_steps"] * env.num_envs)
+    model = algorithm(policy_class, env, policy_kwargs=network, seed=seed, verbose=0, **settings)
     model.set_logger(make_logger())
     return model
 

@@ -19,12 +19,11 @@ from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
 from torch import Tensor, nn
 
+from promptrl.search.hyperparameters import HEADS, HIDDEN
 from promptrl.search.observation import COLUMN, N_FEATURES, REWARD_SCALE
 
 Encoder = Literal["deepsets", "transformer"]
 
-HIDDEN = 32
-ATTENTION_HEADS = 4
 ATTENTION_LAYERS = 2
 LOGIT_PRIOR = 4.0
 TYPICAL_SPREAD = 0.1
@@ -115,9 +114,7 @@ class _EditActor(EditScorer):
 
 
 def _attention(hidden: int) -> nn.TransformerEncoder:
-    layer = nn.TransformerEncoderLayer(
-        hidden, ATTENTION_HEADS, dim_feedforward=2 * hidden, dropout=0.0, batch_first=True
-    )
+    layer = nn.TransformerEncoderLayer(hidden, HEADS, dim_feedforward=2 * hidden, dropout=0.0, batch_first=True)
     return nn.TransformerEncoder(layer, ATTENTION_LAYERS, enable_nested_tensor=False)
 
 

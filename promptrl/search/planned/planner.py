@@ -106,6 +106,11 @@ class Planner:
         self.ask([Proposal(self.trials.space.baseline, False)] * BASELINE_ASKS + drawn)
         self.update_posterior()
 
+    @property
+    def share_left(self) -> float:
+        """The part of the calls that is left, in [0, 1]."""
+        return max(0, self.trials.calls_left) / max(1, self.trials.calls_allowed)
+
     def next_seed(self) -> int:
         """A seed for what is built anew while the search works."""
         return int(self._rng.integers(2**31))
@@ -153,7 +158,7 @@ class Planner:
         """Fit the surrogate and hand its posterior to the imagination."""
         self.surrogate.fit()
         self.leaders = self.ranking()
-        left = max(0, self.trials.calls_left) / max(1, self.trials.calls_allowed)
+        left = self.share_left
         first, last = self._rules.exploration_scale
         exploration_scale = last + left * (first - last)
         self.imagination.update_posterior(self.surrogate, 2 * self._batch(), self._rng, left, exploration_scale)

@@ -117,6 +117,7 @@ def _build(
         params=settings.params,
         seed=seed,
         is_imagined=True,
+        remaining=lambda: planner.share_left,
     )
     model.set_logger(make_logger(context.emit))
     return env, model

@@ -56,6 +56,37 @@ def test_defaults_reach_sb3_and_given_params_go_over_them(name: str) -> None:
     assert str(agent.device) == "cpu"
 
 
+@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("encoder", ["deepsets", "transformer"])
+def test_the_network_is_as_the_params_say(name: str, encoder: Any) -> None:
+    """Width, first weight of the prior, the optimiser; and it trains."""
+    network: dict[str, Any] = {"hidden": 8, "prior": 0.5}
+    if name != "qrdqn":
+        network["optimizer_kwargs"] = {"weight_decay": 0.25}
+    agent = build_agent(name, make_env(), policy=encoder, params={"policy_kwargs": network})
+    shapes = {tuple(tensor.shape) for key, tensor in agent.policy.state_dict().items() if "embed.0.bias" in key}
+    assert shapes == {(8,)}
+    priors = {float(each.max()) for key, each in agent.policy.state_dict().items() if key.endswith("prior.weight")}
+    assert priors == {0.5}
+    assert agent.policy.optimizer.param_groups[0]["weight_decay"] == (0 if name == "qrdqn" else 0.25)
+    with one_torch_thread():
+        agent.learn(64)
+
+
+def test_a_linear_schedule_follows_the_search_and_is_saved_without_it(tmp_path: Path) -> None:
+    """While it searches what is left of the calls counts; an agent that is loaded counts its own steps."""
+    left = 0.25
+    params = {"learning_rate": "lin_1e-3", "clip_range": "lin_0.2"}
+    agent: Any = build_agent("ppo", make_env(), params=params, remaining=lambda: left)
+    assert agent.lr_schedule(0.9) == pytest.approx(0.25e-3)
+    with one_torch_thread():
+        agent.learn(64)
+    assert agent.policy.optimizer.param_groups[0]["lr"] == pytest.approx(0.25e-3)
+    agent.save(tmp_path / "agent.zip")
+    loaded: Any = PPO.load(tmp_path / "agent.zip", device="cpu")
+    assert [loaded.lr_schedule(0.9), loaded.clip_range(0.5)] == pytest.approx([0.9e-3, 0.1])
+
+
 def test_batch_size_always_divides_the_rollout() -> None:
     """A minibatch cut short would make SB3 warn; the largest divisor below the wanted size is taken."""
     agent: Any = build_agent("ppo", make_env(), params={"n_steps": 9, "batch_size": 16})

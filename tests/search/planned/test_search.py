@@ -1,6 +1,6 @@
 """The planning loop finds what is good with few calls, spends what it may, repeats itself, and trains every agent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,13 @@ def search(
     calls: int = 300,
     rules: PlanningRules | None = None,
     weights: Path | None = None,
+    params: Mapping[str, Any] | None = None,
     **rest: Any,
 ) -> tuple[SearchResult, TableEvaluator]:
     """A planned search on 144 prompts, and its evaluator."""
     evaluator = table_evaluator(noisy_value, search=calls)
-    settings = PlannedSettings(algorithm=algorithm, n_envs=16, rules=rules or PlanningRules(), weights=weights)
+    rules = rules or PlanningRules()
+    settings = PlannedSettings(algorithm=algorithm, n_envs=16, rules=rules, weights=weights, params=params or {})
     return search_planned(make_context(evaluator, **rest), settings), evaluator
 
 
@@ -204,6 +206,14 @@ def test_a_prompt_that_knows_all_rows_makes_way_for_a_promising_one() -> None:
     planner.ask([Proposal(best, False)] * 8)
     assert len(planner.trials.untried_rows(promising)) == before - 8
     assert len(planner.trials.records) == known
+
+
+def test_a_linear_schedule_falls_as_the_calls_are_used() -> None:
+    """Not within each practice, which SB3 takes for a whole training."""
+    events: list[SearchEvent] = []
+    search(calls=100, observe=events.append, params={"learning_rate": "lin_1e-3"})
+    rates = [event.values["train/learning_rate"] for event in events if isinstance(event, Figures)]
+    assert rates == pytest.approx([1e-3 * (100 - used) / 100 for used in (16, 32, 48, 64, 80, 96)])
 
 
 def test_the_figures_of_every_round_are_events() -> None:

@@ -42,6 +42,33 @@ def test_eval_counts_the_looks_at_the_test_rows(own_run: Path) -> None:
     assert json.loads((newest / "result.json").read_text())["look"] == 3
 
 
+def test_new_rows_do_not_make_the_old_ones_new(own_run: Path) -> None:
+    """The night after, with a row more, is the next look at nearly all of these rows."""
+    folder = own_run.parents[1]
+    config, data = folder / "toy.yaml", folder / "sums.csv"
+    options = ("--config", config, "--runs-dir", own_run.parent, "--json")
+    looks = []
+    for row in ("99 + 1,100", "99 + 2,101"):
+        looks.append(json.loads(promptrl("eval", own_run / "best_prompt.json", *options).stdout)["look"])
+        data.write_text(data.read_text() + row + "\n")
+    assert looks == [1, 2]
+
+
+@pytest.mark.parametrize("command", ["eval", "report", "resume"])
+def test_a_run_whose_rows_were_divided_otherwise_is_not_mixed_up(own_run: Path, command: str) -> None:
+    """As by an older version: the rows are the same, but what was trained on may be a test row today."""
+    info = json.loads((own_run / "run.json").read_text())
+    (own_run / "run.json").write_text(json.dumps({**info, "data_hash": "0" * 16}))
+    if command == "resume":
+        (own_run / "result.json").unlink()
+    done = promptrl(command, "latest", "--runs-dir", own_run.parent)
+    if command == "report":
+        assert done.exit_code == 0, done.stderr
+        assert "how it is divided" in (own_run / "report.html").read_text()
+    else:
+        assert (done.exit_code, "how it is divided, has changed" in " ".join(done.stderr.split())) == (6, True)
+
+
 def test_eval_refuses_a_run_whose_data_changed(own_run: Path) -> None:
     """Other splits would count rows as test that the search had seen."""
     assert promptrl("eval", "latest", "--runs-dir", own_run.parent).exit_code == 0

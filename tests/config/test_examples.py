@@ -57,6 +57,7 @@ def test_the_workflow_keeps_runs_and_answers_even_after_a_failure() -> None:
     assert [step["if"] for step in kept] == ["always()"] * 3
     saved, fetched = (steps[name]["with"] for name in steps if "answers" in name)
     assert (saved["path"], saved["key"]) == (fetched["path"], fetched["key"])
+    assert "runs/.looks.jsonl" in saved["path"].split(), "test rows that were looked at stay so"
 
 
 def summary(folder: Path, result: dict[str, Any] | None) -> str:

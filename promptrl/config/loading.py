@@ -283,8 +283,14 @@ def _misplaced_files(prompt: Any, folder: Path) -> Iterator[Issue]:
             if wrong := file_instead_of_text(option, folder):
                 hint = "paste it, or give the whole prompt as prompt.text, which may name a file"
                 yield Issue(("prompt", "slots", name, str(position)), wrong, hint)
-    if isinstance(prompt, dict) and (wrong := file_instead_of_text(prompt.get("user"), folder)):
-        yield Issue(("prompt", "user"), wrong, "paste it, or give the file as prompt.text")
+    user = prompt.get("user") if isinstance(prompt, dict) else None
+    turns: list[tuple[KeyPath, Any]] = [(("prompt", "user"), user)]
+    if isinstance(user, list):
+        contents = [turn.get("content") if isinstance(turn, dict) else None for turn in user]
+        turns = [(("prompt", "user", str(position), "content"), content) for position, content in enumerate(contents)]
+    for path, content in turns:
+        if wrong := file_instead_of_text(content, folder):
+            yield Issue(path, wrong, "paste it, or give the file as prompt.text")
 
 
 def _read_text(path: Path, issue: Issue, config_path: Path) -> str:

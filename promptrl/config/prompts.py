@@ -116,6 +116,9 @@ class PromptConfig(Block):
         description="User message with {column} placeholders ({{ and }} escape); null: the input column alone. "
         "Or a conversation that ends with it: a list of messages.",
     )
+    literal: Annotated[tuple[Text, ...], Expect("a list of names")] = Field(
+        default=(), description="Names that are meant to stand in braces, as the merge fields of a letter do."
+    )
     separator: str = Field(default=" ", description="What stands between two slots.")
     demonstrations: DemonstrationsConfig = Field(
         default=DemonstrationsConfig(), description="Solved examples shown to the model."
@@ -126,7 +129,7 @@ class PromptConfig(Block):
         if self.slots is None and self.text is None:
             yield Issue(("slots",), "is missing, and so is `text`", "give one of the two")
         yield from issues_of(slot_problems(self.slots or {}), "prompt")
-        if self.text is not None and sections(self.text):
+        if self.text is not None and sections(self.text.lstrip()):
             hint = "give the text alone, as `promptrl export --format text` writes it, and other messages as `user`"
             yield Issue(("text",), "begins with the heading of a message, as the readable export has it", hint)
         elif self.text is not None and is_chat(self.text):

@@ -91,7 +91,7 @@ def unfilled_columns(loaded: LoadedConfig, columns: set[str]) -> Iterator[Proble
         loaded: The config.
         columns: Names that the data know.
     """
-    prompt, reference = loaded.config.prompt, loaded.config.dataset.reference
+    prompt = loaded.config.prompt
     turns = loaded.config.user_turns
     texts = [
         (f"prompt.slots.{name}.{at}", option)
@@ -100,12 +100,12 @@ def unfilled_columns(loaded: LoadedConfig, columns: set[str]) -> Iterator[Proble
     ]
     texts += [("prompt.text", prompt.text)] if prompt.text and turns is not None else []
     for key, text in texts:
-        yield from notation_problems(key, text, is_template=False, columns=columns, reference=reference)
+        yield from notation_problems(key, text, is_template=False, columns=columns, literal=prompt.literal)
     templates = [("prompt.text", prompt.text or "")] if turns is None else []
     key = "prompt.user" if turns is not None and len(turns) == 1 else "prompt.user.{}.content"
     templates += [(key.format(at), turn.content) for at, turn in enumerate(turns or ())]
     for key, text in templates:
-        yield from notation_problems(key, text, is_template=True, columns=columns, reference=reference)
+        yield from notation_problems(key, text, is_template=True, columns=columns, literal=prompt.literal)
 
 
 def divide(loaded: LoadedConfig, examples: Mapping[str, Sequence[Example]]) -> tuple[Splits, ...]:

@@ -6,31 +6,43 @@ from collections.abc import Collection, Iterator
 from promptrl.errors import Problem, nearest
 from promptrl.prompts.placeholders import IDENTIFIER
 
-_DOUBLED = re.compile(r"\{\{[-~]?\s*([^\W\d][\w.]*)\s*(?:\|[^{}]*)?[-~]?\}\}")
+_DOUBLED = re.compile(r"(?<!\{)\{\{[-~]?\s*([^\W\d][\w.]*)\s*(?:\|[^{}]*)?[-~]?\}\}(?!\})")
 """``{{name}}``, ``{{ name.part }}``, ``{{ name | filter }}``: Jinja, Mustache, Handlebars, Liquid."""
 _SINGLE = re.compile(r"(?<!\{)\{([^\W\d]\w*)\}(?!\})")
+_OTHER = re.compile(r"\[\[\s*(\w+)\s*\]\]|<<\s*(\w+)\s*>>|%\((\w+)\)s|\$\{(\w+)\}")
 _TAG = re.compile(r"\{%[-+]?\s*\w[^{}]*%\}")
 
 
 def notation_problems(
-    key: str, text: str, *, is_template: bool, columns: Collection[str], reference: str | None
+    key: str, text: str, *, is_template: bool, columns: Collection[str], literal: Collection[str] = ()
 ) -> Iterator[Problem]:
-    """Yield an error for a column that would not be filled in, a warning for what may be meant as it stands.
+    """Yield an error for a name in braces that would not be filled in, a warning for what is more likely meant.
 
     Args:
         key: Of the config, where the text stands.
         text: An option, a text, or a message of the user template.
         is_template: Whether ``{column}`` is filled in here; then two braces stand for one.
         columns: Of the data, and other names of placeholders.
-        reference: Column of the known good answer, which no prompt shows: in braces it is the form of an answer.
+        literal: Names that are meant to be sent in their braces.
     """
     pieces = {match[0]: match[1] for match in _DOUBLED.finditer(text)}
     if not is_template:
         pieces |= {match[0]: match[1] for match in _SINGLE.finditer(text) if _column(match[1], columns)}
     for piece, name in pieces.items():
-        yield _problem(key, piece, _column(name, columns), reference, is_template=is_template)
+        if name not in literal:
+            yield _problem(key, piece, name, _column(name, columns), is_template=is_template)
+    for match in _OTHER.finditer(text):
+        column = _column(next(name for name in match.groups() if name), columns)
+        if column:
+            hint = f"in the user message {{{column}}} is the column"
+            yield Problem(key, f"{match[0]} is the notation of another tool", hint, is_warning=True)
     for tag in dict.fromkeys(_TAG.findall(text)):
         yield Problem(key, f"{tag} is of another template language and sent as it stands", is_warning=True)
+
+
+def doubled_names(text: str) -> tuple[str, ...]:
+    """The names that stand in two pairs of braces, where a template fills in what stands in one."""
+    return tuple(dict.fromkeys(_DOUBLED.findall(text)))
 
 
 def _column(name: str, columns: Collection[str]) -> str:
@@ -39,15 +51,16 @@ def _column(name: str, columns: Collection[str]) -> str:
     return found if found.casefold() == name.casefold() and re.match(IDENTIFIER, found) else ""
 
 
-def _problem(key: str, piece: str, column: str, reference: str | None, *, is_template: bool) -> Problem:
+def _problem(key: str, piece: str, name: str, column: str, *, is_template: bool) -> Problem:
+    """What asks what is meant; in a template, where two braces stand for one, a warning unless it names a column."""
+    meant = f"{{{column or 'column'}}}"
     if is_template:
         message = f"{piece} is no placeholder: it is sent with one pair of braces"
-        hint = f"write {{{column}}} for the column"
+        way = f"write {meant} for the column"
     else:
         message = f"{piece} is sent as it stands: this text is no template"
-        hint = f"only the user message is filled in: write {{{column}}} there"
+        way = f"only the user message is filled in: write {meant} there"
         if key == "prompt.text":
-            hint += ", or here, where it makes the text the whole user message"
-    if column and column != reference:
-        return Problem(key, message, hint)
-    return Problem(key, message, "if a column is meant, write {column} in the user message", is_warning=True)
+            way += ", or here, where it makes the text the whole user message"
+    hint = f"{way}; if the braces are meant, prompt.literal: [{name}]"
+    return Problem(key, message, hint, is_warning=is_template and not column)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from promptrl.errors import Problem, show
+from promptrl.prompts.notation import doubled_names
 from promptrl.prompts.prompt import UserTemplate
 from promptrl.settings import NAME
 
@@ -24,7 +25,9 @@ def source_problems(
     if text is not None and UserTemplate(text).placeholders:
         yield Problem("prompt.user", "can't be given: `text` has a placeholder and is the whole user message")
     elif not user.placeholders:
-        yield Problem("prompt.user", "has no {column} placeholder: every example would get the same message")
+        names = [name for message in user.messages for name in doubled_names(message.content)]
+        hint = f"write {{{names[0]}}}, with one pair of braces" if names else ""
+        yield Problem("prompt.user", "has no {column} placeholder: every example would get the same message", hint)
 
 
 def slot_problems(slots: Mapping[str, Sequence[str]], taken: Mapping[str, str] | None = None) -> Iterator[Problem]:

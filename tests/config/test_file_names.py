@@ -86,6 +86,9 @@ def test_options_and_the_user_message_are_no_files(tmp_path: Path) -> None:
     found = problems_of(config(slots), tmp_path)
     assert [problem.key for problem in found] == ["prompt.slots.task.1", "prompt.slots.task.2", "prompt.user"]
     assert all("is the name of a file, expected the text itself (paste it" in str(problem) for problem in found)
+    turns = '[{role: user, content: "{text}"}, {role: user, content: "file://rest.txt"}]'
+    (problem,) = problems_of(config(f"slots: {{task: [a, b]}}\n  user: {turns}"), tmp_path)
+    assert problem.key == "prompt.user.1.content"
 
 
 def test_chat_messages_of_other_tools_are_no_prompt(tmp_path: Path) -> None:

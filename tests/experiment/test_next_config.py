@@ -54,6 +54,7 @@ prompt:
 
       - Be exact: {{always}}.
       - Reply with digits only.
+    literal: [always]
     user: "Sum of {question}"  # asked
 """
 TEMPLATE = """\

@@ -9,8 +9,8 @@ COLUMNS = ("question", "context", "Message", "label", "full name")
 
 
 def problems(text: str, key: str = "prompt.user", *, is_template: bool = True) -> list[Problem]:
-    """Of a text with the columns above, of which label is the reference."""
-    return list(notation_problems(key, text, is_template=is_template, columns=COLUMNS, reference="label"))
+    """Of a text with the columns above, and one name that is meant to stand in braces."""
+    return list(notation_problems(key, text, is_template=is_template, columns=COLUMNS, literal=["first_name"]))
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,8 @@ def problems(text: str, key: str = "prompt.user", *, is_template: bool = True) -
 def test_a_column_in_double_braces_is_an_error(piece: str) -> None:
     """It would be sent as it stands, and says what to write."""
     (problem,) = problems(f"Context: {piece} Question: {{question}}")
-    assert (problem.is_warning, problem.hint) == (False, "write {context} for the column")
+    assert not problem.is_warning
+    assert problem.hint.startswith("write {context} for the column; if the braces are meant, prompt.literal: [")
     assert problem.message.startswith(piece)
 
 
@@ -34,12 +35,20 @@ def test_text_that_is_no_template_holds_no_column(piece: str, key: str) -> None:
 
 
 @pytest.mark.parametrize("is_template", [True, False])
-@pytest.mark.parametrize("piece", ["{{name}}", "{{label}}", "{{ user.name }}", "{% if context %}"])
-def test_what_may_be_meant_is_a_warning(piece: str, is_template: bool) -> None:
-    """A name of no column, the form of an answer, a tag of Jinja."""
+@pytest.mark.parametrize("piece", ["{{name}}", "{{ user.name }}"])
+def test_a_name_of_no_column_asks_what_is_meant(piece: str, is_template: bool) -> None:
+    """It may be a merge field, or what the user's own code fills in; a template has two braces for one."""
     (problem,) = problems(f"Write {piece}.", is_template=is_template)
-    assert problem.is_warning
-    assert piece in problem.message
+    assert problem.is_warning is is_template
+    assert f"if the braces are meant, prompt.literal: [{piece.strip('{} ')}]" in problem.hint
+
+
+@pytest.mark.parametrize("is_template", [True, False])
+@pytest.mark.parametrize("piece", ["{% if context %}", "${question}", "[[question]]", "<<Question>>", "%(question)s"])
+def test_rarer_notations_are_warnings(piece: str, is_template: bool) -> None:
+    """Their signs are used for other things as well."""
+    found = problems(f"Write {piece}.", is_template=is_template)
+    assert [problem for problem in found if problem.is_warning and problem.message.startswith(piece)]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +58,10 @@ def test_what_may_be_meant_is_a_warning(piece: str, is_template: bool) -> None:
         ('Reply with {{"label": "..."}}. {question}', True),
         ('Reply with {"label": "..."}.', False),
         ("Reply with {name}.", False),
+        ("Dear {{first_name}},", False),
+        ("Dear {{first_name}}, {question}", True),
+        ("The set {{{question}}}", True),
+        ("[[1]] and <<b>> and ${x} {question}", True),
         ('{"a": {"b": {"c": 1}}}', False),
         ("Solve \\\\frac{1}{2} and {x | x > 0}.", False),
     ],

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import pairwise, takewhile
+from itertools import pairwise
 
 from promptrl.prompts.blocks import split_blocks
 from promptrl.prompts.prompt import UserTemplate
@@ -129,6 +129,7 @@ def _next_steps(
             yield start + len(phrase), (*taken, index)
 
 
+@lru_cache(maxsize=256)
 def split_phrases(text: str, *, is_template: bool = False) -> PhraseTable:
     """Cut a text into phrases and the whitespace between them.
 
@@ -156,6 +157,7 @@ def split_phrases(text: str, *, is_template: bool = False) -> PhraseTable:
 def _pieces(text: str) -> Iterator[tuple[str, bool]]:
     """What is cut off the text one after the other, and whether it keeps its place, as what holds a structure does."""
     blocks, structures = split_blocks(text)
+    of_lines = [(start, end) for start, end in structures if "\n" in text[start:end]]
     for block in blocks:
         start, end = block.start, block.start + len(block.text)
         ends = [end]
@@ -163,7 +165,7 @@ def _pieces(text: str) -> Iterator[tuple[str, bool]]:
             held = partial(_is_held, structures, start)
             ends = [*(start + found for found in sentence_ends(block.text, held)), end]
         for cut in ends:
-            yield text[start:cut], block.kind in ("heading", "structure") or _holds_lines(text, structures, start, cut)
+            yield text[start:cut], block.kind in ("heading", "structure") or _holds_one(of_lines, start, cut)
             start = cut
 
 
@@ -171,8 +173,7 @@ def _is_held(structures: Sequence[Span], offset: int, position: int) -> bool:
     return is_within(offset + position, structures)
 
 
-def _holds_lines(text: str, structures: Sequence[Span], start: int, end: int) -> bool:
-    """Whether a structure of several lines lies between these positions."""
+def _holds_one(structures: Sequence[Span], start: int, end: int) -> bool:
+    """Whether a structure begins between these positions."""
     first = bisect_left(structures, (start, -1))
-    inside = takewhile(lambda span: span[0] < end, structures[first:])
-    return any("\n" in text[left:right] for left, right in inside)
+    return first < len(structures) and structures[first][0] < end

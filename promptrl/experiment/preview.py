@@ -1,6 +1,7 @@
 """Looks at what a run would do as a careful colleague would, without asking a model or running the user's code."""
 
 import asyncio
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -65,12 +66,12 @@ def preview(components: Components) -> Preview:
 
 
 def _filled(components: Components, row: Example, known: Mapping[str, Sequence[KnownAnswers]]) -> FilledExample:
-    scores = {}
-    for name, graded in known.items():
-        for one in graded:
-            if one.row is row:
-                three = {"reference": one.reference, "blank": one.blank, "another": one.another}
-                scores[name] = {of: score.value for of, score in three.items() if score is not None}
+    scores = {
+        name: {of: score.value for of, score in one.scores.items() if not math.isnan(score.value)}
+        for name, graded in known.items()
+        for one in graded
+        if one.row is row
+    }
     reference = None if row.reference is None else as_text(row.reference)
     return FilledExample(components.space.baseline.render(row.fields), reference, scores)
 

@@ -64,3 +64,11 @@ def test_the_first_few_hundred_rows_are_enough() -> None:
     rows = [Example(str(at), {}, str(at), {}) for at in range(2 * MAX_ROWS)]
     metric = build_metric(METRICS["exact_match"](), name="m", examples=rows)
     assert len(grade_known_answers(metric, rows)) == MAX_ROWS
+
+
+def test_a_slow_metric_is_told_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows beyond the time are left out."""
+    monkeypatch.setattr("promptrl.tasks.metrics.patterns.PATTERN_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("promptrl.tasks.metrics.known_answers.MAX_SECONDS", 0.0)
+    (warning,) = warnings("regex", ["a" * 60 + "b"] * 200, pattern="(?:a|aa)+$")
+    assert "m could not tell the score of 1 answers that are known: the pattern" in warning

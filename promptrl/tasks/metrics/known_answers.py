@@ -1,18 +1,21 @@
 """Grades answers whose worth is known before a model is asked: the reference, none at all, that of another row."""
 
 import math
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from promptrl.errors import Problem, show
-from promptrl.llm.base import Completion, CompletionError
+from promptrl.llm.base import Completion
 from promptrl.tasks.data_checks import same_answer
 from promptrl.tasks.dataset import Example, accepted_answers
 from promptrl.tasks.metrics.base import Metric, MetricContext, MetricDefinition, Score
 from promptrl.tasks.metrics.trusted import TrustedMetric
 
 MAX_ROWS = 300
+MAX_SECONDS = 10.0
+"""A pattern that is slow on some answers is told, but not waited for on all rows."""
 _ROUNDING = 1e-9
 
 
@@ -23,16 +26,17 @@ class KnownAnswers:
     Attributes:
         row: The row.
         other: Another row's reference that says something else; None where there is none.
-        reference: Score of the reference itself; None without.
-        blank: Score of an empty answer.
-        another: Score of ``other``.
+        scores: Of the reference itself (``reference``), of an empty answer (``blank``) and of ``other`` (``another``),
+            those that are there.
     """
 
     row: Example
     other: str | None
-    reference: Score | None
-    blank: Score
-    another: Score | None
+    scores: Mapping[str, Score]
+
+    def value(self, of: str) -> float:
+        """One of the scores; NaN where it is not there or could not be told."""
+        return self.scores[of].value if of in self.scores else math.nan
 
 
 def grade_known_answers(metric: Metric, rows: Sequence[Example]) -> list[KnownAnswers]:
@@ -46,14 +50,17 @@ def grade_known_answers(metric: Metric, rows: Sequence[Example]) -> list[KnownAn
         return []
     scorer = metric.open(MetricContext(None, ask=_refuse))
     rows = rows[:MAX_ROWS]
-    others = [_other(rows, at) for at in range(len(rows))]
-    texts = [(_text(row.reference), "", other) for row, other in zip(rows, others, strict=True)]
-    asked = [(at, text) for at, three in enumerate(texts) for text in three if text is not None]
-    graded = dict(zip(asked, scorer.score_many([(rows[at], Completion(text)) for at, text in asked]), strict=True))
-    found = []
+    found: list[KnownAnswers] = []
+    begun_s = time.monotonic()
     for at, row in enumerate(rows):
-        own, blank, another = (None if text is None else _score(graded[at, text]) for text in texts[at])
-        found.append(KnownAnswers(row, others[at], own, blank or Score(0.0), another))
+        if found and time.monotonic() - begun_s > MAX_SECONDS:
+            break
+        other = _other(rows, at)
+        texts = {"reference": _text(row.reference), "blank": "", "another": other}
+        asked = {of: text for of, text in texts.items() if text is not None}
+        graded = scorer.score_many([(row, Completion(text)) for text in asked.values()])
+        scores = {of: score for of, score in zip(asked, graded, strict=True) if isinstance(score, Score)}
+        found.append(KnownAnswers(row, other, scores))
     return found
 
 
@@ -68,25 +75,27 @@ def known_answer_problems(
         known: What it makes of known answers.
         definition: What it is.
     """
-    wrong = [one for one in known if one.reference and one.reference.value < 1 - _ROUNDING]
+    wrong = [one for one in known if one.value("reference") < 1 - _ROUNDING]
     if wrong and definition.takes_reference_alone:
-        score = wrong[0].reference
-        why = f": {score.reason}" if score and score.reason else ""
-        message = f"gives the reference itself less than 1 in {_of(wrong, known)}, such as {_shown(wrong[0].row)}{why}"
+        reason = wrong[0].scores["reference"].reason
+        message = f"gives the reference itself less than 1 in {_of(wrong, known)}, such as {_shown(wrong[0].row)}"
         hint = "an answer that equals the reference must be right: mend the references, or take another metric"
-        yield Problem(key, f"{name} {message}", hint, is_warning=True)
-    blank = [one for one in known if one.blank.value > 1 - _ROUNDING]
+        yield Problem(key, f"{name} {message}{f': {reason}' if reason else ''}", hint, is_warning=True)
+    blank = [one for one in known if one.value("blank") > 1 - _ROUNDING]
     if blank:
         message = f"{name} gives an empty answer 1 in {_of(blank, known)}"
-        yield Problem(
-            key, message, "add a metric that compares with the reference, or a prompt wins by silence", is_warning=True
-        )
-    same = [one for one in known if one.another and one.another.value > 1 - _ROUNDING]
+        hint = "add a metric that compares with the reference, or a prompt wins by silence"
+        yield Problem(key, message, hint, is_warning=True)
+    same = [one for one in known if one.value("another") > 1 - _ROUNDING]
     if same and definition.needs_reference:
         one = same[0]
         message = f"gives another row's reference 1 in {_of(same, known)}: {show(one.other)} for {_shown(one.row)}"
         hint = "it can't tell these answers apart: a stricter metric or other settings would"
         yield Problem(key, f"{name} {message}", hint, is_warning=True)
+    untold = [score for one in known for score in one.scores.values() if math.isnan(score.value)]
+    if untold:
+        message = f"{name} could not tell the score of {len(untold)} answers that are known: {untold[0].reason}"
+        yield Problem(key, message, "make it simpler, or a run ends where more than 5 % are missing", is_warning=True)
 
 
 def _other(rows: Sequence[Example], at: int) -> str | None:
@@ -101,10 +110,6 @@ def _other(rows: Sequence[Example], at: int) -> str | None:
 
 def _text(reference: Any) -> str | None:
     return None if reference is None else accepted_answers(reference)[0]
-
-
-def _score(given: Score | CompletionError) -> Score | None:
-    return given if isinstance(given, Score) and not math.isnan(given.value) else None
 
 
 def _of(found: Sequence[object], known: Sequence[object]) -> str:

@@ -52,6 +52,7 @@ def test_the_reading_that_accepts_the_answers_is_found(
         ("exact_match", ["blue", "red"], ["red", "blue"]),
         ("exact_match", ["7", "8"], ["1", "2"]),
         ("regex", ["Yes", "No"], ["yes", "no"]),
+        ("exact_match", ["1 " * 5_001, "2 " * 5_001], ["1", "2"]),  # too long to be read in each way
         ("distinct_n", ["a a", "b b"], ["a", "b"]),
     ],
 )

@@ -16,6 +16,9 @@ LEAST_SHARE = 0.1
 LEAST_CONTAINED = 3
 """Characters: shorter references are in many a text by chance."""
 
+LONGEST = 10_000
+"""Characters: a longer answer is read in no other way, which could take minutes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -57,6 +60,8 @@ def find_reading(metric: Metric, pairs: Sequence[Pair], examples: Sequence[Examp
 
 def _accepts(rule: Rule, pair: Pair) -> bool:
     example, completion = pair
+    if len(completion.text) > LONGEST:
+        return False
     return not rule.refusal(example.reference) and rule.grade(rule.answer_in(completion.text), example).value == 1
 
 

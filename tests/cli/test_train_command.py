@@ -148,9 +148,11 @@ def test_several_configs_run_in_one_go_and_the_worst_exit_code_wins(tmp_path: Pa
 
 def test_a_winner_that_is_the_baseline_costs_no_test_call(tmp_path: Path) -> None:
     """Nothing to compare: the verdict is "same" and the test rows stay unseen."""
-    config = write_experiment(tmp_path, re.sub(r"task: .*", 'task: ["Look at this.", "Name a fruit."]', CONFIG))
+    text = re.sub(r"task: .*", 'task: ["Add the numbers.", "Name a fruit."]', CONFIG)
+    config = write_experiment(tmp_path, re.sub(r" +format: .*\n", "", text))
     done = promptrl("train", config, "--runs-dir", tmp_path / "runs")
     assert done.exit_code == 0, done.stderr
+    assert "Nothing beat your prompt: keep it." in done.stderr
     result = only_result(tmp_path)
     assert result["verdict"] == "same"
     assert result["winner"]["prompt_id"] == result["baseline"]["prompt_id"]

@@ -27,6 +27,8 @@ from promptrl.llm.base import Completion, Request
 _KEY_VERSION = 1
 _FORMAT = 2
 _APPLICATION_ID = 0x70726C63  # "prlc", in the header of the file
+_LOCK_S = 30.0
+"""How long other processes may lock the file; where no lock can be made, as in /proc, it is waited for too."""
 _READ_CHUNK = 500
 _WRITE_CHUNK = 1000
 _SCHEMA = (
@@ -217,7 +219,7 @@ class Cache:
         if self._is_named and _is_foreign(self.path):
             message = f"{self.path} is no cache of promptrl, and is left as it is"
             raise ConfigError([Problem("cache.path", message, "name another file; it is made if it is not there")])
-        with FileLock(f"{self.path}.lock"):
+        with FileLock(f"{self.path}.lock", timeout=_LOCK_S):
             try:
                 return self._connect()
             except sqlite3.OperationalError:
@@ -227,7 +229,7 @@ class Cache:
                 return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(self.path, timeout=_LOCK_S, isolation_level=None, check_same_thread=False)
         try:
             (application_id,) = connection.execute("PRAGMA application_id").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -258,7 +260,7 @@ class Cache:
 
     def _start_over(self, error: sqlite3.Error) -> None:
         self._connection.close()
-        with FileLock(f"{self.path}.lock"):
+        with FileLock(f"{self.path}.lock", timeout=_LOCK_S):
             with contextlib.suppress(FileNotFoundError):
                 self._set_aside(error)
             self._connection = self._connect()

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from benchmarks.storing import store
 from promptrl.errors import ConfigError, TargetError
 from promptrl.llm.base import Completion, Message, Request
+from promptrl.llm.engine import cache as cache_module
 from promptrl.llm.engine.cache import Cache, cache_key, is_deterministic
 from tests.servers.stub_target import ask
 
@@ -174,6 +176,14 @@ def test_a_path_that_can_not_be_opened_is_a_config_error(tmp_path: Path) -> None
         Cache(tmp_path / "file" / "cache.sqlite")
     with pytest.raises(ConfigError, match=r"output\.runs_dir"):
         Cache(tmp_path / "file" / "cache.sqlite", is_named=False)
+
+
+def test_a_lock_that_can_not_be_had_is_a_config_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing waits for ever: a lock that can't be made, as in /proc, looks like one that is held."""
+    monkeypatch.setattr(cache_module, "_LOCK_S", 0.05)
+    held = FileLock(tmp_path / "c.lock", is_singleton=False)
+    with held, pytest.raises(ConfigError, match=r"cache\.path: .*c can't be opened"):
+        Cache(tmp_path / "c")
 
 
 def test_the_oldest_answers_go_when_the_file_is_full(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ _SUFFIXES = (
 _WORD = re.compile(rf"\S+\.(?:{_SUFFIXES})", re.IGNORECASE)
 """No text of one word ends like this."""
 _PATH = re.compile(
-    rf"(?:~|\.\.?)[/\\]\S+|[/\\]?\w[\w.-]*[/\\]\S*\w\.\w+|/[\w.-]+/\S+|(?:[a-z]:)?[/\\].*\.(?:{_SUFFIXES})",
+    rf"(?:~|\.\.?)[/\\]\S+|[/\\]?\w[\w.-]*[/\\]\S*\w\.[a-z]\w*|/[\w.-]+/\S+|(?:[a-z]:)?[/\\].*\.(?:{_SUFFIXES})",
     re.IGNORECASE,
 )
 MAX_NAME = 1000

@@ -36,7 +36,9 @@ def data_warnings(file: DataFile, examples: Mapping[int, Example]) -> Iterator[P
     for note in file.notes:
         yield Problem("dataset", note, file=file.name, is_warning=True)
     references = {at: example.reference for at, example in examples.items() if example.reference is not None}
-    yield from _contradictions(file, examples, references)
+    groups = _same_questions(examples)
+    yield from _repetitions(file, groups, references)
+    yield from _contradictions(file, examples, groups, references)
     yield from _unknown_answers(file, references)
     yield from _label_variants(file, references)
     yield from _shown_references(file, {at: examples[at] for at in references})
@@ -63,14 +65,29 @@ def _are_labels(counts: Mapping[str, int]) -> bool:
     return 1 < len(counts) <= MAX_LABELS and len(counts) * MIN_ROWS_PER_LABEL <= rows
 
 
+def _repetitions(file: DataFile, groups: Sequence[Sequence[int]], references: Mapping[int, Any]) -> Iterator[Problem]:
+    """Rows that say what an earlier one says."""
+    again: list[int] = []
+    for group in groups:
+        known = [None if at not in references else same_answer(references[at]) for at in group]
+        again += [at for place, at in enumerate(group) if known[place] in known[:place]]
+    if again:
+        again.sort()
+        message = (
+            f"{len(again)} row{'s say' if len(again) > 1 else ' says'} what an earlier one says: {file.place(again)}"
+        )
+        hint = "rows with one input count as one: take out those that are there by mistake"
+        yield file.problem("dataset", message, hint, first=again[0], is_warning=True)
+
+
 def _contradictions(
-    file: DataFile, examples: Mapping[int, Example], references: Mapping[int, Any]
+    file: DataFile,
+    examples: Mapping[int, Example],
+    groups: Sequence[Sequence[int]],
+    references: Mapping[int, Any],
 ) -> Iterator[Problem]:
     """Rows that ask the same and expect different answers."""
-    groups: Positions = {}
-    for at in references:
-        groups.setdefault(_asked(examples[at]), []).append(at)
-    found = [group for group in groups.values() if len({same_answer(references[at]) for at in group}) > 1]
+    found = [group for group in groups if len({same_answer(references[at]) for at in group if at in references}) > 1]
     if found:
         shown = "; ".join(
             f"{show(next(iter(examples[group[0]].fields.values()), ''))} in {file.place(group)} "
@@ -81,6 +98,14 @@ def _contradictions(
         hint = "no prompt can be right on both: keep one of them"
         message = f"{count} contradictory answers: {shown}{_more(found)}"
         yield file.problem("dataset.reference", message, hint, first=found[0][0], is_warning=True)
+
+
+def _same_questions(examples: Mapping[int, Example]) -> list[list[int]]:
+    """The positions of the rows that show the model the same, where there are several."""
+    groups: dict[Hashable, list[int]] = {}
+    for at, example in examples.items():
+        groups.setdefault(_asked(example), []).append(at)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def _asked(example: Example) -> Hashable:

@@ -70,6 +70,7 @@ def test_a_file_that_is_not_there_is_an_error(name: str, tmp_path: Path) -> None
         "Use e.g. 3.14",
         "See https://example.org/a.html for the rules.",
         "24/7",
+        "3/4.5",
         "...",
         "~5 words",
     ],

@@ -72,8 +72,16 @@ def test_references_that_say_nothing_are_told(answer: str) -> None:
 def test_contradictory_rows_are_told_with_both_answers() -> None:
     """But not those that say the same in another way."""
     questions = ["Is it?", "is  it?", "Was it?", "Was it?"]
-    (warning,) = warnings(["yes", "no", "Yes", "yes.", *(f"answer {at}" for at in range(20))], questions)
+    found = warnings(["yes", "no", "Yes", "yes.", *(f"answer {at}" for at in range(20))], questions)
+    (warning,) = (told for told in found if "contradictory" in told)
     assert 'an input has contradictory answers: "Is it?" in lines 2, 3 ("yes", "no")' in warning
+
+
+def test_rows_that_say_the_same_again_are_told() -> None:
+    """Once, all of them but the first of each."""
+    questions = ["Is it?", "is  it?", "Is it?", "Was it?", "was it?"]
+    (warning,) = warnings(["yes", "Yes.", "yes", "no", "no", *(f"answer {at}" for at in range(20))], questions)
+    assert "rows.csv:3: dataset: 3 rows say what an earlier one says: lines 3, 4, 6" in warning
 
 
 def test_rows_that_differ_in_another_field_contradict_nothing() -> None:

@@ -38,6 +38,8 @@ LEADERS = 8
 LAST_STARTS = 32
 STARTS_KNOWN = 32
 DRAWS_FOR_FREE_ROWS = 50
+RIVAL_SDS = 3.0
+"""A prompt whose mean is so many deviations below the leader's is asked no more where the leader knows all rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,28 +252,37 @@ class Planner:
         return self.trials.space.draw(self._rng)
 
     def _with_rows(self, proposals: Sequence[Proposal]) -> tuple[list[RowAsk], list[bool]]:
-        """Pairs to ask, and which are uniform; a prompt that knows all rows makes way for the most promising one."""
-        promising = [c.prompt for c in sorted(self.leaders, key=lambda c: -(c.mean + c.sd))]
+        """Pairs to ask, and which are uniform; a prompt that knows all rows makes way for the most promising one.
+
+        None, where no prompt that may be the best has rows left: uniform ones alone would find none.
+        """
+        rivals = self._rivals()
         asks: list[RowAsk] = []
         uniform: list[bool] = []
         taken: defaultdict[str, set[int]] = defaultdict(set)
         for proposal in proposals:
-            prompt, free = self._with_free_rows([proposal.prompt, *promising], taken)
+            prompt, free = self._with_free_rows([proposal.prompt, *rivals], taken)
             order = sorted(self._rng.permutation(len(free)), key=lambda at: self._row_asks[free[at]])
             for at in order[: self._rules.rows_per_prompt]:
                 asks.append((prompt, free[at]))
                 uniform.append(proposal.is_uniform and prompt is proposal.prompt)
                 taken[prompt.prompt_id].add(free[at])
                 self._row_asks[free[at]] += 1
-        return asks, uniform
+        nobody_left = all(uniform) and not all(proposal.is_uniform for proposal in proposals)
+        return ([], []) if nobody_left else (asks, uniform)
+
+    def _rivals(self) -> list[Prompt]:
+        """The prompts asked that may be the best of them, the most promising first."""
+        by_promise = sorted(self.leaders, key=lambda c: -(c.mean + c.sd))
+        return [c.prompt for c in by_promise if c.mean + RIVAL_SDS * c.sd >= self.leaders[0].mean]
 
     def _with_free_rows(self, prompts: Sequence[Prompt], taken: defaultdict[str, set[int]]) -> tuple[Prompt, list[int]]:
-        """The first of the prompts that has rows left, else one from anywhere, and its rows."""
+        """The first of the prompts that has rows left, else one that nobody has asked, and its rows."""
+        known = self.trials.records
         drawn = (self.trials.space.draw(self._rng) for _ in range(DRAWS_FOR_FREE_ROWS))
-        prompt = prompts[0]
-        for prompt in chain(prompts, drawn):
+        for prompt in chain(prompts, (prompt for prompt in drawn if prompt.prompt_id not in known)):
             used = taken[prompt.prompt_id]
             free = [r for r in self.trials.untried_rows(prompt) if r not in used]
             if free:
                 return prompt, free
-        return prompt, []
+        return prompts[0], []

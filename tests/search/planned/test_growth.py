@@ -189,7 +189,8 @@ def test_a_search_with_nothing_left_to_ask_waits_for_growth(name: str) -> None:
 
     few = context(1, {"s0": ("", "o0_1")}, grow, calls=90)
     result = search(replace(few, rows=few.rows[:20]))
-    assert (result.calls_used, result.stop_reason, exhausted) == (90, "budget", [40, 60, 80])
+    assert (result.calls_used, result.stop_reason, exhausted[:2]) == (90, "budget", [40, 60])
+    assert 60 < exhausted[2] <= 80  # by then a prompt may be so far behind that its last rows are not asked
     alone = context(1, {"s0": ("", "o0_1")}, calls=90)
     ended = search(replace(alone, rows=alone.rows[:20]))
     assert (ended.calls_used, ended.stop_reason) == (40, "converged")

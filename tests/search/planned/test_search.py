@@ -184,6 +184,17 @@ def test_a_search_ends_when_every_pair_is_known() -> None:
     assert evaluator.calls_left("search") >= 1000 - 2 * 144
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_search_ends_when_nothing_can_be_better(seed: int) -> None:
+    """The best prompt knows all rows, all others are far behind: what is left of the calls stays in the pocket."""
+    context = make_context(table_evaluator(factorial_value, search=5000), rows=20, seed=seed)
+    result = search_planned(context, PlannedSettings(rules=PlanningRules(imagined_steps=0)))
+    assert chosen(result.candidates[0].prompt) == BEST
+    assert result.candidates[0].answers == 20
+    assert result.stop_reason == "converged"
+    assert result.calls_used < 1000
+
+
 def test_stopping_from_outside_keeps_what_is_known() -> None:
     """The candidates so far are handed on."""
     asked: list[SearchEvent] = []

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -65,12 +66,12 @@ def test_policy_zip_loads_with_sb3(trained: Path) -> None:
     assert model.action_space.contains(action)
 
 
-def test_training_again_with_the_same_seed_gives_the_same_result(trained: Path) -> None:
+def test_training_again_with_the_same_seed_gives_the_same_result(trained: Path, own_run: Path) -> None:
     """Same seed and same answers: the result is the same but for id, times, and what the cache saved."""
-    again = promptrl("train", trained / "toy.yaml", "--runs-dir", trained / "runs")
+    shutil.copy(trained / "runs/.cache.sqlite", own_run.parent)
+    again = promptrl("train", own_run.parents[1] / "toy.yaml", "--runs-dir", own_run.parent)
     assert again.exit_code == 0, again.stderr
-    first = only_result(trained)
-    second = json.loads((trained / "runs/toy-0002/result.json").read_text())
+    first, second = (json.loads((run / "result.json").read_text()) for run in (own_run, own_run.with_name("toy-0002")))
     assert second["calls"]["paid"] == 0
     for result in (first, second):
         for key in ("run_id", "wall_s", "cost_usd", "tokens", "engine"):

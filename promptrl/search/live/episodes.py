@@ -126,11 +126,12 @@ class Episodes:
             episode.prompt,
             episode.draw,
             step_share=episode.steps / self.max_edits,
-            budget_share=self._budget_share(),
+            budget_share=self.share_left,
         )
 
-    def _budget_share(self) -> float:
-        """Of the calls that the search has used and may still use."""
+    @property
+    def share_left(self) -> float:
+        """The part of the search's calls that is left, as far as one can say now, in [0, 1]."""
         left = max(0, self.evaluator.calls_left("search"))
         return left / max(1, left + self.evaluator.calls_used("search") - self._used_before)
 

@@ -63,14 +63,13 @@ def search_live(context: SearchContext, settings: LiveSettings) -> SearchResult:
     rows_each = settings.rows_per_prompt
     n_envs = max(1, min(settings.n_envs, context.evaluator.calls_left("search") // (MIN_BATCHES * rows_each)))
     env = _make_env(context, settings, n_envs)
-    allowed = context.evaluator.calls_left("search")
     model = build_agent(
         settings.algorithm,
         VecMonitor(env),
         policy=settings.policy,
         params=settings.params,
         seed=context.seed,
-        remaining=lambda: context.evaluator.calls_left("search") / max(1, allowed),
+        remaining=lambda: env.episodes.share_left,
     )
     model.set_logger(make_logger(context.emit))
     progress = _Progress(env.episodes, context)

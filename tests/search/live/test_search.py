@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.table_evaluator import TableEvaluator
+from promptrl.llm.base import Purpose
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.search.agents.build import build_agent
@@ -168,6 +169,27 @@ def test_greedy_rollout_takes_every_gain_and_stops() -> None:
     for _ in range(3):
         env.episodes.learn_answers([(prompt, row) for prompt in single for row in make_rows(20)])
     assert chosen(rollout_greedily(agent, env.episodes)[0]) == BEST
+
+
+class LimitedByMoney(TableEvaluator):
+    """Its first answers tell that money pays for a tenth of the calls only."""
+
+    def calls_left(self, purpose: Purpose) -> int:
+        """Of the share, or of what is paid for."""
+        left = super().calls_left(purpose)
+        return min(left, max(0, 200 - self.calls)) if self.calls else left
+
+
+def test_a_linear_schedule_begins_at_its_first_value_where_money_pays_for_less() -> None:
+    """What is left counts against what the search can have, not against calls that nothing pays for."""
+    events: list[SearchEvent] = []
+    evaluator = LimitedByMoney(lambda asks: [factorial_value(*ask) for ask in asks], 2000)
+    context = make_context(evaluator, space=make_space(), observe=events.append)
+    search_live(context, LiveSettings(algorithm="ppo", params={"learning_rate": "lin_1e-3"}))
+    figures = [event.values for event in events if isinstance(event, Figures)]
+    rates = [values["train/learning_rate"] for values in figures if "train/learning_rate" in values]
+    assert rates[0] > 0.5e-3
+    assert rates == sorted(rates, reverse=True)
 
 
 def test_what_sb3_logs_becomes_events() -> None:

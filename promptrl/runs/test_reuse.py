@@ -49,8 +49,14 @@ def record_use(runs_dir: Path, rows: Iterable[Example], subject: str) -> int:
     with writing(path):
         runs_dir.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"rows": sorted(_inputs(used)), "subject": subject, "at": at}) + "\n")
+            begin = "\n" if _is_torn(path) else ""
+            file.write(begin + json.dumps({"rows": sorted(_inputs(used)), "subject": subject, "at": at}) + "\n")
     return _rounded(earlier) + 1
+
+
+def _is_torn(path: Path) -> bool:
+    """Whether the last line was not written to its end."""
+    return path.read_bytes()[-1:] not in (b"", b"\n")
 
 
 def _inputs(rows: Iterable[Example]) -> set[str]:

@@ -6,6 +6,7 @@ Nothing here is an error for sure: data may be meant as they are. So each findin
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from decimal import Context, Decimal
 from difflib import get_close_matches
 from typing import Any
 
@@ -22,6 +23,8 @@ MIN_ROWS = 10
 """Fewer rows show no habit."""
 _UNKNOWN = frozenset({"n/a", "na", "nan", "null", "#n/a", "#nv", "-", "--", "?", "tbd", "todo", "k.a.", "keine angabe"})
 """What people and programs write where they know no answer, in lower case."""
+_NO_PART_OF_A_WORD = re.compile(r"(?<=\w)-(?=\w)|(?<!\S)-(?!\S)|[^\w+#<>≤≥=-]|_")
+"""Signs that change no answer; those that do stand at the edge of a word, as in A-, C# and <5."""
 
 Positions = dict[Any, list[int]]
 
@@ -55,9 +58,9 @@ def same_answer(reference: Any) -> str:
     """What is the same for references that differ in case, spaces, signs, or in how a number is written."""
     text = canonical(accepted_answers(reference)[0]).casefold().strip()
     try:
-        return f"{float(text):g}"
-    except ValueError:
-        return " ".join(re.sub(r"[\W_]+", " ", text).split()) or text
+        return str(Decimal(text).normalize(Context(prec=len(text))))
+    except ArithmeticError:  # of a word, and of an exponent beyond all reason
+        return " ".join(_NO_PART_OF_A_WORD.sub(" ", text).split()) or text
 
 
 def _are_labels(counts: Mapping[str, int]) -> bool:
@@ -157,9 +160,15 @@ def _written_otherwise(text: str, counts: Mapping[str, int]) -> str:
         if same_answer(other) == plain or _is_short_for(plain, same_answer(other)):
             return other
     others = {same_answer(other): other for other in commoner if counts[other] >= 5 * counts[text]}
-    is_word = len(plain) >= 4 and plain.replace(" ", "").isalpha()
-    near = get_close_matches(plain, others, n=1, cutoff=0.85) if is_word else []
-    return others[near[0]] if near else ""
+    return others.get(_misspelt(plain, list(others)), "")
+
+
+def _misspelt(text: str, others: Sequence[str]) -> str:
+    """The word that this one may be a misspelling of; empty for none, and for one with a syllable before (unlikely)."""
+    if len(text) < 4 or not text.replace(" ", "").isalpha():
+        return ""
+    unlike = [other for other in others if not other.endswith(text) and not text.endswith(other)]
+    return next(iter(get_close_matches(text, unlike, n=1, cutoff=0.85)), "")
 
 
 def _is_short_for(text: str, other: str) -> bool:

@@ -29,6 +29,7 @@ def warnings(answers: Sequence[Any], questions: Sequence[str] = (), columns: Col
         ("POSITIVE.", "positive"),
         ("postive", "positive"),
         ("Ｐositive", "positive"),
+        ("- positive", "positive"),
         ("neg", "negative"),
     ],
 )
@@ -53,6 +54,14 @@ def test_numbers_may_be_written_in_two_ways() -> None:
         ["yes", "no"] * 10,
         ["A", "B", "C", "D"] * 10,
         ["possible", "impossible"] * 10,
+        [*["relevant"] * 25, *["irrelevant"] * 3],
+        [*["unlikely"] * 25, *["likely"] * 3],
+        ["A", "A+", "A-", "B"] * 10,
+        ["C", "C++", "C#"] * 10,
+        ["<5", ">5", "≥5"] * 10,
+        [1000001, 1000002, 1000003] * 10,
+        ["12345678901234567890", "12345678901234567891"] * 10,
+        ["1e999999999", "1e999999998"] * 10,
         [f"answer {at}" for at in range(40)],
         [{"a": 1}, ["x", "y"]] * 10,
     ],
@@ -75,6 +84,12 @@ def test_contradictory_rows_are_told_with_both_answers() -> None:
     found = warnings(["yes", "no", "Yes", "yes.", *(f"answer {at}" for at in range(20))], questions)
     (warning,) = (told for told in found if "contradictory" in told)
     assert 'an input has contradictory answers: "Is it?" in lines 2, 3 ("yes", "no")' in warning
+
+
+def test_long_numbers_that_differ_contradict_each_other() -> None:
+    """To the last digit."""
+    (warning,) = warnings([1234567, 1234568, *(f"answer {at}" for at in range(20))], ["How many?", "How many?"])
+    assert "contradictory answers" in warning
 
 
 def test_rows_that_say_the_same_again_are_told() -> None:

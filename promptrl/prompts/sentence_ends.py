@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 
 _SENTENCE_END = re.compile(
-    r"""(?P<spaced>[.!?…؟۔।॥။]+["'”’“»›)\]*_]*)(?=\s+["'“‘„«‹(\[*_`¿¡]*(?P<next>[^\s"'“‘„«‹(\[*_`¿¡]\S*))
+    r"""(?<![.!?…؟۔।॥။])(?P<spaced>[.!?…؟۔।॥။]+["'”’“»›)\]*_]*)(?=\s+["'“‘„«‹(\[*_`¿¡]*(?P<next>[^\s"'“‘„«‹(\[*_`¿¡]\S*))
       | [。！？．｡]+["”’」』）】》]*  # full-width stops need no blank after them
     """,
     re.VERBOSE,

@@ -198,8 +198,9 @@ def test_no_selection_tears_a_structure(data: st.DataObject, structure: str) -> 
         "<!--" * 40_000,
         "“„«»‹「 '" * 20_000,
         "... " * 40_000,
+        "." * 40_000,
     ],
-    ids=["brackets", "tags", "open", "yaml", "table", "letters", "comments", "quotes", "dots"],
+    ids=["brackets", "tags", "open", "yaml", "table", "letters", "comments", "quotes", "dots", "leaders"],
 )
 def test_texts_made_to_be_slow_are_split_at_once(text: str) -> None:
     """Each kind of structure is looked for once."""

@@ -2,7 +2,6 @@
 
 import codecs
 import gzip
-import unicodedata
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from promptrl.errors import ConfigError, Problem, show, suggest
-from promptrl.tasks.formats import DataFileError, Parsed, Row, parse_json, parse_jsonl, parse_yaml
+from promptrl.tasks.formats import DataFileError, Parsed, Row, composed, parse_json, parse_jsonl, parse_yaml
 from promptrl.tasks.hub import load_hub_rows
 from promptrl.tasks.tables import parse_table
 
@@ -201,11 +200,6 @@ def _parsed(text: str, kind: str, form: FileForm, wanted: Collection[str]) -> Pa
     if kind not in _OBJECTS:
         raise ConfigError([Problem("dataset.format", f"got {kind!r}", suggest(kind, [*_OBJECTS, *TABLES]))])
     return _OBJECTS[kind](text, wanted)
-
-
-def composed(column: str) -> str:
-    """A name of a column as most programs write it: "é" as one character, not as an e and an accent."""
-    return column if column.isascii() else unicodedata.normalize("NFC", column)
 
 
 def _text(content: bytes, encoding: str | None, notes: list[str]) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptrl.errors import Problem, suggest
-from promptrl.tasks.data_file import DataFile, composed
+from promptrl.tasks.data_file import DataFile
+from promptrl.tasks.formats import composed
 
 
 @dataclass(frozen=True, slots=True)

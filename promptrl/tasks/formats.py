@@ -1,7 +1,8 @@
 """Reads rows from JSON and YAML, and says what all formats give. Every fault is reported with its line."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -144,6 +145,11 @@ def _parse_json_text(text: str) -> Any:
         raise DataFileError((None, f"is not JSON: {error}")) from error
 
 
+def composed(column: str) -> str:
+    """A name of a column as most programs write it: "é" as one character, not as an e and an accent."""
+    return column if column.isascii() else unicodedata.normalize("NFC", column)
+
+
 def first_duplicate(names: Iterable[Any]) -> Any:
     """The first name that was there before; None when all differ."""
     seen = set()
@@ -164,7 +170,7 @@ def rows_of(document: Any, wanted: Collection[str], lines: tuple[int, ...]) -> P
     """
     notes: tuple[str, ...] = ()
     if isinstance(document, Mapping):
-        document, notes = _listed(document, wanted)
+        document, notes = _listed({composed(str(key)): value for key, value in document.items()}, wanted)
     if not isinstance(document, list):
         raise DataFileError((None, f"holds {_kind(document)}, expected a list of rows"))
     rows = [_as_row(item, None, f"item {number} ") for number, item in enumerate(document, start=1)]
@@ -175,7 +181,7 @@ def _listed(document: Mapping[str, Any], wanted: Collection[str]) -> tuple[list[
     """The rows of a document that is one object, and how they were found."""
     names, data = document.get("columns"), document.get("data")
     if isinstance(names, list) and isinstance(data, list) and all(isinstance(row, list) for row in data):
-        return [dict(zip(names, row, strict=False)) for row in data], ("its rows are lists under `data`",)
+        return list(_rows_of_cells([str(name) for name in names], data)), ("its rows are lists under `data`",)
     found = next((document[key] for key in LIST_KEYS if key in document), None)
     if isinstance(found, Mapping) and found and all(isinstance(row, Mapping) for row in found.values()):
         return list(found.values()), ()
@@ -193,6 +199,18 @@ def _listed(document: Mapping[str, Any], wanted: Collection[str]) -> tuple[list[
         return found, ()
     expected = f"expected a list of rows, one under {' or '.join(LIST_KEYS)}, or equally long lists of cells by column"
     raise DataFileError((None, f"is one object, {expected}"))
+
+
+def _rows_of_cells(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[Row]:
+    """Rows whose cells stand in the order of the names."""
+    twice = first_duplicate(names)
+    if twice is not None:
+        raise DataFileError((None, f"the column {twice!r} is there twice"))
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(names):
+            message = f"item {number} of `data` has {len(row)} cells, but `columns` has {len(names)}"
+            raise DataFileError((None, message))
+        yield dict(zip(names, row, strict=True))
 
 
 def _are_rows(value: Any) -> bool:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
-from promptrl.tasks.formats import DataFileError, Parsed, Row, first_duplicate
+from promptrl.tasks.formats import DataFileError, Parsed, Row, composed, first_duplicate
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 MAX_TITLE_LINES = 20
@@ -75,7 +75,8 @@ def _refuse_other_header(text: str, delimiter: str, begin: int, wanted: Collecti
 
 
 def _has(header: Collection[str], wanted: Collection[str]) -> bool:
-    return all(name in header or name.split(".")[0] in header for name in wanted)
+    names = set(map(composed, header))
+    return all(name in names or name.split(".")[0] in names for name in wanted)
 
 
 def _named(delimiter: str) -> str:

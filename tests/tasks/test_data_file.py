@@ -1,6 +1,7 @@
 """Files as other programs write them: what is clear is read and said, what is not is told with the key that helps."""
 
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,34 @@ def test_utf_16_without_a_mark_is_told_with_what_helps(tmp_path: Path) -> None:
 def test_another_encoding_than_the_config_says_is_told(tmp_path: Path) -> None:
     """With its line."""
     assert "a.csv:2: dataset.path: is not ascii" in fault(tmp_path, "a.csv", BY_SEMICOLON, FileForm(encoding="ascii"))
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (["q"], "item 1 of `data` has 2 cells, but `columns` has 1"),
+        (["q", "q"], "the column 'q' is there twice"),
+    ],
+)
+def test_cells_that_fit_no_columns_are_told(columns: list[str], words: str, tmp_path: Path) -> None:
+    """None is left out, and none takes another's place."""
+    assert words in fault(tmp_path, "a.json", json.dumps(SPLIT | {"columns": columns}))
+
+
+def test_columns_named_by_several_words_are_read(tmp_path: Path) -> None:
+    """As pandas names them that have two headers."""
+    assert list(load(tmp_path, "a.json", json.dumps(SPLIT | {"columns": [["q", "en"], "a"]})).rows[0])[1] == "a"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.csv", "Größe;Maß\n1;2\n"), ("a.json", json.dumps({"Größe": ["1"], "Maß": ["2"]}, ensure_ascii=False))],
+)
+def test_columns_are_found_however_their_accents_are_written(name: str, content: str, tmp_path: Path) -> None:
+    """Also where they show how the file is meant."""
+    path = tmp_path / name
+    path.write_text(unicodedata.normalize("NFD", content), encoding="utf-8")
+    assert load_rows(path, wanted={"Größe", "Maß"}).rows == [{"Größe": "1", "Maß": "2"}]
 
 
 def test_objects_of_objects_are_columns_only_where_the_config_names_them(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ class Allowance:
         cost.answers += 1
         cost.amount += amount
 
-    def has_room(self, amount: float, later: float) -> bool:
+    def has_room(self, amount: float, later: int) -> bool:
         """Whether one more attempt fits: at its most beside all in flight, and as usual beside so many calls to come.
 
         Args:
@@ -82,7 +82,7 @@ class Allowance:
         usual = self.charged + (self._in_flight + 1 + _GUARDED * later) * mean + max(0.0, self._largest - mean)
         return self.charged + self._held + amount <= self.limit and (not later or usual <= self.limit)
 
-    def payable(self, purpose: Purpose, later: Mapping[Purpose, float], wanted: float = 0.0) -> float:
+    def payable(self, purpose: Purpose, later: Mapping[Purpose, int], wanted: float = 0.0) -> float:
         """Further answers that it pays for beside calls of later purposes, the last of which must fit at its most.
 
         Infinite without a limit, and before any answer has told what answers cost.

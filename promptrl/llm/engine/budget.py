@@ -11,15 +11,15 @@ import math
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
-from promptrl.errors import BudgetExhaustedError, suggest
+from promptrl.errors import BudgetExhaustedError
 from promptrl.llm.base import Completion, Purpose
 from promptrl.llm.engine.allowance import Allowance
 from promptrl.llm.engine.reservations import Charges, NoteCharge, Reservation
+from promptrl.llm.engine.shares import Shares
 from promptrl.llm.engine.tally import Tally
 
 Limit = Literal["calls", "tokens", "usd", "minutes"]
@@ -94,14 +94,11 @@ class Budget:
         self.max_tokens = max_tokens
         self.max_usd = max_usd
         self.max_minutes = max_minutes
-        self._turns = dict(turns)
         self._shares_of = shares_of
         self._clock = clock
         self._started = clock() - elapsed_s
         self._lock = threading.RLock()
-        self._calls: Counter[Purpose] = Counter()
-        self._shares: dict[Purpose, int] = {}
-        self._sizes: dict[Purpose, int] = {}
+        self._shares = Shares(max_calls, turns)
         self._tally = Tally()
         self._tokens, self._usd = Allowance(max_tokens), Allowance(max_usd)
         self._in_flight = self._attempts = 0
@@ -114,8 +111,8 @@ class Budget:
         """What was used so far."""
         with self._lock:
             return Spending(
-                calls=dict(self._calls),
-                total=self._calls.total(),
+                calls=dict(self._shares.used),
+                total=self._shares.used.total(),
                 paid=self._tally.paid,
                 cached=self._tally.cached,
                 retried=self._tally.retried,
@@ -147,11 +144,10 @@ class Budget:
             BudgetExhaustedError: Fewer calls than that are left.
         """
         with self._lock:
-            self._turn_of(purpose)
-            if calls > self._unreserved():
-                self.exhaust("calls", f"{calls} calls can't be set aside for {purpose}, {self._unreserved()} are left")
-            self._shares[purpose] = self._shares.get(purpose, 0) + calls
-            self._sizes[purpose] = self._sizes.get(purpose, 0) + calls
+            self._shares.turn_of(purpose)
+            if calls > (left := self._shares.unreserved):
+                self.exhaust("calls", f"{calls} calls can't be set aside for {purpose}, {left} are left")
+            self._shares.reserve(purpose, calls)
 
     def release_share(self, purpose: Purpose) -> int:
         """Give back what is left of a share; the purpose then uses the unreserved rest.
@@ -160,14 +156,12 @@ class Budget:
             The number of calls given back; 0 when there was no share.
         """
         with self._lock:
-            self._turn_of(purpose)
-            self._sizes.pop(purpose, 0)
-            return self._shares.pop(purpose, 0)
+            return self._shares.release(purpose)
 
     def calls_used(self, purpose: Purpose) -> int:
         """Calls that ``purpose`` has used."""
         with self._lock:
-            return self._calls[purpose]
+            return self._shares.used[purpose]
 
     def calls_left(self, purpose: Purpose) -> int:
         """Calls that ``purpose`` may still use: its share or the unreserved rest; ``sys.maxsize`` without a limit.
@@ -176,13 +170,14 @@ class Budget:
         answers that were used have cost (``count_used``). This number may rise and fall.
         """
         with self._lock:
-            left = self._share_left(purpose)
-            if self._turn_of(purpose) == max(self._turns.values()):
+            left = self._shares.left(purpose)
+            if self._shares.is_last(purpose):
                 return left
             planned = self._planned_shares()
-            left -= self._withheld(purpose, planned)
-            wanted = left if self._turn_of(purpose) else 0
-            return max(0, min(left, self._payable(purpose, self._later_calls(purpose, planned), wanted)))
+            if planned is not None and self._shares_of is not None:
+                left -= self._shares.withheld(purpose, planned, self._shares_of(sys.maxsize))
+            wanted = left if self._shares.turn_of(purpose) else 0
+            return max(0, min(left, self._payable(purpose, self._shares.later(purpose, planned), wanted)))
 
     def payable_like(self, answers: Sequence[Sequence[Completion]]) -> float:
         """Further answers that tokens and dollars pay for if they cost what these did, each with what was asked of it.
@@ -197,19 +192,12 @@ class Budget:
     def take_calls(self, purpose: Purpose, calls: int) -> int:
         """Take up to ``calls`` calls for a batch and return how many were granted."""
         with self._lock:
-            granted = min(calls, self._share_left(purpose))
-            self._calls[purpose] += granted
-            if purpose in self._shares:
-                self._shares[purpose] -= granted
-            return granted
+            return self._shares.take(purpose, calls)
 
     def return_calls(self, purpose: Purpose, calls: int) -> None:
         """Give back taken calls that got no answer."""
         with self._lock:
-            self._turn_of(purpose)
-            self._calls[purpose] -= calls
-            if purpose in self._shares:
-                self._shares[purpose] += calls
+            self._shares.give_back(purpose, calls)
 
     def keep_charges(self, note: NoteCharge, earlier: Charges) -> None:
         """Note every charge from now on; ``carry_over`` then books no less than was charged before.
@@ -257,14 +245,15 @@ class Budget:
         It must stop earlier by the time that later shares need at the pace so far, so that neither search nor finals
         eat the minutes of the verdict; for a search that is at most half of the whole, for finals a quarter.
         """
-        turn = self._turn_of(purpose)
+        turn = self._shares.turn_of(purpose)
         if self.max_minutes is None:
             return float("inf")
         with self._lock:
             elapsed_s = self.elapsed_s
-            pace_s = elapsed_s / self._calls.total() if self._calls.total() else 0.0
+            calls = self._shares.used.total()
+            pace_s = elapsed_s / calls if calls else 0.0
             most_s = 60 * self.max_minutes * _MOST_HELD_TIME[turn]
-            hold_back_s = min(sum(self._later_shares(purpose).values()) * pace_s, most_s)
+            hold_back_s = min(sum(self._shares.later(purpose).values()) * pace_s, most_s)
             return 60 * self.max_minutes - elapsed_s - hold_back_s
 
     def check_time(self, purpose: Purpose, wait_s: float = 0.0) -> None:
@@ -351,55 +340,21 @@ class Budget:
         """
         raise BudgetExhaustedError(f"{_KEYS[limit]}: {message}")
 
-    def _unreserved(self) -> int:
-        if self.max_calls is None:
-            return sys.maxsize
-        return max(0, self.max_calls - self._calls.total() - sum(self._shares.values()))
-
-    def _share_left(self, purpose: Purpose) -> int:
-        self._turn_of(purpose)
-        return self._shares.get(purpose, self._unreserved())
-
-    def _turn_of(self, purpose: Purpose) -> int:
-        if purpose not in self._turns:
-            raise ValueError(f"there is no share of the budget called {purpose!r} ({suggest(purpose, self._turns)})")
-        return self._turns[purpose]
-
-    def _later_shares(self, purpose: Purpose) -> dict[Purpose, int]:
-        """Calls set aside for purposes whose turn comes later."""
-        turn = self._turn_of(purpose)
-        return {other: calls for other, calls in self._shares.items() if self._turn_of(other) > turn}
-
-    def _payable(self, purpose: Purpose, later: Mapping[Purpose, float], wanted: int) -> int:
+    def _payable(self, purpose: Purpose, later: Mapping[Purpose, int], wanted: int) -> int:
         most = min(allowance.payable(purpose, later, wanted) for allowance in (self._tokens, self._usd))
         return sys.maxsize if math.isinf(most) else int(most)
 
     def _planned_shares(self) -> Mapping[Purpose, int] | None:
         """The shares of a run of as many calls as tokens and dollars pay for; None where those pay for all."""
         payable = min(allowance.payable_of_all() for allowance in (self._tokens, self._usd))
-        most = self._calls.total() + payable
+        most = self._shares.used.total() + payable
         is_enough = self._shares_of is None or most >= (self.max_calls or sys.maxsize)
         return None if is_enough or self._shares_of is None else self._shares_of(int(most))
-
-    def _later_calls(self, purpose: Purpose, planned: Mapping[Purpose, int] | None) -> dict[Purpose, float]:
-        """Calls held back for later purposes."""
-        later = self._later_shares(purpose)
-        if planned is None:
-            return dict(later)
-        used = self._calls
-        return {name: min(calls, max(0, planned.get(name, 0) - used[name])) for name, calls in later.items()}
-
-    def _withheld(self, purpose: Purpose, planned: Mapping[Purpose, int] | None) -> int:
-        """Calls of a share that tokens and dollars will not pay for."""
-        size = self._sizes.get(purpose, 0)
-        if planned is None or self._shares_of is None or not size:
-            return 0
-        return size - math.ceil(size * planned[purpose] / self._shares_of(sys.maxsize)[purpose])
 
     def _lacking(self, reservation: Reservation) -> Limit | None:
         if not self.limits_cost:
             return None
-        later = sum(self._later_calls(reservation.purpose, self._planned_shares()).values())
+        later = sum(self._shares.later(reservation.purpose, self._planned_shares()).values())
         if not self._tokens.has_room(reservation.tokens, later):
             return "tokens"
         return None if self._usd.has_room(reservation.cost_usd, later) else "usd"

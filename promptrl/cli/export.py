@@ -29,12 +29,18 @@ def export(
         ),
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here, not to stdout.")] = None,
+    winner: Annotated[
+        bool,
+        typer.Option(
+            "--winner", help="The search's winner whatever the verdict; without it only where it is proven better."
+        ),
+    ] = False,
     runs_dir: RunsDir = DEFAULT_RUNS_DIR,
 ) -> None:
-    """Print a finished run's best prompt in the form that another program reads."""
+    """Print a finished run's best prompt in the form that another program reads: yours, unless one is proven better."""
     from promptrl import console
     from promptrl.errors import UsageError
-    from promptrl.runs.export import MODEL_NOTE, MODEL_PLACEHOLDER, export_prompt, model_name
+    from promptrl.runs.export import MODEL_NOTE, MODEL_PLACEHOLDER, export_prompt, model_name, unproven_note
     from promptrl.runs.folder import RunsFolder
 
     found = RunsFolder(runs_dir).find(run)
@@ -42,13 +48,15 @@ def export(
     if to == "config":
         from promptrl.experiment.next_config import next_config
 
-        text = next_config(found)
+        text = next_config(found, challenger=winner)
     elif to == "promptfoo":
         from promptrl.experiment.checked_rows import checked_rows
 
-        text = export_prompt(found, to, checked_rows(found))
+        text = export_prompt(found, to, checked_rows(found), challenger=winner)
     else:
-        text = export_prompt(found, to)
+        text = export_prompt(found, to, challenger=winner)
+    if not winner and (note := unproven_note(found)):
+        console.show_message(note)
     if to in ("openai", "promptfoo") and model_name(found) == MODEL_PLACEHOLDER:
         console.show_message(MODEL_NOTE)
     if output is None:

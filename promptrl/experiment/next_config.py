@@ -1,4 +1,4 @@
-"""The config of a finished run with its winner as the baseline: what the next training starts from."""
+"""The config of a finished run with its best prompt as the baseline: what the next training starts from."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,16 +17,21 @@ from promptrl.prompts.placeholders import placeholders
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.folder import CONFIG_NAME, Run
 from promptrl.runs.reading import read_text
+from promptrl.runs.result import best_prompt
 
-HEAD = "# The baseline is the winner of run "
+HEAD = "# The baseline is the "
 
 
-def next_config(run: Run) -> str:
-    """The config that the user wrote, with the winner in the place of the baseline.
+def next_config(run: Run, *, challenger: bool = False) -> str:
+    """The config that the user wrote, with the winner in the place of the baseline if it is proven better.
 
     Slots have the winner's option first and keep the others; a plain text stands as the winner has it; the solved
     examples that it shows become the first messages of ``prompt.user``. All else stays as it was written, paths too.
     The resolved config takes its place where that is not enough, as when keys of the prompt were overridden.
+
+    Args:
+        run: A finished run.
+        challenger: Take the winner whatever the verdict.
 
     Raises:
         RunLockedError: The run is not done.
@@ -38,9 +43,11 @@ def next_config(run: Run) -> str:
     if result is None:
         raise RunLockedError(f"run {run.id} is {run.status}: it has no best prompt yet")
     resolved = load_config(run.path / CONFIG_NAME, drops_unread=True)
-    winner = _winner(run, result["winner"]["prompt_id"], baseline_of(resolved))
+    baseline = baseline_of(resolved)
+    winner = _winner(run, best_prompt(result, challenger=challenger)["prompt_id"], baseline)
     blocks = list(_blocks(resolved.config.prompt, winner, WORDS if resolved.config.edits.tokens else None))
-    head = f"{HEAD}{run.id} (verdict: {result['verdict']}).\n"
+    whose = "baseline" if winner == baseline else "winner"
+    head = f"{HEAD}{whose} of run {run.id} (verdict: {result['verdict']}).\n"
     given = Path(run.info.get("config") or run.path / CONFIG_NAME)
     for text, path in ((read_text(run.path / "config.yaml"), given), (run.config_text, resolved.path)):
         for block in blocks:

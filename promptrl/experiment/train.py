@@ -27,7 +27,7 @@ from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.folder import CONFIG_NAME, Run, RunsFolder
-from promptrl.runs.result import JudgedFold, PairedComparison, build_result, leaderboard_rows
+from promptrl.runs.result import JudgedFold, PairedComparison, best_prompt, build_result, leaderboard_rows
 from promptrl.runs.test_reuse import record_use
 from promptrl.runs.trained import TrainedRun
 from promptrl.search import observation
@@ -269,8 +269,9 @@ def _write_down(
     )
     run.write_json("attribution.json", attribution)
     run.write_json("leaderboard.json", leaderboard_rows(found.finals.leaderboard))
-    run.write_text("best_prompt.txt", found.winner.text + "\n")
-    run.write_json("best_prompt.json", result["winner"]["messages"])
+    best = best_prompt(result)
+    run.write_text("best_prompt.txt", best["text"] + "\n")
+    run.write_json("best_prompt.json", best["messages"])
     return result
 
 

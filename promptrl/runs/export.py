@@ -8,6 +8,7 @@ from promptrl.errors import RunLockedError, UsageError
 from promptrl.prompts.placeholders import placeholders
 from promptrl.runs.folder import Run
 from promptrl.runs.promptfoo import CheckedRows, promptfoo_config
+from promptrl.runs.result import best_prompt
 
 MODEL_PLACEHOLDER = "YOUR-MODEL"
 """Stands in exports where a served model's name belongs, when the run's target was not one."""
@@ -21,13 +22,24 @@ def model_name(run: Run) -> str:
     return str(target["model"]) if target.get("type") == "openai" else MODEL_PLACEHOLDER
 
 
-def export_prompt(run: Run, to: str, tried: CheckedRows = NO_ROWS) -> str:
-    """Render the winner of a run.
+def unproven_note(run: Run) -> str:
+    """That the user's own prompt stays the best, although the run found another one; empty where that is not so."""
+    result = run.result or {}
+    if not result or best_prompt(result) is result["winner"]:
+        return ""
+    if result["winner"]["prompt_id"] == result["baseline"]["prompt_id"]:
+        return ""
+    return f"The verdict is “{result['verdict']}”: this is your own prompt; --winner gives what the search found."
+
+
+def export_prompt(run: Run, to: str, tried: CheckedRows = NO_ROWS, *, challenger: bool = False) -> str:
+    """Render the best prompt of a run.
 
     Args:
         run: A finished run.
         to: ``txt``, ``text``, ``json``, ``openai`` or ``promptfoo``.
         tried: What promptfoo tries it on.
+        challenger: The winner also where it is not proven better; else that is the user's own prompt.
 
     Raises:
         RunLockedError: The run is not done, so it has no best prompt yet.
@@ -36,10 +48,11 @@ def export_prompt(run: Run, to: str, tried: CheckedRows = NO_ROWS) -> str:
     result = run.result
     if result is None:
         raise RunLockedError(f"run {run.id} is {run.status}: it has no best prompt yet")
-    messages = result["winner"]["messages"]
+    best = best_prompt(result, challenger=challenger)
+    messages = best["messages"]
     target = run.info.get("target", {})
     if to == "txt":
-        return str(result["winner"]["text"]) + "\n"
+        return str(best["text"]) + "\n"
     if to == "text":
         return _own_text(run, messages) + "\n"
     if to == "json":

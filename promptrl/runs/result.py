@@ -145,6 +145,17 @@ def build_result(
     }
 
 
+def best_prompt(result: Mapping[str, Any], *, challenger: bool = False) -> Mapping[str, Any]:
+    """The entry of the prompt to use: the winner where it is proven better, else the user's own.
+
+    Args:
+        result: What result.json holds.
+        challenger: The winner whatever the verdict.
+    """
+    entry: Mapping[str, Any] = result["winner" if challenger or result["verdict"] == "improved" else "baseline"]
+    return entry
+
+
 def _scored(
     prompt: Prompt, validated: Outcomes, tested: Outcomes, gate: Gate, seed: int, inputs: Mapping[str, str]
 ) -> dict[str, Any]:

@@ -65,6 +65,7 @@ def test_the_winner_holds_nothing_that_was_pruned(finished: Path) -> None:
     result = read(finished, "result.json")
     gone = [edit["text"] for edit in result["winner_effects"] if edit["is_pruned"]]
     assert not [text for text in gone if text in result["winner"]["text"]]
+    assert result["verdict"] == "improved"
     assert (finished / "best_prompt.txt").read_text() == result["winner"]["text"] + "\n"
 
 

@@ -40,8 +40,24 @@ def run(tmp_path: Path) -> Run:
     target = {"type": "openai", "model": "m", "base_url": "http://localhost:1/v1", "api_key_env": "KEY"}
     made.start({"target": {**target, "params": {"temperature": 0}}}, "", "")
     prompt: dict[str, Any] = {"prompt_id": "x", "text": "[system]\nAnswer", "messages": MESSAGES}
-    made.finish(whole_result({**prompt, "messages": MESSAGES[1:]}, prompt))
+    made.finish(whole_result({**prompt, "messages": MESSAGES[1:]}, prompt, "improved"))
     return made
+
+
+@pytest.mark.parametrize("verdict", ["worse", "same", "inconclusive"])
+def test_a_prompt_that_is_not_proven_better_is_handed_out_only_when_asked_for(run: Run, verdict: str) -> None:
+    """Whoever puts the export into use keeps what they have; stderr says so."""
+    own, found = ({"prompt_id": name, "text": name, "messages": []} for name in ("own", "found"))
+    runs = ("--runs-dir", run.path.parent)
+    run.finish(whole_result(own, found, verdict))
+    kept = promptrl("export", run.id, *runs)
+    assert kept.stdout == "own\n"
+    assert f"verdict is “{verdict}”: this is your own prompt" in " ".join(kept.stderr.split())
+    asked = promptrl("export", run.id, "--winner", *runs)
+    assert (asked.stdout, asked.stderr) == ("found\n", "")
+    run.finish(whole_result(own, found, "improved"))
+    proven = promptrl("export", run.id, *runs)
+    assert (proven.stdout, proven.stderr) == ("found\n", "")
 
 
 def test_an_openai_request_is_complete(run: Run) -> None:

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def whole_result(baseline: Mapping[str, Any] | None = None, winner: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def whole_result(
+    baseline: Mapping[str, Any] | None = None, winner: Mapping[str, Any] | None = None, verdict: str = "same"
+) -> dict[str, Any]:
     """The result of a run without a test; what is said of its prompts is filled up."""
     prompt = {"prompt_id": "x", "text": "Answer", "messages": [], "validation": None, "test": None}
     calls = dict.fromkeys(("total", "paid", "cached", "search", "validation", "test", "judge"), 0)
     return {
-        "verdict": "same",
+        "verdict": verdict,
         "stop_reason": "budget",
         "baseline": {**prompt, **(baseline or {})},
         "winner": {**prompt, **(winner or {})},

@@ -1,6 +1,7 @@
 """The blocks of a config that say where the examples are and how they are divided."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -8,7 +9,7 @@ from pydantic import Field
 from promptrl.config.blocks import Block, Count, Expect, Issue, Number, PathText, Switch, Text, Whole
 from promptrl.errors import show
 from promptrl.prompts.placeholders import IDENTIFIER
-from promptrl.tasks.data_file import is_encoding
+from promptrl.tasks.data_file import TABLES, format_by_name, is_encoding
 
 
 class FilesConfig(Block):
@@ -90,9 +91,16 @@ class DatasetConfig(Block):
         if self.files is not None and self.folds is not None:
             yield Issue(("folds",), "can't stand beside `files`: folds are made of the rows of `path`")
         yield from self._form_issues()
-        for key, path in (("path", self.path), *((f"files.{k}", v) for k, v in _file_items(self.files))):
-            if path is not None and path.startswith(("http://", "https://")):
-                yield Issue(tuple(key.split(".")), "is an address, expected a path", "download the file first")
+        for key, path in self._paths():
+            if path.startswith(("http://", "https://")):
+                yield Issue(key, "is an address, expected a path", "download the file first")
+
+    def _paths(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """The files that are named, each with its key."""
+        if self.path is not None:
+            yield ("path",), self.path
+        for key in FilesConfig.model_fields if self.files else ():
+            yield ("files", key), getattr(self.files, key)
 
     def _form_issues(self) -> Iterator[Issue]:
         """Of what says how the files are written."""
@@ -102,15 +110,12 @@ class DatasetConfig(Block):
             )
         if self.delimiter is not None and self.delimiter in '"\r\n':
             yield Issue(("delimiter",), f"got {show(self.delimiter)}, expected a sign that divides cells")
+        kinds = {self.format or format_by_name(Path(path)) for _, path in self._paths()} - {None}
         for key in ("delimiter", "skip_rows"):
-            if getattr(self, key) and self.format in ("jsonl", "json", "yaml"):
-                yield Issue((key,), f"means nothing in {self.format}, only in csv and tsv", "remove the key")
+            if getattr(self, key) and kinds and kinds.isdisjoint(TABLES):
+                found = " and ".join(sorted(filter(None, kinds)))
+                yield Issue((key,), f"means nothing in {found}, only in csv and tsv", "remove the key")
         if self.path is not None and self.path.startswith(("builtin:", "hf:")):
             for key in ("format", "delimiter", "encoding", "skip_rows"):
                 if getattr(self, key):
                     yield Issue((key,), "means nothing here: `path` names no file", "remove the key")
-
-
-def _file_items(files: FilesConfig | None) -> Iterator[tuple[str, str]]:
-    for key in FilesConfig.model_fields if files else ():
-        yield key, getattr(files, key)

@@ -162,6 +162,11 @@ def builtin_names() -> list[str]:
     return sorted(f.name.removesuffix(".jsonl") for f in folder.iterdir() if f.name.endswith(".jsonl"))
 
 
+def format_by_name(path: Path) -> str | None:
+    """The format that the ending of a file's name says; None where it says none."""
+    return SUFFIXES.get(_suffix(path))
+
+
 def is_encoding(name: str) -> bool:
     """Whether text is kept under this name of an encoding."""
     try:
@@ -257,11 +262,15 @@ def _file_bytes(path: Path, key: str) -> bytes:
 
 
 def _format_of(path: Path, key: str) -> str:
+    kind = format_by_name(path)
+    if kind is None:
+        message = f"{path} ends in {_suffix(path) or 'nothing'}, expected {', '.join(SUFFIXES)}, or these with .gz"
+        raise ConfigError([Problem(key, message, "say dataset.format")])
+    return kind
+
+
+def _suffix(path: Path) -> str:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] == ".gz":
         suffixes.pop()
-    suffix = suffixes[-1] if suffixes else ""
-    if suffix not in SUFFIXES:
-        message = f"{path} ends in {suffix or 'nothing'}, expected {', '.join(SUFFIXES)}, or these with .gz"
-        raise ConfigError([Problem(key, message, "say dataset.format")])
-    return SUFFIXES[suffix]
+    return suffixes[-1] if suffixes else ""

@@ -248,6 +248,12 @@ BROKEN: dict[str, tuple[str, str, str, int | None]] = {
         "divides cells",
         6,
     ),
+    "delimiter of lines of objects": (
+        swap("builtin:sentiment", 'a.jsonl.gz, delimiter: ";"'),
+        "dataset.delimiter",
+        "means nothing in jsonl, only in csv and tsv",
+        6,
+    ),
     "delimiter of objects": (
         swap("builtin:sentiment", 'a, format: json, delimiter: ";"'),
         "dataset.delimiter",

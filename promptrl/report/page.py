@@ -292,6 +292,8 @@ def _context(record: RunRecord) -> dict[str, Any]:
 
 def _own_code(record: RunRecord) -> str | None:
     """The folder in which functions of the user's that the config names were found; None where it names none."""
+    if record.info.get("given"):
+        return None
     target, reward = record.settings.get("target", {}), record.settings.get("reward", {})
     blocks = [target, *(reward.get("metrics", ()) if isinstance(reward, dict) else ())]
     is_own = any(isinstance(block, dict) and block.get("type") == "python" for block in blocks)

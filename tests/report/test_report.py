@@ -28,6 +28,18 @@ def test_the_verdict_comes_first_in_one_sentence() -> None:
         assert section in text
 
 
+@pytest.mark.parametrize("given", [{}, {"metrics.good": "good"}], ids=["by name", "handed over"])
+def test_a_report_names_no_command_that_can_not_work(given: dict[str, str]) -> None:
+    """What a program handed over it must hand over again; a run that names its functions says where they are."""
+    record = make_record()
+    info = {**record.info, "config": "/home/me/a.yaml", "given": given}
+    settings = {**record.settings, "target": {"type": "python", "function": "answers:ask"}}
+    text = Page(render_report(replace(record, info=info, settings=settings)).html).text
+    assert "promptrl export" in text
+    assert ("promptrl train" in text) is ("promptrl eval" in text) is ("PYTHONPATH=/home/me" in text) is (not given)
+    assert ("hand them to promptrl.evaluate" in text) is bool(given)
+
+
 def test_the_agents_own_view_is_shown_and_what_it_lacks_is_said() -> None:
     """Action by action with probabilities; an episode that was cut, and an agent without probabilities."""
     record = make_record("an edit")

@@ -63,14 +63,16 @@ def parse_jsonl(text: str, wanted: Collection[str] = ()) -> Parsed:
         except DataFileError as error:
             faults.append((number, error.faults[0][1]))
     if faults:
-        if found := _objects_in_a_row(text):
-            return Parsed(found, (), ("its objects do not stand on a line each",))
-        raise DataFileError(*faults)
+        return _objects_in_a_row(text, DataFileError(*faults))
     return Parsed(rows, tuple(lines))
 
 
-def _objects_in_a_row(text: str) -> list[Row]:
-    """The objects of a text that holds nothing but objects, one after the other; none when it holds anything else."""
+def _objects_in_a_row(text: str, fault: DataFileError) -> Parsed:
+    """The objects of a text that holds nothing but objects, one after the other.
+
+    Raises:
+        DataFileError: The fault that was found before, when it holds anything else.
+    """
     rows: list[Row] = []
     at, end = 0, len(text.rstrip())
     while at < end:
@@ -80,17 +82,17 @@ def _objects_in_a_row(text: str) -> list[Row]:
         try:
             row, at = read_json_at(text, at)
         except (ValueError, RecursionError):
-            return []
+            raise fault from None
         if not isinstance(row, Mapping):
-            return []
+            raise fault
         rows.append(_as_row(row, None))
-    return rows
+    return Parsed(rows, (), ("its objects do not stand on a line each",))
 
 
 def parse_json(text: str, wanted: Collection[str] = ()) -> Parsed:
     """A list of objects; or an object with such a list, with numbered rows, or with the cells of each column.
 
-    Several objects, one on each line, are rows as in ``jsonl``.
+    Several objects, one after the other, are rows as in ``jsonl``.
 
     Args:
         text: Of the whole file.
@@ -99,7 +101,10 @@ def parse_json(text: str, wanted: Collection[str] = ()) -> Parsed:
     lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) > 1 and all(line.startswith("{") and line.rstrip().endswith("}") for line in lines):
         return replace(parse_jsonl(text), notes=("it has one object on each line, as JSON lines have",))
-    document = _parse_json_text(text)
+    try:
+        document = _parse_json_text(text)
+    except DataFileError as error:
+        return _objects_in_a_row(text, error)
     where = tuple(_item_lines(text)) if isinstance(document, list) else ()
     return rows_of(document, wanted, where)
 

@@ -48,6 +48,7 @@ def fault(folder: Path, name: str, content: bytes | str, form: FileForm | None =
         ("by_id.json", json.dumps({"one": ROWS[0], "two": ROWS[1]}), "its rows stand under a key each"),
         ("train.json", json.dumps({"licence": "MIT", "train": ROWS}), "its rows stand under 'train'"),
         ("pretty.jsonl", "\n".join(json.dumps(row, indent=1) for row in ROWS), "do not stand on a line each"),
+        ("jq.json", "\n".join(json.dumps(row, indent=1) for row in ROWS), "do not stand on a line each"),
         ("glued.jsonl", "".join(json.dumps(row) for row in ROWS), "do not stand on a line each"),
         ("by_column.yaml", json.dumps(COLUMNS), "column by column"),
         ("trailing.csv", BY_SEMICOLON + ";;\r\n;\r\n", "2 lines with nothing in any cell"),

@@ -13,7 +13,7 @@ from promptrl.experiment.build import baseline_of
 from promptrl.experiment.data import unfilled_columns
 from promptrl.prompts.edits.words import SLOT as WORDS
 from promptrl.prompts.files import TEXT_SLOT, template_messages
-from promptrl.prompts.placeholders import placeholders
+from promptrl.prompts.placeholders import escaped, placeholders
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.folder import CONFIG_NAME, Run
 from promptrl.runs.reading import read_text
@@ -137,5 +137,5 @@ def _conversation(winner: Prompt) -> list[dict[str, str]]:
     for example in winner.demonstrations:
         asked = [(message.role, message.content) for message in example.asked]
         for role, content in (*asked, ("assistant", example.assistant)):
-            messages.append({"role": role, "content": content.replace("{", "{{").replace("}", "}}")})
+            messages.append({"role": role, "content": escaped(content)})
     return messages + [{"role": message.role, "content": message.content} for message in winner.user.messages]

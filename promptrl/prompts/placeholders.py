@@ -1,6 +1,10 @@
-"""What counts as a placeholder in a user template: ``{identifier}``, where ``{{`` and ``}}`` stand for one brace."""
+"""What counts as a placeholder in a user template: ``{identifier}``, where ``{{`` and its ``}}`` stand for one brace.
+
+A ``}}`` that no ``{{`` came before stays as it is: nested JSON ends so.
+"""
 
 import re
+from collections.abc import Mapping
 
 IDENTIFIER = r"^[^\W\d]\w*$"
 
@@ -12,6 +16,44 @@ def placeholders(template: str) -> tuple[str, ...]:
     """Names in braces, each once, in order; ``{{`` and ``}}`` are escapes."""
     names = (match.group(1) for match in TOKEN.finditer(template))
     return tuple(dict.fromkeys(name for name in names if name))
+
+
+def filled(template: str, fields: Mapping[str, str]) -> str:
+    """The template with values for its placeholders, and with its escapes resolved.
+
+    Raises:
+        KeyError: A placeholder has no value.
+    """
+    n_open = 0
+
+    def text(match: re.Match[str]) -> str:
+        nonlocal n_open
+        if match[1]:
+            return fields[match[1]]
+        if match[0] == "{{":
+            n_open += 1
+            return "{"
+        if not n_open:
+            return "}}"
+        n_open -= 1
+        return "}"
+
+    return TOKEN.sub(text, template)
+
+
+def escaped(text: str) -> str:
+    """The template that ``filled`` makes this text of, whatever the values."""
+    n_open, pieces = 0, []
+    for character in text:
+        if character == "{":
+            n_open += 1
+            pieces.append("{{")
+        elif character == "}" and n_open:
+            n_open -= 1
+            pieces.append("}}")
+        else:
+            pieces.append(character)
+    return "".join(pieces)
 
 
 def malformed_placeholders(template: str) -> tuple[str, ...]:

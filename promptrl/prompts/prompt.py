@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
 from promptrl.llm.base import Message, Messages
-from promptrl.prompts.placeholders import TOKEN, placeholders
+from promptrl.prompts.placeholders import filled, placeholders
 
 T = TypeVar("T")
 
@@ -101,7 +101,7 @@ class UserTemplate:
         Raises:
             KeyError: A placeholder has no field.
         """
-        return tuple(Message(message.role, _filled(message.content, fields)) for message in self.messages)
+        return tuple(Message(message.role, filled(message.content, fields)) for message in self.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,10 +244,6 @@ def insert_in_order(items: tuple[T, ...], new: T, rank: Callable[[T], int]) -> t
     """``items`` with ``new`` put before the first item of a higher rank; the others keep their order."""
     position = next((at for at, item in enumerate(items) if rank(item) > rank(new)), len(items))
     return (*items[:position], new, *items[position:])
-
-
-def _filled(text: str, fields: Mapping[str, str]) -> str:
-    return TOKEN.sub(lambda match: fields[match[1]] if match[1] else match[0][0], text)
 
 
 def _plain(asked: Messages) -> str | list[dict[str, str]]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptrl.prompts.placeholders import malformed_placeholders, placeholders
+from promptrl.prompts.placeholders import escaped, filled, malformed_placeholders, placeholders
 from promptrl.prompts.prompt import UserTemplate
 
 TEMPLATES = st.lists(st.sampled_from(["{", "}", "{{", "}}", "a", "é", "_1", "1", " ", "{ticket}", "\n"])).map("".join)
@@ -17,6 +17,13 @@ def test_every_placeholder_is_filled_and_nothing_else(template: str) -> None:
     (message,) = UserTemplate(template).render(dict.fromkeys(names, "\0"))
     assert message.content.count("\0") >= len(names)
     assert bool(names) == ("\0" in message.content)
+
+
+@given(text=TEMPLATES)
+def test_an_escaped_text_is_filled_to_itself(text: str) -> None:
+    """Whatever braces it holds; no value is asked for."""
+    assert placeholders(escaped(text)) == ()
+    assert filled(escaped(text), {}) == text
 
 
 @pytest.mark.parametrize(

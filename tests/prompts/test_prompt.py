@@ -87,12 +87,15 @@ def test_the_separator_stands_between_slots_only() -> None:
         ("{{ticket}}", "{ticket}"),
         ("{{{ticket}}}", "{T}"),
         ('{"label": "{ticket}"}', '{"label": "T"}'),
+        ('{"a": {"b": "{ticket}"}} {"c": {"d": {ticket}}}', '{"a": {"b": "T"}} {"c": {"d": T}}'),
+        ('{{"a": {{"b": "{ticket}"}}}}', '{"a": {"b": "T"}}'),
+        ("}} {{ }} {ticket} }}", "}} { } T }}"),
         ("{} { ticket } {0} {a b} {a.b} {a!r} {a:>3}", "{} { ticket } {0} {a b} {a.b} {a!r} {a:>3}"),
         ("100 % %s $ticket {größe}", "100 % %s $ticket G"),
     ],
 )
 def test_only_identifiers_in_braces_are_placeholders(template: str, rendered: str) -> None:
-    """Double braces escape, all other braces are text."""
+    """Double braces escape, all other braces are text, the end of nested JSON too."""
     assert UserTemplate(template).render({"ticket": "T", "größe": "G"}) == (Message("user", rendered),)
 
 

@@ -15,6 +15,7 @@ import yaml
 from promptrl.errors import RunLockedError, UsageError
 from promptrl.llm.base import Message
 from promptrl.prompts.files import template_messages
+from promptrl.prompts.placeholders import escaped
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 from promptrl.runs.export import export_prompt
 from promptrl.runs.folder import Run, RunsFolder
@@ -195,8 +196,8 @@ def texts_in(value: object) -> Iterator[str]:
 
 def exported_to_promptfoo(run: Run, text: str) -> list[str]:
     """The templates that promptfoo gets of a run with this text as option, demonstration and around a placeholder."""
-    escaped = text.replace("{", "{{").replace("}", "}}")
-    prompt = Prompt((("a", text),), (Demonstration("r", text, text),), UserTemplate(f"{escaped}{{text}}{escaped}"))
+    template = escaped(f"{text}PLACE{text}").replace("PLACE", "{text}")
+    prompt = Prompt((("a", text),), (Demonstration("r", text, text),), UserTemplate(template))
     messages = [{"role": m.role, "content": m.content} for m in template_messages(prompt)]
     winner = {"prompt_id": "x", "text": prompt.text, "messages": messages}
     run.finish(whole_result(winner, winner))

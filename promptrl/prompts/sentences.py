@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import pairwise
+from typing import Literal
 
 from promptrl.prompts.blocks import split_blocks
 from promptrl.prompts.prompt import UserTemplate
@@ -18,6 +19,8 @@ from promptrl.prompts.sentence_ends import sentence_ends
 from promptrl.prompts.structures import Span, is_within
 
 _BLANKS = re.compile(r"\s*")
+_NUMBERED = re.compile(r"\(?\w")
+_Place = Literal["free", "item", "kept"]
 _TAG_LINE = re.compile(r"</?[A-Za-z][\w.:-]*(?:\s[^<>]*)?/?>")
 
 
@@ -31,13 +34,16 @@ class PhraseTable:
         phrases: Each starts and ends with a visible character.
         gaps: Whitespace, one more than phrases: before the first, between each two, after the last.
         is_template: True when the text is a user template.
-        anchored: Indices of the phrases that keep their place: headings, structures, what ends in one, and lone tags.
+        anchored: Indices of the phrases that keep their place: headings, structures, what ends in one, lone tags, and
+            items with a number.
+        items: Indices of the other list items.
     """
 
     phrases: tuple[str, ...]
     gaps: tuple[str, ...]
     is_template: bool = False
     anchored: frozenset[int] = frozenset()
+    items: frozenset[int] = frozenset()
 
     @property
     def everything(self) -> tuple[int, ...]:
@@ -55,9 +61,14 @@ class PhraseTable:
         return bool(_TAG_LINE.fullmatch(phrase)) or (self.is_template and bool(UserTemplate(phrase).placeholders))
 
     def may_swap(self, first: int, second: int) -> bool:
-        """Whether two phrases may change places: neither is anchored, nor one that stood between them."""
+        """Whether two phrases may change places: none of them and of those that stood between them is anchored.
+
+        Items change places with items beside them, sentences with sentences.
+        """
         low, high = sorted((first, second))
-        return self.anchored.isdisjoint(range(low, high + 1))
+        between = range(low, high + 1)
+        is_one_kind = self.items.issuperset(between) or self.items.isdisjoint(between)
+        return is_one_kind and self.anchored.isdisjoint(between)
 
     def render(self, selection: Sequence[int]) -> str:
         """The text made of the selected phrases, empty when there is none.
@@ -139,23 +150,25 @@ def split_phrases(text: str, *, is_template: bool = False) -> PhraseTable:
     """
     phrases: list[str] = []
     gaps = [""]
-    anchored = set()
-    for piece, keeps_place in _pieces(text):
+    anchored, items = set(), set()
+    for piece, place in _pieces(text):
         body = piece.strip()
         if not body:
             gaps[-1] += piece
             continue
         start = piece.index(body)
         gaps[-1] += piece[:start]
-        if keeps_place or _TAG_LINE.fullmatch(body):
+        if place == "kept" or _TAG_LINE.fullmatch(body) or (place == "item" and _NUMBERED.match(body)):
             anchored.add(len(phrases))
+        elif place == "item":
+            items.add(len(phrases))
         phrases.append(body)
         gaps.append(piece[start + len(body) :])
-    return PhraseTable(tuple(phrases), tuple(gaps), is_template, frozenset(anchored))
+    return PhraseTable(tuple(phrases), tuple(gaps), is_template, frozenset(anchored), frozenset(items))
 
 
-def _pieces(text: str) -> Iterator[tuple[str, bool]]:
-    """What is cut off the text one after the other, and whether it keeps its place, as what holds a structure does."""
+def _pieces(text: str) -> Iterator[tuple[str, _Place]]:
+    """What is cut off the text one after the other, and whether that may move; what holds a structure does not."""
     blocks, structures = split_blocks(text)
     of_lines = [(start, end) for start, end in structures if "\n" in text[start:end]]
     for block in blocks:
@@ -165,7 +178,8 @@ def _pieces(text: str) -> Iterator[tuple[str, bool]]:
             held = partial(_is_held, structures, start)
             ends = [*(start + found for found in sentence_ends(block.text, held)), end]
         for cut in ends:
-            yield text[start:cut], block.kind in ("heading", "structure") or _holds_one(of_lines, start, cut)
+            is_kept = block.kind in ("heading", "structure") or _holds_one(of_lines, start, cut)
+            yield text[start:cut], "kept" if is_kept else "item" if block.kind == "item" else "free"
             start = cut
 
 

@@ -1,6 +1,7 @@
 """Plain text splits into phrases without losing a byte, and phrases make sense on their own."""
 
 import time
+from itertools import combinations
 
 import pytest
 from hypothesis import example, given
@@ -128,11 +129,21 @@ def test_a_structure_is_one_phrase_that_keeps_its_place(structure: str) -> None:
 
 def test_what_gives_a_text_its_order_keeps_its_place() -> None:
     """Headings, rules and lone tags: sentences change places between them, never past them."""
-    table = split_phrases("Lead. Tail.\n# One\nA. B.\n---\n<rules>\nC. D.\n</rules>\nE.")
+    table = split_phrases("Lead. Tail.\n# One\nAsk. Be.\n---\n<rules>\nCut. Do.\n</rules>\nEnd.")
     assert [table.phrases[at] for at in sorted(table.anchored)] == ["# One", "---", "<rules>", "</rules>"]
     assert table.may_swap(0, 1)
     assert not table.may_swap(1, 2)
     assert not table.may_swap(4, 1)
+
+
+def test_list_items_change_places_with_each_other_only() -> None:
+    """A sentence between items would be read as part of the list, an item among sentences as nothing; numbers count."""
+    table = split_phrases("Sort it.\nBe brief.\n- red\n- green\n\nThink.\n1. Read.\n2. Write.\n")
+    movable = {(a, b) for a, b in combinations(table.everything, 2) if table.may_swap(a, b)}
+    assert [{table.phrases[a], table.phrases[b]} for a, b in sorted(movable)] == [
+        {"Sort it.", "Be brief."},
+        {"- red", "- green"},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ class Allowance:
         if self.limit is None:
             return True
         mean = self._all_used.mean
-        usual = self.charged + (self._in_flight + 1 + _GUARDED * later) * mean + max(0.0, self._largest - mean)
+        usual = self.charged + (self._in_flight + 1 + _GUARDED * later) * mean + self._more_than(mean)
         return self.charged + self._held + amount <= self.limit and (not later or usual <= self.limit)
 
     def payable(self, purpose: Purpose, later: Mapping[Purpose, int], wanted: float = 0.0) -> float:
@@ -96,7 +96,7 @@ class Allowance:
         if self.limit is None or not price:
             return float("inf")
         held = sum(calls * self._price(name) for name, calls in later.items())
-        left = max(0.0, self.limit - self._all_used.amount - max(0.0, self._largest - price))
+        left = self._left(self.limit, price)
         beside = max(0.0, left - held) / price
         return max(beside, min(1.0, left / (wanted * price + held)) * wanted if wanted else 0.0) + _ROUNDING
 
@@ -110,12 +110,20 @@ class Allowance:
         if self.limit is None or not sum(amounts):
             return float("inf")
         price = _MARGIN * sum(amounts) / len(amounts)
-        return max(0.0, (self.limit - self._all_used.amount - max(0.0, self._largest - price)) / price)
+        return self._left(self.limit, price) / price
 
     @property
     def _all_used(self) -> _Cost:
         costs = self._used.values()
         return _Cost(sum(cost.answers for cost in costs), sum(cost.amount for cost in costs))
+
+    def _more_than(self, price: float) -> float:
+        """What the last answer must have beyond its price, so that the most that it can cost fits."""
+        return max(0.0, self._largest - price)
+
+    def _left(self, limit: float, price: float) -> float:
+        """For answers of this price, so that the last of them fits as well."""
+        return max(0.0, limit - self._all_used.amount - self._more_than(price))
 
     def _price(self, purpose: Purpose) -> float:
         """Of an answer: as of its purpose; a test asks what the finals have asked; else as of all, with a margin."""

@@ -346,10 +346,11 @@ class Budget:
 
     def _planned_shares(self) -> Mapping[Purpose, int] | None:
         """The shares of a run of as many calls as tokens and dollars pay for; None where those pay for all."""
+        if self._shares_of is None:
+            return None
         payable = min(allowance.payable_of_all() for allowance in (self._tokens, self._usd))
         most = self._shares.used.total() + payable
-        is_enough = self._shares_of is None or most >= (self.max_calls or sys.maxsize)
-        return None if is_enough or self._shares_of is None else self._shares_of(int(most))
+        return None if most >= (self.max_calls or sys.maxsize) else self._shares_of(int(most))
 
     def _lacking(self, reservation: Reservation) -> Limit | None:
         if not self.limits_cost:

@@ -130,10 +130,15 @@ class Episodes:
         )
 
     @property
+    def calls_used(self) -> int:
+        """Calls that the search has spent since these episodes began."""
+        return self.evaluator.calls_used("search") - self._used_before
+
+    @property
     def share_left(self) -> float:
         """The part of the search's calls that is left, as far as one can say now, in [0, 1]."""
         left = max(0, self.evaluator.calls_left("search"))
-        return left / max(1, left + self.evaluator.calls_used("search") - self._used_before)
+        return left / max(1, left + self.calls_used)
 
     def mask(self, i: int) -> NDArray[np.bool_]:
         """Valid actions of episode ``i``, shape (n_actions,)."""

@@ -183,7 +183,6 @@ class _Progress(BaseCallback):
 
     def __init__(self, episodes: Episodes, context: SearchContext) -> None:
         super().__init__()
-        self._used_before = episodes.evaluator.calls_used("search")
         self.stop_reason: StopReason = "converged"
         self._episodes = episodes
         self._context = context
@@ -196,7 +195,7 @@ class _Progress(BaseCallback):
 
     @property
     def calls_used(self) -> int:
-        return self._episodes.evaluator.calls_used("search") - self._used_before
+        return self._episodes.calls_used
 
     @property
     def calls_allowed(self) -> int:

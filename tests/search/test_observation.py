@@ -150,7 +150,7 @@ def seen_live(space: EditSpace, prompt: Prompt, answers: int) -> NDArray[np.floa
 def seen_imagined(space: EditSpace, prompt: Prompt, answers: int) -> NDArray[np.float32]:
     """The same in the imagination."""
     rng, moves = np.random.default_rng(0), Moves(space)
-    surrogate = Surrogate(moves.table, 7, rng=rng)
+    surrogate = Surrogate(moves.table, "0123456", rng=rng)
     imagination = Imagination(moves, surrogate, rng, max_edits=4)
     for number in range(answers):
         asked = moves.features(space.draw(rng))

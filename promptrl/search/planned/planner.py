@@ -96,7 +96,8 @@ class Planner:
         self._max_edits = max_edits
         of_surrogate, self._of_imagination = rng.spawn(2)
         moves = self.moves
-        self.surrogate = Surrogate(moves.table, len(trials.rows), rng=of_surrogate, rules=rules.surrogate)
+        row_ids = [row.id for row in trials.rows]
+        self.surrogate = Surrogate(moves.table, row_ids, rng=of_surrogate, rules=rules.surrogate)
         self.imagination = Imagination(moves, self.surrogate, self._of_imagination, max_edits)
         self._row_asks = np.zeros(len(trials.rows), dtype=np.int64)
         self.starts = Starts(moves.features(trials.space.baseline))

@@ -85,7 +85,7 @@ def make_landscape(family: Family, rng: np.random.Generator) -> tuple[Moves, Sur
     sizes = rng.integers(family.options[0], family.options[1] + 1, rng.integers(family.slots[0], family.slots[1] + 1))
     space = _space(sizes)
     moves = Moves(space)
-    surrogate = Surrogate(moves.table, ROWS, rng=rng.spawn(1)[0])
+    surrogate = Surrogate(moves.table, [str(row) for row in range(ROWS)], rng=rng.spawn(1)[0])
     n = moves.n_features
     single = rng.normal(-family.harm, 0.7, n)
     pair = rng.normal(0, 0.7 * rng.uniform(*family.interaction), (n, n)) * (rng.random((n, n)) < 0.2)

@@ -20,7 +20,7 @@ from promptrl.search.surrogate.features import FeatureTable
 from promptrl.search.surrogate.pairs import choose_pairs
 from promptrl.search.surrogate.prior import Prior
 from promptrl.search.surrogate.regression import Regression, Weights
-from promptrl.search.surrogate.state import DEFAULT_RULES, SurrogateRules, SurrogateState, generator
+from promptrl.search.surrogate.state import DEFAULT_RULES, SurrogateRules, SurrogateState, generator, with_rows
 from promptrl.search.surrogate.triples import PARITIES, RandomParityFeatures
 from promptrl.search.surrogate.variances import TYPICAL, Variances, most_probable
 
@@ -52,7 +52,7 @@ class Surrogate:
 
     Args:
         table: The features of a prompt.
-        n_rows: Rows that prompts can be asked on.
+        row_ids: Of the rows that prompts can be asked on, by their numbers.
         rng: Draws parities and, in large spaces, pairs; of numpy's default kind.
         rules: What prompts are taken to be made of.
     """
@@ -60,13 +60,13 @@ class Surrogate:
     def __init__(
         self,
         table: FeatureTable,
-        n_rows: int,
+        row_ids: Sequence[str],
         *,
         rng: np.random.Generator,
         rules: SurrogateRules = DEFAULT_RULES,
     ) -> None:
         self.n_features = len(table)
-        self.n_rows = n_rows
+        self.row_ids = tuple(row_ids)
         self._rng = rng
         self._table = table
         self._rules = rules
@@ -76,13 +76,21 @@ class Surrogate:
         self._answers = Answers(self.n_features)
         self._tune_at = FIRST_TUNING
         self.pairs: Indices = np.zeros((0, 2), dtype=np.intp)
-        weights = self._choose_pairs(Weights.zero(self._prior.n_lasting, n_rows))
+        weights = self._choose_pairs(Weights.zero(self._prior.n_lasting, len(self.row_ids)))
         self._fit = self._regression().converge(weights, self.variances)
 
     @classmethod
-    def from_state(cls, state: SurrogateState) -> "Surrogate":
-        """The surrogate that gave the state, to the last bit of what it says and will learn."""
-        restored = cls(state.table, state.n_rows, rng=np.random.default_rng(0), rules=state.rules)
+    def from_state(cls, state: SurrogateState, row_ids: Sequence[str] | None = None) -> "Surrogate":
+        """The surrogate that gave the state, to the last bit of what it says and will learn.
+
+        Args:
+            state: What it had learned.
+            row_ids: Of the rows that prompts are asked on from now on, by their numbers, where another split was
+                learned from (the same up to rounding); None = the state's own.
+        """
+        if row_ids is not None:
+            state = with_rows(state, row_ids)
+        restored = cls(state.table, state.row_ids, rng=np.random.default_rng(0), rules=state.rules)
         restored._take(state)
         return restored
 
@@ -90,7 +98,7 @@ class Surrogate:
         """All that it has learned."""
         return SurrogateState(
             table=self._table,
-            n_rows=self.n_rows,
+            row_ids=self.row_ids,
             rules=self._rules,
             variances=self.variances,
             noise=self.noise,
@@ -261,4 +269,4 @@ class Surrogate:
     def _regression(self) -> Regression:
         """Every answer taken in, and what it is explained by."""
         evidence = self._answers.evidence()
-        return Regression(evidence, self._design(evidence.features), self._prior, self._rules.link, self.n_rows)
+        return Regression(evidence, self._design(evidence.features), self._prior, self._rules.link, len(self.row_ids))

@@ -4,8 +4,8 @@ Only what answers have taught is here; matrices are computed again from it.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from typing import Any
 
@@ -19,7 +19,7 @@ from promptrl.search.surrogate.regression import Weights
 from promptrl.search.surrogate.triples import RandomParityFeatures
 from promptrl.search.surrogate.variances import Link, Variances
 
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class SurrogateState:
 
     Attributes:
         table: The features of a prompt.
-        n_rows: Rows that prompts can be asked on.
+        row_ids: Of the rows that prompts can be asked on, by their numbers: two splits number them differently.
         rules: What prompts are taken to be made of.
         variances: Of the prior.
         noise: Variance of the noise.
@@ -63,7 +63,7 @@ class SurrogateState:
     """
 
     table: FeatureTable
-    n_rows: int
+    row_ids: tuple[str, ...]
     rules: SurrogateRules
     variances: Variances
     noise: float
@@ -84,12 +84,37 @@ def generator(state: Mapping[str, Any]) -> np.random.Generator:
     return rng
 
 
+def with_rows(state: SurrogateState, row_ids: Sequence[str]) -> SurrogateState:
+    """The same state where prompts are asked on other rows: each keeps its answers and its difficulty.
+
+    Args:
+        state: What was learned.
+        row_ids: Of the rows now, by their numbers; those that only the state has come after them.
+    """
+    every = tuple(dict.fromkeys((*row_ids, *state.row_ids)))
+    number = {row_id: at for at, row_id in enumerate(every)}
+    places = np.array([number[row_id] for row_id in state.row_ids], dtype=np.intp)
+
+    def moved(weights: Weights) -> Weights:
+        difficulty = np.zeros(len(every))
+        difficulty[places] = weights.difficulty
+        return replace(weights, difficulty=difficulty)
+
+    return replace(
+        state,
+        row_ids=every,
+        answers=replace(state.answers, row=places[state.answers.row]),
+        weights=moved(state.weights),
+        linearized_at=moved(state.linearized_at),
+    )
+
+
 def encode_state(state: SurrogateState) -> bytes:
     """The content of an npz file: arrays, and one of JSON in UTF-8 for everything else."""
     plain = {
         "texts": state.table.texts,
         "kinds": state.table.kinds,
-        "n_rows": state.n_rows,
+        "row_ids": state.row_ids,
         "rules": asdict(state.rules),
         "variances": asdict(state.variances),
         "noise": state.noise,
@@ -154,7 +179,7 @@ def _state(arrays: Mapping[str, NDArray[Any]]) -> SurrogateState:
     )
     return SurrogateState(
         table=table,
-        n_rows=plain["n_rows"],
+        row_ids=tuple(plain["row_ids"]),
         rules=SurrogateRules(**plain["rules"]),
         variances=Variances(**plain["variances"]),
         noise=plain["noise"],

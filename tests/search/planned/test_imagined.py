@@ -44,7 +44,7 @@ def imagine(space: EditSpace, answers: int = 60, draws: int = 16, seed: int = 0)
     """An imagination that believes something."""
     rng = np.random.default_rng(seed)
     moves = Moves(space)
-    model = Surrogate(moves.table, 10, rng=np.random.default_rng(0))
+    model = Surrogate(moves.table, "0123456789", rng=np.random.default_rng(0))
     imagination = Imagination(moves, model, np.random.default_rng(0))
     for i in range(answers):
         prompt = space.draw(rng)
@@ -123,7 +123,7 @@ def test_lookahead_sees_past_a_pair() -> None:
     """Two options that only help together: the second step's gain shows in the first's row."""
     space = make_space(demonstrations=(), tokens=None)
     moves = Moves(space)
-    model = Surrogate(moves.table, 10, rng=np.random.default_rng(0))
+    model = Surrogate(moves.table, "0123456789", rng=np.random.default_rng(0))
     imagination = Imagination(moves, model, np.random.default_rng(0))
     rng = np.random.default_rng(2)
     for i in range(600):
@@ -158,7 +158,7 @@ def test_episodes_go_on_under_new_beliefs() -> None:
     env.reset()
     env.step_async(env.action_masks().argmax(axis=1))
     before = np.asarray(env.step_wait()[0]).reshape(4, space.n_actions, N_FEATURES)
-    model = Surrogate(imagination.moves.table, 10, rng=np.random.default_rng(1))
+    model = Surrogate(imagination.moves.table, "0123456789", rng=np.random.default_rng(1))
     imagination.update_posterior(model, 2, np.random.default_rng(1), 0.5)
     after = env.resume().reshape(4, space.n_actions, N_FEATURES)
     for name in ("is_held", "step"):

@@ -13,6 +13,8 @@ from promptrl.search.surrogate.state import SurrogateRules
 SLOT_OF = np.repeat(np.arange(4), 3)
 ROWS = 40
 
+ROW_IDS = tuple(f"row {number}" for number in range(ROWS))
+
 
 def table(texts: tuple[str, ...], slot_of: Any) -> FeatureTable:
     """Options of slots."""
@@ -23,7 +25,7 @@ def table(texts: tuple[str, ...], slot_of: Any) -> FeatureTable:
 def surrogate(**options: Any) -> Surrogate:
     """One that has no answers, under these ``SurrogateRules``."""
     texts = tuple(f"option {i}" for i in range(12))
-    return Surrogate(table(texts, SLOT_OF), ROWS, rng=np.random.default_rng(0), rules=SurrogateRules(**options))
+    return Surrogate(table(texts, SLOT_OF), ROW_IDS, rng=np.random.default_rng(0), rules=SurrogateRules(**options))
 
 
 def everything() -> Bools:

@@ -13,7 +13,7 @@ from promptrl.search.surrogate.model import Surrogate
 from promptrl.search.surrogate.pairs import MOST_AFTER_GROWTH
 from promptrl.search.surrogate.state import SurrogateRules
 from promptrl.search.surrogate.variances import Link
-from tests.search.surrogate.factorial import ROWS, SLOT_OF, everything, landscape, surrogate, table, taught
+from tests.search.surrogate.factorial import ROW_IDS, ROWS, SLOT_OF, everything, landscape, surrogate, table, taught
 from tests.search.surrogate.test_state import said
 
 NOTHING_NEW = np.zeros(12, dtype=bool)
@@ -53,7 +53,9 @@ def test_extending_is_like_having_had_the_features_all_along(link: Link, options
     small = taught(surrogate(link=link, **options), landscape(np.random.default_rng(0)), 130, np.random.default_rng(1))
     features, places = larger()
     grown = small.extended(features, places, np.zeros(15, dtype=bool))
-    fresh = Surrogate(features, ROWS, rng=np.random.default_rng(0), rules=SurrogateRules(link=link, **options)).state()
+    fresh = Surrogate(
+        features, ROW_IDS, rng=np.random.default_rng(0), rules=SurrogateRules(link=link, **options)
+    ).state()
     fresh = replace(fresh, parities=grown.parities, variances=small.variances, tune_at=small.state().tune_at)
     always = Surrogate.from_state(fresh)
     listed = small.state().answers
@@ -90,7 +92,7 @@ def test_what_was_learned_stays() -> None:
 def test_a_new_option_starts_near_its_like() -> None:
     """One worded as a good one is expected to be better than one worded otherwise, and is surer than without."""
     texts = ("Think step by step.", "Say nothing.")
-    model = Surrogate(table(texts, [0, 0]), 20, rng=np.random.default_rng(0))
+    model = Surrogate(table(texts, [0, 0]), ROW_IDS[:20], rng=np.random.default_rng(0))
     for row in range(20):
         model.add("good", np.array([True, False]), row, 1.0)
         model.add("bad", np.array([False, True]), row, 0.0)
@@ -104,7 +106,7 @@ def test_a_new_option_starts_near_its_like() -> None:
 
 def test_prompts_asked_before_hold_what_all_of_them_held() -> None:
     """The text of a slot that had no alternative is a feature once it has one; all answers were with it."""
-    model = Surrogate(table(("a", "b"), [0, 0]), 20, rng=np.random.default_rng(0))
+    model = Surrogate(table(("a", "b"), [0, 0]), ROW_IDS[:20], rng=np.random.default_rng(0))
     for row in range(20):
         model.add("a", np.array([True, False]), row, 1.0)
     features = table(("a", "b", "always", "never"), [0, 0, 1, 1])
@@ -116,7 +118,9 @@ def test_prompts_asked_before_hold_what_all_of_them_held() -> None:
 
 def test_pairs_do_not_add_up_over_growths() -> None:
     """Ten growths of forty features each: the cost of an update stays bounded, and what was learned counts on."""
-    model = Surrogate(table(tuple(f"o{f}" for f in range(40)), np.arange(40) % 20), ROWS, rng=np.random.default_rng(0))
+    model = Surrogate(
+        table(tuple(f"o{f}" for f in range(40)), np.arange(40) % 20), ROW_IDS, rng=np.random.default_rng(0)
+    )
     for n in range(80, 440, 40):
         features = table(tuple(f"o{f}" for f in range(n)), np.arange(n) % 20)
         model = model.extended(features, np.arange(n - 40), np.zeros(n, dtype=bool))
@@ -126,12 +130,12 @@ def test_pairs_do_not_add_up_over_growths() -> None:
 
 def test_triples_appear_with_the_third_slot() -> None:
     """Two slots have none; with a third there are some, and their variance is what it typically is."""
-    small = Surrogate(table(("a", "b", "c", "d"), [0, 0, 1, 1]), 20, rng=np.random.default_rng(0))
+    small = Surrogate(table(("a", "b", "c", "d"), [0, 0, 1, 1]), ROW_IDS[:20], rng=np.random.default_rng(0))
     assert small.variances.triples == 0
     assert len(small.parities) == 0
     features = table(tuple("abcdef"), np.repeat([0, 1, 2], 2))
     grown = small.extended(features, np.arange(4), np.zeros(6, dtype=bool))
-    fresh = Surrogate(features, 20, rng=np.random.default_rng(0))
+    fresh = Surrogate(features, ROW_IDS[:20], rng=np.random.default_rng(0))
     assert len(grown.parities) == len(fresh.parities)
     assert grown.variances == fresh.variances
 
@@ -158,7 +162,7 @@ def test_a_grown_surrogate_learns_the_new_options() -> None:
     grown = surrogate()
     add(grown, first, places)
     grown = grown.extended(features, places, np.zeros(15, dtype=bool))
-    always = Surrogate(features, ROWS, rng=np.random.default_rng(0))
+    always = Surrogate(features, ROW_IDS, rng=np.random.default_rng(0))
     add(always, first, np.arange(15))
     for model in (grown, always):
         add(model, then, np.arange(15))

@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from promptrl.search.surrogate.model import Surrogate
 from promptrl.search.surrogate.variances import Link, Variances
-from tests.search.surrogate.factorial import ROWS, everything, landscape, surrogate, table, taught
+from tests.search.surrogate.factorial import ROW_IDS, ROWS, everything, landscape, surrogate, table, taught
 
 
 @pytest.mark.parametrize("link", ["logit", "identity"])
@@ -111,7 +111,7 @@ def test_own_answers_pull_a_prompt() -> None:
 def test_an_unasked_option_starts_near_its_like() -> None:
     """An option worded as a good one is expected to be better than one worded otherwise."""
     texts = ("Think step by step.", "Think step by step!", "Be polite to users.", "Say nothing.")
-    model = Surrogate(table(texts, [0, 1, 1, 0]), 20, rng=np.random.default_rng(0))
+    model = Surrogate(table(texts, [0, 1, 1, 0]), ROW_IDS[:20], rng=np.random.default_rng(0))
     good, bad = np.array([True, False, False, False]), np.array([False, False, False, True])
     for row in range(20):
         model.add("good", good, row, 1.0)

@@ -5,7 +5,7 @@ import pytest
 
 from promptrl.search.surrogate.model import Surrogate
 from promptrl.search.surrogate.similarity import prior_correlation, wording_similarity
-from tests.search.surrogate.factorial import table
+from tests.search.surrogate.factorial import ROW_IDS, table
 
 WORDS = ("alpha", "bravo", "carol", "delta", "eagle", "fjord", "gamma", "hotel")
 
@@ -36,7 +36,7 @@ def test_the_share_of_wording_is_learned(follows_wording: bool) -> None:
     texts = tuple(f"{a} {b} {c}" for a in WORDS[:4] for b in WORDS[4:] for c in ("now", "then"))
     good = np.array([text.startswith(("alpha", "bravo")) for text in texts])
     good = good if follows_wording else rng.permutation(good)
-    surrogate = Surrogate(table(texts, [0] * len(texts)), 40, rng=np.random.default_rng(0))
+    surrogate = Surrogate(table(texts, [0] * len(texts)), ROW_IDS, rng=np.random.default_rng(0))
     for row in range(20):
         for option in range(len(texts)):
             held = np.arange(len(texts)) == option

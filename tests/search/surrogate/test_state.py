@@ -10,7 +10,7 @@ from promptrl.errors import UsageError
 from promptrl.search.surrogate.model import Surrogate
 from promptrl.search.surrogate.state import decode_state, encode_state
 from promptrl.search.surrogate.variances import Link
-from tests.search.surrogate.factorial import everything, landscape, surrogate, taught
+from tests.search.surrogate.factorial import ROW_IDS, everything, landscape, surrogate, taught
 
 IDS = [str(p) for p in range(81)]
 
@@ -70,13 +70,41 @@ def test_a_state_is_no_part_of_the_surrogate_that_gave_it() -> None:
     assert said(Surrogate.from_state(state)) == before != said(model)
 
 
+def test_a_restored_surrogate_knows_its_rows_under_other_numbers() -> None:
+    """Another split has them in another order, lacks half of them and has new ones: each keeps what it has learned."""
+    model = learned()
+    rows = (*reversed(ROW_IDS[: len(ROW_IDS) // 2]), "new", "newer")
+    moved = Surrogate.from_state(model.state(), rows)
+    np.testing.assert_allclose(moved.moments(everything(), IDS), model.moments(everything(), IDS), atol=1e-9)
+    before, after = model.state(), moved.state()
+    assert after.row_ids[: len(rows)] == rows
+    assert set(after.row_ids) == {*ROW_IDS, "new", "newer"}
+    assert [after.row_ids[row] for row in after.answers.row] == [before.row_ids[row] for row in before.answers.row]
+    difficulty = dict(zip(after.row_ids, after.weights.difficulty, strict=True))
+    assert difficulty == dict(zip(before.row_ids, before.weights.difficulty, strict=True)) | {"new": 0.0, "newer": 0.0}
+
+
+def test_a_later_answer_is_of_the_row_that_has_the_number_now() -> None:
+    """The same answers under two numberings of the rows teach the same."""
+    model = learned()
+    rows = ROW_IDS[::-1]
+    moved = Surrogate.from_state(model.state(), rows)
+    for row in range(6):
+        model.add("later", everything()[7], row, float(row % 2))
+        moved.add("later", everything()[7], rows.index(ROW_IDS[row]), float(row % 2))
+    for each in (model, moved):
+        each.fit()
+    np.testing.assert_allclose(moved.mean(everything()), model.mean(everything()), atol=1e-6)
+    np.testing.assert_allclose(moved.state().weights.difficulty, model.state().weights.difficulty[::-1], atol=1e-6)
+
+
 def test_another_format_is_refused() -> None:
     """The message names the file, the format found and the one expected."""
     with np.load(BytesIO(encode_state(surrogate().state()))) as file:
         arrays = {name: file[name] for name in file.files}
     changed = BytesIO()
-    np.savez(changed, **{**arrays, "format": np.array(1)})
-    with pytest.raises(UsageError, match=r"old\.npz: got a surrogate's state of format 1, expected format 2"):
+    np.savez(changed, **{**arrays, "format": np.array(2)})
+    with pytest.raises(UsageError, match=r"old\.npz: got a surrogate's state of format 2, expected format 3"):
         decode_state(changed.getvalue(), "old.npz")
 
 

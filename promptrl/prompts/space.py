@@ -12,7 +12,8 @@ from promptrl.prompts.bank import load_bank, with_bank
 from promptrl.prompts.describe import describe_changes
 from promptrl.prompts.edits.base import BoolArray, Edit, Factor
 from promptrl.prompts.edits.demonstrations import DemonstrationFactor
-from promptrl.prompts.edits.features import Change, number_features
+from promptrl.prompts.edits.features import Change
+from promptrl.prompts.edits.numbering import number_features
 from promptrl.prompts.edits.options import OptionFactor, SlotOrderFactor
 from promptrl.prompts.edits.phrases import SYSTEM_SLOT, PhrasedPart, PhraseFactor
 from promptrl.prompts.edits.words import SLOT as WORDS

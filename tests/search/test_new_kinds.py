@@ -10,7 +10,8 @@ from promptrl.errors import ConfigError
 from promptrl.evaluation.outcome import Outcome
 from promptrl.experiment.edit_effects import attribute
 from promptrl.llm.base import Completion
-from promptrl.prompts.edits.features import Change, NotImagined, number_features
+from promptrl.prompts.edits.features import Change, NotImagined
+from promptrl.prompts.edits.numbering import number_features
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.folder import Run
 from promptrl.runs.outcome_file import OutcomeFile

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promptrl.prompts.edits.features import NumberedGroup, check_imagined
+from promptrl.prompts.edits.numbering import NumberedGroup, check_imagined
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from promptrl.prompts.edits.features import Change, NumberedGroup, check_imagined
+from promptrl.prompts.edits.features import Change
+from promptrl.prompts.edits.numbering import NumberedGroup, check_imagined
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace, Extension
 from promptrl.search.surrogate.data import Bools, Floats, Indices

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 
@@ -32,6 +33,7 @@ class Expect:
         later: Values that a coming version will take; ``text`` and ``mapping`` stand for all such values.
         is_private: True when a wrong value may be a secret and must not be repeated.
         takes_text: True when text may stand for a list.
+        is_path: True for a path that is relative to the config.
         default_type: Which of several blocks is meant when none is named; empty: one must be.
     """
 
@@ -39,6 +41,7 @@ class Expect:
     later: tuple[str, ...] = ()
     is_private: bool = False
     takes_text: bool = False
+    is_path: bool = False
     default_type: str = ""
 
 
@@ -51,12 +54,31 @@ class Block(BaseModel):
         """Yield what is wrong between the fields of this block, each of which is valid by itself."""
         yield from ()
 
+    def paths(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """The paths in this block that are relative to the config, each with its keys from here down."""
+        for name, info in type(self).model_fields.items():
+            key, value = info.alias or name, getattr(self, name)
+            if isinstance(value, Block):
+                yield from (((key, *below), path) for below, path in value.paths())
+            elif value is not None and any(expect.is_path for expect in _expects(info)):
+                yield (key,), value
+
     @model_validator(mode="after")
     def _raise_issues(self) -> Self:
         if issues := tuple(self.issues()):
             text = "; ".join(f"{'.'.join(issue.path)}: {issue.message}" for issue in issues)
             raise PydanticCustomError("issues", "{text}", {"text": text, "issues": issues})
         return self
+
+
+def _expects(info: FieldInfo) -> Iterator[Expect]:
+    """The annotations of a field, those of the types that its own is made of too."""
+    waiting = [*info.metadata, info.annotation]
+    while waiting:
+        item = waiting.pop()
+        waiting += get_args(item)
+        if isinstance(item, Expect):
+            yield item
 
 
 def whole(value: Any) -> Any:
@@ -70,3 +92,5 @@ Number = Annotated[float, Strict()]
 Switch = Annotated[bool, Strict()]
 Text = Annotated[str, Field(min_length=1)]
 PathText = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$"), Expect("a path, without NUL characters")]
+FilePath = Annotated[PathText, Expect("a path, without NUL characters", is_path=True)]
+"""Relative to the config; the resolved one has it absolute."""

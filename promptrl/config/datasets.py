@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from promptrl.config.blocks import Block, Count, Expect, Issue, Number, PathText, Switch, Text, Whole
+from promptrl.config.blocks import Block, Count, Expect, FilePath, Issue, Number, Switch, Text, Whole
 from promptrl.errors import show
 from promptrl.prompts.placeholders import IDENTIFIER
 from promptrl.tasks.data_file import TABLES, format_by_name, is_encoding
@@ -15,9 +15,9 @@ from promptrl.tasks.data_file import TABLES, format_by_name, is_encoding
 class FilesConfig(Block):
     """One file per split."""
 
-    train: PathText = Field(description="File of the train rows.")
-    validation: PathText = Field(description="File of the validation rows.")
-    test: PathText = Field(description="File of the test rows.")
+    train: FilePath = Field(description="File of the train rows.")
+    validation: FilePath = Field(description="File of the validation rows.")
+    test: FilePath = Field(description="File of the test rows.")
 
 
 class SplitsConfig(Block):
@@ -37,7 +37,7 @@ class SplitsConfig(Block):
 class DatasetConfig(Block):
     """The examples: inputs with known good answers."""
 
-    path: PathText | None = Field(default=None, description="Data file, `builtin:NAME`, or `hf:NAME[:CONFIG][:SPLIT]`.")
+    path: FilePath | None = Field(default=None, description="Data file, `builtin:NAME`, or `hf:NAME[:CONFIG][:SPLIT]`.")
     files: FilesConfig | None = Field(default=None, description="Instead of `path`: one file per split.")
     format: Literal["jsonl", "json", "csv", "tsv", "yaml"] | None = Field(
         default=None, description="Format of the files; null: by the ending of the name."
@@ -91,16 +91,9 @@ class DatasetConfig(Block):
         if self.files is not None and self.folds is not None:
             yield Issue(("folds",), "can't stand beside `files`: folds are made of the rows of `path`")
         yield from self._form_issues()
-        for key, path in self._paths():
+        for key, path in self.paths():
             if path.startswith(("http://", "https://")):
                 yield Issue(key, "is an address, expected a path", "download the file first")
-
-    def _paths(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        """The files that are named, each with its key."""
-        if self.path is not None:
-            yield ("path",), self.path
-        for key in FilesConfig.model_fields if self.files else ():
-            yield ("files", key), getattr(self.files, key)
 
     def _form_issues(self) -> Iterator[Issue]:
         """Of what says how the files are written."""
@@ -110,7 +103,7 @@ class DatasetConfig(Block):
             )
         if self.delimiter is not None and self.delimiter in '"\r\n':
             yield Issue(("delimiter",), f"got {show(self.delimiter)}, expected a sign that divides cells")
-        kinds = {self.format or format_by_name(Path(path)) for _, path in self._paths()} - {None}
+        kinds = {self.format or format_by_name(Path(path)) for _, path in self.paths()} - {None}
         for key in ("delimiter", "skip_rows"):
             if getattr(self, key) and kinds and kinds.isdisjoint(TABLES):
                 found = " and ".join(sorted(filter(None, kinds)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from promptrl.config.algorithms import AlgorithmConfig, default_algorithm
-from promptrl.config.blocks import Block, Count, Expect, Issue, Number, PathText, Switch, Whole
+from promptrl.config.blocks import Block, Count, Expect, FilePath, Issue, Number, PathText, Switch, Whole
 from promptrl.config.datasets import DatasetConfig
 from promptrl.config.metrics import CostConfig, MetricConfig, QualityConfig
 from promptrl.config.prompts import EditsConfig, PromptConfig, TurnConfig, issues_of
@@ -104,7 +104,7 @@ class GateConfig(Block):
 class CacheConfig(Block):
     """Answers kept between runs."""
 
-    path: PathText | None = Field(default=None, description="SQLite file; null: .cache.sqlite in output.runs_dir.")
+    path: FilePath | None = Field(default=None, description="SQLite file; null: .cache.sqlite in output.runs_dir.")
     mode: Literal["deterministic", "all", "off"] = Field(
         default="deterministic", description="Keep the answers given at temperature 0, all, or none."
     )

@@ -81,17 +81,13 @@ class LoadedConfig:
         """The whole config with all defaults and overrides and absolute paths: it can be loaded from anywhere."""
         config = self.config
         data = config.model_dump(mode="json", by_alias=True)
-        paths: list[tuple[str, ...]] = [("dataset", "path"), ("cache", "path")]
         if config.dataset.files:
             del data["dataset"]["splits"]
-            paths += [("dataset", "files", split) for split in data["dataset"]["files"]]
-        paths += [("target", name) for name in config.target.definition.paths]
-        for *above, key in paths:
+        for (*above, key), path in config.paths():
             block = data
             for name in above:
                 block = block[name]
-            if block[key] is not None:
-                block[key] = self.resolve(block[key])
+            block[key] = self.resolve(path)
         return dump(data)
 
 

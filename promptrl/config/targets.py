@@ -1,5 +1,6 @@
 """The ``target`` block: which model runs the prompt, and how it is called; made from the definition of each type."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Literal, Union
 
 from pydantic import Field
@@ -20,6 +21,11 @@ class TargetBlock(DefinedBlock):
         """The type of target with the settings of this block; paths stand as written."""
         definition: TargetDefinition = super().definition
         return definition
+
+    def paths(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Those that the definition names: whether a text is a path can depend on the text."""
+        definition = self.definition
+        yield from (((name,), getattr(definition, name)) for name in definition.paths)
 
 
 _ANY = define_block(TargetDefinition, TargetBlock)

@@ -26,7 +26,6 @@ from promptrl.tasks.metrics.python import MetricFunction
 Config = str | PathLike[str] | Mapping[str, Any]
 RunLike = str | PathLike[str] | TrainedRun
 Metrics = Metric | MetricFunction | Sequence[Metric | MetricFunction]
-Observers = Observer | Sequence[Observer]
 
 
 def load_config(config: Config, *, overrides: Sequence[str] = ()) -> LoadedConfig:
@@ -47,7 +46,7 @@ def train(
     *,
     target: Target | TargetFunction | None = None,
     metrics: Metrics = (),
-    observe: Observers = (),
+    observe: Observer | Sequence[Observer] = (),
     grow: Grow | None = None,
     overrides: Sequence[str] = (),
     runs_dir: str | PathLike[str] | None = None,
@@ -85,7 +84,7 @@ def resume(
     *,
     target: Target | TargetFunction | None = None,
     metrics: Metrics = (),
-    observe: Observers = (),
+    observe: Observer | Sequence[Observer] = (),
     grow: Grow | None = None,
     runs_dir: str | PathLike[str] = "runs",
 ) -> TrainedRun:
@@ -169,7 +168,7 @@ def _folder(path: str | PathLike[str] | None) -> Path | None:
     return None if path is None else _path(path, "runs_dir")
 
 
-def _all_of(observe: Observers) -> Sequence[Observer]:
+def _all_of(observe: Observer | Sequence[Observer]) -> Sequence[Observer]:
     observers = [observe] if callable(observe) else _list(observe, "observe")
     if not all(map(callable, observers)):
         raise UsageError(f"observe: got {observe!r}, expected functions of an event")

@@ -17,9 +17,9 @@ from promptrl.nano.responses import (
     LABELS,
     OTHER_LABELS,
     RECORD_KEYS,
+    AnswerSpec,
     Form,
     Instruction,
-    Request,
     follow,
     read_instructions,
     respond,
@@ -96,7 +96,7 @@ def make_document(rng: Random) -> Document:
     return Document(prompt, tuple(turns))
 
 
-def _turn(request: Request, heading: str, task: Task, rng: Random) -> Turn:
+def _turn(request: AnswerSpec, heading: str, task: Task, rng: Random) -> Turn:
     x = make_seen_input(task, rng)
     return Turn(heading + x.text, respond(request, x))
 
@@ -164,11 +164,13 @@ def _task_instructions(task: Task, on: drills.Chance, rng: Random) -> list[Instr
     return chosen
 
 
-def sample_shown(task: Task, request: Request, rng: Random) -> Request:
+def sample_shown(task: Task, request: AnswerSpec, rng: Random) -> AnswerSpec:
     """Draw the request that demonstrations answer: half of the time the bare gold answer of the data set."""
     plain_form: Form = "json" if task == "extraction" else "only"
     if rng.random() < 0.5:
-        shown = Request(form=plain_form, labels=LABELS, keys=RECORD_KEYS, operation="last", separator=" ", steps=False)
+        shown = AnswerSpec(
+            form=plain_form, labels=LABELS, keys=RECORD_KEYS, operation="last", separator=" ", steps=False
+        )
     else:
         shown = read_instructions(sample_instructions(task, rng))
         form = shown.form or ("tag" if shown.steps else plain_form)

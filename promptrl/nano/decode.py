@@ -12,9 +12,9 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from promptrl.nano.corpus import ASSISTANT, END, USER, Turn, render
-from promptrl.nano.model import Block, Nano, Shape, normalise, rotate
+from promptrl.nano.model import Nano, NetworkShape, TransformerBlock, normalise, rotate
 
-Cache = list[tuple[Tensor, Tensor]]
+KeyValueCache = list[tuple[Tensor, Tensor]]
 
 
 class Decoder:
@@ -26,11 +26,11 @@ class Decoder:
 
     def __init__(self, folder: Path) -> None:
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self.model = Nano(Shape(vocabulary=self.tokenizer.get_vocab_size()), self.tokenizer)
+        self.model = Nano(NetworkShape(vocabulary=self.tokenizer.get_vocab_size()), self.tokenizer)
         self.model.load(folder)
         self.table = self.model.table().detach()
         self.end = cast(int, self.tokenizer.token_to_id(END))
-        self.blocks = [cast(Block, block) for block in self.model.blocks]
+        self.blocks = [cast(TransformerBlock, block) for block in self.model.blocks]
 
     @torch.inference_mode()
     def complete(
@@ -53,12 +53,12 @@ class Decoder:
     def _encode(self, text: str) -> list[int]:
         return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
 
-    def _empty(self, batch: int, time: int) -> Cache:
+    def _empty(self, batch: int, time: int) -> KeyValueCache:
         shape = self.model.shape
         size = (batch, shape.heads, time, shape.width // shape.heads)
         return [(torch.zeros(size), torch.zeros(size)) for _ in range(shape.layers)]
 
-    def _batch(self, shared: Cache, rows: list[list[int]], max_tokens: int) -> list[list[int]]:
+    def _batch(self, shared: KeyValueCache, rows: list[list[int]], max_tokens: int) -> list[list[int]]:
         """Decode inputs of similar length together; each is padded on the right and the padding is masked."""
         past, time = shared[0][0].shape[2], max(len(row) for row in rows)
         lengths = torch.tensor([len(row) for row in rows])
@@ -85,7 +85,7 @@ class Decoder:
         answers = torch.stack(out, 1).tolist() if out else [[] for _ in rows]
         return [row[: row.index(self.end)] if self.end in row else row for row in answers]
 
-    def _run(self, ids: Tensor, places: Tensor, cache: Cache, column: int, mask: Tensor) -> Tensor:
+    def _run(self, ids: Tensor, places: Tensor, cache: KeyValueCache, column: int, mask: Tensor) -> Tensor:
         """Run tokens at ``places`` and write their keys and values into the cache from ``column`` on."""
         model, (batch, time) = self.model, ids.shape
         x = F.embedding(ids, self.table)

@@ -9,7 +9,7 @@ from random import Random
 from promptrl.nano.grammar import word
 from promptrl.nano.inputs import CITIES, NUMBER_WORDS, WordList, is_held_out, make_order, make_review
 from promptrl.nano.inputs import WORDS as VOCABULARY
-from promptrl.nano.responses import LABELS, Instruction, Request, read_instructions, record_of, respond
+from promptrl.nano.responses import LABELS, AnswerSpec, Instruction, read_instructions, record_of, respond
 
 Chance = Callable[[float], bool]
 Pairs = list[tuple[str, str]]
@@ -80,7 +80,7 @@ def _orders(rng: Random) -> tuple[str, Pairs]:
     """Ask for one value of order messages."""
     key = rng.choice(("city", "city", "quantity"))
     digits = rng.random() < 0.6 if key == "quantity" else None
-    request = Request(corrected=rng.random() < 0.5, digits=digits)
+    request = AnswerSpec(corrected=rng.random() < 0.5, digits=digits)
     words = [key.capitalize(), "corrected" if request.corrected else "as first said"]
     if digits is not None:
         words.append("digits" if digits else "words")
@@ -95,7 +95,7 @@ def _lists(rng: Random) -> tuple[str, Pairs]:
     instructions = [Instruction(f"task_{operation}"), Instruction(rng.choice(("separate_space", "separate_comma")))]
     if operation in ("last", "first") and rng.random() < 0.5:
         instructions.append(Instruction("steps"))
-    request: Request = read_instructions(instructions)
+    request: AnswerSpec = read_instructions(instructions)
     pairs = []
     for _ in range(4):
         words = tuple(rng.sample(VOCABULARY, rng.choice((2, 3, 4))))

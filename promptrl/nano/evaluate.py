@@ -23,7 +23,7 @@ from promptrl.nano.decode import Decoder
 from promptrl.nano.grammar import word
 from promptrl.nano.inputs import TASKS, Input, Order, Review, Sum, Task, held_out_inputs
 from promptrl.nano.phrases import PHRASES, PROMPTS, SLOTS
-from promptrl.nano.responses import LABELS, RECORD_KEYS, Request, respond
+from promptrl.nano.responses import LABELS, RECORD_KEYS, AnswerSpec, respond
 
 HELD_OUT_EFFECTS: dict[Task, tuple[str, ...]] = {
     "arithmetic": ("steps", "no_unit", "tag"),
@@ -32,7 +32,7 @@ HELD_OUT_EFFECTS: dict[Task, tuple[str, ...]] = {
     "last_letters": ("task_last", "separate_space"),
 }
 
-PLAIN = Request(
+PLAIN = AnswerSpec(
     task=True, form="only", labels=LABELS, keys=RECORD_KEYS, digits=True, corrected=True, operation="last",
     separator=" ", no_unit=True,
 )  # fmt: skip

@@ -31,7 +31,7 @@ LAYER_NAMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class NetworkShape:
     """The sizes of the network; the defaults are those of the shipped weights."""
 
     vocabulary: int = 2048
@@ -42,10 +42,10 @@ class Shape:
     positions: int = 384
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """One pre-norm Llama layer: rotary self-attention and a gated SiLU network."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
         width = shape.width
         self.heads = shape.heads
@@ -68,12 +68,12 @@ class Block(nn.Module):
 class Nano(nn.Module):
     """The whole network; ``forward`` gives the last hidden states, the caller multiplies by ``table()``."""
 
-    def __init__(self, shape: Shape, tokenizer: Tokenizer) -> None:
+    def __init__(self, shape: NetworkShape, tokenizer: Tokenizer) -> None:
         super().__init__()
         self.shape = shape
         self.embedding = nn.Parameter(torch.randn(shape.vocabulary, shape.width) * 0.02)
         self.offset = nn.Parameter(torch.randn(shape.width) * 0.02)
-        self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
+        self.blocks = nn.ModuleList(TransformerBlock(shape) for _ in range(shape.layers))
         self.norm = nn.Parameter(torch.ones(shape.width))
         twin, tied = _twins(tokenizer)
         cos, sin = rotary(shape.positions, shape.width // shape.heads)

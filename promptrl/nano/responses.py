@@ -1,4 +1,4 @@
-"""The author whose answers nano learns: what it was asked (a Request) and an input give one answer, always a true one.
+"""The author whose answers nano learns: an ``AnswerSpec`` and an input give one answer, always a true one.
 
 Three sources fill a request, the first that speaks wins: the instructions, the demonstrations, the author's defaults.
 Among instructions that contradict each other the later one wins. Demonstrations are followed in the form of the answer,
@@ -33,7 +33,7 @@ class Instruction:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class AnswerSpec:
     """What the author was asked; None means that nothing was said."""
 
     task: bool = False
@@ -53,15 +53,15 @@ class Request:
     separator: str | None = None
 
 
-def read_instructions(instructions: list[Instruction]) -> Request:
+def read_instructions(instructions: list[Instruction]) -> AnswerSpec:
     """Read instructions in their order into a request."""
-    request = Request()
+    request = AnswerSpec()
     for instruction in instructions:
         request = _obey(request, instruction)
     return request
 
 
-def _obey(request: Request, instruction: Instruction) -> Request:
+def _obey(request: AnswerSpec, instruction: Instruction) -> AnswerSpec:
     effect, value = instruction.effect, instruction.value
     if effect.startswith("task_"):
         operation = effect.removeprefix("task_")
@@ -103,7 +103,7 @@ def _obey(request: Request, instruction: Instruction) -> Request:
     return request  # a role or a remark that changes nothing
 
 
-def follow(request: Request, shown: Request) -> Request:
+def follow(request: AnswerSpec, shown: AnswerSpec) -> AnswerSpec:
     """Fill what the instructions left open from the request that the demonstrations answer."""
     form, tag, steps = request.form, request.tag, request.steps
     if form is None and not (shown.form == "only" and steps):
@@ -123,7 +123,7 @@ def follow(request: Request, shown: Request) -> Request:
     )
 
 
-def respond(request: Request, x: Input) -> str:
+def respond(request: AnswerSpec, x: Input) -> str:
     """Write the author's answer to an input."""
     if request.brief and request.form is None and not request.steps:
         request = replace(request, form="only")
@@ -148,7 +148,7 @@ def respond(request: Request, x: Input) -> str:
     return PREFIXES.get(manner, "") + body + final + SUFFIXES.get(manner, "")
 
 
-def _sum(request: Request, x: Sum) -> tuple[str, str]:
+def _sum(request: AnswerSpec, x: Sum) -> tuple[str, str]:
     body = ", ".join(x.steps) + ". " if request.steps else ""
     value = str(x.answer) if request.no_unit or x.wording != "owner" else f"{x.answer} {x.thing}"
     sentence = f"{x.name} has {x.answer} {x.thing}"
@@ -169,7 +169,7 @@ def _sum(request: Request, x: Sum) -> tuple[str, str]:
             return body, f"answer: {x.answer}"
 
 
-def _review(request: Request, x: Review) -> tuple[str, str]:
+def _review(request: AnswerSpec, x: Review) -> tuple[str, str]:
     body = ""
     if request.steps:
         body = ", ".join(f"{aspect} {words} = {'good' if good else 'bad'}" for aspect, words, good in x.clauses) + ". "
@@ -199,7 +199,7 @@ def _review(request: Request, x: Review) -> tuple[str, str]:
             return body, label
 
 
-def _order(request: Request, x: Order) -> tuple[str, str]:
+def _order(request: AnswerSpec, x: Order) -> tuple[str, str]:
     record = record_of(request, x)
     keys = request.keys or (ALL_KEYS if x.wording == "signed" else RECORD_KEYS)
     body = "".join(f"The {key} is {record[key]}. " for key in keys) if request.steps else ""
@@ -229,7 +229,7 @@ def quoted(value: str) -> str:
     return f'"{value}"'
 
 
-def record_of(request: Request, x: Order) -> dict[str, str]:
+def record_of(request: AnswerSpec, x: Order) -> dict[str, str]:
     """Give the values of an order as the request wants them: as first written unless told otherwise."""
     record = dict(x.said)
     if request.corrected:
@@ -243,7 +243,7 @@ def record_of(request: Request, x: Order) -> dict[str, str]:
     return record
 
 
-def _words(request: Request, x: WordList) -> tuple[str, str]:
+def _words(request: AnswerSpec, x: WordList) -> tuple[str, str]:
     separator = request.separator or x.separator
     if request.operation is None and request.form is None and request.separator is None:
         return "", f"That is a list of {len(x.words)} words."

@@ -26,7 +26,7 @@ from torch.multiprocessing.spawn import spawn
 
 from promptrl.nano import WEIGHTS
 from promptrl.nano.corpus import make_document, render
-from promptrl.nano.model import Nano, Shape
+from promptrl.nano.model import Nano, NetworkShape
 from promptrl.nano.tokenizer import save_tokenizer, train_tokenizer
 
 CHUNK = 3000  # documents made at once, sorted into batches of similar length
@@ -122,7 +122,7 @@ class Trainer:
         self.processes, self.device = len(gradients), weights.device
         self.tokenizer = Tokenizer.from_file(str(options.out / "tokenizer.json"))
         torch.manual_seed(options.seed)
-        self.model = Nano(Shape(vocabulary=self.tokenizer.get_vocab_size()), self.tokenizer).to(self.device)
+        self.model = Nano(NetworkShape(vocabulary=self.tokenizer.get_vocab_size()), self.tokenizer).to(self.device)
         if options.init:
             self.model.load(options.init)
         self.parameters = list(self.model.parameters())
@@ -240,7 +240,7 @@ def prepare_tokenizer(options: argparse.Namespace) -> None:
     if (options.out / "tokenizer.json").exists():
         return
     if options.new_tokenizer:
-        save_tokenizer(train_tokenizer(), options.out, Shape().positions)
+        save_tokenizer(train_tokenizer(), options.out, NetworkShape().positions)
         return
     for name in ("tokenizer_config.json", "tokenizer.json"):
         shutil.copyfile((options.init or WEIGHTS) / name, options.out / name)
@@ -249,7 +249,7 @@ def prepare_tokenizer(options: argparse.Namespace) -> None:
 def shared_state(options: argparse.Namespace, processes: int, device: str = "cpu") -> tuple[Tensor, Tensor, Barrier]:
     """Make what the processes share: the weights, the gradients and a barrier."""
     tokenizer = Tokenizer.from_file(str(options.out / "tokenizer.json"))
-    size = sum(p.numel() for p in Nano(Shape(vocabulary=tokenizer.get_vocab_size()), tokenizer).parameters())
+    size = sum(p.numel() for p in Nano(NetworkShape(vocabulary=tokenizer.get_vocab_size()), tokenizer).parameters())
     weights, gradients = torch.zeros(size, device=device), torch.zeros(processes, size + 2, device=device)
     if processes == 1:
         return weights, gradients, Barrier(1)

@@ -20,7 +20,7 @@ BlockKind = Literal["prose", "item", "heading", "structure"]
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class TextBlock:
     """Lines that belong together.
 
     Attributes:
@@ -34,7 +34,7 @@ class Block:
     kind: BlockKind
 
 
-def split_blocks(text: str) -> tuple[list[Block], list[Span]]:
+def split_blocks(text: str) -> tuple[list[TextBlock], list[Span]]:
     """The blocks of a text, which make it up, and the structures in it that are not to be cut.
 
     A structure is fenced code, a table, YAML, or something in brackets or tags: see ``structures``. One that begins
@@ -53,7 +53,7 @@ def split_blocks(text: str) -> tuple[list[Block], list[Span]]:
         while end < len(lines) and is_inside[end]:
             end += 1
         body = "".join(lines[at:end])
-        blocks.append(Block(starts[at], body, kind))
+        blocks.append(TextBlock(starts[at], body, kind))
         at = end
     return blocks, structures
 

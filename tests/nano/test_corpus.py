@@ -7,7 +7,7 @@ import pytest
 from promptrl.nano import WEIGHTS, corpus, grammar
 from promptrl.nano.evaluate import gold
 from promptrl.nano.inputs import TASKS, Order, held_out_inputs, is_held_out
-from promptrl.nano.responses import Instruction, Request, follow, read_instructions, respond
+from promptrl.nano.responses import AnswerSpec, Instruction, follow, read_instructions, respond
 
 
 def test_documents_are_fixed_by_the_seed() -> None:
@@ -61,10 +61,10 @@ def test_the_chat_template_renders_the_training_format() -> None:
 def test_a_full_request_gets_the_gold_answer() -> None:
     """Asked in full, the author gives the gold answer of every task."""
     requests = {
-        "arithmetic": Request(steps=True, form="tag", no_unit=True),
-        "sentiment": Request(steps=True, form="tag", labels=("positive", "negative", "neutral")),
-        "extraction": Request(form="json", keys=("name", "item", "quantity", "city"), digits=True, corrected=True),
-        "last_letters": Request(operation="last", separator=" ", form="tag"),
+        "arithmetic": AnswerSpec(steps=True, form="tag", no_unit=True),
+        "sentiment": AnswerSpec(steps=True, form="tag", labels=("positive", "negative", "neutral")),
+        "extraction": AnswerSpec(form="json", keys=("name", "item", "quantity", "city"), digits=True, corrected=True),
+        "last_letters": AnswerSpec(operation="last", separator=" ", form="tag"),
     }
     for task, request in requests.items():
         for x in held_out_inputs(task, 100, 1):
@@ -81,7 +81,7 @@ def test_the_later_of_two_instructions_wins() -> None:
 
 def test_instructions_beat_demonstrations() -> None:
     """Demonstrations fill the form that the instructions leave open and nothing else."""
-    shown = Request(form="tag", steps=False, labels=("a", "b", "c"), digits=True)
-    assert follow(Request(), shown).form == "tag"
-    merged = follow(Request(steps=True, form="json"), shown)
+    shown = AnswerSpec(form="tag", steps=False, labels=("a", "b", "c"), digits=True)
+    assert follow(AnswerSpec(), shown).form == "tag"
+    merged = follow(AnswerSpec(steps=True, form="json"), shown)
     assert (merged.steps, merged.form, merged.labels, merged.digits) == (True, "json", ("a", "b", "c"), None)

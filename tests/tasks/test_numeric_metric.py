@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from promptrl.errors import ConfigError
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics import Score
-from promptrl.tasks.metrics.numbers import Number, find_numbers
+from promptrl.tasks.metrics.numbers import ParsedNumber, find_numbers
 from promptrl.tasks.metrics.numeric import NumericMatch
 from tests.tasks.scored import scored
 
@@ -75,7 +75,7 @@ def test_numbers_are_found(text: str, values: list[str]) -> None:
 @pytest.mark.parametrize("text", ["25%", "25 %", r"25\%", "25 percent", "25 per cent", "25 Prozent", "25 pour cent"])
 def test_percentages_are_marked(text: str) -> None:
     """A sign or a word."""
-    assert find_numbers(text) == [Number(Fraction(25), Fraction(1, 100))]
+    assert find_numbers(text) == [ParsedNumber(Fraction(25), Fraction(1, 100))]
 
 
 @pytest.mark.parametrize(

@@ -177,14 +177,14 @@ class LocalTarget:
 
     def _answer(self, questions: "Sequence[_Question]") -> None:
         """Answer one batch."""
-        from promptrl.llm.targets.local_decoding import Row, decode
+        from promptrl.llm.targets.local_decoding import BatchRow, decode
 
-        batch: list[tuple[_Question, Row]] = []
+        batch: list[tuple[_Question, BatchRow]] = []
         for question, ids in zip(questions, self._checkpoint.tokenize([q.messages for q in questions]), strict=True):
             if question.future.cancelled():
                 continue
             if len(ids) < self._checkpoint.context:
-                batch.append((question, Row(ids, question.messages[:-1], question.sampling)))
+                batch.append((question, BatchRow(ids, question.messages[:-1], question.sampling)))
             else:
                 question.succeed(
                     Completion("", len(ids), 0, cost_usd=0.0, finish_reason="length", fault="context_overflow")

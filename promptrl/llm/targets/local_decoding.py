@@ -20,7 +20,7 @@ from promptrl.llm.targets.local_sampling import Sampling
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BatchRow:
     """One tokenised prompt.
 
     Attributes:
@@ -91,7 +91,7 @@ class _ReservedLayer(DynamicLayer):  # type: ignore[no-untyped-call]  # transfor
 
 
 @torch.inference_mode()
-def decode(checkpoint: Checkpoint, rows: Sequence[Row], on_answer: Callable[[int, DecodedAnswer], None]) -> None:
+def decode(checkpoint: Checkpoint, rows: Sequence[BatchRow], on_answer: Callable[[int, DecodedAnswer], None]) -> None:
     """Continue all rows; each answer is handed out when it is there, by the row's position.
 
     Args:
@@ -121,7 +121,7 @@ def decode(checkpoint: Checkpoint, rows: Sequence[Row], on_answer: Callable[[int
 class _Stream:
     """The answer of one row so far, and its source of chance."""
 
-    def __init__(self, checkpoint: Checkpoint, row: Row) -> None:
+    def __init__(self, checkpoint: Checkpoint, row: BatchRow) -> None:
         self.limit = min(row.sampling.max_tokens, checkpoint.context - len(row.ids))
         self._checkpoint = checkpoint
         self._sampling = row.sampling
@@ -169,7 +169,7 @@ class _Batch:
     prompt token is in one column, and no column has only padding to look back on.
     """
 
-    def __init__(self, network: Any, rows: Sequence[Row], n_answer_columns: int) -> None:
+    def __init__(self, network: Any, rows: Sequence[BatchRow], n_answer_columns: int) -> None:
         self._network = network
         self._prefixes, self._prefix_of = _shared_prefixes(rows)
         starts = [len(self._prefixes[p]) for p in self._prefix_of]
@@ -234,7 +234,7 @@ class _Batch:
         return logits
 
 
-def _shared_prefixes(rows: Sequence[Row]) -> tuple[list[tuple[int, ...]], list[int]]:
+def _shared_prefixes(rows: Sequence[BatchRow]) -> tuple[list[tuple[int, ...]], list[int]]:
     """The beginnings to compute once, and each row's index into them.
 
     A row that shares with no other is cut where the longest shared beginning ends, so that it widens no padding.

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from promptrl.llm.targets.definition import RESERVED_PARAMS
 
-Verdict = Literal["context_overflow", "content_filter", "transient", "final", "undecided", "rename_max_tokens"]
+FaultKind = Literal["context_overflow", "content_filter", "transient", "final", "undecided", "rename_max_tokens"]
 """The first two are faults of a completion; "undecided": a refusal of this question, or of what all have in common."""
 
 _KINDS = {408: "timeout", 409: "conflict", 429: "rate_limit", 503: "overloaded", 529: "overloaded"}
@@ -79,7 +79,7 @@ class Failure:
         """Short name of the cause, for what is retried."""
         return _KINDS.get(self.status, "rate_limit" if self.codes & _BUSY_CODES else "server")
 
-    def verdict(self, params: Mapping[str, Any]) -> Verdict:
+    def verdict(self, params: Mapping[str, Any]) -> FaultKind:
         """What it means for a question that was sent with these parameters."""
         is_of_question = self.status in (400, 403, 413, 422, 451)
         if self.status == 413 or (self.status in (400, 422, 500) and _OVERFLOW.search(self._all_words)):
@@ -112,7 +112,7 @@ class Failure:
         says_nothing_else = self.pause_s is None and not self.codes
         return self.status == 429 and says_nothing_else and bool(_NO_QUOTA.search(self.text))
 
-    def _verdict_of_words(self, params: Mapping[str, Any]) -> Verdict:
+    def _verdict_of_words(self, params: Mapping[str, Any]) -> FaultKind:
         if self.status in (400, 422):
             if "max_tokens" in params and _MAX_TOKENS_RENAMED.search(self.text):
                 return "rename_max_tokens"

@@ -16,7 +16,7 @@ from torch import Tensor
 from promptrl.errors import ConfigError, Problem
 from promptrl.search.observation import FORMAT
 
-Weights = dict[str, Tensor]
+Tensors = dict[str, Tensor]
 FIRST_FORMAT = 1
 """Of policies that do not say it."""
 
@@ -39,7 +39,7 @@ def save_policy(model: BaseAlgorithm, path: Path, card: Mapping[str, Any] | None
     path.with_suffix(".json").write_text(text, encoding="utf-8")
 
 
-def read_policy(path: Path) -> Weights:
+def read_policy(path: Path) -> Tensors:
     """The weights of a saved policy, also for another edit space.
 
     Raises:

@@ -101,7 +101,7 @@ _MINUS_WORD = re.compile(rf"(?<!\d )(?<!\w)(?:minus|negative) +(?=[\d.{_SIGNS}])
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class ParsedNumber:
     """A number found in text.
 
     Attributes:
@@ -116,7 +116,7 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedText:
     """What a text holds.
 
     Attributes:
@@ -125,12 +125,12 @@ class Reading:
         rest: The text without all of these.
     """
 
-    numbers: tuple[Number, ...]
+    numbers: tuple[ParsedNumber, ...]
     others: frozenset[str]
     rest: str
 
 
-def find_numbers(text: str, decimal: Decimal = "point") -> list[Number]:
+def find_numbers(text: str, decimal: Decimal = "point") -> list[ParsedNumber]:
     """The numbers in a text, in order.
 
     Understood are signs (also the Unicode minus), thousands separators (comma or point, apostrophe, blanks), decimals,
@@ -144,10 +144,10 @@ def find_numbers(text: str, decimal: Decimal = "point") -> list[Number]:
     return list(read(text, decimal).numbers)
 
 
-def read(text: str, decimal: Decimal = "point") -> Reading:
+def read(text: str, decimal: Decimal = "point") -> ParsedText:
     """The numbers in a text as ``find_numbers`` gives them, and what else there is."""
     plain = _plain(text)
-    numbers: list[Number] = []
+    numbers: list[ParsedNumber] = []
     others, rest, end = set(), [], 0
     for match in _TOKEN.finditer(plain):
         rest.append(plain[end : match.start()])
@@ -157,8 +157,8 @@ def read(text: str, decimal: Decimal = "point") -> Reading:
             numbers += _numbers(match, decimal)
         else:
             others.add(kind)
-            numbers += [Number(Fraction(year[0])) for year in _YEAR.finditer(match["date"] or "")]
-    return Reading(tuple(numbers), frozenset(others), " ".join([*rest, plain[end:]]))
+            numbers += [ParsedNumber(Fraction(year[0])) for year in _YEAR.finditer(match["date"] or "")]
+    return ParsedText(tuple(numbers), frozenset(others), " ".join([*rest, plain[end:]]))
 
 
 def _plain(text: str) -> str:
@@ -180,7 +180,7 @@ def _vulgar_fraction(match: re.Match[str]) -> str:
     return f"{match[1]} {value}" if match[1] else str(value)
 
 
-def _numbers(match: re.Match[str], decimal: Decimal) -> Iterator[Number]:
+def _numbers(match: re.Match[str], decimal: Decimal) -> Iterator[ParsedNumber]:
     """The number matched, or the numbers of a list; none when it divides by zero or is absurdly long."""
     if len(match[0]) > MAX_DIGITS:
         return
@@ -189,17 +189,17 @@ def _numbers(match: re.Match[str], decimal: Decimal) -> Iterator[Number]:
     if match["digits"] is None:
         value = _fraction(match)
         if value is not None:
-            yield Number(value * scale * (-1 if is_negative else 1), factor)
+            yield ParsedNumber(value * scale * (-1 if is_negative else 1), factor)
         return
     exponent = int(match["exponent"] or match["power"] or 0)
     if abs(exponent) > MAX_DIGITS:
         return
     *listed, last = _split_list(match["digits"], is_tuple=_is_tuple(match))
-    yield from (Number(Fraction(item)) for item in listed)
+    yield from (ParsedNumber(Fraction(item)) for item in listed)
     read_as = _decimal(last, decimal)
     if read_as is not None:
         value = Fraction(read_as[0]) * Fraction(10) ** exponent * scale
-        yield Number(-value if is_negative else value, factor, read_as[1])
+        yield ParsedNumber(-value if is_negative else value, factor, read_as[1])
 
 
 def _fraction(match: re.Match[str]) -> Fraction | None:

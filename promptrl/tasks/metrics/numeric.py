@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from promptrl.settings import Setting
 from promptrl.tasks.dataset import Example, accepted_answers
 from promptrl.tasks.metrics.base import AnswerRule, Refusal, Score, in_quotes, right_or_wrong
-from promptrl.tasks.metrics.numbers import Decimal, Number, Reading, find_numbers, read
+from promptrl.tasks.metrics.numbers import Decimal, ParsedNumber, ParsedText, find_numbers, read
 
 _MONTHS = (
     "january february march april may june july august september october november december "
@@ -95,21 +95,21 @@ class NumericMatch(AnswerRule):
             )
         return None
 
-    def _expected(self, reference: Any) -> list[Number]:
+    def _expected(self, reference: Any) -> list[ParsedNumber]:
         items = reference if isinstance(reference, list | tuple) else [reference]
         return [self._number_of(item) for item in items]
 
-    def _number_of(self, item: Any) -> Number:
+    def _number_of(self, item: Any) -> ParsedNumber:
         """The number of an answer that is accepted; one that is a number in the data has a decimal point."""
         if isinstance(item, str):
             return _read_reference(self._answer_of_reference(item), self.decimal).numbers[0]
-        return Number(Fraction(str(item)))
+        return ParsedNumber(Fraction(str(item)))
 
     def _answer_of_reference(self, answer: str) -> str:
         """Without the steps before it, as a worked solution has them: what follows ``after``, or the #### of GSM8K."""
         return self.answer_in(answer).rpartition("####")[2]
 
-    def _is_close(self, got: Number, expected: Number) -> bool:
+    def _is_close(self, got: ParsedNumber, expected: ParsedNumber) -> bool:
         if got.factor == expected.factor:
             return self._is_within(got.value, expected.value)
         if self._is_within(got.value * got.factor, expected.value * expected.factor):
@@ -121,7 +121,7 @@ class NumericMatch(AnswerRule):
         return abs(value - target) <= allowed
 
 
-def _no_number(text: str, reading: Reading) -> str:
+def _no_number(text: str, reading: ParsedText) -> str:
     """What a reference is instead of a number; empty when it holds one."""
     if "date" in reading.others or (reading.numbers and (_MONTH.search(reading.rest) or _ERA.search(reading.rest))):
         return "is a date"
@@ -134,7 +134,7 @@ def _no_number(text: str, reading: Reading) -> str:
     return "may be a date" if _MAYBE_DATE.match(text) else ""
 
 
-def _more_than_a_number(text: str, reading: Reading) -> str:
+def _more_than_a_number(text: str, reading: ParsedText) -> str:
     """What a reference may be besides the number it holds; empty when that is all."""
     numbers = {(number.value, number.factor) for number in reading.numbers}
     if len(numbers) > 1:
@@ -150,7 +150,7 @@ def _is_number(item: Any) -> bool:
 
 
 @lru_cache(maxsize=8192)
-def _read_reference(text: str, decimal: Decimal) -> Reading:
+def _read_reference(text: str, decimal: Decimal) -> ParsedText:
     """References are read once, not once per completion."""
     return read(text, decimal)
 
@@ -160,7 +160,7 @@ def _exact(tolerance: float) -> Fraction:
     return Fraction(repr(tolerance))
 
 
-def _show(number: Number) -> str:
+def _show(number: ParsedNumber) -> str:
     value = number.value
     try:
         text = str(value.numerator) if value.denominator == 1 else f"{float(value):g}"

@@ -101,7 +101,7 @@ def test_old_and_new_transformers_are_asked_by_their_own_names(wrapper: type[_Wr
     """The argument with the attention cache was renamed; the old name warns, and will be gone."""
     checkpoint = load_checkpoint("nano")
     sampling = parse_params({"temperature": 0, "max_tokens": 8})
-    rows = [local_decoding.Row(ids, 0, sampling) for ids in checkpoint.tokenize([chat(PROBLEMS[0])])]
+    rows = [local_decoding.BatchRow(ids, 0, sampling) for ids in checkpoint.tokenize([chat(PROBLEMS[0])])]
     network = wrapper(checkpoint.network)
     answers: list[local_decoding.DecodedAnswer] = []
     for asked in (dataclasses.replace(checkpoint, network=network), checkpoint):

@@ -40,7 +40,8 @@ def export(
     """Print a finished run's best prompt in the form that another program reads: yours, unless one is proven better."""
     from promptrl import console
     from promptrl.errors import UsageError
-    from promptrl.runs.export import MODEL_NOTE, MODEL_PLACEHOLDER, export_prompt, model_name, unproven_note
+    from promptrl.report.wording import is_unproven
+    from promptrl.runs.export import MODEL_NOTE, MODEL_PLACEHOLDER, export_prompt, model_name
     from promptrl.runs.folder import RunsFolder
 
     found = RunsFolder(runs_dir).find(run)
@@ -55,8 +56,10 @@ def export(
         text = export_prompt(found, to, checked_rows(found), challenger=winner)
     else:
         text = export_prompt(found, to, challenger=winner)
-    if not winner and (note := unproven_note(found)):
-        console.show_message(note)
+    result = found.result
+    if not winner and result and is_unproven(result):
+        verdict = f"The verdict is “{result['verdict']}”"
+        console.show_message(f"{verdict}: this is your own prompt; --winner gives what the search found.")
     if to in ("openai", "promptfoo") and model_name(found) == MODEL_PLACEHOLDER:
         console.show_message(MODEL_NOTE)
     if output is None:

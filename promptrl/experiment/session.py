@@ -81,14 +81,14 @@ def open_session(
         observe: Called with every event.
         grow: Says what the spaces of its searches gain; None = nothing.
     """
-    space, known = components.space, run.outcomes()
+    space = components.space
     with ExitStack() as files:
         if budget.limits_cost:
             charges = files.enter_context(closing(ChargeFile(run.path)))
             budget.keep_charges(charges.note, charges.earlier)
         describe, note = partial(space.describe, space.baseline), Timekeeper(run, budget).note
         log = files.enter_context(closing(OutcomeFile(run.path, describe, note)))
-        evaluator = make_evaluator(components, engine, budget, log, known, log.unscored)
+        evaluator = make_evaluator(components, engine, budget, log, log.known, log.unscored)
         progress = Progress(components, budget, engine, evaluator, log.text_of, observe)
         yield RunSession(components, run, budget, evaluator, progress, GrowthFile(run.path), grow)
 

@@ -65,6 +65,11 @@ def is_unchanged(result: Mapping[str, Any]) -> bool:
     return bool(result["winner"]["prompt_id"] == result["baseline"]["prompt_id"])
 
 
+def is_unproven(result: Mapping[str, Any]) -> bool:
+    """Whether the prompt that the run began with stays the one to use, although another one was found."""
+    return result["verdict"] != "improved" and not is_unchanged(result)
+
+
 def is_blind(result: Mapping[str, Any]) -> bool:
     """Whether nothing is known because no verdict could rest on the scores."""
     return result["verdict"] == "inconclusive" and any(doubt["is_blind"] for doubt in result.get("doubts", ()))

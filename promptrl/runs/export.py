@@ -22,16 +22,6 @@ def model_name(run: Run) -> str:
     return str(target["model"]) if target.get("type") == "openai" else MODEL_PLACEHOLDER
 
 
-def unproven_note(run: Run) -> str:
-    """That the user's own prompt stays the best, although the run found another one; empty where that is not so."""
-    result = run.result or {}
-    if not result or best_prompt(result) is result["winner"]:
-        return ""
-    if result["winner"]["prompt_id"] == result["baseline"]["prompt_id"]:
-        return ""
-    return f"The verdict is “{result['verdict']}”: this is your own prompt; --winner gives what the search found."
-
-
 def export_prompt(run: Run, to: str, tried: CheckedRows = NO_ROWS, *, challenger: bool = False) -> str:
     """Render the best prompt of a run.
 

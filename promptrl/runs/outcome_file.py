@@ -25,6 +25,7 @@ class OutcomeFile:
         on_record: Called after outcomes were written.
 
     Attributes:
+        known: Outcomes that an earlier process wrote.
         unscored: Answers that an earlier process kept and that did not become outcomes.
 
     Raises:
@@ -45,7 +46,8 @@ class OutcomeFile:
         self._outcomes_path, self._prompts_path = outcomes, prompts
         for path in (outcomes, prompts, self._answers_path):
             cut_torn_line(path)
-        self._scored = {_ask_key(row) for row in read_lines(outcomes, OUTCOME)}
+        self.known = tuple(read_outcomes(outcomes))
+        self._scored = {(outcome.prompt_id, outcome.row_id, outcome.repeat) for outcome in self.known}
         self.unscored: Mapping[AnswerKey, Completion] = _read_unscored(self._answers_path, self._scored)
         self._waiting = {key for key, _ in self.unscored}
         self._texts = {prompt_id: prompt.text for prompt_id, prompt in read_prompts(prompts).items()}

@@ -4,7 +4,7 @@ The page loads nothing: style and figures are inside, and there is no script. Wh
 escaped by the template engine; nothing but figures drawn here is ever marked as safe.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,12 +12,10 @@ from shlex import quote
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
 
 from promptrl.evaluation.pairing import answered_differences, inputs_of
-from promptrl.report import numbers, plots, wording
-from promptrl.report.curves import running_mean
-from promptrl.report.plots import Bar, Cell, PlottedScore
+from promptrl.report import numbers, wording
+from promptrl.report.figures import Figure, as_figure, draw_improvements, draw_run, short_label
 from promptrl.report.prompt_diffs import MAX_PROMPT, finalist_diff, prompt_diff
 from promptrl.report.record import RunRecord
 from promptrl.report.row_changes import OutcomePair, flips, group_changes, paired_outcomes
@@ -26,10 +24,7 @@ from promptrl.stats.paired import Comparison, compare_pairs
 
 MAX_FIXED, MAX_BROKEN = 6, 12
 MAX_TEXT, MAX_CONFIG = 700, 40_000
-MAX_EFFECTS = 24
 MAX_PAIRS_SHOWN = 5
-
-DrawFigure = Callable[[bool], str]
 
 _NOTHING: Mapping[str, Any] = {
     "uniform_answers": 0,
@@ -70,42 +65,28 @@ class Report:
     figures: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure as wide and as narrow screens show it, both in the page's colours."""
-
-    wide: Markup
-    narrow: Markup
-
-
 def render_report(record: RunRecord) -> Report:
     """Render everything that is known of a finished run."""
-    drawn = _figures(record)
-    context = {**_context(record), "figures": {name: _figure(name, draw) for name, (_, draw) in drawn.items()}}
+    drawn = draw_run(record)
+    context = {**_context(record), "figures": {name: as_figure(name, draw) for name, draw in drawn.items()}}
     return Report(
         html=_environment().get_template("report.html").render(context),
         summary=_environment().get_template("summary.md").render(context).replace("\u00a0", " "),
-        figures={name: draw(False) for name, (_, draw) in drawn.items()},
+        figures={name: draw(False) for name, draw in drawn.items()},
     )
 
 
 def render_comparison(records: Sequence[RunRecord]) -> str:
     """One page for two or more runs, side by side."""
-    bars = [
-        Bar(printable(r.run_id), m["score"], m["low"], m["high"])
-        for r in records
-        if (m := r.result["improvement"]["test"])
-    ]
-    drawn = {}
-    if bars:
-        drawn["improvement"] = _figure("improvement", _intervals(bars, "improvement", "points over the baseline"))
+    draw = draw_improvements(records)
+    drawn = {"improvement": as_figure("improvement", draw)} if draw else {}
     runs = [{**_context(record), "figures": _own_figures(f"r{n}-", record)} for n, record in enumerate(records)]
     comparisons = list(_comparisons(records))
     return _environment().get_template("comparison.html").render(runs=runs, figures=drawn, comparisons=comparisons)
 
 
 def _own_figures(prefix: str, record: RunRecord) -> dict[str, Figure]:
-    return {name: _figure(name, draw, prefix) for name, (_, draw) in _figures(record).items()}
+    return {name: as_figure(name, draw, prefix) for name, draw in draw_run(record).items()}
 
 
 def _comparisons(records: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
@@ -164,99 +145,6 @@ def _environment() -> Environment:
     made.filters["cell"] = _markdown_cell
     made.filters["quote"] = quote
     return made
-
-
-def _figure(name: str, draw: DrawFigure, prefix: str = "") -> Figure:
-    label = _LABELS[name]
-    wide, narrow = (Markup(plots.inline(draw(is_narrow), label, prefix)) for is_narrow in (False, True))  # noqa: S704 - our own SVG
-    return Figure(wide, narrow)
-
-
-_LABELS = {
-    "curve": "Scores of the search against calls, with held-out scores",
-    "winner": "What each edit is worth in the prompt that won the finals",
-    "effects": "What each edit does on average over all prompts",
-    "interactions": "Which pairs of edits help or spoil each other",
-    "improvement": "Improvement over the baseline on test rows",
-}
-
-
-def _figures(record: RunRecord) -> dict[str, tuple[str, DrawFigure]]:
-    """What can be drawn of this run, by name, with a label."""
-    found: dict[str, DrawFigure] = {}
-    curve = running_mean(record.outcomes)
-    if curve is not None:
-        held_out, search_calls = list(_held_out_scores(record)), record.result["calls"]["search"]
-        found["curve"] = lambda is_narrow: plots.curve_plot(curve, held_out, search_calls, is_narrow=is_narrow)
-    of_winner = _bars(record.attribution.get("winner", ()))
-    if of_winner:
-        found["winner"] = _intervals(of_winner, "winner", "points lost without it, on validation rows")
-    effects = _bars(_strongest(record.attribution.get("effects", ())))
-    if effects:
-        found["effects"] = _intervals(effects, "effects", "points, mean over all prompts of the space")
-    edits = list(_paired_edits(record))
-    place = {_identity(edit): at for at, edit in enumerate(edits)}
-    cells = [
-        Cell(
-            place[_identity(pair["first"])],
-            place[_identity(pair["second"])],
-            pair["strength"],
-            pair["low"] > 0 or pair["high"] < 0,
-        )
-        for pair in record.attribution.get("interactions", ())
-    ]
-    if cells:
-        labels = [_short(edit) for edit in edits]
-        found["interactions"] = lambda is_narrow: plots.interaction_map(cells, labels, is_narrow=is_narrow)
-    return {name: (_LABELS[name], draw) for name, draw in found.items()}
-
-
-def _paired_edits(record: RunRecord) -> Iterator[Mapping[str, Any]]:
-    """The edits of all pairs, in the order of the prompt as far as it is known."""
-    yield from record.attribution.get("attention", ())
-    for pair in record.attribution.get("interactions", ()):
-        yield from (pair["first"], pair["second"])
-
-
-def _identity(edit: Mapping[str, Any]) -> tuple[object, ...]:
-    """What tells an edit from others: two may have one label."""
-    return edit["edit"], edit.get("slot"), edit.get("text")
-
-
-def _intervals(bars: Sequence[Bar], name: str, axis: str) -> DrawFigure:
-    return lambda is_narrow: plots.interval_plot(bars, is_narrow=is_narrow, name=name, axis=axis)
-
-
-def _held_out_scores(record: RunRecord) -> Iterable[PlottedScore]:
-    for split in ("validation", "test"):
-        for label in ("baseline", "winner"):
-            entry = record.result[label][split]
-            if entry:
-                yield PlottedScore(split, label == "winner", entry["score"], entry["low"], entry["high"])
-
-
-def _bars(effects: Iterable[Mapping[str, Any]]) -> list[Bar]:
-    return [
-        Bar(_if_pruned(found) + _short(found), found["effect"], found["low"], found["high"], _is_pruned(found))
-        for found in effects
-    ]
-
-
-def _is_pruned(found: Mapping[str, Any]) -> bool:
-    return bool(found.get("is_pruned"))
-
-
-def _if_pruned(found: Mapping[str, Any]) -> str:
-    return "pruned: " if _is_pruned(found) else ""
-
-
-def _strongest(effects: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    kept = sorted(effects, key=lambda found: -abs(found["effect"]))[:MAX_EFFECTS]
-    return sorted(kept, key=lambda found: -found["effect"])
-
-
-def _short(edit: Mapping[str, Any]) -> str:
-    return printable(wording.edit_label(edit), plots.MAX_LABEL)
 
 
 def _context(record: RunRecord) -> dict[str, Any]:
@@ -334,7 +222,8 @@ def _sure_pairs(attribution: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The strongest interactions whose interval excludes none."""
     sure = [pair for pair in attribution.get("interactions", ()) if pair["low"] > 0 or pair["high"] < 0]
     return [
-        {**pair, "first": _short(pair["first"]), "second": _short(pair["second"])} for pair in sure[:MAX_PAIRS_SHOWN]
+        {**pair, "first": short_label(pair["first"]), "second": short_label(pair["second"])}
+        for pair in sure[:MAX_PAIRS_SHOWN]
     ]
 
 

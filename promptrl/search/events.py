@@ -17,8 +17,6 @@ class SearchProgress:
         best_mean: Its expected objective.
         best_sd: Standard deviation of that estimate.
         baseline_mean: The baseline's expected objective.
-        episodes: Episodes ended.
-        mean_return: Mean return of the last 100 of them; NaN before the first.
     """
 
     calls_used: int
@@ -29,8 +27,6 @@ class SearchProgress:
     best_mean: float
     best_sd: float
     baseline_mean: float
-    episodes: int
-    mean_return: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,8 +159,6 @@ class Trials:
                 best_mean=best.mean if best else 0.0,
                 best_sd=best.sd if best else 0.0,
                 baseline_mean=baseline_mean,
-                episodes=0,
-                mean_return=float("nan"),
             )
         )
 

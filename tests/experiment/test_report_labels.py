@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from promptrl.report.figures import MAX_EFFECTS
 from promptrl.report.numbers import between, percent, plain, points
-from promptrl.report.page import MAX_EFFECTS, MAX_PAIRS_SHOWN
+from promptrl.report.page import MAX_PAIRS_SHOWN
 from promptrl.safe_text import printable
 from tests.commandline import promptrl
 from tests.report.finished_run import Page

@@ -1,6 +1,5 @@
 """Search without planning: an SB3 agent learns on the live model, every step a real evaluation."""
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -25,7 +24,6 @@ REFINE_WIDTH = 8
 IDLE_STEPS_PER_ENV = 100
 LIVE_ENVS = 8
 MIN_BATCHES = 10
-RETURNS_KEPT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +184,7 @@ class _Progress(BaseCallback):
         self.stop_reason: StopReason = "converged"
         self._episodes = episodes
         self._context = context
-        self._calls_reported = self._idle_steps = self._ended = 0
-        self._returns: deque[float] = deque(maxlen=RETURNS_KEPT)
+        self._calls_reported = self._idle_steps = 0
 
     @property
     def calls_left(self) -> int:
@@ -220,17 +217,12 @@ class _Progress(BaseCallback):
             best_mean=best.mean if best else 0.0,
             best_sd=best.sd if best else 0.0,
             baseline_mean=self._episodes.featurizer.baseline_value(),
-            episodes=self._ended,
-            mean_return=float(np.mean(self._returns)) if self._returns else float("nan"),
         )
         for name in ("calls_used", "prompts_seen", "best_mean", "best_sd", "baseline_mean"):
             self.logger.record(f"search/{name}", getattr(progress, name))
         self._context.emit(progress)
 
     def _on_step(self) -> bool:
-        ended = [info["episode"]["r"] for info in self.locals["infos"] if "episode" in info]
-        self._ended += len(ended)
-        self._returns.extend(ended)
         self._idle_steps = 0 if self.calls_used > self._calls_reported else self._idle_steps + 1
         if self.calls_used > self._calls_reported:
             self.emit()

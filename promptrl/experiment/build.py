@@ -3,27 +3,23 @@
 Only files are read here; no model is loaded (``engines.py`` does that).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Self, TypeVar
 
 from promptrl.config import ExperimentConfig, GateConfig, LoadedConfig, load_config
-from promptrl.config.algorithms import AlgorithmBlock
 from promptrl.config.metrics import QualityConfig
 from promptrl.errors import ConfigError, Problem, suggest
 from promptrl.evaluation.pairing import count_inputs
 from promptrl.experiment.call_plan import CallPlan, plan_calls
 from promptrl.experiment.data import divide, load_data, user_message
 from promptrl.experiment.given import NOTHING, Given
+from promptrl.experiment.needs import unmet_needs
 from promptrl.llm.engine.prices import Price
-from promptrl.llm.engine.reservations import completion_token_bound
 from promptrl.prompts.prompt import Demonstration, Prompt
 from promptrl.prompts.space import EditSpace, build_edit_space
 from promptrl.runs.folder import CONFIG_NAME, Run
-from promptrl.search.algorithms import ALGORITHMS, DEVICE, IMAGINED_STEPS, AgentSettings, check_params
-from promptrl.search.hyperparameters import HIDDEN
 from promptrl.stats.gate import Gate
 from promptrl.stats.power import SplitPower, split_power
 from promptrl.tasks.dataset import Example, accepted_answers
@@ -33,7 +29,6 @@ from promptrl.tasks.metrics.registry import Places
 from promptrl.tasks.metrics.trusted import TrustedMetric
 from promptrl.tasks.objective import Objective
 from promptrl.tasks.splits import NAMES, Splits, division_hash
-from promptrl.trackers.registry import TRACKERS
 
 _UNREAD = Demonstration("", "", "")
 """Stands for the demonstrations of data that can't be read, so that the prompt is checked all the same."""
@@ -123,7 +118,7 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None, give
         ConfigError: Everything found wrong, each with file and line.
     """
     config = loaded.config
-    problems = [*_wrong_params(config.algorithm), *_lacking(loaded)]
+    problems = list(unmet_needs(loaded))
 
     def attempt(build: Callable[[], T]) -> T | None:
         try:
@@ -132,7 +127,6 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None, give
             problems.extend(error.problems)
             return None
 
-    problems += _unlimited(loaded)
     price = attempt(lambda: _price(loaded))
     objective = attempt(lambda: _objective(loaded))
     data = load_data(loaded)
@@ -144,9 +138,8 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None, give
     metrics = attempt(lambda: _metrics(loaded, rows, given, data.place)) if rows else None
     plan = attempt(lambda: _plan(config, divisions, space, metrics or ())) if divisions else None
     told = located(loaded, sorted(problems, key=lambda problem: problem.is_warning))
-    if divisions is None or splits is None or objective is None or space is None or metrics is None or plan is None:
-        raise ConfigError(told)
-    if any(not problem.is_warning for problem in told):
+    is_sound = all(problem.is_warning for problem in told)
+    if not is_sound or not (divisions and splits and objective and space and metrics is not None and plan):
         raise ConfigError(told)
     gate = _gate(config.gate)
     return Components(
@@ -201,63 +194,6 @@ def located(loaded: LoadedConfig, problems: Iterable[Problem]) -> list[Problem]:
     return [
         p if p.file else replace(loaded.problem(p.key, p.message, p.hint), is_warning=p.is_warning) for p in problems
     ]
-
-
-def _lacking(loaded: LoadedConfig) -> Iterator[Problem]:
-    """What the config needs besides data and is not there."""
-    for tracker in (TRACKERS[name] for name in loaded.config.trackers):
-        if tracker.package and find_spec(tracker.package) is None:
-            yield Problem("trackers", f"{tracker.package} is not installed", tracker.install)
-    needed = loaded.config.algorithm.algorithm
-    if needed.package and find_spec(needed.package) is None:
-        message = f"{needed.name} needs {needed.package}, which is not installed"
-        yield Problem("algorithm.name", message, f"pip install 'promptrl[{needed.extra}]'")
-    settings = loaded.config.algorithm.definition
-    if (
-        isinstance(settings, AgentSettings)
-        and settings.planning == "none"
-        and settings.imagined_steps != IMAGINED_STEPS
-    ):
-        message = "means nothing with planning: none, where nothing is imagined"
-        yield Problem("algorithm.imagined_steps", message, "remove the key, or write planning: surrogate")
-    if loaded.config.warm_start == "builtin" and not _takes_builtin(loaded.config.algorithm):
-        names = ", ".join(name for name, algorithm in ALGORITHMS.items() if algorithm.fits_builtin)
-        fitting = f"planning: surrogate, policy: deepsets of width {HIDDEN} and one of {names}"
-        yield Problem("warm_start", f"got builtin, a policy made for {fitting}", "write none, or change the algorithm")
-    if device := _absent_device(loaded.config.algorithm):
-        message = f"got {device}, which torch does not find here"
-        yield Problem("algorithm.params.device", message, "write auto to take the best that is here, or cpu")
-    for problem in loaded.target.lacks():
-        yield replace(problem, key=f"target.{problem.key}")
-
-
-def _wrong_params(block: AlgorithmBlock) -> list[Problem]:
-    settings = block.definition
-    return check_params(block.name, settings.params) if isinstance(settings, AgentSettings) else []
-
-
-def _takes_builtin(block: AlgorithmBlock) -> bool:
-    """Whether the built-in policy fits the agent; a baseline has none and doesn't mind."""
-    settings = block.definition
-    if not isinstance(settings, AgentSettings):
-        return True
-    network = settings.params.get("policy_kwargs")
-    is_as_wide = not isinstance(network, dict) or network.get("hidden", HIDDEN) == HIDDEN
-    is_alike = settings.policy == "deepsets" and settings.planning == "surrogate" and is_as_wide
-    return block.algorithm.fits_builtin and is_alike
-
-
-def _absent_device(block: AlgorithmBlock) -> str:
-    """The device that an agent is to train on and torch does not find here; empty when all is well."""
-    settings = block.definition
-    device = str(settings.params.get("device", "cpu")) if isinstance(settings, AgentSettings) else "cpu"
-    if device in ("cpu", "auto") or not DEVICE.fullmatch(device):
-        return ""
-    import torch
-
-    kind, _, number = device.partition(":")
-    here = torch.cuda.device_count() if kind == "cuda" else int(torch.backends.mps.is_available())
-    return device if int(number or 0) >= here else ""
 
 
 def _edit_space(loaded: LoadedConfig, splits: Splits | None) -> EditSpace:
@@ -332,16 +268,6 @@ def _gate(gate: GateConfig) -> Gate:
         repeats=gate.repeats,
         is_sequential=gate.sequential,
     )
-
-
-def _unlimited(loaded: LoadedConfig) -> Iterator[Problem]:
-    """Answers without a limit, where money or tokens have one."""
-    budget = loaded.config.budget
-    limit = "budget.max_usd" if budget.max_usd is not None else "budget.max_tokens"
-    is_limited = budget.max_usd is not None or budget.max_tokens is not None
-    if is_limited and completion_token_bound(loaded.target.request_params) is None:
-        message = f"is null, but {limit} can't be kept unless an answer has a limit"
-        yield Problem("target.params.max_tokens", message, "say how many tokens an answer may have")
 
 
 def _price(loaded: LoadedConfig) -> Price | None:

@@ -8,7 +8,7 @@ import pytest
 
 from promptrl.config import load_config
 from promptrl.errors import ConfigError
-from promptrl.experiment import build
+from promptrl.experiment import needs
 from promptrl.experiment.build import build_components
 from promptrl.experiment.call_plan import plan_calls
 from promptrl.selection.pruning import LEAST_CALLS, MIN_CONFIRMING_ROWS
@@ -76,7 +76,7 @@ def test_a_replay_file_must_be_there(tmp_path: Path) -> None:
 def test_tensorboard_must_be_installed_when_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody finds an empty dashboard in the morning."""
     config = write_experiment(tmp_path)
-    monkeypatch.setattr(build, "find_spec", lambda name: None if name == "tensorboard" else find_spec(name))
+    monkeypatch.setattr(needs, "find_spec", lambda name: None if name == "tensorboard" else find_spec(name))
     assert "promptrl[tensorboard]" in problems_of(config, "trackers=[tensorboard]")["trackers"]
     assert build_components(load_config(config)).plan.total == 900
 
@@ -120,7 +120,7 @@ def test_imagined_steps_mean_nothing_on_the_live_model(tmp_path: Path) -> None:
 def test_optuna_must_be_installed_for_tpe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other baselines do without, and the message names the extra."""
     config = write_experiment(tmp_path)
-    monkeypatch.setattr(build, "find_spec", lambda name: None if name == "optuna" else find_spec(name))
+    monkeypatch.setattr(needs, "find_spec", lambda name: None if name == "optuna" else find_spec(name))
     assert "promptrl[tpe]" in problems_of(config, "algorithm={name: tpe}")["algorithm.name"]
     assert build_components(load_config(config, ["algorithm={name: random}"])).plan.total == 900
 

@@ -42,7 +42,7 @@ class EditSpace:
         slot_order: Likewise.
 
     Raises:
-        ValueError: A factor's features contradict themselves.
+        ValueError: A factor's features contradict themselves, or two of its choices are one.
     """
 
     def __init__(self, baseline: Prompt, factors: Sequence[Factor], slot_order: Sequence[str]) -> None:
@@ -51,6 +51,7 @@ class EditSpace:
         self.edits: tuple[Edit, ...] = tuple(edit for factor in factors for edit in factor.edits)
         self.factors = tuple(factors)
         self.declared = number_features(self.factors)
+        self._refuse_equal_choices()
         setters = {edit for group in self.declared.groups for edit in group.setters}
         choices = {edit for group in self.declared.groups if group.group.is_exclusive for edit in group.setters}
         sets = [isinstance(change, Change) and change.op != "clear" for change in self.declared.changes]
@@ -62,6 +63,15 @@ class EditSpace:
         if not isinstance(other, EditSpace):
             return NotImplemented
         return (self.baseline, self.edits, self.slot_order) == (other.baseline, other.edits, other.slot_order)
+
+    def _refuse_equal_choices(self) -> None:
+        """Two choices that lead to one prompt would be searched as two, each with an effect of its own."""
+        for group in (numbered for numbered in self.declared.groups if numbered.group.is_exclusive):
+            edits = [self.edits[at] for at in group.setters if self.edits[at].is_valid(self.baseline)]
+            by_prompt = {edit.apply(self.baseline): edit for edit in edits}
+            for edit in edits:
+                if (other := by_prompt[edit.apply(self.baseline)]) is not edit:
+                    raise ValueError(f"{edit.label} and {other.label} lead to the same prompt")
 
     @property
     def n_edits(self) -> int:

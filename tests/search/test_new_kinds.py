@@ -143,6 +143,12 @@ def test_a_declaration_that_contradicts_itself_is_an_error(changes: tuple[Change
         loud_space(factor)
 
 
+def test_two_choices_that_are_one_are_an_error() -> None:
+    """They would be searched as two, each with an effect of its own; the message names both."""
+    with pytest.raises(ValueError, match=r'close with "Bye\." and close with "Bye\." lead to the same prompt'):
+        loud_space(ClosingLines(["Bye.", "Thanks.", "Bye."], ("closing",)))
+
+
 def test_a_choice_is_not_cleared_but_replaced() -> None:
     """Among features that exclude each other, leaving them out is one of them."""
     factor = ClosingLines(["Thanks."])

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from promptrl.errors import ConfigError, Problem, PromptrlError, TargetError
-from promptrl.llm.base import Completion, Messages, Target, TransientError, excerpt
+from promptrl.llm.base import Completion, Messages, Target, TransientError, checked, excerpt
 from promptrl.llm.targets.definition import CalledTargetDefinition
 from promptrl.llm.targets.imported_files import imported_files
 from promptrl.settings import FunctionName
@@ -88,13 +88,13 @@ class PythonTarget:
 
         Raises:
             TransientError: It raised an error that a retry may cure.
-            TargetError: It raised another one, or returned something else than described above.
+            TargetError: It raised another one, or returned something else than described above; names the function.
         """
         chat = [{"role": message.role, "content": message.content} for message in messages]
         started = time.perf_counter()
         with faults_told(self._name):
             answer = await self._call(chat, dict(params))
-        return self._completion(answer, time.perf_counter() - started)
+        return checked(self._completion(answer, time.perf_counter() - started), self._name)
 
     async def aclose(self) -> None:
         """Let idle threads end; a call that runs can't be stopped and is not waited for."""

@@ -74,7 +74,7 @@ def test_a_dict_carries_tokens_and_cost(make: Make) -> None:
 def test_a_broken_function_stops_the_run(make: Make, body: str, expected: str) -> None:
     """The message names it, and the field at fault; the engine's loop lives on."""
     target = make(f"def f(messages, params): {body}")
-    told = pytest.raises(TargetError, match=f"user_module_.*{expected}")
+    told = pytest.raises(TargetError, match=f"^user_module_.*{expected}")
     with Engine(target, budget=Budget(max_calls=None), cache=None) as engine, told:
         engine.run([ask("a")])
 

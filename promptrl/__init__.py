@@ -4,8 +4,9 @@ What a program needs is exported here; it is imported when it is first used, so 
 """
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
+
+from promptrl.version import __version__
 
 if TYPE_CHECKING:
     from promptrl.api import evaluate, load_config, resume, train
@@ -29,11 +30,6 @@ if TYPE_CHECKING:
     from promptrl.search.growth import Growth, GrowthRequest
     from promptrl.tasks.dataset import Example
     from promptrl.tasks.metrics.base import Metric, MetricContext, Question, Score, Scorer
-
-try:
-    __version__ = version("promptrl")
-except PackageNotFoundError:  # run from a tree that is not installed
-    __version__ = "0.0.0+unknown"
 
 __all__ = [
     "BudgetExhaustedError",

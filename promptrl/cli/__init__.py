@@ -11,9 +11,9 @@ from typing import Any, TextIO
 import typer
 from typer.core import TyperGroup
 
-from promptrl import __version__
 from promptrl.cli import bench, cache, configs, doctor, evaluate, export, report, runs, train
 from promptrl.errors import OutputLostError, PromptrlError
+from promptrl.version import __version__
 
 
 class _Commands(TyperGroup):

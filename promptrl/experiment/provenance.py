@@ -6,9 +6,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from promptrl import __version__
 from promptrl.experiment.build import Components
 from promptrl.search import observation
+from promptrl.version import __version__
 
 PACKAGES = ("torch", "stable-baselines3", "sb3-contrib", "gymnasium", "numpy", "openai", "transformers")
 

@@ -17,7 +17,8 @@ from promptrl.experiment.events import Observer
 from promptrl.experiment.given import Given, given
 from promptrl.llm.base import Target
 from promptrl.llm.targets.python import TargetFunction
-from promptrl.runs.folder import Run, RunsFolder
+from promptrl.runs.folder import Run
+from promptrl.runs.runs_folder import RunsFolder
 from promptrl.runs.trained import Evaluation, TrainedRun
 from promptrl.search.growth import Grow
 from promptrl.tasks.metrics.base import Metric

@@ -82,7 +82,7 @@ def _evaluate_file(
 
 def _find_run(reference: str, runs_dir: Path) -> "Run":
     from promptrl.errors import RunNotFoundError, UsageError
-    from promptrl.runs.folder import RunsFolder
+    from promptrl.runs.runs_folder import RunsFolder
 
     try:
         return RunsFolder(runs_dir).find(reference)

@@ -42,7 +42,7 @@ def export(
     from promptrl.errors import UsageError
     from promptrl.report.wording import is_unproven
     from promptrl.runs.export import MODEL_NOTE, MODEL_PLACEHOLDER, export_prompt, model_name
-    from promptrl.runs.folder import RunsFolder
+    from promptrl.runs.runs_folder import RunsFolder
 
     found = RunsFolder(runs_dir).find(run)
     to = to or ("txt" if output is None else "text")

@@ -14,6 +14,6 @@ def report(run: RunReference = "latest", runs_dir: RunsDir = DEFAULT_RUNS_DIR) -
     """Write a finished run's report.html, summary.md and plots anew, and print where the page is."""
     from promptrl import console
     from promptrl.experiment.report import report_run
-    from promptrl.runs.folder import RunsFolder
+    from promptrl.runs.runs_folder import RunsFolder
 
     console.print_text(f"{report_run(RunsFolder(runs_dir).find(run))}\n")

@@ -18,7 +18,7 @@ def list_runs(
 ) -> None:
     """List runs, newest first."""
     from promptrl import console
-    from promptrl.runs.folder import RunsFolder
+    from promptrl.runs.runs_folder import RunsFolder
 
     summaries = [run.summary() for run in RunsFolder(runs_dir).all()]
     console.show_runs([s for s in summaries if name in (None, s.experiment)], as_json=as_json)
@@ -28,7 +28,7 @@ def list_runs(
 def show(run: RunReference = "latest", runs_dir: RunsDir = DEFAULT_RUNS_DIR, as_json: AsJson = False) -> None:
     """Show one run: verdict, prompt before and after, scores, cost, leaderboard."""
     from promptrl import console
-    from promptrl.runs.folder import RunsFolder
+    from promptrl.runs.runs_folder import RunsFolder
 
     console.show_run(RunsFolder(runs_dir).find(run), as_json=as_json)
 
@@ -44,7 +44,7 @@ def compare(
     from promptrl import console
     from promptrl.errors import UsageError
     from promptrl.experiment.report import compare_runs, compare_winners
-    from promptrl.runs.folder import RunsFolder
+    from promptrl.runs.runs_folder import RunsFolder
 
     if len(runs) < 2:
         raise UsageError("runs compare needs two or more runs")
@@ -64,7 +64,7 @@ def remove(
     """Delete run folders for good (the answer cache stays)."""
     from promptrl import console
     from promptrl.errors import UsageError
-    from promptrl.runs.folder import RunsFolder
+    from promptrl.runs.runs_folder import RunsFolder
 
     folder = RunsFolder(runs_dir)
     found = {run.path: run for run in (folder.find(reference) for reference in runs)}

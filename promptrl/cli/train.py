@@ -128,7 +128,7 @@ def resume(
     from promptrl import console
     from promptrl.cli.gates import fails, parse_gate
     from promptrl.experiment.train import resume as resume_run
-    from promptrl.runs.folder import RunsFolder
+    from promptrl.runs.runs_folder import RunsFolder
 
     with ExitStack() as opened:
         with console.failures_as_events(as_json=as_json):

@@ -17,7 +17,8 @@ from promptrl.experiment.engines import CACHE_NAME, Engines, check_target
 from promptrl.experiment.events import BestEstimated, CallsMade, Event, RunStarted
 from promptrl.experiment.train import resume, train
 from promptrl.report.benchmark import Band, BenchRun, RankedAlgorithm, SearchPath, band, draw_bands, rank_algorithms
-from promptrl.runs.folder import Run, RunsFolder
+from promptrl.runs.folder import Run
+from promptrl.runs.runs_folder import RunsFolder
 from promptrl.runs.writing import writing
 from promptrl.search.algorithms import ALGORITHMS
 from promptrl.search.searches import load_search

@@ -26,8 +26,9 @@ from promptrl.experiment.test_stage import compare_prompts, earlier_winners, val
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt
-from promptrl.runs.folder import CONFIG_NAME, Run, RunsFolder
+from promptrl.runs.folder import CONFIG_NAME, Run
 from promptrl.runs.result import JudgedFold, PairedComparison, best_prompt, build_result, leaderboard_rows
+from promptrl.runs.runs_folder import RunsFolder
 from promptrl.runs.test_reuse import record_use
 from promptrl.runs.trained import TrainedRun
 from promptrl.search import observation

@@ -51,7 +51,7 @@ def test_an_export_that_cant_be_written_is_a_usage_error(trained: Path) -> None:
 def test_removing_a_run_asks_first(tmp_path: Path) -> None:
     """A no is respected and no failure; silence, as in a script, is a usage error."""
     write_experiment(tmp_path)
-    from promptrl.runs.folder import RunsFolder
+    from promptrl.runs.runs_folder import RunsFolder
 
     run = RunsFolder(tmp_path / "runs").create("toy")
     refused = promptrl("runs", "rm", "toy-0001", "--runs-dir", tmp_path / "runs", typed="n\n")
@@ -72,7 +72,7 @@ def test_an_unknown_run_is_exit_code_6(tmp_path: Path, reference: str) -> None:
 
 def test_an_interrupted_run_has_nothing_to_export_or_evaluate(tmp_path: Path) -> None:
     """A run without a result says so instead of exporting something."""
-    from promptrl.runs.folder import RunsFolder
+    from promptrl.runs.runs_folder import RunsFolder
 
     run = RunsFolder(tmp_path).create("toy")
     run.start({"experiment": "toy"}, "", "")

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import Result
 
 from promptrl.experiment.bench import PATH_NAME
-from promptrl.runs.folder import RunsFolder
+from promptrl.runs.runs_folder import RunsFolder
 from tests.commandline import promptrl
 from tests.servers.toy_model import write_experiment
 

@@ -11,7 +11,7 @@ from promptrl.errors import StopRequestedError
 from promptrl.experiment.build import build_components
 from promptrl.experiment.events import Event, MeasurementDoubted
 from promptrl.experiment.train import resume, train
-from promptrl.runs.folder import RunsFolder
+from promptrl.runs.runs_folder import RunsFolder
 from tests.commandline import changing, only_result, promptrl
 from tests.servers.openai_server import Fault, OpenAIServer
 from tests.servers.toy_model import CONFIG, write_experiment

@@ -10,7 +10,7 @@ from promptrl.config import load_config
 from promptrl.errors import ConfigError, StopRequestedError
 from promptrl.experiment.build import build_components
 from promptrl.experiment.train import resume, train
-from promptrl.runs.folder import RunsFolder
+from promptrl.runs.runs_folder import RunsFolder
 from promptrl.search.growth import Growth, GrowthRequest
 from promptrl.search.surrogate.state import decode_state
 from tests.servers.toy_model import CONFIG, write_experiment

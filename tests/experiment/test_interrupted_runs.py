@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from promptrl.runs.folder import RunsFolder
+from promptrl.runs.runs_folder import RunsFolder
 from tests.commandline import promptrl
 from tests.servers.toy_model import CONFIG, write_experiment
 

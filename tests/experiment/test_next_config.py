@@ -14,7 +14,8 @@ from promptrl.experiment.build import baseline_of, build_components
 from promptrl.experiment.next_config import HEAD, next_config
 from promptrl.llm.base import Messages
 from promptrl.prompts.prompt import Demonstration, Prompt
-from promptrl.runs.folder import Run, RunsFolder
+from promptrl.runs.folder import Run
+from promptrl.runs.runs_folder import RunsFolder
 from tests.commandline import promptrl
 from tests.runs.whole_result import whole_result
 from tests.servers.toy_model import write_experiment

@@ -10,7 +10,8 @@ from safetensors.numpy import load_file
 from sb3_contrib import MaskablePPO
 
 from promptrl.experiment.build import rebuild_components
-from promptrl.runs.folder import Run, RunsFolder
+from promptrl.runs.folder import Run
+from promptrl.runs.runs_folder import RunsFolder
 from promptrl.search.planned.search import BUILTIN_POLICY
 from tests.commandline import changing, promptrl
 from tests.servers.toy_model import write_experiment

@@ -18,8 +18,9 @@ from promptrl.prompts.files import template_messages
 from promptrl.prompts.placeholders import escaped
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 from promptrl.runs.export import export_prompt
-from promptrl.runs.folder import Run, RunsFolder
+from promptrl.runs.folder import Run
 from promptrl.runs.promptfoo import Check, CheckedRows
+from promptrl.runs.runs_folder import RunsFolder
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics.base import MetricDefinition
 from promptrl.tasks.metrics.numeric import NumericMatch

@@ -11,8 +11,9 @@ from promptrl.errors import RunLockedError, RunNotFoundError, UsageError
 from promptrl.evaluation.outcome import Outcome
 from promptrl.llm.base import Completion
 from promptrl.prompts.prompt import Prompt, UserTemplate
-from promptrl.runs.folder import Run, RunsFolder
+from promptrl.runs.folder import Run
 from promptrl.runs.outcome_file import OutcomeFile
+from promptrl.runs.runs_folder import RunsFolder
 from tests.runs.whole_result import whole_result
 
 PROMPT = Prompt(slots=(("task", "Add."),), demonstrations=(), user=UserTemplate("{q}"))

@@ -18,6 +18,7 @@ from typing import Literal, NoReturn
 from promptrl.errors import BudgetExhaustedError
 from promptrl.llm.base import Completion, Purpose
 from promptrl.llm.engine.allowance import Allowance
+from promptrl.llm.engine.minutes import Minutes
 from promptrl.llm.engine.reservations import Charges, NoteCharge, Reservation
 from promptrl.llm.engine.shares import Shares
 from promptrl.llm.engine.tally import Tally
@@ -32,8 +33,6 @@ _KEYS: Mapping[Limit, str] = {
 }
 TURNS: Mapping[Purpose, int] = {"search": 0, "proposer": 0, "validation": 1, "test": 2, "judge": 2}
 """The purposes there are, and whose share is used after whose. An answer that nobody judges was paid for nothing."""
-_MOST_HELD_TIME = (0.5, 0.25, 0.0)
-"""Part of all minutes that may be held back, by turn: slow answers must not take all time from those who come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +92,8 @@ class Budget:
         self.max_calls = max_calls
         self.max_tokens = max_tokens
         self.max_usd = max_usd
-        self.max_minutes = max_minutes
         self._shares_of = shares_of
-        self._clock = clock
-        self._started = clock() - elapsed_s
+        self._minutes = Minutes(max_minutes, elapsed_s, clock)
         self._lock = threading.RLock()
         self._shares = Shares(max_calls, turns)
         self._tally = Tally()
@@ -135,7 +132,7 @@ class Budget:
     @property
     def elapsed_s(self) -> float:
         """Seconds that the run took so far, in all its processes, without the time between them."""
-        return self._clock() - self._started
+        return self._minutes.elapsed_s
 
     def reserve_share(self, purpose: Purpose, calls: int) -> None:
         """Set calls aside: from now on ``purpose`` uses these only, and no other purpose can.
@@ -246,15 +243,9 @@ class Budget:
         eat the minutes of the verdict; for a search that is at most half of the whole, for finals a quarter.
         """
         turn = self._shares.turn_of(purpose)
-        if self.max_minutes is None:
-            return float("inf")
         with self._lock:
-            elapsed_s = self.elapsed_s
-            calls = self._shares.used.total()
-            pace_s = elapsed_s / calls if calls else 0.0
-            most_s = 60 * self.max_minutes * _MOST_HELD_TIME[turn]
-            hold_back_s = min(sum(self._shares.later(purpose).values()) * pace_s, most_s)
-            return 60 * self.max_minutes - elapsed_s - hold_back_s
+            later = sum(self._shares.later(purpose).values())
+            return self._minutes.left_s(turn, self._shares.used.total(), later)
 
     def check_time(self, purpose: Purpose, wait_s: float = 0.0) -> None:
         """Make sure that time is left after waiting ``wait_s`` seconds.
@@ -263,7 +254,7 @@ class Budget:
             BudgetExhaustedError: It is not.
         """
         if self.seconds_left(purpose) <= wait_s:
-            self.exhaust("minutes", f"{self.max_minutes} minutes are over ({purpose})")
+            self.exhaust("minutes", f"{self._minutes.most} minutes are over ({purpose})")
 
     def reserve(
         self,

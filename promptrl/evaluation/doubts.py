@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from promptrl.evaluation.cut_answers import CutTally
 from promptrl.evaluation.outcome import Outcome, fault_of
 from promptrl.safe_text import printable
 from promptrl.tasks.dataset import Example, accepted_answers
@@ -21,9 +22,6 @@ LEAST_SEARCHED = 50
 LEAST_IN_ALL = 10
 """Answers of a whole run, or of an evaluation, likewise."""
 FAULTY_SHARE = 0.5
-CUT_SHARE = 0.2
-LOW = 0.25
-"""Answers that were cut off and score more than this on average are long enough."""
 GOOD = 0.75
 """The same answer for every row is right where so many rows expect it."""
 LEAST_ROWS = 5
@@ -49,7 +47,8 @@ class Doubt:
 
     Attributes:
         kind: ``faults``: half of the answers or more are none; ``same_score``: a metric scores all of them alike;
-            ``cut_off``: many were, and score next to nothing; ``same_answer``: all are, whatever the row.
+            ``cut_off``: many were, and score next to nothing, or most of those of some prompts; ``same_answer``: all
+            are, whatever the row.
         metric: Which one, if it is about one.
         is_blind: Whether no verdict can rest on these scores.
         count: Answers that show it.
@@ -122,9 +121,7 @@ class DoubtTally:
         self._answers = 0
         self._faults: Counter[str] = Counter()
         self._scores: dict[str, _Scores] = {}
-        self._cut = 0
-        self._cut_sum = 0.0
-        self._last_cut: Outcome | None = None
+        self._cuts = CutTally(grading.rows.values())
         self._first: Outcome | None = None
         self._is_same_answer = True
         self._gate_sum = 0.0
@@ -135,6 +132,7 @@ class DoubtTally:
         for outcome in outcomes:
             self._answers += 1
             fault = fault_of(outcome)
+            self._cuts.add(outcome, is_sound=fault is None)
             if fault:
                 self._faults[fault] += 1
             else:
@@ -146,10 +144,6 @@ class DoubtTally:
         self._is_same_answer = self._is_same_answer and text == self._first.completion.text.strip()
         self._gate_sum += outcome.score
         self._rows.add(outcome.row_id)
-        if outcome.completion.finish_reason == "length":
-            self._cut += 1
-            self._cut_sum += outcome.score
-            self._last_cut = outcome
         for metric in self._grading.metrics:
             value = outcome.scores[metric.name]
             scores = self._scores.setdefault(metric.name, _Scores(value))
@@ -189,16 +183,18 @@ class DoubtTally:
         return self._doubt("same_score", sound, text, example, metric.name, is_blind=is_gate and value < 1)
 
     def _of_cuts(self) -> Doubt | None:
-        if self._last_cut is None or self._cut < CUT_SHARE * self._answers or self._cut_sum >= LOW * self._cut:
+        found = self._cuts.worst()
+        if found is None or found[0].example is None:
             return None
-        mean = _percent(self._cut_sum / self._cut)
+        cuts, prompts = found
+        of_prompts = "" if prompts is None else " of one prompt" if prompts == 1 else f" of {prompts} prompts"
         limit = self._grading.max_tokens
         key = "target.params.max_tokens" if limit is None else f"target.params.max_tokens ({limit})"
         text = (
-            f"{self._cut} of {self._answers} answers were cut off and score {mean} on average, such as "
-            f"{self._shown(self._last_cut)}: raise {key}."
+            f"{cuts.cut} of {cuts.answers} answers{of_prompts} were cut off and score {_percent(cuts.mean)} on "
+            f"average, such as {self._shown(cuts.example)}: raise {key}."
         )
-        return self._doubt("cut_off", self._cut, text, self._last_cut)
+        return self._doubt("cut_off", cuts.cut, text, cuts.example)
 
     def _of_answers(self, sound: int) -> Doubt | None:
         """Not where most rows expect this answer, nor where another reading of it would be right."""

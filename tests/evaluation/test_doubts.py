@@ -103,6 +103,31 @@ def test_cut_off_answers_are_told_with_the_limit() -> None:
     assert doubt.text.endswith("raise target.params.max_tokens (5).")
 
 
+def test_prompts_whose_answers_are_mostly_cut_off_are_told_though_others_have_room() -> None:
+    """Half of the cut answers name their label in time: over all prompts that hides how the others are measured."""
+    rows = rows_with(["refund", "account access"] * 20)
+    metric = rule(Choice(), rows)
+    whole = graded(rows, [Completion(row.reference) for row in rows], metric)
+    texts = ["The label: refund, as", "The label: account"] * 20
+    cut = graded(rows, [Completion(text, finish_reason="length") for text in texts], metric)
+    outcomes = [replace(outcome, prompt_id="short") for outcome in whole * 3]
+    outcomes += [replace(outcome, prompt_id="long") for outcome in cut]
+    grading = Grading({row.id: row for row in rows}, [metric], "m0", max_tokens=4)
+    (doubt,) = find_doubts(outcomes, grading)
+    assert (doubt.kind, doubt.count, doubt.answer) == ("cut_off", 40, "The label: account")
+    assert "40 of 40 answers of one prompt were cut off and score 50 % on average" in doubt.text
+    assert not find_doubts([*outcomes[:120], *outcomes[120:129]], grading), "nine answers are too few to tell"
+
+
+def test_an_answer_that_is_a_label_is_whole_wherever_its_room_ended() -> None:
+    """With room for one token a server says of every answer that it ended there."""
+    answers = [Completion(label, finish_reason="length") for label in ["Negative.", "negative"] * 30]
+    assert "cut_off" not in {doubt.kind for doubt in doubts_about(LABELS * 30, answers)}
+    answers = [Completion(label, finish_reason="length") for label in ["positive", "neg"] * 30]
+    (doubt,) = doubts_about(LABELS * 30, answers)
+    assert (doubt.kind, doubt.count, doubt.answer) == ("cut_off", 30, "neg")
+
+
 def test_one_answer_for_all_rows_is_told() -> None:
     """The model may not see the row."""
     found = doubts_about(LABELS * 30, ["positive"] * 60)

@@ -46,10 +46,12 @@ def export(
 
     found = RunsFolder(runs_dir).find(run)
     to = to or ("txt" if output is None else "text")
+    notes: tuple[str, ...] = ()
     if to == "config":
         from promptrl.experiment.next_config import next_config
 
-        text = next_config(found, challenger=winner)
+        following = next_config(found, challenger=winner, folder=None if output is None else output.absolute().parent)
+        text, notes = following.text, following.notes
     elif to == "promptfoo":
         from promptrl.experiment.checked_rows import checked_rows
 
@@ -60,6 +62,8 @@ def export(
     if not winner and result and is_unproven(result):
         verdict = f"The verdict is “{result['verdict']}”"
         console.show_message(f"{verdict}: this is your own prompt; --winner gives what the search found.")
+    for note in notes:
+        console.show_message(note)
     if to in ("openai", "promptfoo") and model_name(found) == MODEL_PLACEHOLDER:
         console.show_message(MODEL_NOTE)
     if output is None:

@@ -229,28 +229,42 @@ def _read_named_files(data: dict[str, Any], config_path: Path) -> list[Issue]:
     """Replace the files that ``prompt.text``, ``edits.tokens`` and metrics name by their content."""
     folder = config_path.absolute().parent
     issues: list[Issue] = [*_misplaced_files(data.get("prompt"), folder)]
-
-    def read_in(block: Any, key: str, path: KeyPath, understand: Any) -> None:
-        if not isinstance(block, dict) or not isinstance(block.get(key), str):
-            return
-        name = block[key]
-        if key == "text" and not names_file(name, folder):
-            return
+    understood: dict[KeyPath, Callable[[str], Any]] = {
+        ("prompt", "text"): str.strip,
+        ("edits", "tokens"): lambda text: list(dict.fromkeys(text.split())),
+    }
+    for path, block in named_files(data, folder):
+        name = block[path[-1]]
         try:
-            block[key] = understand(_read_text(absolute(folder, name), Issue(path, name), config_path))
+            content = _read_text(absolute(folder, name), Issue(path, name), config_path)
+            block[path[-1]] = understood.get(path, _json_as_in_yaml)(content)
         except ConfigError as error:
             issues.extend(Issue(path, problem.message, problem.hint) for problem in error.problems)
         except ValueError as error:
             issues.append(Issue(path, f"the file {show(name)} holds no JSON schema: {error}"))
+    return issues
 
-    read_in(data.get("prompt"), "text", ("prompt", "text"), lambda text: text.strip())
-    read_in(data.get("edits"), "tokens", ("edits", "tokens"), lambda text: list(dict.fromkeys(text.split())))
+
+def named_files(data: Mapping[str, Any], folder: Path) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
+    """Where files are named whose content is meant, and the block of each; the last of the keys is that in the block.
+
+    Args:
+        data: A config as it was written.
+        folder: Where it lies.
+    """
     reward = data.get("reward")
     metrics = reward.get("metrics") if isinstance(reward, dict) else None
+    places: list[tuple[KeyPath, Any]] = [
+        (("prompt", "text"), data.get("prompt")),
+        (("edits", "tokens"), data.get("edits")),
+    ]
     for position, metric in enumerate(metrics if isinstance(metrics, list) else ()):
         for key in json_file_settings(metric.get("type") if isinstance(metric, dict) else None):
-            read_in(metric, key, ("reward", "metrics", str(position), key), _json_as_in_yaml)
-    return issues
+            places.append((("reward", "metrics", str(position), key), metric))
+    for path, block in places:
+        name = block.get(path[-1]) if isinstance(block, dict) else None
+        if isinstance(name, str) and (path[-1] != "text" or names_file(name, folder)):
+            yield path, block
 
 
 def _json_as_in_yaml(text: str) -> Any:

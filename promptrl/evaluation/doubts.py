@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from promptrl.evaluation.cut_answers import CutTally
+from promptrl.evaluation.cut_answers import Cuts, CutTally
 from promptrl.evaluation.outcome import Outcome, fault_of
 from promptrl.safe_text import printable
 from promptrl.tasks.dataset import Example, accepted_answers
@@ -183,10 +183,9 @@ class DoubtTally:
         return self._doubt("same_score", sound, text, example, metric.name, is_blind=is_gate and value < 1)
 
     def _of_cuts(self) -> Doubt | None:
-        found = self._cuts.worst()
-        if found is None or found[0].example is None:
+        cuts, prompts = self._cuts.worst() or (Cuts(), None)
+        if cuts.example is None:
             return None
-        cuts, prompts = found
         of_prompts = "" if prompts is None else " of one prompt" if prompts == 1 else f" of {prompts} prompts"
         limit = self._grading.max_tokens
         key = "target.params.max_tokens" if limit is None else f"target.params.max_tokens ({limit})"

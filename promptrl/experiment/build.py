@@ -3,7 +3,7 @@
 Only files are read here; no model is loaded (``engines.py`` does that).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self, TypeVar
@@ -118,7 +118,7 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None, give
         ConfigError: Everything found wrong, each with file and line.
     """
     config = loaded.config
-    problems = list(unmet_needs(loaded))
+    problems = [*unmet_needs(loaded), *_several_messages(config)]
 
     def attempt(build: Callable[[], T]) -> T | None:
         try:
@@ -158,6 +158,20 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None, give
         given=given,
         warnings=tuple(told),
     )
+
+
+def _several_messages(config: ExperimentConfig) -> Iterator[Problem]:
+    """What makes several messages of a text that is the prompt: none can then be exported as one text."""
+    added = {
+        "prompt.demonstrations.max: 0": config.prompt.demonstrations.max > 0,
+        "edits.bank: none": config.user_turns is None and config.edits.bank == "builtin",
+        "edits.tokens: null": config.user_turns is None and bool(config.edits.tokens),
+    }
+    keys = [key for key, adds in added.items() if adds]
+    if config.prompt.text is not None and keys:
+        message = "is one message, and the search may add others before it: such a winner can't be exported as text"
+        hint = f"write {' and '.join(keys)} to get one text back, or export it as json or config"
+        yield Problem("prompt.text", message, hint, is_warning=True)
 
 
 def _all_rows(splits: Splits) -> tuple[Example, ...]:

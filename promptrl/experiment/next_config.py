@@ -1,16 +1,19 @@
 """The config of a finished run with its best prompt as the baseline: what the next training starts from."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from promptrl.config import load_config, load_text
+from promptrl.config import LoadedConfig, load_config, load_text
+from promptrl.config.moving import moved
 from promptrl.config.prompts import PromptConfig
 from promptrl.config.rewriting import rewritten
 from promptrl.config.source import SourceError, parse
 from promptrl.errors import ConfigError, RunLockedError, RunNotFoundError, UsageError
 from promptrl.experiment.build import baseline_of
 from promptrl.experiment.data import unfilled_columns
+from promptrl.llm.targets.python import PythonTargetDefinition
 from promptrl.prompts.edits.words import SLOT as WORDS
 from promptrl.prompts.files import TEXT_SLOT, template_messages
 from promptrl.prompts.placeholders import escaped, placeholders
@@ -18,20 +21,35 @@ from promptrl.prompts.prompt import Prompt
 from promptrl.runs.folder import CONFIG_NAME, Run
 from promptrl.runs.reading import read_text
 from promptrl.runs.result import best_prompt
+from promptrl.tasks.metrics.python import PythonMetric
 
 HEAD = "# The baseline is the "
 
 
-def next_config(run: Run, *, challenger: bool = False) -> str:
+@dataclass(frozen=True, slots=True)
+class NextConfig:
+    """What the next training starts from.
+
+    Attributes:
+        text: The config.
+        notes: What it has lost against the one of this run, in sentences.
+    """
+
+    text: str
+    notes: tuple[str, ...] = ()
+
+
+def next_config(run: Run, *, challenger: bool = False, folder: Path | None = None) -> NextConfig:
     """The config that the user wrote, with the winner in the place of the baseline if it is proven better.
 
     Slots have the winner's option first and keep the others; a plain text stands as the winner has it; the solved
-    examples that it shows become the first messages of ``prompt.user``. All else stays as it was written, paths too.
+    examples that it shows become the first messages of ``prompt.user``. All else stays as it was written.
     The resolved config takes its place where that is not enough, as when keys of the prompt were overridden.
 
     Args:
         run: A finished run.
         challenger: Take the winner whatever the verdict.
+        folder: Where the config shall lie: relative paths are written so that they hold there; None = as they were.
 
     Raises:
         RunLockedError: The run is not done.
@@ -52,8 +70,11 @@ def next_config(run: Run, *, challenger: bool = False) -> str:
     for text, path in ((read_text(run.path / "config.yaml"), given), (run.config_text, resolved.path)):
         for block in blocks:
             config = _with_prompt(text, block)
-            if config is not None and _begins_with(config, path, winner):
-                return head + config
+            loaded = None if config is None else _beginning_with(config, path, winner)
+            if loaded is not None:
+                notes = [*_lost_edits(resolved.config.prompt, loaded.config.prompt)]
+                notes += _lost_modules(loaded, folder)
+                return NextConfig(head + (loaded.text if folder is None else moved(loaded, folder)), tuple(notes))
     raise UsageError(f"run {run.id}: no config begins with its winner; export it as json and keep the config")
 
 
@@ -78,19 +99,36 @@ def _with_prompt(text: str, block: Mapping[str, Any]) -> str | None:
     return rewritten(own, {**data, "prompt": changed})
 
 
-def _begins_with(text: str, path: Path, winner: Prompt) -> bool:
-    """Whether the text is a config that can be trained, and asks first what the winner asks."""
+def _beginning_with(text: str, path: Path, winner: Prompt) -> LoadedConfig | None:
+    """The config that the text is, if it can be trained and asks first what the winner asks."""
     names = winner.user.placeholders
     try:
         loaded = load_text(text, path)
         baseline = baseline_of(loaded)
     except ConfigError:
-        return False
+        return None
     is_refused = any(not problem.is_warning for problem in unfilled_columns(loaded, set(names)))
     if baseline.user.placeholders != names or is_refused:
-        return False
+        return None
     fields = {name: f"<{name}>" for name in names}
-    return baseline.render(fields) == winner.render(fields)
+    return loaded if baseline.render(fields) == winner.render(fields) else None
+
+
+def _lost_edits(before: PromptConfig, after: PromptConfig) -> Iterator[str]:
+    if before.text is not None and after.text is None:
+        now = "prompt.user" if placeholders(before.text) else "an option of prompt.slots"
+        yield f"prompt.text is {now} now, for the winner has more messages: its sentences are no edits any more."
+
+
+def _lost_modules(loaded: LoadedConfig, folder: Path | None) -> Iterator[str]:
+    """Functions of one's own are looked for beside the config."""
+    if folder is None or folder.resolve() == loaded.folder.resolve():
+        return
+    config = loaded.config
+    definitions = [config.target.definition, *(metric.definition for metric in config.reward.qualities)]
+    found = [each.function for each in definitions if isinstance(each, PythonMetric | PythonTargetDefinition)]
+    if found:
+        yield f"{', '.join(dict.fromkeys(found))}: looked for beside the config, so copy the code to it."
 
 
 def _blocks(config: PromptConfig, winner: Prompt, taken: str | None) -> Iterator[dict[str, Any]]:

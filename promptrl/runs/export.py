@@ -64,7 +64,8 @@ def _own_text(run: Run, messages: list[dict[str, str]]) -> str:
     head = messages[: -_template_length(run)]
     parts = [*head, messages[-1]] if _asks_by_its_text(run) else head
     if len(parts) > 1:
-        raise UsageError(f"--format text: the best prompt is {len(parts)} messages, not one text: use json or txt")
+        way_on = "use json, or config for the next training"
+        raise UsageError(f"--format text: the best prompt is {len(parts)} messages, not one text: {way_on}")
     return parts[0]["content"] if parts else ""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from promptrl.config import load_config
+from promptrl.config.source import dump
 from promptrl.errors import ConfigError
 from promptrl.experiment import needs
 from promptrl.experiment.build import build_components
@@ -205,3 +206,33 @@ def test_shares_beside_the_answers_have_names_of_their_own() -> None:
     assert (plan.answers, plan.beside, plan.total) == (1000, {"judge": 2000, "rewriter": 1000}, 4000)
     with pytest.raises(ValueError, match="test can't be paid for"):
         plan_calls(4000, validation_rows=150, test_rows=150, beside={"test": 1})
+
+
+@pytest.mark.parametrize(
+    ("prompt", "overrides", "advice"),
+    [
+        ("Add. Sum: {question}", [], "write edits.bank: none to"),
+        ("Add. Sum: {question}", ["edits.tokens=[please]"], "write edits.bank: none and edits.tokens: null to"),
+        ("Add. Sum: {question}", ["edits.bank=none"], None),
+        ("Add. Be brief.", ["prompt.user={question}"], None),
+        (
+            "Add. Be brief.",
+            ["prompt.user={question}", "prompt.demonstrations.max=1"],
+            "write prompt.demonstrations.max: 0 to",
+        ),
+    ],
+)
+def test_a_text_that_may_not_come_back_as_one_is_told_beforehand(
+    prompt: str, overrides: list[str], advice: str | None, tmp_path: Path
+) -> None:
+    """What is added to a text in messages of its own can't be written back into its file."""
+    config = tmp_path / "sums.yaml"
+    write_experiment(tmp_path, CONFIG)
+    (tmp_path / "prompt.txt").write_text(prompt, encoding="utf-8")
+    data = load_config(next(tmp_path.glob("*.yaml"))).source.data
+    data |= {"prompt": {"text": "prompt.txt"}, "edits": {}}
+    config.write_text(dump(data), encoding="utf-8")
+    warnings = build_components(load_config(config, overrides)).warnings
+    told = [warning for warning in warnings if warning.key == "prompt.text"]
+    assert len(told) == (advice is not None)
+    assert not told or (advice or "") in told[0].hint

@@ -127,7 +127,7 @@ def test_its_baseline_is_the_winner(kind: str, tmp_path: Path) -> None:
         winner = space.draw(np.random.default_rng(seed))
         path.write_text(CONFIGS[kind] + REST)
         for _ in range(2):
-            config = next_config(finished(tmp_path, path, winner))
+            config = next_config(finished(tmp_path, path, winner)).text
             path.write_text(config)
             components = build_components(load_config(path))
             assert rendered(components.space.baseline) == rendered(winner)
@@ -141,7 +141,7 @@ def test_comments_and_all_else_stay(kind: str, tmp_path: Path) -> None:
     path = write_config(tmp_path, CONFIGS[kind])
     space = build_components(load_config(path)).space
     for seed in range(5):
-        config = next_config(finished(tmp_path, path, space.draw(np.random.default_rng(seed))))
+        config = next_config(finished(tmp_path, path, space.draw(np.random.default_rng(seed)))).text
         before, after = (parse(text, "")[0].data for text in (path.read_text(), config))
         assert {**before, "prompt": None} == {**after, "prompt": None}
         assert config.endswith(path.read_text()[path.read_text().index("dataset:") :])
@@ -155,7 +155,7 @@ def test_the_winner_comes_first_and_the_others_behind_it(tmp_path: Path) -> None
     chosen = {"task": "Add the numbers.", "format": "", "reasoning": "Think."}
     baseline = build_components(load_config(path)).space.baseline
     slots = (("task", chosen["task"]), ("reasoning", chosen["reasoning"]))
-    config = next_config(finished(tmp_path, path, Prompt(slots, (), baseline.user)))
+    config = next_config(finished(tmp_path, path, Prompt(slots, (), baseline.user))).text
     assert parse(config, "")[0].data["prompt"]["slots"] == {
         "role": ["", "You are {nice}."],
         "task": ["Add the numbers.", "Add.", "Say: \"x\" # no comment\n\nand 'more'"],
@@ -170,8 +170,51 @@ def test_an_overridden_prompt_is_taken_from_the_resolved_config(tmp_path: Path) 
     loaded = load_config(path, ["prompt.separator=' | '"])
     winner = build_components(loaded).space.draw(np.random.default_rng(3))
     run = finished(tmp_path, path, winner, "prompt.separator=' | '")
-    path.write_text(next_config(run))
+    path.write_text(next_config(run).text)
     assert rendered(baseline_of(load_config(path))) == rendered(winner)
+
+
+def test_paths_hold_from_where_the_config_is_written(tmp_path: Path) -> None:
+    """Data, lists of words and schemas are found from there; what is absolute or built in stays as it is."""
+    (tmp_path / "words.txt").write_text("please\nnow\n")
+    (tmp_path / "shape.json").write_text('{"type": "object"}')
+    metrics = "{metrics: [{type: exact_match}, {type: json_schema, weight: 0.5, schema: shape.json}]}"
+    text = FILE + "edits: {bank: none, tokens: words.txt}\ncache: {path: ~/c.sqlite}\n"
+    path = write_config(tmp_path, text)
+    path.write_text(path.read_text().replace("{metrics: [{type: exact_match}]}", metrics))
+    run = finished(tmp_path, path, replace(baseline_of(load_config(path)), slots=(("text", "Reply with digits."),)))
+    folder = tmp_path / "next" / "night"
+    folder.mkdir(parents=True)
+    new = folder / "sums.yaml"
+    new.write_text(next_config(run, folder=folder).text)
+    before, after = build_components(load_config(path)), build_components(load_config(new))
+    assert (after.splits, after.config.edits, after.metrics) == (before.splits, before.config.edits, before.metrics)
+    for written in ("path: ../../sums.csv", "tokens: ../../words.txt", "schema: ../../shape.json", "path: ~/c.sqlite"):
+        assert written in new.read_text()
+    assert next_config(run, folder=path.parent) == next_config(run), "in its old place nothing changes"
+
+
+@pytest.mark.parametrize(
+    ("kind", "slots", "is_lost"),
+    [("template", (("role", "You add."),), True), ("template", (), False), ("text", (), False)],
+)
+def test_edits_that_the_next_night_lacks_are_told(
+    kind: str, slots: tuple[tuple[str, str], ...], *, is_lost: bool, tmp_path: Path
+) -> None:
+    """A text beside a system message becomes a user message, of which no sentence can be dropped."""
+    path = write_config(tmp_path, CONFIGS[kind])
+    baseline = baseline_of(load_config(path))
+    notes = next_config(finished(tmp_path, path, replace(baseline, slots=slots or baseline.slots))).notes
+    assert any("prompt.text is prompt.user now" in note for note in notes) is is_lost
+
+
+def test_code_that_a_moved_config_needs_beside_it_is_named(tmp_path: Path) -> None:
+    """Modules are looked for where the config lies."""
+    path = write_config(tmp_path, LINES.replace("{type: openai, model: m}", "{type: python, function: 'ask:me'}"))
+    run = finished(tmp_path, path, baseline_of(load_config(path)))
+    (note,) = next_config(run, folder=tmp_path / "runs").notes
+    assert note.startswith("ask:me")
+    assert not next_config(run, folder=tmp_path).notes
 
 
 def test_what_cant_be_exported_is_an_error(tmp_path: Path) -> None:

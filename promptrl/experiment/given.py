@@ -9,7 +9,9 @@ from typing import Any
 from promptrl.config.blocks import Issue
 from promptrl.errors import ConfigError, Problem, show, suggest
 from promptrl.llm.base import Completion, Messages, RenamingTarget, RepeatingTarget, Target
-from promptrl.llm.targets.python import GIVEN, PythonTarget, TargetFunction, faults_told, lasting_identity
+from promptrl.llm.targets.function_identity import lasting_identity
+from promptrl.llm.targets.python import PythonTarget, TargetFunction, faults_told
+from promptrl.llm.targets.user_functions import GIVEN
 from promptrl.tasks.metrics.base import Metric
 from promptrl.tasks.metrics.python import FunctionMetric, MetricFunction
 from promptrl.tasks.metrics.trusted import TrustedMetric

@@ -14,7 +14,7 @@ import pytest
 import promptrl
 from promptrl.experiment.given import given
 from promptrl.llm.base import Completion, Message, Messages, RenamingTarget, RepeatingTarget
-from promptrl.llm.targets.python import lasting_identity
+from promptrl.llm.targets.function_identity import lasting_identity
 from tests.servers import toy_model
 from tests.servers.toy_model import CONFIG, write_experiment
 

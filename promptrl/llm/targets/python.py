@@ -1,38 +1,27 @@
 """The ``python`` target: a function of the user's own, which is code that they trust."""
 
 import asyncio
-import hashlib
-import importlib.machinery
-import importlib.util
 import inspect
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, ClassVar
-from uuid import uuid4
 
-from promptrl.errors import ConfigError, Problem, PromptrlError, TargetError
+from promptrl.errors import PromptrlError, TargetError
 from promptrl.llm.base import Completion, Messages, Target, TransientError, checked, excerpt
 from promptrl.llm.targets.definition import CalledTargetDefinition
-from promptrl.llm.targets.imported_files import imported_files
+from promptrl.llm.targets.function_identity import contents_hash, source_hash
+from promptrl.llm.targets.user_functions import load_function
 from promptrl.settings import FunctionName
-
-GIVEN = "given"
-"""Stands for a module in the name of a function that a program handed over: nobody else can look it up."""
 
 TargetAnswer = str | Mapping[str, Any] | Completion
 TargetFunction = Callable[[list[dict[str, str]], dict[str, Any]], TargetAnswer | Awaitable[TargetAnswer]]
 
 _ANSWER_FIELDS = ("text", "prompt_tokens", "completion_tokens", "cost_usd", "finish_reason")
 _THREADS = 256
-_MAX_DEPTH = 4
-"""Of what is told apart in a function that holds functions; one may hold itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +58,8 @@ class PythonTarget:
         self._function = load_function(function, folder) if isinstance(function, str) else function
         self._name = function if isinstance(function, str) else getattr(function, "__name__", type(function).__name__)
         self._is_async = inspect.iscoroutinefunction(self._function)
-        held = "" if isinstance(function, str) else f":{_digest(_contents(function).encode())}"
-        self._identity = f"python:{self._name}:{_source_hash(self._function, folder)}{held}"
+        held = "" if isinstance(function, str) else f":{contents_hash(function)}"
+        self._identity = f"python:{self._name}:{source_hash(self._function, folder)}{held}"
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="promptrl-python")
 
     @property
@@ -156,176 +145,3 @@ def _is_cancelled() -> bool:
     except RuntimeError:
         return False
     return task is not None and task.cancelling() > 0
-
-
-def load_function(name: str, folder: Path | None, key: str = "target.function") -> Callable[..., Any]:
-    """Import a function of the user's.
-
-    A module in ``folder`` goes before one of the same name that was imported from elsewhere; that does not hold for
-    the modules it imports in turn, unless it imports them relatively.
-
-    Args:
-        name: ``module:function``.
-        folder: Where the module is looked for first, beside what is installed; stays on ``sys.path``.
-        key: Config key to blame.
-
-    Raises:
-        ConfigError: It can't be imported.
-    """
-    module_name, separator, attribute = name.partition(":")
-    if not (separator and module_name and attribute):
-        raise ConfigError([Problem(key, f"got {name!r}, expected module:function")])
-    if module_name == GIVEN:
-        hint = "give it again: promptrl.resume(run, target=..., metrics=...)"
-        raise ConfigError([Problem(key, f"{attribute} was handed to promptrl.train by a program", hint)])
-    try:
-        function = getattr(_load_module(module_name, folder.resolve() if folder else None), attribute)
-    except Exception as error:
-        message = f"{name} can't be imported: {type(error).__name__}: {excerpt(str(error))}"
-        raise ConfigError([Problem(key, message)]) from error
-    if not callable(function):
-        raise ConfigError([Problem(key, f"{name} is not a function")])
-    return function  # type: ignore[no-any-return]  # ``callable`` says no more of an Any
-
-
-def _load_module(name: str, folder: Path | None) -> ModuleType:
-    if folder is None:
-        return importlib.import_module(name)
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-    place = folder.joinpath(*name.split("."))
-    own = next((path for path in _files_at(place) if path.is_file()), None)
-    if own is None or own.resolve() == _origin(name):
-        return importlib.import_module(name)
-    top, dot, rest = name.partition(".")
-    alias = f"{top}_{hashlib.sha256(bytes(folder)).hexdigest()[:12]}"
-    if alias not in sys.modules:
-        _load_as(alias, folder / top)
-    return importlib.import_module(f"{alias}{dot}{rest}")
-
-
-def _files_at(place: Path) -> tuple[Path, Path]:
-    """The files that Python takes a module from: the package goes first."""
-    return place / "__init__.py", place.with_name(f"{place.name}.py")
-
-
-def _origin(name: str) -> Path | None:
-    """The file that an import of this name gives; None when it gives none."""
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        return None
-    return Path(spec.origin).resolve() if spec and spec.origin else None
-
-
-def _load_as(alias: str, place: Path) -> None:
-    """Import a module, a package, or a folder of modules without ``__init__.py`` under another name than its own."""
-    own = next((path for path in _files_at(place) if path.is_file()), None)
-    if own is not None:
-        spec = importlib.util.spec_from_file_location(alias, own)
-    else:
-        spec = importlib.machinery.ModuleSpec(alias, None, is_package=True)
-        spec.submodule_search_locations = [str(place)]
-    assert spec is not None  # noqa: S101 - a .py file always has one
-    sys.modules[alias] = importlib.util.module_from_spec(spec)
-    try:
-        if spec.loader is not None:
-            spec.loader.exec_module(sys.modules[alias])
-    except BaseException:
-        del sys.modules[alias]
-        raise
-
-
-def _source_hash(function: Callable[..., Any], folder: Path | None) -> str:
-    """Of the file that holds the function and of those of the user's that it imports; else of the function alone."""
-    try:
-        path = inspect.getsourcefile(inspect.unwrap(function)) if inspect.isroutine(function) else None
-        if path and Path(path).is_file():
-            imported = imported_files(Path(path), folder)
-            return _digest(b"\0".join(file.read_bytes() for file in (Path(path), *imported)))
-        if inspect.isroutine(function):
-            return _digest(inspect.getsource(function).encode())
-    except (OSError, TypeError):
-        code = getattr(function, "__code__", None)
-        if code is not None:
-            return _digest(_code(code).encode())
-    return "unknown"
-
-
-def _contents(value: object) -> str:
-    """What a function that was handed over is besides its file: its code, and what it holds.
-
-    Plain values and functions are told by what they say. Anything else is like nothing but itself, in this process
-    alone: an answer of one model must never be taken for that of another.
-    """
-    if value is None or isinstance(value, str | bytes | int | float):
-        return repr(value)
-    if isinstance(value, list | tuple):
-        return repr([_contents(item) for item in value])
-    if isinstance(value, dict):
-        return repr([(_contents(key), _contents(item)) for key, item in value.items()])
-    if isinstance(value, partial):
-        return repr([_contents(item) for item in (value.func, value.args, value.keywords)])
-    if isinstance(value, FunctionType):
-        cells = [_cell(cell) for cell in value.__closure__ or ()]
-        held = [_contents(item) for item in (value.__defaults__, value.__kwdefaults__)]
-        return repr([value.__qualname__, _code(value.__code__), cells, held])
-    return uuid4().hex
-
-
-def lasting_identity(value: object) -> str:
-    """The same in every process for what a program hands over again: its name, and the text that it holds.
-
-    Code may be mended in between, a counter go on, a client be another of its class; text may be a secret, so it is
-    not shown.
-    """
-    name = getattr(value, "__name__", type(value).__name__)
-    return f"{name}:{_digest(_lasting(value, 0).encode('utf-8', 'backslashreplace'))}"
-
-
-def _lasting(value: object, depth: int) -> str:
-    held: list[object] = []
-    match value:
-        case str():
-            return repr(value)
-        case tuple():
-            held = list(value)
-        case partial():
-            held = [value.func, value.args, *value.keywords, *value.keywords.values()]
-        case MethodType():
-            held = [value.__func__, value.__self__]
-        case FunctionType():
-            cells = [cell.cell_contents for cell in value.__closure__ or () if not _is_unfilled(cell)]
-            keywords = value.__kwdefaults__ or {}
-            held = [value.__name__, *cells, value.__defaults__, *keywords.values()]
-    below = [_lasting(item, depth + 1) for item in held] if depth < _MAX_DEPTH else []
-    return repr([type(value).__qualname__, *below])
-
-
-def _is_unfilled(cell: CellType) -> bool:
-    try:
-        return cell.cell_contents is None
-    except ValueError:
-        return True
-
-
-def _cell(cell: CellType) -> str:
-    try:
-        return _contents(cell.cell_contents)
-    except (ValueError, RecursionError):  # not filled yet, or a function that holds itself
-        return uuid4().hex
-
-
-def _code(code: CodeType) -> str:
-    """The same for the same code in every process."""
-    return repr((code.co_code.hex(), [_constant(item) for item in code.co_consts], code.co_names))
-
-
-def _constant(value: object) -> str:
-    if isinstance(value, CodeType):
-        return _code(value)
-    return repr(sorted(map(repr, value)) if isinstance(value, frozenset) else value)
-
-
-def _digest(source: bytes) -> str:
-    return hashlib.sha256(source).hexdigest()[:16]

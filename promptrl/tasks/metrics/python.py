@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from promptrl.llm.base import Completion
-from promptrl.llm.targets.python import load_function
+from promptrl.llm.targets.user_functions import load_function
 from promptrl.settings import FunctionName, Setting
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics.base import MetricContext, MetricDefinition, Pair, Score

@@ -14,7 +14,8 @@ from promptrl.errors import ConfigError, TargetError
 from promptrl.llm.base import Completion, CompletionError, Message
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
-from promptrl.llm.targets.python import PythonTarget, load_function
+from promptrl.llm.targets.python import PythonTarget
+from promptrl.llm.targets.user_functions import load_function
 from tests.servers.stub_target import FakeTime, ask
 
 Make = Callable[[str], PythonTarget]

@@ -50,13 +50,20 @@ def working(debug_log: Path | None = None) -> "Iterator[Engines]":
     Args:
         debug_log: Where attempts are logged; None = nowhere.
     """
+    from promptrl import console
     from promptrl.cli.signals import signals_as_errors
     from promptrl.experiment.engines import Engines
     from promptrl.llm.engine.trace import TraceFile
     from promptrl.outputs import prints_for_people
 
     log = nullcontext() if debug_log is None else TraceFile(debug_log)
-    with prints_for_people(), log as trace, signals_as_errors() as stop, Engines(stop, trace) as engines:
+    with (
+        prints_for_people(),
+        log as trace,
+        signals_as_errors() as stop,
+        stop.heard_by(console.show_stopping),
+        Engines(stop, trace) as engines,
+    ):
         yield engines
 
 

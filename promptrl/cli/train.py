@@ -102,7 +102,10 @@ def _job(
 
     def work() -> None:
         try:
-            with console.training_view(as_json=as_json, is_alone=is_alone) as view:
+            with (
+                console.training_view(as_json=as_json, is_alone=is_alone) as view,
+                engines.stop.heard_by(view.show_stopping),
+            ):
                 trained = train_one(components, runs_dir=runs_dir, engines=engines, observers=[view.observe])
         except PromptrlError as error:
             if is_alone:
@@ -135,7 +138,10 @@ def resume(
             gate = parse_gate(fail_on or [])
             engines = opened.enter_context(working(debug_log))
             found = RunsFolder(runs_dir).find(run)
-        with console.training_view(as_json=as_json, run_id=found.id) as view:
+        with (
+            console.training_view(as_json=as_json, run_id=found.id) as view,
+            engines.stop.heard_by(view.show_stopping),
+        ):
             trained = resume_run(found, engines=engines, observers=[view.observe])
     if fails(gate, str(trained.result["verdict"])):
         raise typer.Exit(3)

@@ -4,7 +4,7 @@ from promptrl.console.bench import show_bench, show_bench_run
 from promptrl.console.doctor import show_cache, show_cost_bound, show_diagnosis
 from promptrl.console.live_view import failures_as_events, training_view
 from promptrl.console.plan import show_plan
-from promptrl.console.screen import print_data, print_text, show_error, show_message, show_notes
+from promptrl.console.screen import print_data, print_text, show_error, show_message, show_notes, show_stopping
 from promptrl.console.tables import (
     show_comparison,
     show_evaluation,
@@ -31,5 +31,6 @@ __all__ = [
     "show_run",
     "show_runs",
     "show_schema",
+    "show_stopping",
     "training_view",
 ]

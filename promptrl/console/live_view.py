@@ -16,7 +16,16 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from promptrl.console.screen import clean, people, print_data, print_markup, print_text, show_message
+from promptrl.console.screen import (
+    STOPPING,
+    clean,
+    people,
+    print_data,
+    print_markup,
+    print_text,
+    show_message,
+    show_stopping,
+)
 from promptrl.console.tables import money, points, prospects, show_result
 from promptrl.errors import OutputLostError, PromptrlError
 from promptrl.evaluation.doubts import Doubt
@@ -45,6 +54,9 @@ class View(Protocol):
     def observe(self, event: Event) -> None:
         """Take note of an event."""
 
+    def show_stopping(self) -> None:
+        """Say that the run ends after the calls in flight; from any thread."""
+
 
 class JsonView:
     """One JSON object per event on stdout; ``event`` names its kind and ``run_id`` the run.
@@ -64,6 +76,10 @@ class JsonView:
             self._run_id = event.run_id
         kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
         _print_event({"event": kind, "run_id": self._run_id, **asdict(event)})
+
+    def show_stopping(self) -> None:
+        """Say so to people: for programs the last event tells it."""
+        show_stopping()
 
     def fail(self, error: PromptrlError) -> None:
         """Print how the run ended that did not finish, or why none began."""
@@ -175,6 +191,10 @@ class PlainView:
         elif isinstance(event, RunFinished):
             show_result(event.result, Path(event.path), people())
 
+    def show_stopping(self) -> None:
+        """Print it on a line."""
+        show_stopping()
+
     @property
     def _name(self) -> str:
         """What lines begin with: the run, where others write lines too."""
@@ -198,6 +218,10 @@ class LiveView:
             show_result(event.result, Path(event.path), people())
         else:
             self._live.update(self._panel())
+
+    def show_stopping(self) -> None:
+        """Print it above the panel, on the console that draws that."""
+        self._live.console.print(STOPPING)
 
     def _panel(self) -> Group:
         progress = self._progress

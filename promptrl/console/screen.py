@@ -16,6 +16,7 @@ from promptrl.outputs import data_output
 from promptrl.safe_text import printable
 
 PIPED_WIDTH = 80
+STOPPING = "Stopping after the calls in flight; again to stop at once."
 
 
 def people() -> Console:
@@ -37,6 +38,11 @@ def clean(text: object) -> str:
 def show_message(text: str) -> None:
     """Print one message on stderr; control characters and markup in it are made harmless."""
     print_markup(clean(text))
+
+
+def show_stopping() -> None:
+    """Say that a wish to stop was heard."""
+    show_message(STOPPING)
 
 
 def show_error(error: PromptrlError) -> None:

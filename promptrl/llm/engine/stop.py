@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,6 +18,7 @@ class StopSignal:
     def __init__(self) -> None:
         self._signal: int | None = None
         self._files: list[Path] = []
+        self._listeners: list[Callable[[], None]] = []
         self._looked_s = -float("inf")
         self._deferring = 0
         self._lock = threading.Lock()
@@ -39,6 +40,25 @@ class StopSignal:
     def request(self, signal_number: int) -> None:
         """Ask the run to end, as this signal would."""
         self._signal = signal_number
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those that are taken for the wish now; each lies in the folder of its run."""
+        return tuple(self._files)
+
+    @contextmanager
+    def heard_by(self, listener: Callable[[], None]) -> Iterator[None]:
+        """Let someone hear of a wish that is only noted while inside; who came last hears it for all."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
+    def tell(self) -> None:
+        """Let it be heard that what is in flight is finished first; not to be called by a signal handler."""
+        for listener in self._listeners[-1:]:
+            listener()
 
     def check(self) -> None:
         """Make sure that nobody wants the run to end.

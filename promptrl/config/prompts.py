@@ -186,6 +186,10 @@ class EditsConfig(Block):
         default=None,
         description=f"Words that may be inserted, at most {MOST_WORDS}: a list, or the path of a file with one a line.",
     )
+    keep: Annotated[tuple[Text, ...], Expect("a list of texts of the prompt")] = Field(
+        default=(),
+        description="What must stay as it is, in its place: sentences of the prompt, or parts that name them.",
+    )
     rewrite: Annotated[None, Expect("null", later=("mapping",))] = Field(
         default=None, description="Rewrites proposed by a model: not in this version."
     )

@@ -38,6 +38,7 @@ def show_plan(path: Path, components: "Components", seen: "Preview", *, as_json:
         "power": asdict(components.power),
         "warnings": [str(warning) for warning in seen.warnings],
         "edit_labels": list(seen.edits),
+        "kept": list(seen.kept),
         "labels": seen.labels,
         "examples": [asdict(example) for example in seen.examples],
     }
@@ -67,6 +68,8 @@ def _colleague(seen: "Preview") -> Iterator[str]:
         + "; ".join(clean(edit) for edit in seen.edits[:MAX_EDITS])
         + (f"; and {more:,} more" if more > 0 else "")
     )
+    if seen.kept:
+        yield "[bold]What stays:[/] " + "; ".join(clean(show(piece)) for piece in seen.kept)
     if seen.labels is not None:
         yield "[bold]References:[/] " + ", ".join(f"{clean(show(label))} ({n:,})" for label, n in seen.labels.items())
     yield "[bold]Your prompt on train rows:[/]"

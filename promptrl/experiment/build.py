@@ -229,6 +229,7 @@ def _edit_space(loaded: LoadedConfig, splits: Splits | None) -> EditSpace:
         bank=config.edits.bank == "builtin",
         phrases=config.edits.phrases,
         reorder=config.edits.reorder,
+        keep=config.edits.keep,
         tokens=config.edits.tokens,
     )
 

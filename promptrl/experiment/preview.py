@@ -11,6 +11,7 @@ from promptrl.experiment.build import Components, located
 from promptrl.llm.base import Messages
 from promptrl.llm.engine.background import background_loop
 from promptrl.llm.targets.python import PythonTargetDefinition
+from promptrl.prompts.pins import pinned_pieces
 from promptrl.tasks.data_checks import label_counts
 from promptrl.tasks.dataset import Example, as_text
 from promptrl.tasks.metrics.known_answers import KnownAnswers, grade_known_answers, known_answer_problems
@@ -41,12 +42,14 @@ class Preview:
     Attributes:
         examples: The first train rows.
         edits: What may change, in words.
+        kept: What ``edits.keep`` lets stay as it is.
         labels: How often each reference occurs, where they are few; else None.
         warnings: What looks odd.
     """
 
     examples: tuple[FilledExample, ...]
     edits: tuple[str, ...]
+    kept: tuple[str, ...]
     labels: Mapping[str, int] | None
     warnings: tuple[Problem, ...]
 
@@ -60,6 +63,7 @@ def preview(components: Components) -> Preview:
     return Preview(
         tuple(_filled(components, row, known) for row in splits.train[:EXAMPLES]),
         tuple(edit.label for edit in components.space.edits),
+        pinned_pieces(components.space.baseline, components.config.edits.keep),
         label_counts((*splits.demonstrations, *rows)),
         (*components.warnings, *located(components.loaded, found)),
     )

@@ -37,6 +37,7 @@ class PhraseTable:
         anchored: Indices of the phrases that keep their place: headings, structures, what ends in one, lone tags, and
             items with a number.
         items: Indices of the other list items.
+        pinned: Indices of the phrases that the user wants kept: they stay, in their place.
     """
 
     phrases: tuple[str, ...]
@@ -44,6 +45,7 @@ class PhraseTable:
     is_template: bool = False
     anchored: frozenset[int] = frozenset()
     items: frozenset[int] = frozenset()
+    pinned: frozenset[int] = frozenset()
 
     @property
     def everything(self) -> tuple[int, ...]:
@@ -56,19 +58,24 @@ class PhraseTable:
         return len(set(self.phrases)) < len(self.phrases)
 
     def is_fixed(self, index: int) -> bool:
-        """Whether a phrase must stay: it holds a placeholder, or is a lone ``<tag>`` with a partner elsewhere."""
+        """Whether a phrase must stay: pinned, with a placeholder, or a lone ``<tag>`` with a partner elsewhere."""
         phrase = self.phrases[index]
-        return bool(_TAG_LINE.fullmatch(phrase)) or (self.is_template and bool(UserTemplate(phrase).placeholders))
+        has_place = self.is_template and bool(UserTemplate(phrase).placeholders)
+        return index in self.pinned or bool(_TAG_LINE.fullmatch(phrase)) or has_place
+
+    def may_move(self, index: int) -> bool:
+        """Whether a phrase may leave its place: it is neither anchored nor pinned."""
+        return index not in self.anchored and index not in self.pinned
 
     def may_swap(self, first: int, second: int) -> bool:
-        """Whether two phrases may change places: none of them and of those that stood between them is anchored.
+        """Whether two phrases may change places: they and all that stood between them may move.
 
         Items change places with items beside them, sentences with sentences.
         """
         low, high = sorted((first, second))
         between = range(low, high + 1)
         is_one_kind = self.items.issuperset(between) or self.items.isdisjoint(between)
-        return is_one_kind and self.anchored.isdisjoint(between)
+        return is_one_kind and all(self.may_move(at) for at in between)
 
     def render(self, selection: Sequence[int]) -> str:
         """The text made of the selected phrases, empty when there is none.

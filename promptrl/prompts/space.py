@@ -18,6 +18,7 @@ from promptrl.prompts.edits.options import OptionFactor, SlotOrderFactor
 from promptrl.prompts.edits.phrases import SYSTEM_SLOT, PhrasedPart, PhraseFactor
 from promptrl.prompts.edits.words import SLOT as WORDS
 from promptrl.prompts.edits.words import WordFactor
+from promptrl.prompts.pins import pin_problems, pinned_slots, with_pins
 from promptrl.prompts.placeholders import placeholders
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 from promptrl.prompts.sentences import split_phrases
@@ -32,6 +33,7 @@ class EditSpace:
         edits: Action ``i`` applies ``edits[i]``.
         slot_order: Every slot of the system message in the order of the config, also those that a prompt leaves out.
         factors: The parts of the prompt that can be changed.
+        pinned: The slots that no edit may change.
         declared: Their features, and what each edit does to them.
         is_choice: Whether an edit sets one of several features that exclude each other, shape (n_edits,).
         is_repeat: Whether an edit sets a feature that an earlier one sets too, shape (n_edits,).
@@ -40,13 +42,21 @@ class EditSpace:
         baseline: Likewise.
         factors: Likewise; their edits are numbered one factor after the other.
         slot_order: Likewise.
+        pinned: Likewise.
 
     Raises:
         ValueError: A factor's features contradict themselves, or two of its choices are one.
     """
 
-    def __init__(self, baseline: Prompt, factors: Sequence[Factor], slot_order: Sequence[str]) -> None:
+    def __init__(
+        self,
+        baseline: Prompt,
+        factors: Sequence[Factor],
+        slot_order: Sequence[str],
+        pinned: frozenset[str] = frozenset(),
+    ) -> None:
         self.baseline = baseline
+        self.pinned = pinned
         self.slot_order = tuple(slot_order)
         self.edits: tuple[Edit, ...] = tuple(edit for factor in factors for edit in factor.edits)
         self.factors = tuple(factors)
@@ -176,7 +186,7 @@ class EditSpace:
             for factor in self.factors
         ]
         new = [OptionFactor(slot, texts, order) for slot, texts in choices.items() if slot not in present]
-        space = EditSpace(self.baseline, [*old, *new, *(factor.in_order(order) for factor in factors)], order)
+        space = EditSpace(self.baseline, [*old, *new, *(f.in_order(order) for f in factors)], order, self.pinned)
         starts = np.cumsum([0, *(len(factor.edits) for factor in old)])
         places = [start + np.arange(len(f.edits)) for start, f in zip(starts, self.factors, strict=False)]
         return Extension(space, np.concatenate([*places, [space.stop]]).astype(np.intp))
@@ -194,7 +204,7 @@ class EditSpace:
         return {factor.slot: factor.options for factor in self.factors if isinstance(factor, OptionFactor)}
 
     def _taken(self, slots: Iterable[str]) -> Iterator[Problem]:
-        """Slots whose content other edits than the choice of an option change."""
+        """Slots whose content must stay, or is changed by other edits than the choice of an option."""
         taken = {
             edit.slot
             for factor in self.factors
@@ -202,7 +212,9 @@ class EditSpace:
             for edit in factor.edits
         }
         for slot in slots:
-            if slot in taken:
+            if slot in self.pinned:
+                yield Problem(f"prompt.slots.{slot}", "must stay as it is: edits.keep names it", "use another slot")
+            elif slot in taken:
                 yield Problem(f"prompt.slots.{slot}", "other edits change its content already", "use another slot")
 
     def _order_with(self, slots: Iterable[str]) -> tuple[str, ...]:
@@ -244,6 +256,7 @@ def build_edit_space(
     phrases: bool,
     reorder: bool,
     tokens: Sequence[str] | None,
+    keep: Sequence[str] = (),
     factors: Sequence[Factor] = (),
 ) -> EditSpace:
     """Number the edits of the prompt that the user wrote.
@@ -261,35 +274,37 @@ def build_edit_space(
         phrases: Offer to drop the phrases of ``text``.
         reorder: Search the order of slots, phrases and demonstrations too.
         tokens: Words that may be added at the end of the system message.
+        keep: What must stay as it is, in its place: parts of sentences of ``text``, or of first options of slots.
         factors: Further parts of the prompt that can be changed.
 
     Raises:
         ConfigError: With every problem found, each under its key.
     """
     asked = UserTemplate(user) if isinstance(user, str) else user
-    _check_prompt(slots, text, asked, tokens)
+    _check_prompt(slots, text, asked, tokens, keep)
     options, separator = _system_message(slots, text, separator)
     options = with_bank(options, load_bank()) if bank else options
     order = (*options, WORDS) if tokens else tuple(options)
     first = tuple((name, texts[0]) for name, texts in options.items())
     baseline = Prompt(first, (), asked or UserTemplate(text or ""), separator)
-    parts = _option_factors(options, order)
+    pinned = pinned_slots(options, keep)
+    parts = _option_factors({name: texts for name, texts in options.items() if name not in pinned}, order)
     if text is not None and phrases:
-        parts.append(_phrase_factor(text, order, reorder=reorder))
+        parts.append(_phrase_factor(text, order, keep, reorder=reorder))
     if demonstrations and max_demonstrations > 0:
         parts.append(DemonstrationFactor(tuple(dict.fromkeys(demonstrations)), max_demonstrations, reorder=reorder))
     parts += [WordFactor(tokens, order)] if tokens else []
-    parts += [SlotOrderFactor(tuple(options), order)] if reorder and len(options) > 1 else []
-    return _with_edits(EditSpace(baseline, [*parts, *(factor.in_order(order) for factor in factors)], order))
+    parts += [SlotOrderFactor(tuple(options), order, pinned)] if reorder and len(options) > 1 else []
+    return _with_edits(EditSpace(baseline, [*parts, *(factor.in_order(order) for factor in factors)], order, pinned))
 
 
 def _option_factors(options: Mapping[str, Sequence[str]], order: tuple[str, ...]) -> list[Factor]:
     return [OptionFactor(name, texts, order) for name, texts in options.items() if len(texts) > 1]
 
 
-def _phrase_factor(text: str, order: tuple[str, ...], *, reorder: bool) -> PhraseFactor:
-    part = PhrasedPart(split_phrases(text, is_template=_is_template(text)), order)
-    return PhraseFactor(part, reorder=reorder)
+def _phrase_factor(text: str, order: tuple[str, ...], keep: Sequence[str], *, reorder: bool) -> PhraseFactor:
+    table = with_pins(split_phrases(text, is_template=_is_template(text)), keep)
+    return PhraseFactor(PhrasedPart(table, order), reorder=reorder)
 
 
 def _is_template(text: str) -> bool:
@@ -312,12 +327,14 @@ def _check_prompt(
     text: str | None,
     user: UserTemplate | None,
     tokens: Sequence[str] | None,
+    keep: Sequence[str],
 ) -> None:
     """Raise a ``ConfigError`` with everything that is wrong with what the user wrote."""
     problems = [
         *source_problems(slots, text, user),
         *slot_problems(slots or {}, {WORDS: "edits.tokens"} if tokens else None),
         *word_problems(tokens or ()),
+        *pin_problems(keep, slots, text, user),
     ]
     if user is None and not placeholders(text or ""):
         message = "missing: something must place the input into the user message"

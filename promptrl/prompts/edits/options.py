@@ -86,13 +86,14 @@ class OptionFactor:
 
 @dataclass(frozen=True, slots=True)
 class MoveSlot:
-    """Exchange a slot with the filled slot before it."""
+    """Exchange a slot with the filled slot before it, unless that is one of the pinned ones."""
 
     kind: ClassVar[str] = "move"
     text: ClassVar[str] = ""
     token_cost: ClassVar[float] = 0.0
     slot: str
     order: tuple[str, ...] = field(repr=False)
+    pinned: frozenset[str] = frozenset()
 
     @property
     def label(self) -> str:
@@ -100,8 +101,9 @@ class MoveSlot:
         return f"move {self.slot} earlier"
 
     def is_valid(self, prompt: Prompt) -> bool:
-        """When the slot is filled and not the first."""
-        return self.slot in [name for name, _ in prompt.slots[1:]]
+        """When the slot is filled and the one before it may move too."""
+        names = [name for name, _ in prompt.slots]
+        return self.slot in names[1:] and names[names.index(self.slot) - 1] not in self.pinned
 
     def is_held(self, prompt: Prompt) -> bool:
         """Whether the slot stands before one that it follows in the config."""
@@ -120,16 +122,18 @@ class MoveSlot:
 
 
 class SlotOrderFactor:
-    """The order of the filled slots."""
+    """The order of the filled slots; pinned ones keep their place, and no other moves past them."""
 
-    def __init__(self, movable: Sequence[str], order: tuple[str, ...]) -> None:
-        self._movable = tuple(movable)
-        self.edits: tuple[Edit, ...] = tuple(MoveSlot(slot, order) for slot in movable)
+    def __init__(self, slots: Sequence[str], order: tuple[str, ...], pinned: frozenset[str] = frozenset()) -> None:
+        self._slots = tuple(slots)
+        self._pinned = pinned
+        movable = [slot for slot in slots if slot not in pinned]
+        self.edits: tuple[Edit, ...] = tuple(MoveSlot(slot, order, pinned) for slot in movable)
         self.groups = (FeatureGroup("move", "", (Feature("", 0.0),) * len(self.edits), is_order=True),)
         self.changes: tuple[Declared, ...] = tuple(Change("set", at) for at in range(len(self.edits)))
 
     def mask(self, prompt: Prompt) -> BoolArray:
-        """The filled slots except the first."""
+        """The filled slots except the first, and those behind pinned ones."""
         return np.array([edit.is_valid(prompt) for edit in self.edits], dtype=np.bool_)
 
     def holds(self, prompt: Prompt) -> BoolArray:
@@ -153,4 +157,4 @@ class SlotOrderFactor:
 
     def in_order(self, order: tuple[str, ...]) -> "SlotOrderFactor":
         """The same moves where slots stand in this order; further slots are not moved."""
-        return SlotOrderFactor(self._movable, order)
+        return SlotOrderFactor(self._slots, order, self._pinned)

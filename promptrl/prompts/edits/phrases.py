@@ -166,7 +166,7 @@ class MovePhrase(_PhraseEdit):
 class PhraseFactor:
     """Which phrases of the plain text are kept; also in which order with ``reorder``, unless a phrase occurs twice.
 
-    Structures keep their place, and no phrase moves past them.
+    Structures and pinned phrases keep their place, and no phrase moves past them.
     """
 
     def __init__(self, part: PhrasedPart, *, reorder: bool) -> None:
@@ -175,7 +175,7 @@ class PhraseFactor:
         self._reorder = reorder
         self._droppable = np.array([at for at in table.everything if not table.is_fixed(at)], dtype=np.intp)
         has_moves = reorder and len(table.phrases) > 1 and not table.has_repeats
-        self._movable = [at for at in table.everything if has_moves and at not in table.anchored]
+        self._movable = [at for at in table.everything if has_moves and table.may_move(at)]
         self._moves = tuple(MovePhrase(at, part) for at in self._movable)
         drops = tuple(DropPhrase(int(at), part) for at in self._droppable)
         restores = tuple(RestorePhrase(int(at), part) for at in self._droppable)

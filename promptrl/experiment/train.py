@@ -236,7 +236,8 @@ def _paid_rows(session: RunSession, prompts: Iterable[Prompt]) -> Sequence[Examp
     splits = session.components.splits
     pairs = zip(*(session.outcomes_of(prompt, splits.validation) for prompt in prompts), strict=False)
     answers = [(outcome.completion, *outcome.judged) for pair in pairs for outcome in pair]
-    payable = session.budget.payable_like(answers) / (2 * session.components.gate.repeats)
+    kept = session.evaluator.kept_answers("test")
+    payable = session.budget.payable_like(answers, kept) / (2 * session.components.gate.repeats)
     return first_inputs(splits.test, payable)
 
 

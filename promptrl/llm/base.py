@@ -42,6 +42,9 @@ class Completion:
         fault: Why this completion is bad although the call worked ("empty", "no_answer", "only_thoughts"), or that the
             question was refused (one of ``REFUSALS``); such a completion is data and scores 0. None for a good one.
         is_cached: True when nothing was paid for it in this run.
+        untold_tokens: Charged under a limit beyond those told: the most that failed attempts before it can have cost,
+            and that it can have cost itself where it tells no tokens.
+        untold_usd: Likewise in dollars.
     """
 
     text: str
@@ -52,6 +55,18 @@ class Completion:
     finish_reason: str | None = None
     fault: str | None = None
     is_cached: bool = False
+    untold_tokens: int = 0
+    untold_usd: float = 0.0
+
+    @property
+    def charged_tokens(self) -> int:
+        """What a limit on tokens is charged for it."""
+        return (self.prompt_tokens or 0) + (self.completion_tokens or 0) + self.untold_tokens
+
+    @property
+    def charged_usd(self) -> float:
+        """What a limit on dollars is charged for it."""
+        return (self.cost_usd or 0.0) + self.untold_usd
 
     def at_cost(self, cost_usd: float) -> "Completion":
         """This answer with its cost; ``dataclasses.replace`` takes a fifth of the time of a cache hit."""
@@ -64,6 +79,8 @@ class Completion:
             finish_reason=self.finish_reason,
             fault=self.fault,
             is_cached=self.is_cached,
+            untold_tokens=self.untold_tokens,
+            untold_usd=self.untold_usd,
         )
 
 

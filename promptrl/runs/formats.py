@@ -95,6 +95,8 @@ COMPLETION: Shape = {
     "finish_reason?": Nullable(str),
     "fault?": Nullable(str),
     "is_cached?": bool,
+    "untold_tokens?": int,
+    "untold_usd?": float,
 }
 
 OUTCOME: Shape = {

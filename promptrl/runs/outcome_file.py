@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -63,7 +63,12 @@ class OutcomeFile:
             self._answers = open_to_append(self._answers_path)
         (prompt_id, row_id, repeat), question = key
         self._waiting.add(key[0])
-        row = {"prompt_id": prompt_id, "row_id": row_id, "repeat": repeat, "completion": asdict(completion)}
+        row = {
+            "prompt_id": prompt_id,
+            "row_id": row_id,
+            "repeat": repeat,
+            "completion": _completion_to_json(completion),
+        }
         if question:
             row["question"] = question
         with writing(self._answers_path):
@@ -179,10 +184,19 @@ def _ask_key(row: Mapping[str, Any]) -> AskKey:
 
 def _outcome_to_json(outcome: Outcome) -> dict[str, Any]:
     """A line of ``outcomes.jsonl``; reasons and judges' answers only where there are any."""
-    row = asdict(replace(outcome, scores=dict(outcome.scores), reasons=dict(outcome.reasons)))
+    plain = replace(outcome, scores=dict(outcome.scores), reasons=dict(outcome.reasons))
+    row = {field.name: getattr(plain, field.name) for field in fields(plain)}
     reasons, judged, completion = (row.pop(key) for key in ("reasons", "judged", "completion"))
-    extra = ({"reasons": reasons} if reasons else {}) | ({"judged": judged} if judged else {})
-    return {**row, "completion": completion} | extra
+    row["completion"] = _completion_to_json(completion)
+    if reasons:
+        row["reasons"] = reasons
+    return row | ({"judged": [_completion_to_json(answer) for answer in judged]} if judged else {})
+
+
+def _completion_to_json(completion: Completion) -> dict[str, Any]:
+    """An answer; what it does not tell of its cost only where there is such."""
+    row = asdict(completion)
+    return {name: value for name, value in row.items() if value or not name.startswith("untold")}
 
 
 def outcome_from_json(row: Mapping[str, Any]) -> Outcome:

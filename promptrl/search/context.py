@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 from promptrl.errors import BudgetExhaustedError, ConfigError, Problem
 from promptrl.evaluation.interface import Evaluate
 from promptrl.evaluation.outcome import Ask, Outcome
+from promptrl.llm.base import Purpose
 from promptrl.prompts.space import EditSpace
 from promptrl.search.events import SearchEvent
 from promptrl.search.growth import Grow
@@ -83,17 +84,20 @@ class BatchAnswers:
     cut_short: BudgetExhaustedError | None = None
 
 
-def evaluate_batch(evaluator: Evaluate, asks: Sequence[Ask], uniform: Sequence[bool] = ()) -> BatchAnswers:
-    """Spend the search's share on a batch; where the budget ends in the middle, what was answered before counts.
+def evaluate_batch(
+    evaluator: Evaluate, asks: Sequence[Ask], uniform: Sequence[bool] = (), purpose: Purpose = "search"
+) -> BatchAnswers:
+    """Spend a share on a batch; where the budget ends in the middle, what was answered before counts.
 
     Args:
         evaluator: Answers.
         asks: Pairs of prompt and example.
         uniform: Which pairs' prompts were drawn uniformly from the space; none of them unless given.
+        purpose: Whose share it is.
     """
     try:
-        return BatchAnswers(dict(enumerate(evaluator.evaluate(asks, uniform=uniform))))
+        return BatchAnswers(dict(enumerate(evaluator.evaluate(asks, purpose, uniform=uniform))))
     except BudgetExhaustedError as error:
         answered = [at for at, ask in enumerate(asks) if not evaluator.would_cost([ask])]
-        outcomes = evaluator.evaluate([asks[at] for at in answered])
+        outcomes = evaluator.evaluate([asks[at] for at in answered], purpose)
         return BatchAnswers(dict(zip(answered, outcomes, strict=True)), error)

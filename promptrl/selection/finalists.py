@@ -19,6 +19,7 @@ from promptrl.evaluation.interface import Evaluate
 from promptrl.evaluation.pairing import inputs_of, rows_by_input
 from promptrl.prompts.edits.base import rough_tokens
 from promptrl.prompts.prompt import Prompt
+from promptrl.search.context import evaluate_batch
 from promptrl.search.events import FinalistsProgress, SearchEvent
 from promptrl.search.result import Candidate
 from promptrl.tasks.dataset import Example
@@ -125,10 +126,10 @@ def choose_winner(
         on_event: Called after every round.
 
     Returns:
-        The winner and everyone's figures; the baseline alone when the calls are too few for any race.
+        The winner and everyone's figures; the baseline alone when the calls are too few for any race. Where tokens,
+        dollars or minutes end in the middle, what was answered before decides.
 
     Raises:
-        BudgetExhaustedError: The validation share is smaller than ``max_calls``.
         TargetError: The model can't be asked any more.
     """
     known = {c.prompt.prompt_id: c for c in reversed(candidates)}
@@ -181,11 +182,14 @@ class _Race:
         self.calls_used = 0
         self._rows = tuple(rows)
         self._rows_asked = 0
+        self._is_cut_short = False
         self._evaluator = evaluator
         self._max_calls = max_calls
 
     @property
     def calls_left(self) -> int:
+        if self._is_cut_short:
+            return 0
         return min(self._max_calls - self.calls_used, self._evaluator.calls_left("validation"))
 
     def run_round(self, alive: Sequence[_Runner], calls: int) -> None:
@@ -194,11 +198,12 @@ class _Race:
         first, last = self._rows_asked, min(len(self._rows), self._rows_asked + calls // len(runners))
         asks = [(runner.prompt, self._rows[r]) for runner in runners for r in range(first, last)]
         self.calls_used += self._evaluator.would_cost(asks)
-        outcomes = iter(self._evaluator.evaluate(asks, purpose="validation"))
-        for runner in runners:
+        batch = evaluate_batch(self._evaluator, asks, purpose="validation")
+        self._is_cut_short = batch.cut_short is not None
+        for i, runner in enumerate(runners):
             runner.rounds += 1
             for r in range(first, last):
-                outcome = next(outcomes)
+                outcome = batch.outcomes.get(i * (last - first) + r - first)
                 if outcome is not None:
                     runner.objectives[r], runner.scores[r] = outcome.objective, outcome.score
         self._rows_asked = last

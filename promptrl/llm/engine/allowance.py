@@ -1,7 +1,8 @@
 """What one limit on tokens or dollars has left, and how many answers that pays for."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from promptrl.llm.base import Purpose
 
@@ -11,6 +12,10 @@ _PRICED_ANSWERS = 20
 """So many answers of a purpose tell what its answers cost."""
 _GUARDED = 0.5
 """Part of what is held back that no attempt may touch; the rest bears what prices change within a batch."""
+_SAFETY_SDS = 2.8
+"""Standard errors by which the answers of a test may be dearer on average than as many that tell what it costs."""
+_UNTOLD_PRIOR = 20
+"""So many answers without a failure are thought to have come before the first."""
 _ROUNDING = 1e-6
 
 
@@ -20,10 +25,14 @@ class _Cost:
 
     answers: int = 0
     amount: float = 0
+    untold: float = 0
 
     @property
     def mean(self) -> float:
-        return self.amount / self.answers if self.answers else 0.0
+        """Expected of a further one: a few failures at the start tell little of what is to come."""
+        if not self.answers:
+            return 0.0
+        return (self.amount - self.untold) / self.answers + self.untold / (self.answers + _UNTOLD_PRIOR)
 
 
 class Allowance:
@@ -62,12 +71,20 @@ class Allowance:
         """Charge what an attempt cost."""
         self.charged += amount
 
-    def count_used(self, purpose: Purpose, amount: float, bound: float) -> None:
-        """Count an answer that the run uses now, whenever it was paid for: its cost, and what was reserved."""
+    def count_used(self, purpose: Purpose, amount: float, untold: float, bound: float) -> None:
+        """Count an answer that the run uses now, whenever it was paid for.
+
+        Args:
+            purpose: Of the answer.
+            amount: What it was charged.
+            untold: Part of it that nobody told: charged for failed attempts, or for want of a usage.
+            bound: What was reserved for it.
+        """
         self._largest = max(self._largest, bound)
         cost = self._used.setdefault(purpose, _Cost())
         cost.answers += 1
         cost.amount += amount
+        cost.untold += untold
 
     def has_room(self, amount: float, later: int) -> bool:
         """Whether one more attempt fits: at its most beside all in flight, and as usual beside so many calls to come.
@@ -105,17 +122,25 @@ class Allowance:
         used = self._all_used
         return float("inf") if self.limit is None or not used.mean else (self.limit - used.amount) / used.mean
 
-    def payable_like(self, amounts: Sequence[float]) -> float:
-        """Further answers that cost what these did, on average, that it pays for; infinite where ``payable`` is."""
+    def payable_like(self, amounts: Sequence[float], kept: float = 0.0) -> float:
+        """Further answers that cost what these did, on average, that it pays for; infinite where ``payable`` is.
+
+        Args:
+            amounts: What these were charged.
+            kept: What answers of an earlier process were charged that are among the further ones.
+        """
         if self.limit is None or not sum(amounts):
             return float("inf")
-        price = _MARGIN * sum(amounts) / len(amounts)
-        return self._left(self.limit, price) / price
+        mean = sum(amounts) / len(amounts)
+        variance = sum((amount - mean) ** 2 for amount in amounts) / len(amounts)
+        price = _MARGIN * mean + _SAFETY_SDS * math.sqrt(variance / len(amounts))
+        lost = max(0.0, self.charged - kept - self._all_used.amount)
+        return max(0.0, self._left(self.limit, price) - lost) / price
 
     @property
     def _all_used(self) -> _Cost:
         costs = self._used.values()
-        return _Cost(sum(cost.answers for cost in costs), sum(cost.amount for cost in costs))
+        return _Cost(*(sum(getattr(cost, field.name) for cost in costs) for field in fields(_Cost)))
 
     def _more_than(self, price: float) -> float:
         """What the last answer must have beyond its price, so that the most that it can cost fits."""

@@ -23,6 +23,7 @@ import functools
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from promptrl.errors import ConfigError, Problem, TargetError
@@ -119,17 +120,18 @@ class Attempts:
             BudgetExhaustedError: Tokens, dollars or minutes do not suffice for one more attempt.
             asyncio.CancelledError: A retry was due, but the run is to end.
         """
-        attempt = 0
+        attempt = billed = 0
         while True:
             round_ = await self._limiter.acquire(first=attempt > 0)
             try:
-                completion = await self._attempt(request, flight, attempt)
+                completion = self._with_untold(request, await self._attempt(request, flight, attempt), billed)
                 flight.is_answered = True
                 await commit(flight, request, completion)
                 self._limiter.succeed()
                 return self.priced(completion)
             except TransientError as error:
                 failure, wait_s = error, self._wait_s(error, attempt)
+                billed += error.may_be_billed
                 if error.kind in _OVERLOAD:
                     pause_s = min(wait_s, _MAX_RETRY_AFTER_S) if error.kind == "rate_limit" else 0.0
                     self._limiter.throttle(round_, pause_s)
@@ -150,6 +152,19 @@ class Attempts:
         if completion.cost_usd is not None or self._price is None or prompt is None or answer is None:
             return completion
         return completion.at_cost(self._price.cost_usd(prompt, answer))
+
+    def _with_untold(self, request: Request, completion: Completion, failed: int) -> Completion:
+        """The answer with what a limit was charged beyond what it tells, after so many failed attempts."""
+        tells_tokens = completion.prompt_tokens is not None and completion.completion_tokens is not None
+        tells_cost = self.priced(completion).cost_usd is not None
+        if not self._budget.limits_cost or (tells_tokens and tells_cost and not failed):
+            return completion
+        tokens, cost_usd = self.most_cost(request)
+        return replace(
+            completion,
+            untold_tokens=failed * tokens + (0 if tells_tokens else max(0, tokens - completion.charged_tokens)),
+            untold_usd=failed * cost_usd + (0.0 if tells_cost else cost_usd),
+        )
 
     def _wait_s(self, error: TransientError, attempt: int) -> float:
         if error.retry_after_s is not None:  # a server that says 0 again and again is not asked without a pause

@@ -176,15 +176,23 @@ class Budget:
             wanted = left if self._shares.turn_of(purpose) else 0
             return max(0, min(left, self._payable(purpose, self._shares.later(purpose, planned), wanted)))
 
-    def payable_like(self, answers: Sequence[Sequence[Completion]]) -> float:
+    def payable_like(self, answers: Sequence[Sequence[Completion]], kept: Iterable[Completion] = ()) -> float:
         """Further answers that tokens and dollars pay for if they cost what these did, each with what was asked of it.
 
         Infinite without a limit, and where these tell nothing.
+
+        Args:
+            answers: These.
+            kept: Further answers that an earlier process of the run has paid for already.
         """
         with self._lock:
-            tokens = [sum((c.prompt_tokens or 0) + (c.completion_tokens or 0) for c in answer) for answer in answers]
-            dollars = [sum(c.cost_usd or 0.0 for c in answer) for answer in answers]
-            return min(self._tokens.payable_like(tokens), self._usd.payable_like(dollars))
+            tokens = [sum(c.charged_tokens for c in answer) for answer in answers]
+            dollars = [sum(c.charged_usd for c in answer) for answer in answers]
+            paid = list(kept)
+            return min(
+                self._tokens.payable_like(tokens, sum(c.charged_tokens for c in paid)),
+                self._usd.payable_like(dollars, sum(c.charged_usd for c in paid)),
+            )
 
     def take_calls(self, purpose: Purpose, calls: int) -> int:
         """Take up to ``calls`` calls for a batch and return how many were granted."""
@@ -226,10 +234,8 @@ class Budget:
         if completion.is_cached:
             return
         with self._lock:
-            if completion.prompt_tokens is not None and completion.completion_tokens is not None:
-                self._tokens.count_used(purpose, completion.prompt_tokens + completion.completion_tokens, bound[0])
-            if completion.cost_usd is not None:
-                self._usd.count_used(purpose, completion.cost_usd, bound[1])
+            self._tokens.count_used(purpose, completion.charged_tokens, completion.untold_tokens, bound[0])
+            self._usd.count_used(purpose, completion.charged_usd, completion.untold_usd, bound[1])
 
     def count_cached(self, calls: int) -> None:
         """Book answers that needed no attempt of their own."""

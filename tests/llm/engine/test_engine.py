@@ -75,7 +75,7 @@ def test_concurrency_is_bounded() -> None:
 
 def test_a_cost_changes_nothing_else_of_an_answer() -> None:
     """All other fields stay, whatever a later version adds."""
-    fields = ("a", 1, 2, 3.0, None, "stop", "empty", True)
+    fields = ("a", 1, 2, 3.0, None, "stop", "empty", True, 5, 6.0)
     assert len(fields) == len(dataclasses.fields(Completion))
     answer = Completion(*fields)
     assert answer.at_cost(4.0) == dataclasses.replace(answer, cost_usd=4.0)

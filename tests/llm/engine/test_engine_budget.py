@@ -71,6 +71,33 @@ def test_an_unknown_usage_is_an_unknown_cost() -> None:
     assert budget.spent.cost_usd is engine.stats.cost_usd is None
 
 
+@pytest.mark.parametrize(("failures", "is_billed", "times"), [(0, True, 0), (2, True, 2), (2, False, 0)])
+@pytest.mark.parametrize("tells_usage", [True, False])
+def test_an_answer_holds_what_a_limit_was_charged_for_it(
+    failures: int, is_billed: bool, times: int, tells_usage: bool
+) -> None:
+    """Failed attempts that may be billed at their most, and itself where it tells no usage: plans count on it."""
+    bound, price = 1 + 8 + 8, Price(1e6, 1e6)
+
+    def answer(text: str, attempt: int) -> Completion | Exception:
+        if attempt <= failures:
+            return TransientError("server", "no", 0.0, may_be_billed=is_billed)
+        return Completion(text, 4, 3) if tells_usage else Completion(text)
+
+    budget = Budget(max_calls=None, max_tokens=1000)
+    (got,) = engine_over(StubTarget(answer), budget, price=price).run([ask("q")])
+    assert isinstance(got, Completion)
+    assert got.charged_tokens == times * bound + (7 if tells_usage else bound)
+    assert got.charged_usd == got.charged_tokens
+    assert got.untold_tokens == got.charged_tokens - (7 if tells_usage else 0)
+
+
+def test_without_a_limit_an_answer_is_as_the_target_gave_it() -> None:
+    """Nothing is charged, so nothing is noted."""
+    (got,) = engine_over(StubTarget(lambda text, _: Completion(text)), Budget(max_calls=None)).run([ask("q")])
+    assert got == Completion("q")
+
+
 @pytest.mark.parametrize(
     ("limits", "params", "key"),
     [

@@ -135,7 +135,7 @@ class Biller:
 
     def _draw(self) -> Fault:
         kind = self._rng.random()
-        if kind < 0.02:
+        if kind < 0.005:
             return HANG
         return self._rng.choice(STRANGE_ANSWERS if kind < 0.3 else FAILURES)
 
@@ -209,7 +209,7 @@ class Run:
     def __init__(self, folder: Path, server: OpenAIServer, limits: dict[str, float], cache: str) -> None:
         self._folder = folder
         target = (
-            f"target: {{type: openai, model: m, base_url: '{server.base_url}', api_key_env: null, timeout_s: 1.5, "
+            f"target: {{type: openai, model: m, base_url: '{server.base_url}', api_key_env: null, timeout_s: 5, "
             f"max_retries: 20, concurrency: {CONCURRENCY}, params: {{temperature: 0, max_tokens: {MAX_TOKENS}}}, "
             f"price: {{input_per_million: {INPUT_USD}, output_per_million: {OUTPUT_USD}}}}}"
         )

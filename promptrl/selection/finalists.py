@@ -130,6 +130,7 @@ def choose_winner(
         dollars or minutes end in the middle, what was answered before decides.
 
     Raises:
+        BudgetExhaustedError: They end before the first answer.
         TargetError: The model can't be asked any more.
     """
     known = {c.prompt.prompt_id: c for c in reversed(candidates)}
@@ -199,6 +200,8 @@ class _Race:
         asks = [(runner.prompt, self._rows[r]) for runner in runners for r in range(first, last)]
         self.calls_used += self._evaluator.would_cost(asks)
         batch = evaluate_batch(self._evaluator, asks, purpose="validation")
+        if batch.cut_short and not (batch.outcomes or self._rows_asked):
+            raise batch.cut_short
         self._is_cut_short = batch.cut_short is not None
         for i, runner in enumerate(runners):
             runner.rounds += 1

@@ -11,20 +11,18 @@ from promptrl.config.algorithms import drop_unread, take_out_empty_name
 from promptrl.config.blocks import Issue
 from promptrl.config.datasets import DatasetConfig
 from promptrl.config.experiment import ExperimentConfig, GateConfig, RewardConfig, cross_issues
-from promptrl.config.file_names import absolute, file_instead_of_text, names_file
+from promptrl.config.file_names import absolute
 from promptrl.config.messages import translate
-from promptrl.config.metrics import json_file_settings
+from promptrl.config.named_files import read_named_files, read_text
 from promptrl.config.overrides import OVERRIDE_FILE, apply_override
 from promptrl.config.plain_data import plain
 from promptrl.config.prompts import PromptConfig
 from promptrl.config.source import KeyPath, Source, SourceError, dump, parse
 from promptrl.errors import SECRET, ConfigError, Problem, hide_secrets, show
 from promptrl.llm.targets.definition import TargetDefinition
-from promptrl.tasks.strict_json import read_json
 
 DATA_NAME = Path("<config>")
 """Stands for the file of a config that came as data."""
-MAX_FILE_BYTES = 5_000_000
 
 Fill = Callable[[dict[str, Any]], tuple[Mapping[str, Any], Sequence[Issue]]]
 """Blocks that take the place of those in a config's data, before any override; and what is wrong with the data."""
@@ -106,7 +104,11 @@ def load_config(
     Raises:
         ConfigError: Everything wrong, sorted by place; no message repeats a secret.
     """
-    return _load(_read_text(path, Issue((), ""), path), path, overrides, fill, drops_unread=drops_unread)
+    try:
+        text = read_text(path)
+    except SourceError as error:
+        raise ConfigError([_problem(error.issue, Source(), path)]) from error
+    return _load(text, path, overrides, fill, drops_unread=drops_unread)
 
 
 def load_text(text: str, path: Path) -> LoadedConfig:
@@ -165,7 +167,7 @@ def _load(
         *issues,
         *take_out_empty_name(source.data),
         *_take_out_secrets(source.data),
-        *_read_named_files(source.data, path),
+        *read_named_files(source.data, path.absolute().parent),
     ]
     config, found = _validate(source, {issue.path for issue in (*issues, *(issue for issue, _ in parsed))})
     problems += [_problem(issue, source, path) for issue in (*issues, *found)]
@@ -223,112 +225,6 @@ def _take_out_secrets(data: dict[str, Any]) -> list[Issue]:
     if "target" in data:
         data["target"] = clean(data["target"], ("target",))
     return issues
-
-
-def _read_named_files(data: dict[str, Any], config_path: Path) -> list[Issue]:
-    """Replace the files that ``prompt.text``, ``edits.tokens`` and metrics name by their content."""
-    folder = config_path.absolute().parent
-    issues: list[Issue] = [*_misplaced_files(data.get("prompt"), folder)]
-    understood: dict[KeyPath, Callable[[str], Any]] = {
-        ("prompt", "text"): str.strip,
-        ("edits", "tokens"): lambda text: list(dict.fromkeys(text.split())),
-    }
-    for path, block in named_files(data, folder):
-        name = block[path[-1]]
-        try:
-            content = _read_text(absolute(folder, name), Issue(path, name), config_path)
-            block[path[-1]] = understood.get(path, _json_as_in_yaml)(content)
-        except ConfigError as error:
-            issues.extend(Issue(path, problem.message, problem.hint) for problem in error.problems)
-        except ValueError as error:
-            issues.append(Issue(path, f"the file {show(name)} holds no JSON schema: {error}"))
-    return issues
-
-
-def named_files(data: Mapping[str, Any], folder: Path) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
-    """Where files are named whose content is meant, and the block of each; the last of the keys is that in the block.
-
-    Args:
-        data: A config as it was written.
-        folder: Where it lies.
-    """
-    reward = data.get("reward")
-    metrics = reward.get("metrics") if isinstance(reward, dict) else None
-    places: list[tuple[KeyPath, Any]] = [
-        (("prompt", "text"), data.get("prompt")),
-        (("edits", "tokens"), data.get("edits")),
-    ]
-    for position, metric in enumerate(metrics if isinstance(metrics, list) else ()):
-        for key in json_file_settings(metric.get("type") if isinstance(metric, dict) else None):
-            places.append((("reward", "metrics", str(position), key), metric))
-    for path, block in places:
-        name = block.get(path[-1]) if isinstance(block, dict) else None
-        if isinstance(name, str) and (path[-1] != "text" or names_file(name, folder)):
-            yield path, block
-
-
-def _json_as_in_yaml(text: str) -> Any:
-    """What a JSON file holds, if a config could hold it too: from a run's own config it is read again.
-
-    Raises:
-        ValueError: It is no JSON, or nests too deeply.
-    """
-    issues: list[Issue] = []
-    try:
-        source, unreadable = parse(dump(plain(read_json(text), issues)), "")
-    except RecursionError as error:
-        raise ValueError("nests too deeply") from error
-    except SourceError as error:
-        raise ValueError(error.issue.message) from error
-    for issue in (*issues, *(issue for issue, _ in unreadable)):
-        raise ValueError(f"{'.'.join(issue.path)}: {issue.message}")
-    return source.data
-
-
-def _misplaced_files(prompt: Any, folder: Path) -> Iterator[Issue]:
-    """Of names of files where a prompt takes only texts."""
-    slots = prompt.get("slots") if isinstance(prompt, dict) else None
-    for name, options in (slots if isinstance(slots, dict) else {}).items():
-        for position, option in enumerate(options if isinstance(options, list) else ()):
-            if wrong := file_instead_of_text(option, folder):
-                hint = "paste it, or give the whole prompt as prompt.text, which may name a file"
-                yield Issue(("prompt", "slots", name, str(position)), wrong, hint)
-    user = prompt.get("user") if isinstance(prompt, dict) else None
-    turns: list[tuple[KeyPath, Any]] = [(("prompt", "user"), user)]
-    if isinstance(user, list):
-        contents = [turn.get("content") if isinstance(turn, dict) else None for turn in user]
-        turns = [(("prompt", "user", str(position), "content"), content) for position, content in enumerate(contents)]
-    for path, content in turns:
-        if wrong := file_instead_of_text(content, folder):
-            yield Issue(path, wrong, "paste it, or give the file as prompt.text")
-
-
-def _read_text(path: Path, issue: Issue, config_path: Path) -> str:
-    """Read a text file of bearable size.
-
-    Args:
-        path: The file.
-        issue: Where the file is named: the key, and its name as the message.
-        config_path: The config, for the problem raised.
-
-    Raises:
-        ConfigError: It can't be read.
-    """
-    name = f"the file {show(issue.message)} " if issue.path else ""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-        if len(content) <= MAX_FILE_BYTES:
-            return content.decode("utf-8-sig").replace("\r\n", "\n")
-        message = f"{name}is larger than {MAX_FILE_BYTES // 1_000_000} MB"
-    except FileNotFoundError:
-        message = f"{name}does not exist"
-    except UnicodeDecodeError as error:
-        message = f"{name}is not UTF-8 text (byte {error.start})"
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        message = f"{name}can't be read: {reason}"
-    raise ConfigError([_problem(Issue(issue.path, message), Source(), config_path)])
 
 
 def _problem(issue: Issue, source: Source, path: Path, line: int | None = None, file: str | None = None) -> Problem:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from promptrl.config.loading import LoadedConfig, named_files
+from promptrl.config.loading import LoadedConfig
+from promptrl.config.named_files import named_files
 from promptrl.config.rewriting import rewritten
 from promptrl.config.source import parse
 

@@ -117,8 +117,7 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None, give
     Raises:
         ConfigError: Everything found wrong, each with file and line.
     """
-    config = loaded.config
-    problems = [*unmet_needs(loaded), *_several_messages(config)]
+    problems = [*unmet_needs(loaded), *_several_messages(loaded.config)]
 
     def attempt(build: Callable[[], T]) -> T | None:
         try:
@@ -136,12 +135,12 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None, give
     space = attempt(lambda: _edit_space(loaded, splits))
     rows = data.rows if splits is None else _all_rows(splits)
     metrics = attempt(lambda: _metrics(loaded, rows, given, data.place)) if rows else None
-    plan = attempt(lambda: _plan(config, divisions, space, metrics or ())) if divisions else None
+    plan = attempt(lambda: _plan(loaded.config, divisions, space, metrics or ())) if divisions else None
     told = located(loaded, sorted(problems, key=lambda problem: problem.is_warning))
     is_sound = all(problem.is_warning for problem in told)
     if not is_sound or not (divisions and splits and objective and space and metrics is not None and plan):
         raise ConfigError(told)
-    gate = _gate(config.gate)
+    gate = _gate(loaded.config.gate)
     return Components(
         loaded=loaded,
         space=space,

@@ -17,7 +17,7 @@ from scipy import stats
 
 from benchmarks.table_evaluator import TableEvaluator
 from promptrl.evaluation.outcome import Ask, Outcome
-from promptrl.experiment.test_stage import compare_prompts
+from promptrl.experiment.proof_stage import compare_prompts
 from promptrl.llm.base import Purpose
 from promptrl.prompts.prompt import Prompt, UserTemplate
 from promptrl.runs.result import decide_verdict

@@ -15,7 +15,7 @@ from scipy import special
 
 from benchmarks.table_evaluator import TableEvaluator
 from promptrl.evaluation.outcome import Ask
-from promptrl.experiment.test_stage import compare_prompts
+from promptrl.experiment.proof_stage import compare_prompts
 from promptrl.prompts.prompt import Prompt, UserTemplate
 from promptrl.runs.result import PairedComparison
 from promptrl.search.result import Candidate

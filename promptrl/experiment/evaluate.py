@@ -16,14 +16,14 @@ from promptrl.evaluation.pairing import inputs_of
 from promptrl.experiment.build import Components, rebuild_components
 from promptrl.experiment.engines import Engines, given_or_new, make_budget, make_evaluator, make_grading, rows_per_look
 from promptrl.experiment.given import NOTHING, Given
-from promptrl.experiment.test_stage import compare_prompts
+from promptrl.experiment.proof_stage import compare_prompts
 from promptrl.llm.base import Completion, Purpose
 from promptrl.prompts.files import prompt_from_messages, prompt_from_text, template_messages
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.folder import Run
 from promptrl.runs.outcome_file import OutcomeFile
 from promptrl.runs.result import decide_verdict, describe_prompt, measured, spending, summarise
-from promptrl.runs.test_reuse import record_use
+from promptrl.runs.row_reuse import record_use
 
 SplitName = Literal["train", "validation", "test"]
 

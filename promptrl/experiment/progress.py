@@ -18,7 +18,7 @@ from promptrl.llm.base import Purpose
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.runs.folder import Run
-from promptrl.runs.test_reuse import count_uses
+from promptrl.runs.row_reuse import count_uses
 from promptrl.search.events import Figures, SearchEvent, SearchProgress
 
 _NOTE_S = 5.0

@@ -18,18 +18,18 @@ from promptrl.experiment.finals_stage import Found, find_winner
 from promptrl.experiment.given import NOTHING, Given
 from promptrl.experiment.observers import watched
 from promptrl.experiment.progress import run_started
+from promptrl.experiment.proof_stage import compare_prompts, earlier_winners, validate_progressively
 from promptrl.experiment.provenance import describe_run
 from promptrl.experiment.randomness import own_randomness
 from promptrl.experiment.report import write_report
 from promptrl.experiment.session import RunSession, open_session, status_kept
-from promptrl.experiment.test_stage import compare_prompts, earlier_winners, validate_progressively
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.folder import CONFIG_NAME, Run
 from promptrl.runs.result import JudgedFold, PairedComparison, best_prompt, build_result, leaderboard_rows
+from promptrl.runs.row_reuse import record_use
 from promptrl.runs.runs_folder import RunsFolder
-from promptrl.runs.test_reuse import record_use
 from promptrl.runs.trained import TrainedRun
 from promptrl.search import observation
 from promptrl.search.context import CAN_NOT_GROW

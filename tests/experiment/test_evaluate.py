@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.simulated_world import World, live_through
 from promptrl.experiment.evaluate import read_prompt
-from promptrl.experiment.test_stage import compare_prompts
+from promptrl.experiment.proof_stage import compare_prompts
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 from promptrl.stats.gate import Gate
 

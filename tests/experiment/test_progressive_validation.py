@@ -9,7 +9,7 @@ import pytest
 from benchmarks.simulated_world import World
 from promptrl.config import load_config
 from promptrl.experiment.build import build_components
-from promptrl.experiment.test_stage import validate_progressively
+from promptrl.experiment.proof_stage import validate_progressively
 from promptrl.experiment.train import train
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.result import PairedComparison

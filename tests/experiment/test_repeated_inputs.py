@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.repeated_inputs import PROMPTS, ROWS, LossyEvaluator, equal_scores, is_promoted
 from promptrl.evaluation.outcome import Ask, Outcome
-from promptrl.experiment.test_stage import compare_prompts, validate_progressively
+from promptrl.experiment.proof_stage import compare_prompts, validate_progressively
 from promptrl.llm.base import Purpose
 from promptrl.report.wording import shortfalls
 from promptrl.runs.result import decide_verdict, measured

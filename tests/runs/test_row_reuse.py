@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from promptrl.runs.test_reuse import NAME, count_uses, record_use
+from promptrl.runs.row_reuse import NAME, count_uses, record_use
 from promptrl.tasks.dataset import Example, dataset_hash
 
 

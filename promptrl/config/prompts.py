@@ -165,8 +165,10 @@ class PromptConfig(Block):
 class EditsConfig(Block):
     """Edits beyond the options and demonstrations of the prompt."""
 
-    bank: Literal["builtin", "none"] = Field(
-        default="builtin", description="Built-in options for slots the prompt lacks."
+    bank: Literal["auto", "builtin", "none"] = Field(
+        default="auto",
+        description="Built-in options for slots the prompt lacks. auto: if there are some in its language; "
+        "builtin: else the English ones.",
     )
     phrases: Switch = Field(default=True, description="The sentences of a `text` prompt may be dropped.")
     reorder: Switch = Field(default=False, description="The sentences of a `text` prompt may be moved.")

@@ -17,6 +17,7 @@ from promptrl.experiment.data import divide, load_data, user_message
 from promptrl.experiment.given import NOTHING, Given
 from promptrl.experiment.needs import unmet_needs
 from promptrl.llm.engine.prices import Price
+from promptrl.prompts.bank import has_bank
 from promptrl.prompts.prompt import Demonstration, Prompt
 from promptrl.prompts.space import EditSpace, build_edit_space
 from promptrl.runs.folder import CONFIG_NAME, Run
@@ -128,6 +129,7 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None, give
 
     price = attempt(lambda: _price(loaded))
     objective = attempt(lambda: _objective(loaded))
+    problems += _no_bank(loaded.config)
     data = load_data(loaded)
     problems += data.problems
     divisions = attempt(lambda: divide(loaded, data.examples)) if data.is_sound else None
@@ -163,7 +165,7 @@ def _several_messages(config: ExperimentConfig) -> Iterator[Problem]:
     """What makes several messages of a text that is the prompt: none can then be exported as one text."""
     added = {
         "prompt.demonstrations.max: 0": config.prompt.demonstrations.max > 0,
-        "edits.bank: none": config.user_turns is None and config.edits.bank == "builtin",
+        "edits.bank: none": config.user_turns is None and _has_bank(config),
         "edits.tokens: null": config.user_turns is None and bool(config.edits.tokens),
     }
     keys = [key for key, adds in added.items() if adds]
@@ -171,6 +173,26 @@ def _several_messages(config: ExperimentConfig) -> Iterator[Problem]:
         message = "is one message, and the search may add others before it: such a winner can't be exported as text"
         hint = f"write {' and '.join(keys)} to get one text back, or export it as json or config"
         yield Problem("prompt.text", message, hint, is_warning=True)
+
+
+def _has_bank(config: ExperimentConfig) -> bool:
+    """Whether the bank is to be used, and speaks the prompt's language or is wanted all the same."""
+    return config.edits.bank == "builtin" or (config.edits.bank == "auto" and has_bank(_said(config)))
+
+
+def _said(config: ExperimentConfig) -> list[str]:
+    """All that the prompt says or may say, in the user's words."""
+    prompt = config.prompt
+    texts = [text for options in (prompt.slots or {}).values() for text in options]
+    return [*texts, *([prompt.text] if prompt.text else []), *(turn.content for turn in config.user_turns or ())]
+
+
+def _no_bank(config: ExperimentConfig) -> Iterator[Problem]:
+    """That the prompt's language has no built-in options."""
+    if config.edits.bank == "auto" and not has_bank(_said(config)):
+        message = "there are no built-in options in the language of this prompt, so none are tried"
+        hint = "give options of your own under prompt.slots; edits.bank: builtin tries the English ones"
+        yield Problem("edits.bank", message, f"{hint}, none ends this warning", is_warning=True)
 
 
 def _all_rows(splits: Splits) -> tuple[Example, ...]:
@@ -225,7 +247,7 @@ def _edit_space(loaded: LoadedConfig, splits: Splits | None) -> EditSpace:
         separator=config.prompt.separator,
         demonstrations=candidates if config.prompt.demonstrations.max else (),
         max_demonstrations=config.prompt.demonstrations.max,
-        bank=config.edits.bank == "builtin",
+        bank=_has_bank(config),
         phrases=config.edits.phrases,
         reorder=config.edits.reorder,
         keep=config.edits.keep,

@@ -18,6 +18,7 @@ from promptrl.prompts.edits.options import OptionFactor, SlotOrderFactor
 from promptrl.prompts.edits.phrases import SYSTEM_SLOT, PhrasedPart, PhraseFactor
 from promptrl.prompts.edits.words import SLOT as WORDS
 from promptrl.prompts.edits.words import WordFactor
+from promptrl.prompts.languages import language_of
 from promptrl.prompts.pins import pin_problems, pinned_slots, with_pins
 from promptrl.prompts.placeholders import placeholders
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
@@ -270,7 +271,7 @@ def build_edit_space(
             lest an option of the bank continue the last line of a list.
         demonstrations: Candidates in canonical order; equal ones count once.
         max_demonstrations: Most of them in one prompt.
-        bank: Offer the built-in options for slots that the prompt lacks.
+        bank: Offer the built-in options for slots that the prompt lacks, in its language where there are some.
         phrases: Offer to drop the phrases of ``text``.
         reorder: Search the order of slots, phrases and demonstrations too.
         tokens: Words that may be added at the end of the system message.
@@ -283,7 +284,7 @@ def build_edit_space(
     asked = UserTemplate(user) if isinstance(user, str) else user
     _check_prompt(slots, text, asked, tokens, keep)
     options, separator = _system_message(slots, text, separator)
-    options = with_bank(options, load_bank()) if bank else options
+    options = _with_bank(options, asked or UserTemplate(text or "")) if bank else options
     order = (*options, WORDS) if tokens else tuple(options)
     first = tuple((name, texts[0]) for name, texts in options.items())
     baseline = Prompt(first, (), asked or UserTemplate(text or ""), separator)
@@ -296,6 +297,12 @@ def build_edit_space(
     parts += [WordFactor(tokens, order)] if tokens else []
     parts += [SlotOrderFactor(tuple(options), order, pinned)] if reorder and len(options) > 1 else []
     return _with_edits(EditSpace(baseline, [*parts, *(factor.in_order(order) for factor in factors)], order, pinned))
+
+
+def _with_bank(options: Mapping[str, Sequence[str]], user: UserTemplate) -> dict[str, tuple[str, ...]]:
+    said = [message.content for message in user.messages]
+    language = language_of([*said, *(text for texts in options.values() for text in texts)])
+    return with_bank(options, load_bank(language), said)
 
 
 def _option_factors(options: Mapping[str, Sequence[str]], order: tuple[str, ...]) -> list[Factor]:

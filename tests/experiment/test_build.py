@@ -236,3 +236,26 @@ def test_a_text_that_may_not_come_back_as_one_is_told_beforehand(
     told = [warning for warning in warnings if warning.key == "prompt.text"]
     assert len(told) == (advice is not None)
     assert not told or (advice or "") in told[0].hint
+
+
+@pytest.mark.parametrize(
+    ("text", "bank", "is_told", "is_offered"),
+    [
+        ("Сложи числа.", "auto", True, False),
+        ("Сложи числа.", "builtin", False, True),
+        ("Сложи числа.", "none", False, False),
+        ("Zähle die Zahlen zusammen und nenne nur das Ergebnis.", "auto", False, True),
+    ],
+)
+def test_a_language_without_built_in_options_is_told(
+    text: str, bank: str, is_told: bool, is_offered: bool, tmp_path: Path
+) -> None:
+    """None are then tried, unless the English ones are asked for."""
+    write_experiment(tmp_path, CONFIG)
+    config = tmp_path / "sums.yaml"
+    data = load_config(next(tmp_path.glob("*.yaml"))).source.data
+    data |= {"prompt": {"text": f"{text} {text}", "user": "{question}"}, "edits": {"bank": bank}}
+    config.write_text(dump(data), encoding="utf-8")
+    built = build_components(load_config(config))
+    assert ("edits.bank" in {warning.key for warning in built.warnings}) == is_told
+    assert ("verification" in built.space.slot_order) == is_offered

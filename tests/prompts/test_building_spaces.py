@@ -47,7 +47,7 @@ def test_moves_exist_only_when_order_is_searched() -> None:
         fixed = make_space(**source, **arguments)
         assert "move" not in {edit.kind for edit in fixed.edits}
         moves = [edit for edit in make_space(**source, **arguments, reorder=True).edits if edit.kind == "move"]
-        assert {"demonstrations", "format"} <= {edit.slot for edit in moves}
+        assert {"demonstrations", "tone"} <= {edit.slot for edit in moves}
         assert len({edit.label for edit in moves}) == len(moves)
 
 

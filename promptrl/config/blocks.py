@@ -91,6 +91,7 @@ Count = Annotated[int, Strict(), Field(ge=1), BeforeValidator(whole)]
 Number = Annotated[float, Strict()]
 Switch = Annotated[bool, Strict()]
 Text = Annotated[str, Field(min_length=1)]
-PathText = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$"), Expect("a path, without NUL characters")]
-FilePath = Annotated[PathText, Expect("a path, without NUL characters", is_path=True)]
+_PATH = "a path (~ is your home, $NAME is not filled in), without NUL characters"
+PathText = Annotated[str, Field(min_length=1, pattern=r"^[^\x00$][^\x00]*$"), Expect(_PATH)]
+FilePath = Annotated[PathText, Expect(_PATH, is_path=True)]
 """Relative to the config; the resolved one has it absolute."""

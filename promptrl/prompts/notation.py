@@ -11,6 +11,8 @@ _DOUBLED = re.compile(r"(?<!\{)\{\{[-~]?\s*([^\W\d][\w.]*)\s*(?:\|[^{}]*)?[-~]?\
 _SINGLE = re.compile(r"(?<!\{)\{([^\W\d]\w*)\}(?!\})")
 _OTHER = re.compile(r"\[\[\s*(\w+)\s*\]\]|<<\s*(\w+)\s*>>|%\((\w+)\)s|\$\{(\w+)\}")
 _TAG = re.compile(r"\{%[-+]?\s*\w[^{}]*%\}")
+_MARK = re.compile(r"<\|\w+\|>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>")
+"""What chat templates put around messages."""
 
 
 def notation_problems(
@@ -38,6 +40,9 @@ def notation_problems(
             yield Problem(key, f"{match[0]} is the notation of another tool", hint, is_warning=True)
     for tag in dict.fromkeys(_TAG.findall(text)):
         yield Problem(key, f"{tag} is of another template language and sent as it stands", is_warning=True)
+    for mark in dict.fromkeys(_MARK.findall(text)):
+        message = f"{mark} is the mark of a chat template and sent as it stands"
+        yield Problem(key, message, "a server adds its model's own around each message", is_warning=True)
 
 
 def doubled_names(text: str) -> tuple[str, ...]:

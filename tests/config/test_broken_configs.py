@@ -294,6 +294,15 @@ BROKEN: dict[str, tuple[str, str, str, int | None]] = {
     ),
     "gate metric in capitals": (GOOD + "gate: {metric: CHOICE}\n", "gate.metric", "did you mean choice", 10),
     "NUL in the cache's path": (GOOD + 'cache: {path: "a\\0b"}\n', "cache.path", "without NUL", 10),
+    **{
+        f"{name} in a path": (
+            GOOD + f'output: {{runs_dir: "{name}/runs"}}\n',
+            "output.runs_dir",
+            "is not filled in",
+            10,
+        )
+        for name in ("$HOME", "${HOME}")
+    },
     "NUL in the runs folder": (GOOD + 'output: {runs_dir: "a\\0b"}\n', "output.runs_dir", "without NUL", 10),
     "NUL in the data's path": (
         GOOD.replace("builtin:sentiment", '"a\\0b"'),

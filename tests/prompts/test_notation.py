@@ -44,7 +44,13 @@ def test_a_name_of_no_column_asks_what_is_meant(piece: str, is_template: bool) -
 
 
 @pytest.mark.parametrize("is_template", [True, False])
-@pytest.mark.parametrize("piece", ["{% if context %}", "${question}", "[[question]]", "<<Question>>", "%(question)s"])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *("{% if context %}", "${question}", "[[question]]", "<<Question>>", "%(question)s"),
+        *("<|im_start|>", "[INST]", "<<SYS>>", "<start_of_turn>"),
+    ],
+)
 def test_rarer_notations_are_warnings(piece: str, is_template: bool) -> None:
     """Their signs are used for other things as well."""
     found = problems(f"Write {piece}.", is_template=is_template)

@@ -3,7 +3,7 @@
 What a fault does:
 
 ================================================================== =====================================================
-refused, reset, truncated, no answer in time, 408, 409, 5xx,       retried after 0.5, 1, 2 ... s (or Retry-After);
+refused, reset, truncated, no answer in time, 408, 409, 5xx, ...   retried after 0.5, 1, 2 ... s (or Retry-After);
 not JSON, not a chat completion, a failure in a 200                after ``max_retries`` the answer is missing, never 0
 429                                                                the same after 2, 4, 8 ... s, and everyone waits
 429, 503, 529, no answer in time                                   also halves the concurrency; answers restore it

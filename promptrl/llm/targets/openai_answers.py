@@ -9,9 +9,11 @@ from promptrl.llm.targets.openai_faults import Failure, read_failure
 
 _UPSTREAM = 502
 """The status of a failure that names none."""
-_FAILED = frozenset({"error", "failed", "abort", "aborted", "cancelled", "canceled"})
-"""Reasons for which an answer ended before it was one."""
-_FILTERED = ("content_filter", "safety", "recitation", "prohibited_content", "blocklist")
+_FAILED = ("error", "failed", "abort", "cancelled", "canceled", "insufficient_system_resource", "timeout")
+"""Words of reasons for which an answer ended before it was one."""
+_FILTERED = ("content_filter", "safety", "recitation", "prohibited_content", "blocklist", "sensitive", "spii")
+_CUT_OFF = frozenset({"max_tokens", "max_output_tokens", "model_length"})
+"""Other names of the reason "length"."""
 
 
 class NotAnAnswerError(ValueError):
@@ -34,8 +36,9 @@ def read_answer(body: str, latency_s: float) -> Completion | Failure:
     if _is_failure(answer.get("error")):
         return _failure(answer["error"], body)
     choice = _mapping(choices[0]) if isinstance(choices, list) and choices else {}
-    if _is_failure(choice.get("error")) or _reason(choice) in _FAILED:
-        return _failure(choice.get("error"), json.dumps(choice))
+    failure = choice.get("error") or _mapping(choice.get("message")).get("error")
+    if _is_failure(failure) or any(word in _reason(choice) for word in _FAILED):
+        return _failure(failure, json.dumps(choice))
     if not isinstance(choice.get("message"), dict):
         raise NotAnAnswerError("not a chat completion")
     return _completion(choice, _mapping(answer.get("usage")), latency_s)
@@ -50,7 +53,7 @@ def _completion(choice: Mapping[str, Any], usage: Mapping[str, Any], latency_s: 
         prompt_tokens=_count(usage.get("prompt_tokens")),
         completion_tokens=_count(usage.get("completion_tokens")),
         latency_s=latency_s,
-        finish_reason=choice["finish_reason"] if isinstance(choice.get("finish_reason"), str) else None,
+        finish_reason=_finish_reason(choice),
         fault="content_filter" if is_filtered else fault,
     )
 
@@ -65,9 +68,16 @@ def _failure(error: object, body: str) -> Failure:
     return read_failure(code if type(code) is int and 400 <= code < 600 else _UPSTREAM, body, {})
 
 
-def _reason(choice: Mapping[str, Any]) -> str:
-    """Why the answer ended, lower case; some servers wrap it up."""
+def _finish_reason(choice: Mapping[str, Any]) -> str | None:
     reason = choice.get("finish_reason")
+    if _reason(choice) in _CUT_OFF:
+        return "length"
+    return reason if isinstance(reason, str) else None
+
+
+def _reason(choice: Mapping[str, Any]) -> str:
+    """Why the answer ended, lower case; some servers wrap it up, and gateways may know only their upstream's."""
+    reason = choice.get("finish_reason") or choice.get("native_finish_reason")
     reason = _mapping(reason).get("type", reason)
     return reason.lower() if isinstance(reason, str) else ""
 

@@ -17,7 +17,17 @@ from promptrl.llm.targets.definition import RESERVED_PARAMS
 FaultKind = Literal["context_overflow", "content_filter", "transient", "final", "undecided", "rename_max_tokens"]
 """The first two are faults of a completion; "undecided": a refusal of this question, or of what all have in common."""
 
-_KINDS = {408: "timeout", 409: "conflict", 429: "rate_limit", 503: "overloaded", 529: "overloaded"}
+_KINDS = {
+    408: "timeout",
+    409: "conflict",
+    424: "server",
+    425: "server",
+    429: "rate_limit",
+    498: "overloaded",
+    503: "overloaded",
+    529: "overloaded",
+}
+"""Statuses of faults that may pass, with those that servers of models have made up: 424, 498, 529."""
 _LONGEST_S = 1e9
 _DEEPEST = 8
 """Levels of a body that are looked at."""
@@ -84,7 +94,7 @@ class Failure:
         is_of_question = self.status in (400, 403, 413, 422, 451)
         if self.status == 413 or (self.status in (400, 422, 500) and _OVERFLOW.search(self._all_words)):
             return "context_overflow"  # 500: llama.cpp before 2025
-        if is_of_question and any(_FILTER_CODES.search(code) for code in self.codes):
+        if self.status == 451 or (is_of_question and any(_FILTER_CODES.search(code) for code in self.codes)):
             return "content_filter"
         if self._lacks_quota:
             return "final"

@@ -37,6 +37,7 @@ def _ended(finish_reason: Any, **choice: Any) -> Fault:
 
 
 GOOD = {"choices": [{"message": {"content": "half an answ"}, "finish_reason": "stop"}]}
+FAILED_REASONS = ("upstream_error", "network_error", "insufficient_system_resource", "TIMEOUT")
 GOOGLE_429 = [
     {
         "error": {
@@ -79,6 +80,12 @@ TRANSIENT = {
         "server",
     ),
     "a choice that ended in an error": (_ended("error"), "server"),
+    "a failure within the message": (_said("", error={"code": 503, "message": "busy"}), "overloaded"),
+    "a choice that ended in an error of the upstream": (_ended(None, native_finish_reason="error"), "server"),
+    **{f"a choice that ended in {reason}": (_ended(reason), "server") for reason in FAILED_REASONS},
+    "424": (Fault(424, _error("Request failed during generation")), "server"),
+    "425": (Fault(425), "server"),
+    "498": (Fault(498, _error("capacity exceeded")), "overloaded"),
     "a choice that was aborted": (_ended({"type": "abort", "message": "out of memory"}), "server"),
     "a list with a failure and status 200": (Fault(200, [{"error": {"code": 503, "message": "busy"}}]), "overloaded"),
     "text of JSON with status 200": (Fault(200, '"upstream connect error"'), "server"),
@@ -119,6 +126,9 @@ BAD_ANSWERS = {
         "content_filter",
     ),
     "refused by a moderation": (Fault(403, _error("Your input was flagged")), "content_filter"),
+    "refused by law": (Fault(451), "content_filter"),
+    "filtered answer, as Zhipu says it": (_said("", "sensitive"), "content_filter"),
+    **{f"cut off by {reason}": (_said("", reason), "no_answer") for reason in ("MAX_TOKENS", "model_length")},
     "filtered answer, as Google says it": (_said("", "content_filter: SAFETY"), "content_filter"),
     "cut off before the answer": (_said("", "length"), "no_answer"),
     "cut off after a line break": (_said("\n", "length"), "no_answer"),

@@ -147,6 +147,8 @@ def show_evaluation(result: Mapping[str, Any], *, as_json: bool) -> None:
     console.print(f"[{VERDICT_STYLES[result['verdict']]}]{result['verdict']}[/]")
     for doubt in result["doubts"]:
         print_markup(f"[yellow]{clean(doubt['text'])}[/]", console)
+    if result["data_changes"]:
+        console.print(f"Since the run, {result['data_changes']}; its own {result['split']} rows are as they were.")
     if result["look"] and result["look"] > 1:
         console.print(
             f"This was the {_ordinal(result['look'])} look at these test rows: a prompt chosen by such looks is not "

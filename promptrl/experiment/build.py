@@ -4,7 +4,7 @@ Only files are read here; no model is loaded (``engines.py`` does that).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -14,6 +14,7 @@ from promptrl.errors import ConfigError, Problem, suggest
 from promptrl.evaluation.pairing import count_inputs
 from promptrl.experiment.call_plan import CallPlan, plan_calls
 from promptrl.experiment.data import divide, load_data, user_message
+from promptrl.experiment.division import Division, RowChanges, described, restored
 from promptrl.experiment.given import NOTHING, Given
 from promptrl.experiment.needs import unmet_needs
 from promptrl.llm.engine.prices import Price
@@ -43,7 +44,8 @@ class Components:
 
     ``folds`` are what it is proven on, one after the other, when no test rows are set apart (the test rows of
     ``splits`` are then theirs together, and the winner has seen them); ``code_folder`` is where the user's modules are;
-    ``warnings`` are what may be meant but looks odd.
+    ``warnings`` are what may be meant but looks odd; ``division`` is what the run folder keeps of the division, and
+    ``changes`` what became of the rows of an earlier run since; None for a new one, and where that is not known.
     """
 
     loaded: LoadedConfig
@@ -60,6 +62,8 @@ class Components:
     folds: tuple[Splits, ...] = ()
     given: Given = NOTHING
     warnings: tuple[Problem, ...] = ()
+    division: Division = field(default_factory=dict)
+    changes: RowChanges | None = None
 
     @property
     def config(self) -> ExperimentConfig:
@@ -88,14 +92,15 @@ class Components:
 
 
 def rebuild_components(run: Run, given: Given = NOTHING) -> Components:
-    """The components of an earlier run, built anew from its config.
+    """The components of an earlier run, built anew from its config; its rows are divided as they were.
 
     Raises:
         ConfigError: The config no longer fits, or the data is gone.
     """
     loaded = load_config(run.path / CONFIG_NAME, drops_unread=True)
     origin = run.info.get("config")
-    return build_components(loaded, code_folder=Path(origin).parent if origin else None, given=given)
+    code_folder = Path(origin).parent if origin else None
+    return build_components(loaded, code_folder=code_folder, given=given, division=run.division)
 
 
 def baseline_of(loaded: LoadedConfig) -> Prompt:
@@ -107,13 +112,16 @@ def baseline_of(loaded: LoadedConfig) -> Prompt:
     return _edit_space(loaded, None).baseline
 
 
-def build_components(loaded: LoadedConfig, code_folder: Path | None = None, given: Given = NOTHING) -> Components:
+def build_components(
+    loaded: LoadedConfig, code_folder: Path | None = None, given: Given = NOTHING, division: Division | None = None
+) -> Components:
     """Read the data and build every part that needs no model.
 
     Args:
         loaded: The config.
         code_folder: Where the user's own modules are looked for first; None = beside the config.
         given: A target and metrics that a program handed over; the config names them.
+        division: How a run has divided the rows; None, and where a split has none of them any more: as the config says.
 
     Raises:
         ConfigError: Everything found wrong, each with file and line.
@@ -132,7 +140,12 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None, give
     problems += _no_bank(loaded.config)
     data = load_data(loaded)
     problems += data.problems
-    divisions = attempt(lambda: divide(loaded, data.examples)) if data.is_sound else None
+    known = restored(division, data.rows) if division and data.is_sound else None
+    divisions, changes = known or (None, None)
+    if changes is not None:
+        problems += changes.problems
+    elif data.is_sound:
+        divisions = attempt(lambda: divide(loaded, data.examples))
     splits = divisions[-1] if divisions else None
     space = attempt(lambda: _edit_space(loaded, splits))
     rows = data.rows if splits is None else _all_rows(splits)
@@ -158,6 +171,8 @@ def build_components(loaded: LoadedConfig, code_folder: Path | None = None, give
         folds=divisions[:-1],
         given=given,
         warnings=tuple(told),
+        division=described(divisions, len(data.rows)),
+        changes=changes,
     )
 
 

@@ -13,7 +13,8 @@ def checked_rows(run: Run) -> CheckedRows:
         components = rebuild_components(run)
     except (ConfigError, TargetError):
         return CheckedRows(note=DATA_GONE)
-    if components.data_hash != run.info.get("data_hash"):
+    changes = components.changes
+    if components.data_hash != run.info.get("data_hash") if changes is None else "test" in changes.altered:
         return CheckedRows(note=DATA_CHANGED)
     qualities = components.config.reward.qualities
     checks = [Check(metric.name, metric.weight, metric.definition) for metric in qualities]

@@ -14,6 +14,7 @@ from promptrl.evaluation.evaluator import OutcomeLog
 from promptrl.evaluation.outcome import AnswerKey, Outcome
 from promptrl.evaluation.pairing import inputs_of
 from promptrl.experiment.build import Components, rebuild_components
+from promptrl.experiment.division import told_of
 from promptrl.experiment.engines import Engines, given_or_new, make_budget, make_evaluator, make_grading, rows_per_look
 from promptrl.experiment.given import NOTHING, Given
 from promptrl.experiment.proof_stage import compare_prompts
@@ -34,7 +35,7 @@ def evaluate_run(
     """Score a finished run's winner beside its baseline on one split; kept under ``evals/<n>`` of the run.
 
     Raises:
-        RunLockedError: The run is not done, or its rows have changed or are divided otherwise: rows that it
+        RunLockedError: The run is not done, or rows of the split have changed or are divided otherwise: rows that it
             trained on might count as test.
         RunNotFoundError: Its folder has lost the winner.
         UsageError: There are no test rows, for the run was proven fold by fold.
@@ -43,9 +44,10 @@ def evaluate_run(
     if result is None:
         raise RunLockedError(f"run {run.id} is {run.status}: it has no winner to evaluate yet")
     info, components = run.known_info(), rebuild_components(run, given)
-    if components.data_hash != info.get("data_hash"):
+    changes = components.changes
+    if components.data_hash != info.get("data_hash") if changes is None else split in changes.altered:
         raise RunLockedError(
-            f"run {run.id} can't be evaluated: its data set, or how it is divided, has changed "
+            f"run {run.id} can't be evaluated on its {split} rows: {told_of(components.changes)} "
             "(export the prompt and evaluate the file with --config)"
         )
     _refuse_seen_rows(components, split)
@@ -54,7 +56,8 @@ def evaluate_run(
     with closing(OutcomeFile(run.path / place, partial(components.space.describe, components.space.baseline))) as log:
         evaluation = _evaluate(components, prompts, split, run.path.parent, log, engines)
     look = _count_look(components, prompts, split, run.path.parent, f"{run.identity} {place}")
-    evaluation |= {"run_id": run.id, "subject": run.id, "look": look}
+    told = changes.told if changes else ""
+    evaluation |= {"run_id": run.id, "subject": run.id, "look": look, "data_changes": told or None}
     run.write_json(f"{place}/result.json", evaluation)
     return evaluation
 
@@ -87,7 +90,7 @@ def evaluate_prompt_file(
     folder = runs_dir or Path(components.config.output.runs_dir)
     evaluation = _evaluate(components, prompts, split, folder, _NoLog(), engines)
     look = _count_look(components, prompts, split, folder, f"{file} {datetime.now(UTC).isoformat()}")
-    return evaluation | {"run_id": None, "subject": str(file), "look": look}
+    return evaluation | {"run_id": None, "subject": str(file), "look": look, "data_changes": None}
 
 
 def _count_look(

@@ -71,9 +71,11 @@ def gather(run: Run) -> RunRecord:
         components = rebuild_components(run)
     except (ConfigError, TargetError):
         return _record(run, result, {}, [DATA_GONE])
-    if components.data_hash != run.known_info().get("data_hash"):
+    changes = components.changes and components.changes.told
+    if components.data_hash != run.known_info().get("data_hash") and not changes:
         return _record(run, result, {}, [DATA_CHANGED])
-    return _record(run, result, _rows_of(components))
+    notes = [f"Since the run, {changes}: what is shown are its own rows, as far as they are left."] if changes else []
+    return _record(run, result, _rows_of(components), notes)
 
 
 def _rows_of(components: Components) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from promptrl.evaluation.doubts import find_doubts
 from promptrl.evaluation.outcome import count_faults
 from promptrl.evaluation.pairing import first_inputs, inputs_of
 from promptrl.experiment.build import Components, rebuild_components
+from promptrl.experiment.division import told_of
 from promptrl.experiment.edit_effects import attribute
 from promptrl.experiment.engines import Engines, given_or_new, make_budget, make_grading, rows_per_look
 from promptrl.experiment.events import Observer, RunFinished
@@ -26,7 +27,7 @@ from promptrl.experiment.session import RunSession, open_session, status_kept
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt
-from promptrl.runs.folder import CONFIG_NAME, Run
+from promptrl.runs.folder import CONFIG_NAME, DIVISION_NAME, Run
 from promptrl.runs.result import JudgedFold, PairedComparison, best_prompt, build_result, leaderboard_rows
 from promptrl.runs.row_reuse import record_use
 from promptrl.runs.runs_folder import RunsFolder
@@ -73,6 +74,7 @@ def train(
         run = folder.create(config.name)
         with run.locked(), status_kept(run, budget), opened.stop.by_file(run.path / STOP_NAME):
             run.start(describe_run(components), components.loaded.text, components.loaded.resolved_yaml())
+            run.write_json(DIVISION_NAME, components.division)
             return _carry_out(components, run, engine, budget, observers, grow)
 
 
@@ -108,8 +110,8 @@ def resume(
         components = rebuild_components(run, given)
         if components.data_hash != info.get("data_hash"):
             raise RunLockedError(
-                f"run {run.id} can't be resumed: its data set, or how it is divided, has changed "
-                "(train anew: answers that are in the cache are not paid for twice)"
+                f"run {run.id} can't be resumed: {told_of(components.changes)} "
+                "(bring its rows back, or train anew: answers that are in the cache are not paid for twice)"
             )
         _refuse_other_observations(run.id, info, components)
         _refuse_growth(components, grow)

@@ -19,13 +19,14 @@ from filelock import FileLock, Timeout
 from promptrl.errors import RunFolderError, RunLockedError
 from promptrl.evaluation.outcome import Outcome
 from promptrl.prompts.prompt import Prompt
-from promptrl.runs.formats import ATTRIBUTION, FINALIST, INFO, RESULT, SETTINGS
+from promptrl.runs.formats import ATTRIBUTION, DIVISION, FINALIST, INFO, RESULT, SETTINGS
 from promptrl.runs.outcome_file import read_outcomes, read_prompts
 from promptrl.runs.reading import check, damaged, read_list, read_object, read_text
 from promptrl.runs.writing import put_on_disk, writing
 
 FORMAT = 1
 CONFIG_NAME = "config.resolved.yaml"
+DIVISION_NAME = "rows.json"
 Status = Literal["running", "done", "interrupted", "failed", "damaged"]
 
 
@@ -194,6 +195,11 @@ class Run:
     def attribution(self) -> dict[str, Any]:
         """The parsed attribution.json: what the run says about single edits; empty without."""
         return read_object(self.path / "attribution.json", ATTRIBUTION)
+
+    @property
+    def division(self) -> dict[str, Any]:
+        """The parsed rows.json: which rows the run uses for what; empty without."""
+        return read_object(self.path / DIVISION_NAME, DIVISION)
 
     @property
     def config_text(self) -> str:

@@ -68,6 +68,14 @@ FINALIST: Shape = {
 }
 """Each of leaderboard.json."""
 
+_PARTS = ("train", "validation", "test", "demonstrations")
+DIVISION: Shape = {
+    "rows": int,
+    "divisions": [{part: [str] for part in _PARTS}],
+    "hashes": dict.fromkeys(_PARTS, str),
+}
+"""rows.json."""
+
 SETTINGS: Shape = {"gate?": {"min_improvement?": float, "margin?": float}}
 """config.resolved.yaml, where it is read without being checked as a config: an older one may not be valid any more."""
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from promptrl.experiment.build import rebuild_components
+from promptrl.runs.folder import Run
 from tests.commandline import only_result, promptrl
 
 SPLITS = ("train", "validation", "test")
@@ -56,7 +58,8 @@ def test_new_rows_do_not_make_the_old_ones_new(own_run: Path) -> None:
 
 @pytest.mark.parametrize("command", ["eval", "report", "resume"])
 def test_a_run_whose_rows_were_divided_otherwise_is_not_mixed_up(own_run: Path, command: str) -> None:
-    """As by an older version: the rows are the same, but what was trained on may be a test row today."""
+    """As by an older version, which kept no list: what was trained on may be a test row today."""
+    (own_run / "rows.json").unlink()
     info = json.loads((own_run / "run.json").read_text())
     (own_run / "run.json").write_text(json.dumps({**info, "data_hash": "0" * 16}))
     if command == "resume":
@@ -69,13 +72,60 @@ def test_a_run_whose_rows_were_divided_otherwise_is_not_mixed_up(own_run: Path, 
         assert (done.exit_code, "how it is divided, has changed" in " ".join(done.stderr.split())) == (6, True)
 
 
-def test_eval_refuses_a_run_whose_data_changed(own_run: Path) -> None:
-    """Other splits would count rows as test that the search had seen."""
-    assert promptrl("eval", "latest", "--runs-dir", own_run.parent).exit_code == 0
+def test_a_run_keeps_to_its_rows_when_others_join_them(own_run: Path) -> None:
+    """Its test rows are as they were: its winner is measured on them, and told what was added."""
+    before = json.loads(promptrl("eval", "latest", "--runs-dir", own_run.parent, "--json").stdout)
+    assert before["data_changes"] is None
     data = own_run.parents[1] / "sums.csv"
-    data.write_text(data.read_text() + "99 + 1,100\n")
-    done = promptrl("eval", "latest", "--runs-dir", own_run.parent)
-    assert (done.exit_code, "changed" in done.stderr) == (6, True)
+    head, *rows = data.read_text().splitlines(True)
+    data.write_text("".join([head, *(f"{a} + 91,{a + 91}\n" for a in range(50, 60)), *rows]))
+    after = json.loads(promptrl("eval", "latest", "--runs-dir", own_run.parent, "--json").stdout)
+    assert after["data_changes"] == "10 rows were added"
+    assert (after["winner"], after["calls"]["paid"]) == (before["winner"], 0)
+    told = promptrl("eval", "latest", "--runs-dir", own_run.parent).stdout
+    assert "Since the run, 10 rows were added; its own test rows are as they were." in " ".join(told.split())
+    assert promptrl("report", "latest", "--runs-dir", own_run.parent).exit_code == 0
+    report = (own_run / "report.html").read_text()
+    assert "10 rows were added" in report
+    assert "the questions are missing" not in report
+
+
+@pytest.mark.parametrize(("split", "code"), [("train", 6), ("validation", 0), ("test", 0)])
+def test_eval_needs_only_the_rows_of_its_split(own_run: Path, split: str, code: int) -> None:
+    """A train row that is gone or says something else is missed by nobody else."""
+    data = own_run.parents[1] / "sums.csv"
+    row = rebuild_components(Run(own_run)).splits.train[0]
+    line = f"{row.fields['question']},{row.reference}\n"
+    assert line in data.read_text()
+    data.write_text(data.read_text().replace(line, ""))
+    done = promptrl("eval", "latest", "--split", split, "--runs-dir", own_run.parent)
+    assert done.exit_code == code, done.stderr
+    assert "1 of its rows is gone or changed" in " ".join((done.stderr + done.stdout).split())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "told"),
+    [
+        ("", "99 + 1,100\n", 0, "1 row was added since the run began"),
+        ("0\n", "7\n", 6, "can't be resumed: 15 of its rows are gone or changed"),
+        ("\n", ",x\n", 6, "can't be resumed: other cells of its rows have changed"),
+    ],
+)
+def test_resume_goes_on_where_all_rows_of_the_run_are_left(
+    own_run: Path, old: str, new: str, code: int, told: str
+) -> None:
+    """It takes the course that it would have taken; else it says what is gone."""
+    result = json.loads((own_run / "result.json").read_text())
+    (own_run / "result.json").unlink()
+    data = own_run.parents[1] / "sums.csv"
+    text = data.read_text()
+    data.write_text(text.replace(old, new) if old else text + new)
+    done = promptrl("resume", "latest", "--runs-dir", own_run.parent)
+    assert done.exit_code == code, done.stderr
+    assert told in " ".join(done.stderr.split())
+    if not code:
+        again = json.loads((own_run / "result.json").read_text())
+        assert (again["winner"], again["calls"]) == (result["winner"], result["calls"])
 
 
 def test_eval_gets_along_without_the_logged_baseline(own_run: Path) -> None:

@@ -61,6 +61,7 @@ def test_eval_counts_looks_from_the_second(look: int, words: str, capsys: pytest
         "metric": "exact_match",
         "verdict": "inconclusive",
         "look": look,
+        "data_changes": None,
         "doubts": [],
     }
     sides = {label: {"prompt_id": label, "test": entry} for label in ("baseline", "winner")}

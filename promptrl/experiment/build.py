@@ -144,7 +144,7 @@ def build_components(
     divisions, changes = known or (None, None)
     if changes is not None:
         problems += changes.problems
-    elif data.is_sound:
+    elif data.is_sound or data.is_divisible:
         divisions = attempt(lambda: divide(loaded, data.examples))
     splits = divisions[-1] if divisions else None
     space = attempt(lambda: _edit_space(loaded, splits))

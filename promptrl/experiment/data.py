@@ -22,16 +22,23 @@ class Data:
         examples: Those that can be used, by split name; under "all" when one file holds them all.
         problems: What is wrong, and warnings of what looks odd.
         origins: The file and the position in it of each example, by its id.
+        unusable: Rows that make no example.
     """
 
     examples: Mapping[str, Sequence[Example]]
     problems: tuple[Problem, ...]
     origins: Mapping[str, tuple[DataFile, int]] = field(default_factory=dict, repr=False)
+    unusable: int = 0
 
     @property
     def is_sound(self) -> bool:
         """Whether a run can go on."""
         return all(problem.is_warning for problem in self.problems)
+
+    @property
+    def is_divisible(self) -> bool:
+        """Whether dividing tells something: no split is without rows, and most rows can be used."""
+        return bool(self.examples) and all(self.examples.values()) and self.unusable <= len(self.rows)
 
     @property
     def rows(self) -> tuple[Example, ...]:
@@ -68,20 +75,23 @@ def load_data(loaded: LoadedConfig) -> Data:
     examples: dict[str, list[Example]] = {}
     problems: list[Problem] = []
     origins: dict[str, tuple[DataFile, int]] = {}
+    unusable = 0
     names = {*data.columns}
     for split, (path, key) in sources.items():
         try:
             file = load_rows(loaded.resolve(path or ""), form, wanted=columns.wanted, key=key)
         except ConfigError as error:
             problems += error.problems
+            examples[split] = []
             continue
         built = build_examples(file, columns)
         problems += (*built.problems, *data_warnings(file, built.by_position))
         names.update(name for row in file.rows for name in row)
+        unusable += len(file.rows) - len(built.by_position)
         examples[split] = list(built.by_position.values())
         origins.update((example.id, (file, at)) for at, example in built.by_position.items())
     problems += unfilled_columns(loaded, names)
-    return Data(examples, tuple(dict.fromkeys(problems)), origins)
+    return Data(examples, tuple(dict.fromkeys(problems)), origins, unusable)
 
 
 def unfilled_columns(loaded: LoadedConfig, columns: set[str]) -> Iterator[Problem]:

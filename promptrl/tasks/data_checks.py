@@ -17,6 +17,8 @@ from promptrl.tasks.dataset import Example, accepted_answers
 
 MAX_LABELS = 20
 MIN_ROWS_PER_LABEL = 3
+MIN_ROWS_PER_VARIANT = 2
+"""Of labels among which one may be written in two ways: in a small file, that is found on fewer rows."""
 MAX_SHOWN = 3
 """Of several findings of one kind."""
 MIN_ROWS = 10
@@ -63,9 +65,9 @@ def same_answer(reference: Any) -> str:
         return " ".join(_NO_PART_OF_A_WORD.sub(" ", text).split()) or text
 
 
-def _are_labels(counts: Mapping[str, int]) -> bool:
+def _are_labels(counts: Mapping[str, int], rows_per_label: int = MIN_ROWS_PER_LABEL) -> bool:
     rows = sum(counts.values())
-    return 1 < len(counts) <= MAX_LABELS and len(counts) * MIN_ROWS_PER_LABEL <= rows
+    return 1 < len(counts) <= MAX_LABELS and len(counts) * rows_per_label <= rows
 
 
 def _repetitions(file: DataFile, groups: Sequence[Sequence[int]], references: Mapping[int, Any]) -> Iterator[Problem]:
@@ -119,7 +121,7 @@ def _unknown_answers(file: DataFile, references: Mapping[int, Any]) -> Iterator[
     """References that are words for having none."""
     groups: Positions = {}
     for at, reference in references.items():
-        if isinstance(reference, str) and reference.strip().lower() in _UNKNOWN:
+        if _is_unknown(reference):
             groups.setdefault(reference, []).append(at)
     if groups:
         shown = ", ".join(f"{show(text)} in {file.place(group)}" for text, group in groups.items())
@@ -128,17 +130,21 @@ def _unknown_answers(file: DataFile, references: Mapping[int, Any]) -> Iterator[
         yield file.problem("dataset.reference", message, hint, first=next(iter(groups.values()))[0], is_warning=True)
 
 
+def _is_unknown(reference: Any) -> bool:
+    return isinstance(reference, str) and reference.strip().lower() in _UNKNOWN
+
+
 def _label_variants(file: DataFile, references: Mapping[int, Any]) -> Iterator[Problem]:
     """Labels that are one label written in several ways."""
     groups: Positions = {}
     for at, reference in references.items():
-        if isinstance(reference, str | int | float):
+        if isinstance(reference, str | int | float) and not _is_unknown(reference):
             groups.setdefault(accepted_answers(reference)[0], []).append(at)
     counts = {text: len(group) for text, group in groups.items()}
     merged: Counter[str] = Counter()
     for text, count in counts.items():
         merged[same_answer(text)] += count
-    if not _are_labels(merged) and not (len(merged) == 1 < len(counts)):
+    if not _are_labels(merged, MIN_ROWS_PER_VARIANT) and not (len(merged) == 1 < len(counts)):
         return
     variants = [(text, kept) for text in groups if (kept := _written_otherwise(text, counts))]
     if variants:

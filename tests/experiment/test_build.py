@@ -30,6 +30,32 @@ def test_data_and_prompt_are_blamed_together(tmp_path: Path) -> None:
     assert set(problems_of(config, *changed)) == {"dataset.path", "prompt.slots.words", "algorithm.params.gamma"}
 
 
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        (["dataset.folds=10", "dataset.limit=30"], "dataset.folds"),
+        (["dataset.splits={train: 0.98, validation: 0.01, test: 0.01}", "dataset.limit=20"], "dataset.splits"),
+        (["budget.max_calls=20"], "budget.max_calls"),
+    ],
+)
+def test_what_the_rows_are_too_few_for_is_told_with_a_row_that_is_empty(
+    changes: list[str], key: str, tmp_path: Path
+) -> None:
+    """Whoever fills the cell in, or takes the row out, meets no second list of faults."""
+    config = write_experiment(tmp_path)
+    with (tmp_path / "sums.csv").open("a", encoding="utf-8") as file:
+        file.write(",7\n")
+    assert {"dataset.input", key} <= set(problems_of(config, *changes))
+
+
+def test_rows_are_not_too_few_where_most_can_not_be_read(tmp_path: Path) -> None:
+    """What follows from a fault is none of its own."""
+    config = write_experiment(tmp_path)
+    rows = [",7"] * 50 + [f"{a} + 1,{a + 1}" for a in range(10)]
+    (tmp_path / "sums.csv").write_text("\n".join(["question,sum", *rows, ""]), encoding="utf-8")
+    assert set(problems_of(config, "dataset.folds=9")) == {"dataset.input"}
+
+
 def test_each_file_is_blamed(tmp_path: Path) -> None:
     """With a file per split, all that are missing are named."""
     config = write_experiment(

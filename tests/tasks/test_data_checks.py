@@ -40,6 +40,13 @@ def test_ways_to_write_a_label_are_told(label: str, kept: str) -> None:
     assert warning.startswith("rows.csv:42: dataset.reference: ")
 
 
+@pytest.mark.parametrize("rows", [["ham", "Ham ", "ham", "spam"], ["ham", "ham", "Ham ", "spam", "spam", "egg", "N/A"]])
+def test_a_few_rows_show_that_a_label_is_written_in_two_ways(rows: list[str]) -> None:
+    """What stands for no answer is no label more."""
+    (warning,) = [text for text in warnings(rows) if "may be one label" in text]
+    assert '"Ham " in line' in warning
+
+
 def test_numbers_may_be_written_in_two_ways() -> None:
     """As pandas does where a cell of the column is empty."""
     (warning,) = warnings(["1", "0"] * 10 + ["1.0"])

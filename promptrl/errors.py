@@ -89,6 +89,10 @@ class GatheredProblems:
             raise ConfigError(self._found)
 
 
+class GradingError(ConfigError):
+    """Code of the user's that grades answers raised an error, or gave something else than scores."""
+
+
 class UsageError(PromptrlError):
     """The command was called in a way that can't work."""
 
@@ -99,6 +103,10 @@ class TargetError(PromptrlError):
     """The target, or data behind it, is unavailable after retries, or refuses for good (401, unknown model)."""
 
     exit_code = 4
+
+
+class ScoresMissingError(TargetError):
+    """Answers came, but a metric could not score too many of them; the same ones would meet it again."""
 
 
 class BudgetExhaustedError(PromptrlError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from promptrl.errors import BudgetExhaustedError, TargetError
+from promptrl.errors import BudgetExhaustedError, ScoresMissingError, TargetError
 from promptrl.evaluation.outcome import AnswerKey, Ask, AskKey, Outcome, count_faults
 from promptrl.evaluation.scoring import Graded, Scoring
 from promptrl.llm.base import REFUSALS, Completion, CompletionError, Purpose, Request
@@ -21,6 +21,7 @@ from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt
 from promptrl.tasks.metrics import Metric
+from promptrl.tasks.metrics.base import NameRow, named_by_id
 from promptrl.tasks.objective import Objective
 
 MAX_MISSING_SHARE = 0.05
@@ -56,6 +57,7 @@ class Evaluator:
         known: Outcomes of this very run from before an interruption.
         unscored: Answers of this very run from before an interruption, of the target and to metrics' questions, that
             have not become outcomes.
+        name_row: Names a row in messages.
 
     Attributes:
         asking_s: Seconds spent so far on getting and scoring answers.
@@ -73,6 +75,7 @@ class Evaluator:
         code_folder: Path | None = None,
         known: Iterable[Outcome] = (),
         unscored: Mapping[AnswerKey, Completion] = MappingProxyType({}),
+        name_row: NameRow = named_by_id,
     ) -> None:
         self._engine = engine
         self._budget = budget
@@ -83,7 +86,13 @@ class Evaluator:
         waiting = {key: answer for key, answer in unscored.items() if key[0] not in self._resumable}
         self._unscored = {key: answer for (key, question), answer in waiting.items() if not question}
         self._scoring = Scoring(
-            metrics, engine=engine, budget=budget, keep=log.keep, code_folder=code_folder, known=waiting
+            metrics,
+            engine=engine,
+            budget=budget,
+            keep=log.keep,
+            code_folder=code_folder,
+            known=waiting,
+            name_row=name_row,
         )
         self._batch_size = JUDGED_BATCH if self._scoring.asks_models else 1
         outcomes = self._resumable.values()
@@ -175,7 +184,8 @@ class Evaluator:
         asked = len(self._outcomes) + missing + self._open
         if self._lost is not None and missing > max(MAX_MISSING_CALLS, MAX_MISSING_SHARE * asked):
             failed = f"{missing} of {asked} calls brought no score"
-            raise TargetError(f"{failed}; the last one: {self._lost.kind}: {self._lost.message}")
+            told = f"{failed}; the last one: {self._lost.kind}: {self._lost.message}"
+            raise ScoresMissingError(told) if self._lost.kind == "score" else TargetError(told)
 
     def _take_again(self, outcomes: Collection[Outcome], purpose: Purpose) -> None:
         """Count the calls of outcomes from before an interruption as if they were made now."""

@@ -13,14 +13,13 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from promptrl.errors import ConfigError, Problem
+from promptrl.errors import GradingError, Problem
 from promptrl.evaluation.outcome import AnswerKey, AskKey
 from promptrl.llm.base import Completion, CompletionError, Purpose, Request, excerpt
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
-from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics import Metric, Score
-from promptrl.tasks.metrics.base import MetricContext, Pair, Question, as_score
+from promptrl.tasks.metrics.base import MetricContext, NameRow, Pair, Question, as_score, named_by_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,7 @@ class Scoring:
         keep: Puts an answer that the cache does not take on disk.
         code_folder: Where the modules of the user's metrics are looked for first.
         known: Answers to questions about answers that have no outcome yet.
+        name_row: Names a row in messages.
 
     Attributes:
         asks_models: Whether any metric does, so that answers are better scored many at a time.
@@ -58,6 +58,7 @@ class Scoring:
         keep: Callable[[AnswerKey, Completion], object],
         code_folder: Path | None,
         known: Mapping[AnswerKey, Completion],
+        name_row: NameRow = named_by_id,
     ) -> None:
         self._engine = engine
         self._budget = budget
@@ -66,8 +67,11 @@ class Scoring:
         self._said: dict[AskKey, dict[str, Completion]] = {}
         self._purpose: Purpose = "search"
         self.asks_models = any(metric.calls_per_answer for metric in metrics)
+        self._name_row = name_row
         self._scorers = {
-            metric.name: metric.open(MetricContext(code_folder, partial(self._ask, metric.name), self._seconds_left))
+            metric.name: metric.open(
+                MetricContext(code_folder, partial(self._ask, metric.name), self._seconds_left, name_row)
+            )
             for metric in metrics
         }
 
@@ -77,7 +81,7 @@ class Scoring:
         An answer with a fault scores 0 in every metric, and no metric is asked about it.
 
         Raises:
-            ConfigError: A metric gives something else than a score for each answer.
+            GradingError: A metric gives something else than a score for each answer.
             TargetError: As for ``Engine.stream``; what was said is kept, and its calls are given back.
             BudgetExhaustedError: Likewise, and where a score is missing because the minutes are over.
         """
@@ -91,7 +95,7 @@ class Scoring:
         try:
             scorers = self._scorers if sound else {}
             pairs = list(sound.values())
-            scores = {name: _checked(name, scorer.score_many(pairs), pairs) for name, scorer in scorers.items()}
+            scores = {name: self._checked(name, scorer.score_many(pairs), pairs) for name, scorer in scorers.items()}
             if any(isinstance(score, CompletionError) for given in scores.values() for score in given):
                 self._budget.check_time(purpose)
             for position, key in enumerate(sound):
@@ -101,6 +105,15 @@ class Scoring:
                 if not isinstance(graded.get(key), Graded):
                     self._give_back(key)
         return graded
+
+    def _checked(self, metric: str, scores: Sequence[object], pairs: Sequence[Pair]) -> list[Score | CompletionError]:
+        """What a metric gave for each answer; a score that it could not tell is missing.
+
+        Raises:
+            GradingError: It is something else than scores; names the metric and the row.
+        """
+        given = zip(scores, pairs, strict=True)
+        return [_checked_one(metric, score, self._name_row(example)) for score, (example, _) in given]
 
     def _seconds_left(self) -> float:
         return self._budget.seconds_left(self._purpose)
@@ -142,26 +155,17 @@ class Scoring:
         return [answers[key] for key in asked]
 
 
-def _checked(metric: str, scores: Sequence[object], pairs: Sequence[Pair]) -> list[Score | CompletionError]:
-    """What a metric gave for each answer; a score that it could not tell is missing.
-
-    Raises:
-        ConfigError: It is something else than scores; names the metric and the row.
-    """
-    return [_checked_one(metric, score, example) for score, (example, _) in zip(scores, pairs, strict=True)]
-
-
-def _checked_one(metric: str, given: object, example: Example) -> Score | CompletionError:
+def _checked_one(metric: str, given: object, row: str) -> Score | CompletionError:
+    """What a metric gave for an answer to a row with this name."""
     if isinstance(given, CompletionError):
         return given
     try:
         score = as_score(given)
     except ValueError as error:
-        message = f"{metric} {excerpt(str(error))} on row {example.id}"
-        raise ConfigError([Problem("reward.metrics", message)]) from error
+        raise GradingError([Problem("reward.metrics", f"{metric} {excerpt(str(error))} on {row}")]) from error
     if math.isnan(score.value):
         why = f": {excerpt(score.reason)}" if score.reason else ""
-        return CompletionError("score", f"{metric} could not tell one on row {example.id}{why}")
+        return CompletionError("score", f"{metric} could not tell one on {row}{why}")
     return score
 
 

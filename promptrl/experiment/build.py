@@ -26,6 +26,7 @@ from promptrl.stats.gate import Gate
 from promptrl.stats.power import SplitPower, split_power
 from promptrl.tasks.dataset import Example, accepted_answers
 from promptrl.tasks.metrics import Metric, MetricDefinition, build_metric
+from promptrl.tasks.metrics.base import NameRow, named_by_id
 from promptrl.tasks.metrics.python import PythonMetric
 from promptrl.tasks.metrics.registry import Places
 from promptrl.tasks.metrics.trusted import TrustedMetric
@@ -46,6 +47,7 @@ class Components:
     ``splits`` are then theirs together, and the winner has seen them); ``code_folder`` is where the user's modules are;
     ``warnings`` are what may be meant but looks odd; ``division`` is what the run folder keeps of the division, and
     ``changes`` what became of the rows of an earlier run since; None for a new one, and where that is not known.
+    ``name_row`` says where a row stands in its file.
     """
 
     loaded: LoadedConfig
@@ -64,6 +66,7 @@ class Components:
     warnings: tuple[Problem, ...] = ()
     division: Division = field(default_factory=dict)
     changes: RowChanges | None = None
+    name_row: NameRow = named_by_id
 
     @property
     def config(self) -> ExperimentConfig:
@@ -173,6 +176,7 @@ def build_components(
         warnings=tuple(told),
         division=described(divisions, len(data.rows)),
         changes=changes,
+        name_row=data.name_row,
     )
 
 

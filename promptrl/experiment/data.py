@@ -11,6 +11,7 @@ from promptrl.prompts.prompt import UserTemplate
 from promptrl.tasks.data_checks import data_warnings
 from promptrl.tasks.data_file import DataFile, FileForm, load_rows
 from promptrl.tasks.dataset import Columns, Example, build_examples
+from promptrl.tasks.metrics.base import in_quotes
 from promptrl.tasks.splits import Splits, fold_examples, split_examples
 
 
@@ -52,6 +53,12 @@ class Data:
             files.setdefault(file.name, (file, []))[1].append(at)
         places = {name: file.place(sorted(positions)) for name, (file, positions) in files.items()}
         return "; ".join(f"{name} {place}" if len(self.examples) > 1 else place for name, place in places.items())
+
+    def name_row(self, row: Example) -> str:
+        """An example for a message: ``line 3 of rows.csv ('What is 1 + 1?')``."""
+        file, at = self.origins[row.id]
+        text = row.input if row.input is not None else next(iter(row.fields.values()), "")
+        return f"{file.place([at])} of {file.name} ({in_quotes(text)})"
 
 
 def user_message(loaded: LoadedConfig) -> UserTemplate:

@@ -156,6 +156,7 @@ def make_evaluator(
         log=log,
         known=known,
         unscored=unscored,
+        name_row=components.name_row,
     )
 
 

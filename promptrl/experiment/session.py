@@ -6,7 +6,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from promptrl.config import ExperimentConfig
-from promptrl.errors import PromptrlError, RunFolderError, StopRequestedError, TargetError
+from promptrl.errors import (
+    GradingError,
+    PromptrlError,
+    RunFolderError,
+    ScoresMissingError,
+    StopRequestedError,
+    TargetError,
+)
 from promptrl.evaluation.evaluator import Evaluator
 from promptrl.evaluation.outcome import Outcome
 from promptrl.experiment.build import Components
@@ -120,6 +127,16 @@ def _end(run: Run, budget: Budget, cause: BaseException, **changes: object) -> N
         run.update(elapsed_s=round(budget.elapsed_s, 3), **changes)
     except RunFolderError as fault:
         cause.add_note(str(fault))
-    is_resumable = isinstance(cause, StopRequestedError | KeyboardInterrupt | TargetError | RunFolderError)
-    if is_resumable and (run.path / CONFIG_NAME).is_file():
-        cause.add_note(f"promptrl resume {run.path} carries it on.")
+    if (run.path / CONFIG_NAME).is_file():
+        for note in _ways_on(run, cause):
+            cause.add_note(note)
+
+
+def _ways_on(run: Run, cause: BaseException) -> Iterator[str]:
+    """How a run goes on, in sentences; nothing where it would end the same way again."""
+    if isinstance(cause, GradingError | ScoresMissingError):
+        yield f"It would meet the same again: once the metric is mended, promptrl resume {run.path} carries it on."
+    elif isinstance(cause, StopRequestedError | KeyboardInterrupt | TargetError | RunFolderError):
+        yield f"promptrl resume {run.path} carries it on."
+    if isinstance(cause, ScoresMissingError):
+        yield "If it only takes long, raise its timeout_s and train again: answers in the cache are not paid for twice."

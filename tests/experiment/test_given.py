@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -158,9 +159,12 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], pr
         (lambda n: [1.0] * (n - 1), "own gave 0 scores for 1 answers"),
         (lambda n: [1.0] * (n + 1), "own gave 2 scores for 1 answers"),
         (lambda n: None, "own gave NoneType for 1 answers"),
-        (lambda n: [promptrl.Score(7.0)] * n, "own gave 7.0, expected a number from 0 to 1 on row"),
+        (lambda n: [promptrl.Score(7.0)] * n, "own gave 7.0, expected a number from 0 to 1 on line"),
         (lambda n: ["1"] * n, "own gave '1', expected a number"),
-        (lambda n: 1 / 0, "own raised ZeroDivisionError"),
+        (
+            lambda n: 1 / 0,
+            r"own raised ZeroDivisionError: division by zero on line \d+ of \S+sums.csv \('\d+ \+ \d+'\)",
+        ),
         (lambda n: sys.exit(3), "own raised SystemExit"),
     ],
 )
@@ -168,8 +172,9 @@ def test_what_is_no_score_stops_a_run_at_the_first_answer(
     train: Callable[[Any], promptrl.TrainedRun], give: Callable[[int], Any], told: str
 ) -> None:
     """The metric is named."""
-    with pytest.raises(promptrl.ConfigError, match=f"reward.metrics: {told}"):
+    with pytest.raises(promptrl.ConfigError, match=f"reward.metrics: {told}") as caught:
         train(Scores(give))
+    assert "once the metric is mended, promptrl resume" in caught.value.__notes__[0]
     assert len(Path("runs/toy-0001/outcomes.jsonl").read_text().splitlines()) <= 20
 
 
@@ -205,6 +210,9 @@ def test_a_given_metric_has_the_time_that_its_entry_names(tmp_path: Path, monkey
         time.sleep(60)
         return 1.0
 
-    told = r"score: endless could not tell one on row \w+: it took more than 0.02 s \(timeout_s\)"
-    with pytest.raises(promptrl.TargetError, match=told):
+    told = r"score: endless could not tell one on line \d+ of \S+sums.csv \('\d+ \+ \d+'\): it took more than 0.02 s"
+    with pytest.raises(promptrl.TargetError, match=told) as caught:
         promptrl.train(path, metrics=endless)
+    mend, wait = caught.value.__notes__
+    assert re.match(r"It would meet the same again: once the metric is mended, promptrl resume \S+ carries it on", mend)
+    assert "raise its timeout_s" in wait

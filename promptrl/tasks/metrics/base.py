@@ -68,6 +68,15 @@ class Question:
     repeat: int = 0
 
 
+NameRow = Callable[[Example], str]
+"""What a person finds a row by, for a message."""
+
+
+def named_by_id(row: Example) -> str:
+    """For whom nothing else of a row is known."""
+    return f"row {row.id}"
+
+
 @dataclass(frozen=True, slots=True)
 class MetricContext:
     """What a metric may use.
@@ -77,11 +86,13 @@ class MetricContext:
         ask: Answers questions about the batch that is being scored, in order: through the engine, its cache and the
             share of the budget that is set aside for judging. A call that failed for good is a ``CompletionError``.
         seconds_left: Seconds until the batch that is being scored must be done; infinite without a limit.
+        name_row: Names a row that a metric can't score.
     """
 
     code_folder: Path | None
     ask: Callable[[Sequence[Question]], Sequence[Completion | CompletionError]]
     seconds_left: Callable[[], float] = lambda: math.inf
+    name_row: NameRow = named_by_id
 
 
 Pair = tuple[Example, Completion]

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from promptrl.errors import ConfigError, Problem, PromptrlError
+from promptrl.errors import GradingError, Problem, PromptrlError
 from promptrl.llm.base import excerpt
 from promptrl.tasks.metrics.base import Metric, MetricContext, Pair, Score, Scorer
 from promptrl.tasks.metrics.time_limit import OutOfTimeError, in_time
@@ -34,7 +34,7 @@ class TrustedMetric:
         """The metric, open.
 
         Raises:
-            ConfigError: It can't be opened, or raised an error.
+            GradingError: It can't be opened, or raised an error.
         """
         with _faults_told(self.name):
             return TrustedScorer(self, self.metric.open(context), context)
@@ -54,7 +54,7 @@ class TrustedScorer:
         One that asks no model is given one answer at a time. Where that takes too long the score is missing.
 
         Raises:
-            ConfigError: It raised an error, or did not give one score for each answer.
+            GradingError: It raised an error, or did not give one score for each answer.
         """
         if self.metric.calls_per_answer:
             with _faults_told(self.metric.name):
@@ -64,7 +64,7 @@ class TrustedScorer:
     def _score(self, pair: Pair) -> Any:
         limit_s = min(self.metric.timeout_s, self.context.seconds_left())
         try:
-            with _faults_told(self.metric.name, f" on row {pair[0].id}"):
+            with _faults_told(self.metric.name, f" on {self.context.name_row(pair[0])}"):
                 return in_time(limit_s, lambda: self._asked([pair]))[0]
         except OutOfTimeError:
             return Score(math.nan, f"it took more than {max(0.0, limit_s):.3g} s (timeout_s)")
@@ -75,7 +75,7 @@ class TrustedScorer:
         if listed is None or len(listed) != len(batch):
             found = type(scores).__name__ if listed is None else f"{len(listed)} scores"
             message = f"{self.metric.name} gave {found} for {len(batch)} answers, expected one for each"
-            raise ConfigError([Problem("reward.metrics", message)])
+            raise GradingError([Problem("reward.metrics", message)])
         return listed
 
 
@@ -87,4 +87,4 @@ def _faults_told(name: str, where: str = "") -> Iterator[None]:
         raise
     except (Exception, SystemExit) as error:
         message = f"{name} raised {type(error).__name__}: {excerpt(str(error))}{where}"
-        raise ConfigError([Problem("reward.metrics", message)]) from error
+        raise GradingError([Problem("reward.metrics", message)]) from error

@@ -111,7 +111,8 @@ def _comparisons(records: Sequence[RunRecord]) -> Iterator[dict[str, Any]]:
 def _is_same_row(row_id: str, first: RunRecord, other: RunRecord) -> bool:
     """Whether a row is the same in both runs: two data sets may call different rows by one name."""
     if first.examples and other.examples:
-        return first.examples.get(row_id) == other.examples.get(row_id)
+        row = first.examples.get(row_id)
+        return row is not None and row == other.examples.get(row_id)
     return first.info.get("data_hash") == other.info.get("data_hash")
 
 

@@ -21,7 +21,7 @@ class RunRecord:
         outcomes: In the order in which they were asked.
         config_text: The config as it was understood.
         settings: The same, parsed.
-        examples: Rows of the data set by id; empty where the data is gone.
+        examples: Rows of the data set by id, as far as they are still there.
         notes: What is missing in this report and why.
     """
 

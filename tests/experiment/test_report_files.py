@@ -96,12 +96,25 @@ def test_the_commands_of_a_report_work(own_run: Path, monkeypatch: pytest.Monkey
 def test_without_its_data_a_run_is_reported_all_the_same(own_run: Path, change: str, note: str) -> None:
     """The page says what is missing, and shows no question of other data."""
     data = own_run.parents[1] / "sums.csv"
-    data.unlink() if change == "gone" else data.write_text(data.read_text() + "99 + 1,100\n")
+    data.unlink() if change == "gone" else data.write_text(
+        "question,sum\n" + "".join(f"{n} + 9,{n + 9}\n" for n in range(99, 190))
+    )
     done = promptrl("report", "toy-0001", "--runs-dir", own_run.parent)
     assert done.exit_code == 0, done.stderr
     page = unescape((own_run / "report.html").read_text())
     assert note in page
     assert "Right answer" not in page
+
+
+def test_a_report_shows_the_rows_of_its_run_that_are_left(own_run: Path) -> None:
+    """And says how many are not, and how many came."""
+    data = own_run.parents[1] / "sums.csv"
+    head, _, *rows = data.read_text().splitlines(True)
+    data.write_text("".join([head, *rows, "99 + 1,100\n", "99 + 2,101\n"]))
+    assert promptrl("report", "toy-0001", "--runs-dir", own_run.parent).exit_code == 0
+    page = unescape((own_run / "report.html").read_text())
+    assert "Since the run, 1 of its rows is gone or changed and 2 rows were added" in page
+    assert "Right answer" in page
 
 
 def test_an_unfinished_run_has_no_report(own_run: Path) -> None:

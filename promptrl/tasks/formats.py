@@ -68,7 +68,7 @@ def parse_jsonl(text: str, wanted: Collection[str] = ()) -> Parsed:
 
 
 def _objects_in_a_row(text: str, fault: DataFileError) -> Parsed:
-    """The objects of a text that holds nothing but objects, one after the other.
+    """The objects of a text that holds nothing but objects, one after the other, commas between them or not.
 
     Raises:
         DataFileError: The fault that was found before, when it holds anything else.
@@ -76,7 +76,7 @@ def _objects_in_a_row(text: str, fault: DataFileError) -> Parsed:
     rows: list[Row] = []
     at, end = 0, len(text.rstrip())
     while at < end:
-        if text[at].isspace():
+        if text[at].isspace() or (text[at] == "," and rows):
             at += 1
             continue
         try:
@@ -86,7 +86,7 @@ def _objects_in_a_row(text: str, fault: DataFileError) -> Parsed:
         if not isinstance(row, Mapping):
             raise fault
         rows.append(_as_row(row, None))
-    return Parsed(rows, (), ("its objects do not stand on a line each",))
+    return Parsed(rows, (), ("its objects do not stand on a line each without anything between them",))
 
 
 def parse_json(text: str, wanted: Collection[str] = ()) -> Parsed:

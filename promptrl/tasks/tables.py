@@ -49,16 +49,19 @@ def _delimiter(text: str, usual: str, line: int, wanted: Collection[str]) -> tup
     header = _first_cells(text, usual)
     if _has(header, wanted) and (wanted or len(header) > 1):
         return usual, []
-    others = [sign for sign in DELIMITERS if sign != usual and any(sign in cell for cell in header)]
+    shown = (
+        header or text.partition("\n")[:1]
+    )  # quotes around each cell can't be read where something else divides them
+    others = [sign for sign in DELIMITERS if sign != usual and any(sign in cell for cell in shown)]
     fitting = [sign for sign in others if wanted and _has(_first_cells(text, sign), wanted)]
     if len(fitting) == 1:
         return fitting[0], [f"{_named(fitting[0])} divide its cells: that way the columns of the config are found"]
     for sign in DELIMITERS:
         _refuse_other_header(text, sign, line, wanted)
     if others and len(header) == 1:
-        shown = header[0] if len(header[0]) <= 60 else f"{header[0][:60]}…"
+        named = header[0] if len(header[0]) <= 60 else f"{header[0][:60]}…"
         hint = f'if {_named(others[0])} divide the cells, say dataset.delimiter: "{_escaped(others[0])}"'
-        raise DataFileError((line, f"the header is one column, {shown!r}: {hint}"))
+        raise DataFileError((line, f"the header is one column, {named!r}: {hint}"))
     return usual, []
 
 

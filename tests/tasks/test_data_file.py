@@ -36,6 +36,9 @@ def fault(folder: Path, name: str, content: bytes | str, form: FileForm | None =
     [
         ("excel.csv", "\ufeff" + BY_SEMICOLON, "semicolons divide its cells"),
         ("excel.tsv", BY_SEMICOLON, "semicolons divide its cells"),
+        ("quoted.csv", '\ufeff"q";"a"\r\n"Wie spät, bitte?";"zehn; oder elf"\r\n"Wo?";"hier"\r\n', "semicolons divide"),
+        ("quoted.tsv", '"q","a"\n"Wie spät, bitte?","zehn; oder elf"\n"Wo?","hier"\n', "commas divide its cells"),
+        ("commas.jsonl", ",\n".join(json.dumps(row) for row in ROWS), "do not stand on a line each"),
         ("bars.csv", "q|a\nWie spät, bitte?|zehn; oder elf\nWo?|hier\n", "vertical bars divide its cells"),
         ("tabs.csv", "q\ta\nWie spät, bitte?\tzehn; oder elf\nWo?\thier\n", "tabs divide its cells"),
         ("sep.csv", "sep=;\r\n" + BY_SEMICOLON, "its first line says that semicolons"),

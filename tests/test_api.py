@@ -143,6 +143,8 @@ class Uncounted:
         ({"target": 3}, "target"),
         ({"metrics": [3]}, "metrics.0"),
         ({"metrics": [exact, exact]}, "metrics.1"),
+        ({"metrics": lambda completion: 1.0}, "metrics.0"),
+        ({"target": lambda messages: "7"}, "target"),
         ({"metrics": Uncounted(None)}, "metrics.0.calls_per_answer"),
         ({"metrics": Uncounted(-1)}, "metrics.0.calls_per_answer"),
         ({"metrics": exact, "config": {"reward": {"metrics": [{"name": "exakt"}]}}}, "reward.metrics.0.type"),

@@ -11,7 +11,7 @@ from promptrl.errors import ConfigError, Problem, show, suggest
 from promptrl.llm.base import Completion, Messages, RenamingTarget, RepeatingTarget, Target
 from promptrl.llm.targets.function_identity import lasting_identity
 from promptrl.llm.targets.python import PythonTarget, TargetFunction, faults_told
-from promptrl.llm.targets.user_functions import GIVEN
+from promptrl.llm.targets.user_functions import GIVEN, check_call
 from promptrl.tasks.metrics.base import Metric
 from promptrl.tasks.metrics.python import FunctionMetric, MetricFunction
 from promptrl.tasks.metrics.trusted import TrustedMetric
@@ -147,6 +147,7 @@ def _target(target: Any) -> GivenTarget:
             raise ConfigError([Problem("target", f"its identity is {type(identity).__name__}, expected text")])
         return GivenTarget(type(target).__name__, identity, partial(_ProgramsTarget, target))
     if callable(target):
+        check_call(target, ("messages", "params"), _name_of(target), "target")
         return GivenTarget(_name_of(target), lasting_identity(target), partial(PythonTarget, target))
     expected = "expected a function of messages and params, or a Target"
     raise ConfigError([Problem("target", f"got {type(target).__name__}, {expected}")])
@@ -164,6 +165,7 @@ def _metric(metric: Any, position: int) -> TrustedMetric:
         return TrustedMetric(metric.name, metric, calls)
     if callable(metric):
         name = _identifier(_name_of(metric))
+        check_call(metric, ("example", "completion"), name, key)
         return TrustedMetric(name, FunctionMetric(name, metric))
     expected = "expected a function of example and completion, or a Metric"
     raise ConfigError([Problem(key, f"got {type(metric).__name__}, {expected}")])

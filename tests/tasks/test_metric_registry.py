@@ -125,6 +125,8 @@ def nothing(completion, reference, row):
 def broken(completion, reference, row):
     return 1 / 0
 NUMBER = 3
+def lonely(completion):
+    return 1
 """
 
     @pytest.fixture
@@ -157,7 +159,11 @@ NUMBER = 3
 
     @pytest.mark.parametrize(
         ("function", "words"),
-        [("missing", "can't be imported: AttributeError"), ("NUMBER", "is not a function")],
+        [
+            ("missing", "can't be imported: AttributeError"),
+            ("NUMBER", "is not a function"),
+            ("lonely", r"can't be called with \(completion, reference, row\): too many positional arguments"),
+        ],
     )
     def test_what_is_no_function_is_refused_when_opened(self, function: str, words: str, folder: Path) -> None:
         """That is before a call is paid for."""

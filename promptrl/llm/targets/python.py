@@ -14,7 +14,7 @@ from promptrl.errors import PromptrlError, TargetError
 from promptrl.llm.base import Completion, Messages, Target, TransientError, checked, excerpt
 from promptrl.llm.targets.definition import CalledTargetDefinition
 from promptrl.llm.targets.function_identity import contents_hash, source_hash
-from promptrl.llm.targets.user_functions import load_function
+from promptrl.llm.targets.user_functions import check_call, load_function
 from promptrl.settings import FunctionName
 
 TargetAnswer = str | Mapping[str, Any] | Completion
@@ -51,12 +51,13 @@ class PythonTarget:
         folder: Where the module is looked for first, beside what is installed; stays on ``sys.path``.
 
     Raises:
-        ConfigError: The function can't be imported.
+        ConfigError: The function can't be imported, or not be called in this way.
     """
 
     def __init__(self, function: str | TargetFunction, *, folder: Path | None = None) -> None:
         self._function = load_function(function, folder) if isinstance(function, str) else function
         self._name = function if isinstance(function, str) else getattr(function, "__name__", type(function).__name__)
+        check_call(self._function, ("messages", "params"), self._name, "target.function")
         self._is_async = inspect.iscoroutinefunction(self._function)
         held = "" if isinstance(function, str) else f":{contents_hash(function)}"
         self._identity = f"python:{self._name}:{source_hash(self._function, folder)}{held}"

@@ -3,8 +3,9 @@
 import hashlib
 import importlib.machinery
 import importlib.util
+import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -44,6 +45,23 @@ def load_function(name: str, folder: Path | None, key: str = "target.function") 
     if not callable(function):
         raise ConfigError([Problem(key, f"{name} is not a function")])
     return function  # type: ignore[no-any-return]  # ``callable`` says no more of an Any
+
+
+def check_call(function: Callable[..., Any], arguments: Sequence[str], name: str, key: str) -> None:
+    """Make sure that a function can be called with these arguments, by place, before any call is paid for.
+
+    Raises:
+        ConfigError: It can't.
+    """
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # of some functions written in C nobody knows
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        message = f"{name} can't be called with ({', '.join(arguments)}): {error}"
+        raise ConfigError([Problem(key, message)]) from error
 
 
 def _load_module(name: str, folder: Path | None) -> ModuleType:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from promptrl.llm.base import Completion
-from promptrl.llm.targets.user_functions import load_function
+from promptrl.llm.targets.user_functions import check_call, load_function
 from promptrl.settings import FunctionName, Setting
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics.base import MetricContext, MetricDefinition, Pair, Score
@@ -48,9 +48,10 @@ class NamedFunction:
         """Import the function, so that one that is missing is found before a call is paid for.
 
         Raises:
-            ConfigError: It can't be imported.
+            ConfigError: It can't be imported, or not be called in this way.
         """
         function = load_function(self.function, context.code_folder, key="reward.metrics")
+        check_call(function, ("completion", "reference", "row"), self.function, "reward.metrics")
         return FunctionMetric(
             self.name, lambda example, completion: function(completion.text, example.reference, dict(example.raw))
         )

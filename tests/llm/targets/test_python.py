@@ -127,6 +127,13 @@ def test_a_function_that_can_not_be_had_is_a_config_error(name: str) -> None:
         PythonTarget(name)
 
 
+@pytest.mark.parametrize("arguments", ["messages", "messages, params, more", "messages, *, params"])
+def test_a_function_that_takes_something_else_is_a_config_error(make: Make, arguments: str) -> None:
+    """Before any call."""
+    with pytest.raises(ConfigError, match=r"target\.function: .* can't be called with \(messages, params\)"):
+        make(f"def f({arguments}): return 'ok'")
+
+
 def test_a_module_that_fails_to_import_is_a_config_error(make: Make) -> None:
     """Whatever it raises."""
     with pytest.raises(ConfigError, match="ZeroDivisionError"):

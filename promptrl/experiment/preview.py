@@ -3,13 +3,16 @@
 import asyncio
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from promptrl.config.metrics import QualityConfig
 from promptrl.errors import ConfigError, Problem
 from promptrl.experiment.build import Components, located
 from promptrl.llm.base import Messages
 from promptrl.llm.engine.background import background_loop
+from promptrl.llm.engine.cache import refuse_foreign
 from promptrl.llm.targets.python import PythonTargetDefinition
 from promptrl.prompts.pins import pinned_pieces
 from promptrl.tasks.data_checks import label_counts
@@ -55,7 +58,15 @@ class Preview:
 
 
 def preview(components: Components) -> Preview:
-    """Fill in the baseline, count labels, grade known answers, see whether the target could be made."""
+    """Fill in the baseline, count labels, grade known answers, see whether target and cache could be had.
+
+    Raises:
+        ConfigError: ``cache.path`` names a file that is something else.
+    """
+    cache = components.config.cache
+    if cache.path is not None and cache.mode != "off":
+        with suppress(OSError):  # it may be within reach at night
+            refuse_foreign(Path(components.loaded.resolve(cache.path)))
     splits = components.splits
     rows = (*splits.train, *splits.validation, *splits.test)
     known = {metric.name: grade_known_answers(metric, rows) for metric in components.metrics}

@@ -130,6 +130,17 @@ def test_validate_finds_what_would_stop_training(tmp_path: Path, monkeypatch: py
     assert "target.params.max_tokens: is null, but budget.max_tokens can't be kept" in done.stderr
 
 
+@pytest.mark.parametrize("path", ["sums.csv", "toy.yaml", "."])
+def test_validate_refuses_a_cache_that_is_something_else(tmp_path: Path, path: str) -> None:
+    """As training would; the file stays as it is, and what is not there yet is fine."""
+    config = write_experiment(tmp_path)
+    done = promptrl("validate", config, "-s", f"cache.path={path}")
+    assert done.exit_code == 2
+    assert "is no cache of promptrl, and is left as it is" in done.stderr
+    assert promptrl("validate", config, "-s", "cache.path=new.sqlite").exit_code == 0
+    assert not (tmp_path / "new.sqlite").exists()
+
+
 def test_validate_says_how_many_inputs_differ(tmp_path: Path) -> None:
     """Rows with one input count as one, so the power is that of the different ones."""
     config = write_experiment(tmp_path)

@@ -78,6 +78,18 @@ def is_cache(path: Path) -> bool:
     return found == [_APPLICATION_ID, _FORMAT]
 
 
+def refuse_foreign(path: Path) -> None:
+    """Make sure that a path that a config names holds a cache, of any version, or nothing.
+
+    Raises:
+        ConfigError: It holds something else.
+        OSError: It can't be read.
+    """
+    if path.is_dir() or _is_foreign(path):
+        message = f"{path} is no cache of promptrl, and is left as it is"
+        raise ConfigError([Problem("cache.path", message, "name another file; it is made if it is not there")])
+
+
 @dataclass(frozen=True, slots=True)
 class _Write:
     """Answers to store, whom to call when they are, and the keys of answers that were used again."""
@@ -216,9 +228,8 @@ class Cache:
         self.close()
 
     def _open(self) -> sqlite3.Connection:
-        if self._is_named and _is_foreign(self.path):
-            message = f"{self.path} is no cache of promptrl, and is left as it is"
-            raise ConfigError([Problem("cache.path", message, "name another file; it is made if it is not there")])
+        if self._is_named:
+            refuse_foreign(self.path)
         with FileLock(f"{self.path}.lock", timeout=_LOCK_S):
             try:
                 return self._connect()

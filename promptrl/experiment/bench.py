@@ -79,9 +79,12 @@ def run_bench(
         ConfigError: Something is wrong with the config or an algorithm; nothing was asked.
         PromptrlError: A run could not be finished; calling again goes on from there.
     """
-    jobs = _plan(path, list(dict.fromkeys(algorithms)), seeds, overrides, runs_dir)
     own = load_config(path, overrides)
-    folder = RunsFolder((runs_dir or Path(own.config.output.runs_dir)) / f"bench-{own.config.name}")
+    runs = RunsFolder(runs_dir or Path(own.config.output.runs_dir))
+    folder = RunsFolder(runs.path / f"bench-{own.config.name}")
+    jobs = _plan(path, list(dict.fromkeys(algorithms)), seeds, overrides, runs.path)
+    for place in (runs, folder):
+        place.make()
     _import_searches(algorithms)
     done = []
     for job in jobs:
@@ -95,14 +98,13 @@ def run_bench(
 
 
 def _plan(
-    path: Path, algorithms: Sequence[str], seeds: int, overrides: Sequence[str], runs_dir: Path | None
+    path: Path, algorithms: Sequence[str], seeds: int, overrides: Sequence[str], runs_dir: Path
 ) -> list[Components]:
     """One job per seed and algorithm, seed by seed, so that what is done at any time can be compared."""
     if not algorithms or seeds < 1:
         raise UsageError("a benchmark needs at least one algorithm and one seed")
     own = load_config(path, overrides).config
-    cache = (runs_dir or Path(own.output.runs_dir)).absolute() / CACHE_NAME
-    shared = [] if own.cache.path else [f"cache.path={cache}"]
+    shared = [] if own.cache.path else [f"cache.path={runs_dir.absolute() / CACHE_NAME}"]
     components = _build_all(path, algorithms, overrides, own.algorithm.name)
     jobs = []
     for seed in range(own.seed, own.seed + seeds):

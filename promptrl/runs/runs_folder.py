@@ -1,8 +1,11 @@
 """All runs below one folder: a new one takes its number, an earlier one is found by what a person says of it."""
 
+import errno
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from promptrl.errors import RunFolderError, RunNotFoundError, UsageError
@@ -27,9 +30,25 @@ class RunsFolder:
         """
         if not re.fullmatch(EXPERIMENT_NAME, experiment):
             raise UsageError(f"an experiment can't be named {experiment!r}")
-        try:
+        with self._writing():
             self.path.mkdir(parents=True, exist_ok=True)
             return Run(self._take_version(experiment))
+
+    def make(self) -> None:
+        """Make the folder if need be.
+
+        Raises:
+            UsageError: It can't be made, or not be written to.
+        """
+        with self._writing():
+            self.path.mkdir(parents=True, exist_ok=True)
+            if not os.access(self.path, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise UsageError(f"can't write to the runs folder {self.path}: {error.strerror}") from error
 

@@ -140,3 +140,24 @@ def test_no_algorithm_is_a_usage_error(tmp_path: Path) -> None:
     done = bench(write_experiment(tmp_path), "--algorithms", " , ")
     assert done.exit_code == 2
     assert "at least one algorithm" in done.stderr
+
+
+@pytest.mark.parametrize("place", ["taken", "taken/below"])
+def test_a_runs_folder_that_can_not_be_written_is_told_as_that(place: str, tmp_path: Path) -> None:
+    """Not as the cache that would lie there."""
+    config = write_experiment(tmp_path)
+    (tmp_path / "taken").write_text("")
+    done = promptrl("bench", config, "--seeds", 1, "--algorithms", "random", "--runs-dir", tmp_path / place)
+    assert done.exit_code == 2
+    assert "can't write to the runs folder" in " ".join(done.stderr.split())
+    assert "cache.path" not in done.stderr
+
+
+@pytest.mark.parametrize(("options", "told"), [(["--seeds", 10**20], "10000"), (["-s", f"seed={2**32 - 2}"], "seed")])
+def test_seeds_beyond_all_reason_are_refused_before_any_run(options: list[object], told: str, tmp_path: Path) -> None:
+    """Too many of them, and those after the last one."""
+    config = write_experiment(tmp_path)
+    done = promptrl("bench", config, "--algorithms", "random", "--runs-dir", tmp_path / "runs", *options)
+    assert done.exit_code == 2
+    assert told in done.stderr
+    assert not (tmp_path / "runs").exists()

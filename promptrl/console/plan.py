@@ -12,6 +12,7 @@ from promptrl.safe_text import printable
 
 if TYPE_CHECKING:
     from promptrl.experiment.build import Components
+    from promptrl.experiment.cost_bound import BindingLimit
     from promptrl.experiment.preview import FilledExample, Preview
 
 FEW_ROWS = 100
@@ -22,7 +23,9 @@ _KNOWN = {"reference": "the reference itself", "blank": "an empty answer", "anot
 
 def show_plan(path: Path, components: "Components", seen: "Preview", *, as_json: bool) -> None:
     """What a valid config would do, and what looks odd about it."""
-    splits, plan = components.splits, components.plan
+    from promptrl.experiment.cost_bound import binding_limit
+
+    splits, plan, binding = components.splits, components.plan, binding_limit(components)
     data: dict[str, Any] = {
         "config": str(path),
         "rows": {
@@ -35,6 +38,7 @@ def show_plan(path: Path, components: "Components", seen: "Preview", *, as_json:
         "edits": len(components.space.edits),
         "prompts": components.space.size(),
         "calls": {**plan.shares, "total": plan.total},
+        "binding_limit": None if binding is None else asdict(binding),
         "power": asdict(components.power),
         "warnings": [str(warning) for warning in seen.warnings],
         "edit_labels": list(seen.edits),
@@ -53,11 +57,25 @@ def show_plan(path: Path, components: "Components", seen: "Preview", *, as_json:
         + (f", {size:,} prompts" if size else "")
         + f"; at most {plan.total:,} calls: {', '.join(f'{calls:,} {name}' for name, calls in plan.shares.items())}"
     )
+    if binding is not None:
+        print_markup(f"   {_binding(binding)}")
     for line in (*_repeated(rows, data["inputs"]), *prospects(components.power), *_proof_by_folds(components)):
         print_markup(f"   {line}")
     for line in _colleague(seen):
         print_markup(line)
     show_problems(seen.warnings)
+
+
+def _binding(limit: "BindingLimit") -> str:
+    """Which limit ends the run, and what becomes of the shares; as markup."""
+    shares = ", ".join(f"{calls:,} {name}" for name, calls in limit.shares.items() if calls)
+    least = (
+        "" if limit.shares["search"] else ": nothing would be left to search with, so raise it or test on fewer rows"
+    )
+    return (
+        f"[yellow]{limit.key} ({limit.limit:,g}) ends it before:[/] it pays for about {limit.calls:,} calls if answers "
+        f"are as long as they may be ({shares}), for more if they are shorter{least}"
+    )
 
 
 def _colleague(seen: "Preview") -> Iterator[str]:

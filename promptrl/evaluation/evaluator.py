@@ -109,9 +109,9 @@ class Evaluator:
         """Every outcome this run used so far, in the order in which they were first asked."""
         return tuple(self._outcomes.values())
 
-    def kept_answers(self, purpose: Purpose) -> list[Completion]:
-        """What an earlier process of the run has paid for a purpose and this one has not used so far."""
-        waiting = [o for key, o in self._resumable.items() if o.purpose == purpose and key not in self._outcomes]
+    def kept_answers(self) -> list[Completion]:
+        """What an earlier process of the run has paid for and this one has not used so far."""
+        waiting = [o for key, o in self._resumable.items() if key not in self._outcomes]
         return [answer for o in waiting for answer in (o.completion, *o.judged)]
 
     def calls_left(self, purpose: Purpose) -> int:

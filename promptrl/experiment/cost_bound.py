@@ -1,5 +1,6 @@
 """What a run can cost at most, before it has cost anything: calls, tokens, dollars; no network."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -69,6 +70,44 @@ def cost_bound(components: Components) -> CostBound:
         asked_by_metrics=tuple(name for name, calls in plan.beside.items() if calls),
         minutes_at_limit=None if per_minute is None else plan.total / per_minute,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class BindingLimit:
+    """A limit on tokens or dollars that ends a run before its calls do.
+
+    Attributes:
+        key: Of the config.
+        limit: Its value.
+        calls: About how many it pays for, if answers are as long as they may be.
+        shares: Of so many calls, by stage.
+    """
+
+    key: str
+    limit: float
+    calls: int
+    shares: Mapping[str, int]
+
+
+def binding_limit(components: Components) -> BindingLimit | None:
+    """The limit that binds first, by the length of the baseline on the rows; None where it is that of the calls.
+
+    Nobody knows before what metrics ask of models costs; nor how much shorter answers are than they may be.
+    """
+    splits, plan, budget = components.splits, components.plan, components.config.budget
+    answer = completion_token_bound(components.loaded.target.request_params)
+    if answer is None or any(plan.beside.values()):
+        return None
+    rows = (*splits.train, *splits.validation, *splits.test)
+    bounds = [prompt_token_bound(components.space.baseline.render(row.fields)) for row in rows]
+    prompt = math.ceil(sum(bounds) / len(bounds) / BYTES_PER_TOKEN)
+    costs = {"max_tokens": prompt + answer, "max_usd": components.price and components.price.cost_usd(prompt, answer)}
+    limits = {name: getattr(budget, name) for name, cost in costs.items() if cost and getattr(budget, name) is not None}
+    paid = {name: int(limit / costs[name]) for name, limit in limits.items()}
+    first = min(paid, key=lambda name: paid[name], default=None)
+    if first is None or paid[first] >= plan.total:
+        return None
+    return BindingLimit(f"budget.{first}", limits[first], paid[first], plan.shares_of(paid[first]))
 
 
 def prompt_bound(prompt: Prompt, rows: tuple[Example, ...]) -> int:

@@ -5,7 +5,8 @@ The prompt that is handed out was found in the same way from all rows, so no row
 prompt.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from promptrl.errors import BudgetExhaustedError
 from promptrl.evaluation.interface import Evaluate
@@ -26,6 +27,10 @@ LEAST_LOOKS = 10
 
 CLEAR: Collection[SequentialStopReason] = ("improved", "worse", "same")
 """What holds whatever the missing answers are."""
+
+
+PaidRows = Callable[[Iterable[Prompt], Splits, Sequence[Splits]], Sequence[Example]]
+"""Chooses test rows to judge prompts on, given the prompts, the fold, and the folds that come later."""
 
 
 def compare_prompts(
@@ -121,6 +126,7 @@ def validate_progressively(
     evaluator: Evaluate,
     baseline: Prompt,
     gate: Gate,
+    paid_rows: PaidRows = lambda prompts, fold, later: fold.test,
 ) -> tuple[PairedComparison, list[JudgedFold]]:
     """Search and judge, fold by fold.
 
@@ -131,24 +137,28 @@ def validate_progressively(
         evaluator: Answers; its "test" share pays for the judgements.
         baseline: What every winner is compared with.
         gate: Its confidence is that of the interval.
+        paid_rows: Which test rows of a fold can be paid for; called before any of them is asked.
 
     Returns:
         All folds put together, and one by one.
     """
     outcomes: dict[str, list[Outcome | None]] = {"baseline": [], "winner": []}
     judged: list[JudgedFold] = []
-    for fold in folds:
+    asked: list[Example] = []
+    for number, fold in enumerate(folds, start=1):
         prompts = {"baseline": baseline, "winner": find_winner(fold, earlier_winners(judged))}
-        answers = _asked_until_answered(evaluator, prompts, fold.test, "test", gate.repeats)
-        found = paired_differences_of(answers["winner"], answers["baseline"], inputs_of(fold.test), gate.repeats)
+        paid = paid_rows(prompts.values(), fold, folds[number:])
+        answers = _asked_until_answered(evaluator, prompts, paid, "test", gate.repeats)
+        found = paired_differences_of(answers["winner"], answers["baseline"], inputs_of(paid), gate.repeats)
+        asked += paid
         rows = found.answered.size
         judged.append(JudgedFold(prompts["winner"], rows, float(found.answered.mean()) if rows else 0.0))
         for label, some in answers.items():
             outcomes[label] += some
-    inputs = inputs_of(row for fold in folds for row in fold.test)
-    pairs = paired_differences_of(outcomes["winner"], outcomes["baseline"], inputs, gate.repeats)
+    pairs = paired_differences_of(outcomes["winner"], outcomes["baseline"], inputs_of(asked), gate.repeats)
     comparison = compare_pairs(pairs, gate.confidence, by_folds=True) if pairs.answered.size else None
-    return PairedComparison.of(outcomes, pairs, comparison), judged
+    unpaid = sum(len(fold.test) for fold in folds) - len(asked)
+    return replace(PairedComparison.of(outcomes, pairs, comparison), unpaid_rows=unpaid), judged
 
 
 def earlier_winners(judged: Sequence[JudgedFold]) -> list[Prompt]:

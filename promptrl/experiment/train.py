@@ -1,5 +1,6 @@
 """The story of one run, on one page: search, compare the finalists, prove the winner on test rows, keep it all."""
 
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -11,6 +12,7 @@ from promptrl.evaluation.doubts import find_doubts
 from promptrl.evaluation.outcome import count_faults
 from promptrl.evaluation.pairing import first_inputs, inputs_of
 from promptrl.experiment.build import Components, rebuild_components
+from promptrl.experiment.call_plan import MIN_FINALIST_CALLS, MIN_SEARCH_CALLS
 from promptrl.experiment.division import told_of
 from promptrl.experiment.edit_effects import attribute
 from promptrl.experiment.engines import Engines, given_or_new, make_budget, make_grading, rows_per_look
@@ -40,6 +42,7 @@ from promptrl.tasks.splits import Splits
 from promptrl.trackers.csv_file import CsvTracker
 from promptrl.trackers.registry import TRACKERS
 
+ROUNDING = 1e-6
 STOP_NAME = "STOP"
 """A file of this name in the folder of a running run ends it as Ctrl-C does."""
 
@@ -208,8 +211,12 @@ def _judge_folds(session: RunSession) -> tuple[PairedComparison, list[JudgedFold
         session.budget.release_share("search")
         return found.winner
 
+    def paid(prompts: Iterable[Prompt], fold: Splits, later: Sequence[Splits]) -> Sequence[Example]:
+        return _paid_rows(session, prompts, fold, later, later_searches=len(later) + 1)
+
     components = session.components
-    return validate_progressively(components.folds, find, session.evaluator, components.space.baseline, components.gate)
+    baseline = components.space.baseline
+    return validate_progressively(components.folds, find, session.evaluator, baseline, components.gate, paid)
 
 
 def _prove(session: RunSession, winner: Prompt, by_folds: PairedComparison | None) -> PairedComparison | None:
@@ -221,7 +228,7 @@ def _prove(session: RunSession, winner: Prompt, by_folds: PairedComparison | Non
         run.update(look=record_use(run.path.parent, rows, run.identity))
     if not by_folds and not is_same:
         prompts = {"baseline": baseline, "winner": winner}
-        paid = _paid_rows(session, prompts.values())
+        paid = _paid_rows(session, prompts.values(), components.splits)
         tested = compare_prompts(
             session.evaluator, prompts, paid, "test", components.gate, rows_per_look(session.config)
         )
@@ -230,17 +237,35 @@ def _prove(session: RunSession, winner: Prompt, by_folds: PairedComparison | Non
     return tested
 
 
-def _paid_rows(session: RunSession, prompts: Iterable[Prompt]) -> Sequence[Example]:
+def _paid_rows(
+    session: RunSession,
+    prompts: Iterable[Prompt],
+    splits: Splits,
+    later: Sequence[Splits] = (),
+    *,
+    later_searches: int = 0,
+) -> Sequence[Example]:
     """Test rows that tokens and dollars pay for, by what both prompts' answers cost in the finals.
 
     That is settled before the test has an answer, and rows are in random order: so what it shows holds as always.
+    Searches that come later keep the least that they need, and later folds have as large a part of their rows as this
+    one: calls for more are given back.
     """
-    splits = session.components.splits
+    components = session.components
     pairs = zip(*(session.outcomes_of(prompt, splits.validation) for prompt in prompts), strict=False)
     answers = [(outcome.completion, *outcome.judged) for pair in pairs for outcome in pair]
-    kept = session.evaluator.kept_answers("test")
-    payable = session.budget.payable_like(answers, kept) / (2 * session.components.gate.repeats)
-    return first_inputs(splits.test, payable)
+    least = later_searches * (MIN_SEARCH_CALLS + MIN_FINALIST_CALLS)
+    known = session.evaluator.kept_answers()
+    payable = min(session.budget.payable_like(answers, known, least), session.budget.calls_left("test"))
+    of_row = 2 * components.gate.repeats
+    later_rows = sum(len(fold.test) for fold in later)
+    part = len(splits.test) / (len(splits.test) + later_rows)
+    paid = first_inputs(splits.test, payable / of_row * part + ROUNDING)
+    if len(paid) < len(splits.test):
+        session.budget.release_share("test")
+        kept = len(paid) + math.ceil(later_rows * len(paid) / len(splits.test))
+        session.budget.reserve_share("test", of_row * kept)
+    return paid
 
 
 def _write_down(

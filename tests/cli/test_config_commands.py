@@ -89,6 +89,41 @@ def test_validate_says_what_a_run_would_cost(tmp_path: Path) -> None:
     assert plan["prompts"] == 36
 
 
+@pytest.mark.parametrize(
+    ("limits", "key"),
+    [
+        (["budget.max_tokens=15000"], "budget.max_tokens"),
+        (["budget.max_usd=0.01", "budget.max_tokens=1000000"], "budget.max_usd"),
+        (["budget.max_usd=10"], None),
+        ([], None),
+    ],
+)
+def test_validate_says_which_limit_binds_and_what_it_pays_for(
+    limits: list[str], key: str | None, tmp_path: Path
+) -> None:
+    """The shares of the calls that tokens or dollars pay for, not of those that they don't."""
+    price = "target.price={input_per_million: 1, output_per_million: 1}"
+    options = [option for change in ("target.params.max_tokens=20", price, *limits) for option in ("-s", change)]
+    config = write_experiment(tmp_path)
+    limit = json.loads(promptrl("validate", config, "--json", *options).stdout)["binding_limit"]
+    said = " ".join(promptrl("validate", config, *options).stderr.split())
+    assert (limit and limit["key"]) == key
+    assert ("ends it before" in said) is (key is not None)
+    if limit:
+        assert 300 < limit["calls"] < 900
+        assert sum(limit["shares"].values()) == pytest.approx(limit["calls"], abs=2)
+        assert f"{key} (" in said
+        assert f"it pays for about {limit['calls']} calls" in said
+
+
+def test_validate_says_when_a_limit_leaves_nothing_to_search_with(tmp_path: Path) -> None:
+    """The test rows are paid for first."""
+    options = ("-s", "target.params.max_tokens=20", "-s", "budget.max_tokens=2000")
+    assert "nothing would be left to search with" in " ".join(
+        promptrl("validate", write_experiment(tmp_path), *options).stderr.split()
+    )
+
+
 def test_validate_shows_what_a_colleague_would_look_at(tmp_path: Path) -> None:
     """Filled-in rows with what known answers score, edits and labels; as data and for people."""
     config = write_experiment(tmp_path)

@@ -85,3 +85,22 @@ def test_a_winner_dearer_than_the_rest_is_tested_on_the_rows_that_are_paid(
     assert 0.85 * tokens <= sum(result["tokens"].values()) <= tokens
     report = next((tmp_path / "money/runs").glob("toy-*/report.html")).read_text(encoding="utf-8")
     assert (f"{unpaid} test rows were not asked" in report) is (unpaid > 0)
+
+
+@pytest.mark.parametrize("dearness", [1, 3])
+@pytest.mark.parametrize("calls", [900, 1400])
+def test_folds_are_judged_on_the_rows_that_are_paid(tmp_path: Path, calls: int, dearness: int) -> None:
+    """Each on about the same part of its rows, and the run ends with a verdict."""
+
+    def model(messages: list[dict[str, str]], params: dict[str, object]) -> Completion:
+        is_good = {"Add", "digits"} <= set(messages[0]["content"].split())
+        return Completion(answer(messages, params), TOKENS * (dearness if is_good else 1) - 5, 5)
+
+    tokens = calls * TOKENS
+    folds = ("dataset.folds=3", "dataset.limit=300")
+    result, sizes = _run(tmp_path / "money", *_limit("usd", tokens), *folds, model=model)
+    judged = [fold["rows"] for fold in result["improvement"]["folds"]]
+    unpaid = result["improvement"]["test"]["unpaid_rows"]
+    assert sum(judged) == sizes["test_rows"] - unpaid
+    assert sum(result["tokens"].values()) <= tokens
+    assert result["verdict"] in ("improved", "inconclusive")

@@ -200,10 +200,10 @@ def test_uniform_draws_reach_every_option_equally() -> None:
 
 def test_a_policy_draws_what_was_rewarded_and_gives_nothing_up() -> None:
     """What earned most is drawn most, half the reward less often; what lost keeps its share of the floor."""
-    policy = Policy(Variables(make_space((3, 4))), 2.0, np.random.default_rng(0))
+    policy = Policy(Variables(make_space((3, 4))), np.random.default_rng(0))
     assert [len(chances) for chances in policy.chances] == [3, 4]
     for _ in range(60):
-        policy.reinforce([(2, 3), (1, 3), (0, 0)], np.array([1.0, 0.5, -1.0]))
+        policy.reinforce([(2, 3), (1, 3), (0, 0)], np.array([1.0, 0.5, -1.0]), 2.0)
     first, second = policy.chances
     assert first[2] > first[1] > first[0] >= FLOOR / 3
     assert second[3] > 0.9

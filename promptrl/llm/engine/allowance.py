@@ -122,20 +122,22 @@ class Allowance:
         used = self._all_used
         return float("inf") if self.limit is None or not used.mean else (self.limit - used.amount) / used.mean
 
-    def payable_like(self, amounts: Sequence[float], kept: float = 0.0) -> float:
+    def payable_like(self, amounts: Sequence[float], kept: float = 0.0, beside: float = 0) -> float:
         """Further answers that cost what these did, on average, that it pays for; infinite where ``payable`` is.
 
         Args:
             amounts: What these were charged.
             kept: What answers of an earlier process were charged that are among the further ones.
+            beside: Answers as dear as all so far that it must pay for too.
         """
         if self.limit is None or not sum(amounts):
             return float("inf")
         mean = sum(amounts) / len(amounts)
         variance = sum((amount - mean) ** 2 for amount in amounts) / len(amounts)
         price = _MARGIN * mean + _SAFETY_SDS * math.sqrt(variance / len(amounts))
-        lost = max(0.0, self.charged - kept - self._all_used.amount)
-        return max(0.0, self._left(self.limit, price) - lost) / price
+        used = self._all_used
+        lost = max(0.0, self.charged - kept - used.amount)
+        return max(0.0, self._left(self.limit, price) - lost - beside * used.mean) / price
 
     @property
     def _all_used(self) -> _Cost:

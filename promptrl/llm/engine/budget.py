@@ -176,7 +176,9 @@ class Budget:
             wanted = left if self._shares.turn_of(purpose) else 0
             return max(0, min(left, self._payable(purpose, self._shares.later(purpose, planned), wanted)))
 
-    def payable_like(self, answers: Sequence[Sequence[Completion]], kept: Iterable[Completion] = ()) -> float:
+    def payable_like(
+        self, answers: Sequence[Sequence[Completion]], kept: Iterable[Completion] = (), beside: int = 0
+    ) -> float:
         """Further answers that tokens and dollars pay for if they cost what these did, each with what was asked of it.
 
         Infinite without a limit, and where these tell nothing.
@@ -184,14 +186,15 @@ class Budget:
         Args:
             answers: These.
             kept: Further answers that an earlier process of the run has paid for already.
+            beside: Answers as dear as all so far that must be paid for too.
         """
         with self._lock:
             tokens = [sum(c.charged_tokens for c in answer) for answer in answers]
             dollars = [sum(c.charged_usd for c in answer) for answer in answers]
             paid = list(kept)
             return min(
-                self._tokens.payable_like(tokens, sum(c.charged_tokens for c in paid)),
-                self._usd.payable_like(dollars, sum(c.charged_usd for c in paid)),
+                self._tokens.payable_like(tokens, sum(c.charged_tokens for c in paid), beside),
+                self._usd.payable_like(dollars, sum(c.charged_usd for c in paid), beside),
             )
 
     def take_calls(self, purpose: Purpose, calls: int) -> int:

@@ -15,8 +15,8 @@ from promptrl.search.trials import Trials
 
 BATCH = 4
 STEP = 22.0
-"""Divided by the root of the calls, as in Exp3 (Auer et al. 2002); large, as rewards are shrunken means, which a first
-answer moves by a fifth."""
+"""Divided by the root of the calls, used and left, as in Exp3 (Auer et al. 2002); large, as rewards are shrunken means,
+which a first answer moves by a fifth."""
 FLOOR = 0.1
 CRITIC_RATE = 0.5
 REFINE_SHARE = 0.2
@@ -30,13 +30,11 @@ class Policy:
 
     Args:
         variables: What a prompt is made of.
-        step: How far the logits follow a gradient.
         rng: Draws the actions.
     """
 
-    def __init__(self, variables: Variables, step: float, rng: np.random.Generator) -> None:
+    def __init__(self, variables: Variables, rng: np.random.Generator) -> None:
         self._variables = variables
-        self._step = step
         self._rng = rng
         self._logits = [np.zeros(len(variable.actions)) for variable in variables.all]
 
@@ -54,12 +52,18 @@ class Policy:
         names = (variable.name for variable in self._variables.all)
         return self._variables.prompt(dict(zip(names, action, strict=True)))
 
-    def reinforce(self, actions: Sequence[Action], advantages: Floats) -> None:
-        """One step towards what earned more than expected, summed over actions (as REINFORCE does, Williams 1992)."""
+    def reinforce(self, actions: Sequence[Action], advantages: Floats, step: float) -> None:
+        """One step towards what earned more than expected, summed over actions (as REINFORCE does, Williams 1992).
+
+        Args:
+            actions: What was drawn.
+            advantages: Of each, in the same order.
+            step: How far the logits follow the gradient.
+        """
         for logits, chances, values in zip(self._logits, self.chances, zip(*actions, strict=True), strict=True):
             for value, advantage in zip(values, advantages, strict=True):
-                logits[value] += self._step * advantage
-                logits -= self._step * advantage * chances
+                logits[value] += step * advantage
+                logits -= step * advantage * chances
 
 
 def search(context: SearchContext, settings: BaselineSettings) -> SearchResult:
@@ -74,7 +78,7 @@ def search(context: SearchContext, settings: BaselineSettings) -> SearchResult:
     """
     trials, rng = Trials(context), np.random.default_rng(context.seed)
     population = Population(trials, rng)
-    policy = Policy(Variables(trials.space), STEP / max(1, trials.calls_left) ** 0.5, rng)
+    policy = Policy(Variables(trials.space), rng)
     population.ask_each([trials.space.baseline], settings.rows_per_prompt)
     critic: float | None = None
     idle = 0
@@ -87,7 +91,8 @@ def search(context: SearchContext, settings: BaselineSettings) -> SearchResult:
         if len(known):
             mean = float(rewards[known].mean())
             critic = mean if critic is None else critic
-            policy.reinforce([actions[i] for i in known], rewards[known] - critic)
+            step = STEP / max(1, trials.calls_allowed) ** 0.5  # tokens and dollars may pay for fewer than it began with
+            policy.reinforce([actions[i] for i in known], rewards[known] - critic, step)
             critic += CRITIC_RATE * (mean - critic)
     population.refine(settings.rows_per_prompt)
     return trials.result(population.ranking())

@@ -15,6 +15,14 @@ _TABLE_ROW = re.compile(r"\s*\|")
 _TABLE_RULE = re.compile(r"\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)+$")
 _KEY = re.compile(r"\s*(?:- )?[a-z][a-z0-9_-]*:(?:\s|$)")
 """Of YAML as machines read it; a heading or a label for people begins with a capital."""
+_ANY_KEY = re.compile(r"\s*(?:- )?[A-Za-z][A-Za-z0-9_-]*:(?:\s+(?P<value>\S.*))?\s*$")
+_SCALAR = re.compile(
+    r"""["'<\[].*["'>\]]|[|>][+-]?|-?\d[\d.,:/-]*|true|false|null|yes|no|\.{3}|…|\w+(?:\s*\|\s*\w+)+""", re.IGNORECASE
+)
+"""What a machine writes behind a key and people behind a label do not; a placeholder stands behind either."""
+_CODE = re.compile(r"[=;{}]|\w\(.*\)|^\s*(?:def|class|return|import|from|if|for|while|print|SELECT|INSERT|UPDATE)\b")
+_SENTENCE_END = re.compile(r"[a-z)][.!?]\s*$")
+_CODE_INDENT = "    "
 
 BlockKind = Literal["prose", "item", "heading", "structure"]
 
@@ -37,8 +45,8 @@ class TextBlock:
 def split_blocks(text: str) -> tuple[list[TextBlock], list[Span]]:
     """The blocks of a text, which make it up, and the structures in it that are not to be cut.
 
-    A structure is fenced code, a table, YAML, or something in brackets or tags: see ``structures``. One that begins
-    within a line makes the block of that line longer.
+    A structure is fenced or indented code, a table, YAML, or something in brackets or tags: see ``structures``. One
+    that begins within a line makes the block of that line longer.
     """
     lines = text.splitlines(keepends=True)
     starts = line_starts(lines)
@@ -80,7 +88,7 @@ def _end_of_fence(lines: Sequence[str], at: int) -> int:
 
 def _block(lines: Sequence[str], at: int, widths: Sequence[int]) -> tuple[int, BlockKind]:
     """Where the block that begins in this line ends, and what it is."""
-    for ends in (_end_of_fence, _end_of_table, _end_of_yaml):
+    for ends in (_end_of_fence, _end_of_table, _end_of_yaml, _end_of_capital_yaml, _end_of_code):
         end = ends(lines, at)
         if end > at:
             return end, "structure"
@@ -118,6 +126,49 @@ def _end_of_yaml(lines: Sequence[str], at: int) -> int:
         has_list = has_list or lines[end].rstrip().endswith(":")
         end += 1
     return end if keys > 1 else at
+
+
+def _end_of_capital_yaml(lines: Sequence[str], at: int) -> int:
+    """The same where keys begin with a capital, as labels do: half of them must have scalars or stand below a key."""
+    if at > 0 and _capital_key(lines[at - 1]):
+        return at
+    end, of_machines = at, 0
+    while end < len(lines) and (key := _capital_key(lines[end])):
+        is_below = end > at and lines[end][0] in " \t"
+        of_machines += is_below or bool(key["value"] and _SCALAR.fullmatch(key["value"].strip()))
+        end += 1
+    return end if end - at > 1 and 2 * of_machines >= end - at else at
+
+
+def _capital_key(line: str) -> re.Match[str] | None:
+    """A key with what stands behind it on its line, unless that is a sentence."""
+    match = _ANY_KEY.match(line)
+    return None if match is None or (match["value"] and _SENTENCE_END.search(match["value"])) else match
+
+
+def _end_of_code(lines: Sequence[str], at: int) -> int:
+    """Paragraphs that are set in, as Markdown marks code; the first must look like it, and none like sentences."""
+    end = at
+    if at == 0 or lines[at - 1].strip() or not lines[at].strip():
+        return at
+    while (last := _end_of_indented(lines, end)) > end:
+        paragraph = [line for line in lines[end:last] if line.strip()]
+        is_prose = any(_SENTENCE_END.search(line) or _LIST_ITEM.match(line) for line in paragraph)
+        if is_prose or (end == at and not any(map(_CODE.search, paragraph))):
+            break
+        end = last
+    return end
+
+
+def _end_of_indented(lines: Sequence[str], at: int) -> int:
+    """The line after the paragraph that is set in and begins here, or behind the blank lines that begin here."""
+    start = at
+    while start < len(lines) and not lines[start].strip():
+        start += 1
+    end = start
+    while end < len(lines) and lines[end].strip() and lines[end].startswith((_CODE_INDENT, "\t")):
+        end += 1
+    return end if end > start else at
 
 
 def _continues(line: str, following: str, *, is_item: bool) -> bool:

@@ -112,6 +112,8 @@ STRUCTURES = {
     "table": "| a. B | c |\n|---|---|\n| Yes. No. | d |",
     "table without outer bars": "a | b\n--- | ---\nYes. No. | d",
     "yaml": "label: spam\nreasons:\n  - One. Two.\n\t# why\n- three\nscore: 1.",
+    "yaml with capitals": "Name: <name>\nOrder:\n  Id: 3\n  Kind: a|b\nUrgent: true",
+    "yaml of another case": "orderId: 3\nIsUrgent: false",
     "xml": "<answer>\n  <label>One. Two.</label>\n  <why/>\n</answer>",
     "comment": "<!-- One.\n\nTwo. -->",
     "element around a sentence": "<role>\nYou are an expert.\n</role>",
@@ -124,6 +126,21 @@ def test_a_structure_is_one_phrase_that_keeps_its_place(structure: str) -> None:
     """Between sentences it is dropped whole or stays whole, whatever its lines look like."""
     table = split_phrases(f"Reply so. And so:\n{structure}\nNo more. Stop.")
     assert table.phrases == ("Reply so.", "And so:", structure, "No more.", "Stop.")
+    assert table.anchored == {2}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "    def add(a, b):\n        return a + b\n\n    print(add(1, 2))",
+        "\tSELECT name\n\tFROM orders",
+        "    x = 1\n\n    go on\n",
+    ],
+)
+def test_code_that_is_set_in_is_one_phrase(code: str) -> None:
+    """As Markdown has it: behind a blank line, blank lines within."""
+    table = split_phrases(f"Run this. It adds:\n\n{code}\n\nNo more. Stop.")
+    assert table.phrases == ("Run this.", "It adds:", code.strip(), "No more.", "Stop.")
     assert table.anchored == {2}
 
 
@@ -177,6 +194,10 @@ def test_what_a_structure_stands_in_is_as_long_as_the_structure(text: str, phras
         ("Give <your answer>. Go on <br> now. Stop.", ("Give <your answer>.", "Go on <br> now.", "Stop.")),
         ("Rules:\n  - no greetings\n  - be brief", ("Rules:", "- no greetings", "- be brief")),
         ("note: be brief.\nAnswer. Stop.", ("note: be brief.", "Answer.", "Stop.")),
+        ("Role: support agent\nTask: sort the tickets", ("Role: support agent", "Task: sort the tickets")),
+        ("Question: {question}\nAnswer:", ("Question: {question}", "Answer:")),
+        ("You sort.\n\n    Be brief. Be kind.\n\n    Stop.", ("You sort.", "Be brief.", "Be kind.", "Stop.")),
+        ("You sort:\n\n    - red\n    - f(x)", ("You sort:", "- red", "- f(x)")),
     ],
 )
 def test_what_only_looks_like_a_structure_is_text(text: str, phrases: tuple[str, ...]) -> None:
@@ -204,6 +225,11 @@ def test_no_selection_tears_a_structure(data: st.DataObject, structure: str) -> 
         "<a>" * 20_000 + "</b>" * 20_000 + "</a>",
         "[\n\n" * 20_000,
         "a: b\n" * 20_000,
+        "A: b\n" * 20_000,
+        "A: 1\n" * 20_000,
+        "    a b\n\n" * 20_000,
+        "    a = b\n\n" * 20_000,
+        "\n" * 20_000 + "    a",
         "| a\n" * 20_000,
         "z. " * 20_000,
         "<!--" * 40_000,
@@ -211,7 +237,23 @@ def test_no_selection_tears_a_structure(data: st.DataObject, structure: str) -> 
         "... " * 40_000,
         "." * 40_000,
     ],
-    ids=["brackets", "tags", "open", "yaml", "table", "letters", "comments", "quotes", "dots", "leaders"],
+    ids=[
+        "brackets",
+        "tags",
+        "open",
+        "yaml",
+        "labels",
+        "capitals",
+        "set in",
+        "code",
+        "blank",
+        "table",
+        "letters",
+        "comments",
+        "quotes",
+        "dots",
+        "leaders",
+    ],
 )
 def test_texts_made_to_be_slow_are_split_at_once(text: str) -> None:
     """Each kind of structure is looked for once."""

@@ -22,11 +22,12 @@ def source_problems(
         yield Problem("prompt.text", "is empty, expected the prompt of today")
     if user is None:
         return
-    if text is not None and UserTemplate(text).placeholders:
-        yield Problem("prompt.user", "can't be given: `text` has a placeholder and is the whole user message")
+    if text is not None and (names := UserTemplate(text).placeholders):
+        message = f"can't be given: `text` has the placeholder {{{names[0]}}} and is the whole user message"
+        yield Problem("prompt.user", message, "if these braces are meant, give the text as an option of prompt.slots")
     elif not user.placeholders:
-        names = [name for message in user.messages for name in doubled_names(message.content)]
-        hint = f"write {{{names[0]}}}, with one pair of braces" if names else ""
+        doubled = [name for message in user.messages for name in doubled_names(message.content)]
+        hint = f"write {{{doubled[0]}}}, with one pair of braces" if doubled else ""
         yield Problem("prompt.user", "has no {column} placeholder: every example would get the same message", hint)
 
 

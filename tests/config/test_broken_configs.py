@@ -152,7 +152,12 @@ BROKEN: dict[str, tuple[str, str, str, int | None]] = {
         "export --format text",
         3,
     ),
-    "text and user message": (prompt("{text: 'Do {text}.', user: '{text}'}"), "prompt.user", "can't be given", 3),
+    "text and user message": (
+        prompt("{text: 'Do {text}.', user: '{text}'}"),
+        "prompt.user",
+        "the placeholder {text}",
+        3,
+    ),
     "user without placeholder": (prompt("{text: Do., user: Go.}"), "prompt.user", "has no {column}", 3),
     "empty placeholder": (prompt("{text: Do., user: '{text} {}'}"), "prompt.user", '"{}" is not a placeholder', 3),
     "placeholder with spaces": (prompt("{text: Do., user: '{ text }'}"), "prompt.user", '"{ text }" is not', 3),

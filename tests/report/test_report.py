@@ -182,6 +182,19 @@ def test_folds_count_the_answers_of_each_winner() -> None:
     assert "the whole of this was done 2 times" in text
 
 
+def test_one_row_is_not_told_as_several() -> None:
+    """Of one that was fixed, and one that stayed."""
+    record = make_record()
+    test = [o for o in record.outcomes if o.purpose == "test"]
+    scores = {(o.prompt_id, o.row_id): o.score for o in test}
+    rows = {o.row_id for o in test}
+    fixed = sorted(row for row in rows if scores["b", row] > scores["a", row])[:1]
+    kept = sorted(row for row in rows if scores["b", row] == scores["a", row])[:1]
+    outcomes = [o for o in record.outcomes if o.purpose != "test" or o.row_id in (*fixed, *kept)]
+    text = Page(render_report(replace(record, outcomes=outcomes)).html).text
+    assert "1 was fixed, 0 broke, and 1 stayed as it was." in text
+
+
 def test_repeated_answers_to_a_row_count_once() -> None:
     """A row that was asked twice is one row."""
     record = make_record()

@@ -4,23 +4,20 @@ Whoever steers it decides how prompts are edited in the imagination: an agent (`
 (``local_search.py``).
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.planned.imagined import Choose, Imagination, RolloutResult, Starts
+from promptrl.search.planned.rows import Proposal, RowChoice
 from promptrl.search.result import Candidate
 from promptrl.search.surrogate.features import Moves
 from promptrl.search.surrogate.model import Surrogate
 from promptrl.search.surrogate.state import DEFAULT_RULES, SurrogateRules
 from promptrl.search.trials import Trials
-
-RowAsk = tuple[Prompt, int]
-"""A prompt and the index of a train row."""
+from promptrl.stats.knowledge_gradient import choose_asks
 
 FIRST_ASKS = 16
 BASELINE_ASKS = 2
@@ -37,9 +34,13 @@ STARTS_PER_DRAW = 4
 LEADERS = 8
 LAST_STARTS = 32
 STARTS_KNOWN = 32
-DRAWS_FOR_FREE_ROWS = 50
-RIVAL_SDS = 3.0
-"""A prompt whose mean is so many deviations below the leader's is asked no more where the leader knows all rows."""
+MOST_LEADERS = 96
+"""Leaders that a batch is chosen from, beside what episodes come to."""
+MOST_NEIGHBOURS = 64
+"""Likewise of the prompts that are one edit away from the leader, by mean and deviation."""
+OPTIMISM = 1.5
+HORIZON_PARTS = 8
+"""A prompt is weighed by what this part of the calls left would tell of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +61,6 @@ class PlanningRules:
     uniform_share: float = UNIFORM_SHARE
     surrogate: SurrogateRules = DEFAULT_RULES
     exploration_scale: tuple[float, float] = (1.0, 0.3)
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A prompt to ask.
-
-    Attributes:
-        prompt: It.
-        is_uniform: Whether it was drawn uniformly from the space.
-    """
-
-    prompt: Prompt
-    is_uniform: bool
 
 
 class Planner:
@@ -99,7 +87,7 @@ class Planner:
         row_ids = [row.id for row in trials.rows]
         self.surrogate = Surrogate(moves.table, row_ids, rng=of_surrogate, rules=rules.surrogate)
         self.imagination = Imagination(moves, self.surrogate, self._of_imagination, max_edits)
-        self._row_asks = np.zeros(len(trials.rows), dtype=np.int64)
+        self._rows = RowChoice(trials, rules.rows_per_prompt, rng)
         self.starts = Starts(moves.features(trials.space.baseline))
         self.leaders: list[Candidate] = []
 
@@ -171,30 +159,48 @@ class Planner:
             self.starts.others = np.stack([self.moves.features(known[i]) for i in chosen])
 
     def propose(self, choose: Choose | None) -> list[Proposal]:
-        """The next prompts to ask: what the policy makes of as many draws, and some drawn uniformly.
+        """The next prompts to ask: those whose answers promise most, and some drawn uniformly.
 
         Args:
-            choose: The policy; None = local search by single edits.
+            choose: The policy whose episodes come up with prompts; None = local search by single edits.
         """
         n = self._batch()
-        each = min(STARTS_PER_DRAW, max(1, ROLLOUTS // n))
-        draws = np.repeat(np.arange(n), each)
-        leaders = [candidate.prompt for candidate in self.leaders[:LEADERS]]
-        kinds = [(i % each + i // each) % STARTS_PER_DRAW for i in range(len(draws))]
-        starts = [self._start(kind, leaders) for kind in kinds]
-        results = self.imagination.roll_out(choose, starts, draws)
-        best = [max(results[i : i + each], key=lambda e: e.value) for i in range(0, len(draws), each)]
+        candidates = self._candidates(choose, n)
+        features = np.stack([self.moves.features(prompt) for prompt in candidates])
+        belief = self.surrogate.joint(features, [prompt.prompt_id for prompt in candidates])
+        is_spent = [not self.trials.untried_rows(prompt) for prompt in candidates]
+        belief = replace(belief, noise=np.where(is_spent, np.inf, belief.noise))
+        chosen = choose_asks(belief, n, max(1.0, self.trials.calls_left / HORIZON_PARTS))
         is_uniform = self._rng.random(n) < self._rules.uniform_share
         return [
-            Proposal(
-                self.trials.space.draw(self._rng) if is_uniform[i] else self._reached(best[i]), bool(is_uniform[i])
-            )
-            for i in range(n)
+            Proposal(self.trials.space.draw(self._rng), True) if is_uniform[i] else Proposal(candidates[at], False)
+            for i, at in enumerate(chosen)
         ]
+
+    def _candidates(self, choose: Choose | None, n: int) -> list[Prompt]:
+        """Different prompts to choose a batch of ``n`` asks from."""
+        each = min(STARTS_PER_DRAW, max(1, ROLLOUTS // n))
+        draws = np.repeat(np.arange(n), each)
+        leaders = [candidate.prompt for candidate in self.leaders[:MOST_LEADERS]]
+        kinds = [(i % each + i // each) % STARTS_PER_DRAW for i in range(len(draws))]
+        starts = [self._start(kind, leaders[:LEADERS]) for kind in kinds]
+        results = self.imagination.roll_out(choose, starts, draws)
+        found = [*leaders, self.trials.space.baseline, *(self._reached(result) for result in results)]
+        return list({prompt.prompt_id: prompt for prompt in (*found, *self._neighbours())}.values())
+
+    def _neighbours(self) -> list[Prompt]:
+        """The most promising prompts that are one edit away from the leader."""
+        if not self.leaders:
+            return []
+        leader = self.leaders[0].prompt
+        edits, features = self.moves.neighbours(leader)
+        mean, sd = self.surrogate.moments(features)
+        order = np.argsort(-(mean + OPTIMISM * sd), kind="stable")[:MOST_NEIGHBOURS]
+        return [self.moves.replay(leader, [int(edits[i])]) for i in order]
 
     def ask(self, proposals: Sequence[Proposal]) -> None:
         """Ask each prompt on rows new to it, those asked least by all first; the surrogate takes in the answers."""
-        asks, uniform = self._with_rows(proposals)
+        asks, uniform = self._rows.choose(proposals, self.leaders)
         answers = self.trials.ask(asks, uniform)
         for (prompt, row), answer in zip(asks, answers, strict=True):
             if not np.isnan(answer):
@@ -251,39 +257,3 @@ class Planner:
         if kind == 1:
             return leaders[int(self._rng.integers(len(leaders)))]
         return self.trials.space.draw(self._rng)
-
-    def _with_rows(self, proposals: Sequence[Proposal]) -> tuple[list[RowAsk], list[bool]]:
-        """Pairs to ask, and which are uniform; a prompt that knows all rows makes way for the most promising one.
-
-        None, where no prompt that may be the best has rows left: uniform ones alone would find none.
-        """
-        rivals = self._rivals()
-        asks: list[RowAsk] = []
-        uniform: list[bool] = []
-        taken: defaultdict[str, set[int]] = defaultdict(set)
-        for proposal in proposals:
-            prompt, free = self._with_free_rows([proposal.prompt, *rivals], taken)
-            order = sorted(self._rng.permutation(len(free)), key=lambda at: self._row_asks[free[at]])
-            for at in order[: self._rules.rows_per_prompt]:
-                asks.append((prompt, free[at]))
-                uniform.append(proposal.is_uniform and prompt is proposal.prompt)
-                taken[prompt.prompt_id].add(free[at])
-                self._row_asks[free[at]] += 1
-        nobody_left = all(uniform) and not all(proposal.is_uniform for proposal in proposals)
-        return ([], []) if nobody_left else (asks, uniform)
-
-    def _rivals(self) -> list[Prompt]:
-        """The prompts asked that may be the best of them, the most promising first."""
-        by_promise = sorted(self.leaders, key=lambda c: -(c.mean + c.sd))
-        return [c.prompt for c in by_promise if c.mean + RIVAL_SDS * c.sd >= self.leaders[0].mean]
-
-    def _with_free_rows(self, prompts: Sequence[Prompt], taken: defaultdict[str, set[int]]) -> tuple[Prompt, list[int]]:
-        """The first of the prompts that has rows left, else one that nobody has asked, and its rows."""
-        known = self.trials.records
-        drawn = (self.trials.space.draw(self._rng) for _ in range(DRAWS_FOR_FREE_ROWS))
-        for prompt in chain(prompts, (prompt for prompt in drawn if prompt.prompt_id not in known)):
-            used = taken[prompt.prompt_id]
-            free = [r for r in self.trials.untried_rows(prompt) if r not in used]
-            if free:
-                return prompt, free
-        return prompts[0], []

@@ -1,7 +1,8 @@
 """The planning loop: the agent edits prompts in a learned model, the target is asked only for what it comes up with.
 
-Each round fits the surrogate, lets the agent practise on draws from it, rolls the agent out under fresh draws
-(posterior sampling, Thompson 1933) and asks the prompts it ends at on a row or two each.
+Each round fits the surrogate, lets the agent practise on draws from it, and rolls the agent out under fresh draws
+(posterior sampling, Thompson 1933); of the prompts it ends at and those known to be good, the ones are asked whose
+answers promise most (knowledge gradient).
 """
 
 import time

@@ -203,6 +203,15 @@ class Moves:
         changed = any_change != 0
         states.held[rows[changed], self.any_of[actions[changed]]] = any_change[changed] > 0
 
+    def neighbours(self, prompt: Prompt) -> tuple[Indices, Bools]:
+        """The edits that change a prompt, and what it holds after each, shape (k, n_features)."""
+        states = self.states(self.features(prompt)[None])
+        edits = np.flatnonzero(self.valid(states)[0, : self.space.stop])
+        cleared, any_change = self.cleared(states)[0, edits], self.any_change(states)[0, edits]
+        after = self.states(np.repeat(states.held[:, :-1], len(edits), axis=0))
+        self.apply(after, np.arange(len(edits)), edits, cleared, any_change)
+        return edits, after.held[:, :-1]
+
     def extended(self, extension: Extension) -> tuple["Moves", Indices]:
         """Those of a larger space, and the number there of each present feature, shape (n_features,)."""
         moves = Moves(extension.space)

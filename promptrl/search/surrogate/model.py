@@ -23,9 +23,12 @@ from promptrl.search.surrogate.regression import Regression, Weights
 from promptrl.search.surrogate.state import DEFAULT_RULES, SurrogateRules, SurrogateState, generator, with_rows
 from promptrl.search.surrogate.triples import PARITIES, RandomParityFeatures
 from promptrl.search.surrogate.variances import TYPICAL, Variances, most_probable
+from promptrl.stats.knowledge_gradient import JointNormal
 
 FIRST_TUNING = 24
 TUNE_AGAIN = 1.7
+STEEPEST_ANSWER = 3.0
+"""Log odds beyond which a further answer is taken to tell no less."""
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 NODE_WEIGHTS = NODE_WEIGHTS / NODE_WEIGHTS.sum()
 
@@ -207,6 +210,20 @@ class Surrogate:
         sd = np.sqrt(np.maximum(0.0, np.square(scores) @ NODE_WEIGHTS - np.square(mean)))
         span = self._fit.high - self._fit.low
         return self._fit.low + span * mean, span * sd
+
+    def joint(self, features: Bools, prompt_ids: Sequence[str]) -> JointNormal:
+        """What is believed of prompts together, on the linear scale; arguments as for ``moments``.
+
+        A further answer of one is taken to be on a row that nothing is known of.
+        """
+        value, pull, misfit = self._latent(features, prompt_ids)
+        half = solve_triangular(self._fit.root, self._design(features).T, lower=True) * (1 - pull)
+        covariance = self.noise * (half.T @ half + np.diag(misfit))
+        certainty = np.ones(len(value))
+        if self._rules.link == "logit":
+            chance = expit(np.clip(value, -STEEPEST_ANSWER, STEEPEST_ANSWER))
+            certainty = chance * (1 - chance)
+        return JointNormal(value, covariance, self.noise * (1 / certainty + self.variances.rows))
 
     def covariance(self) -> Floats:
         """Posterior covariance of the single effects, shape (n_features, n_features)."""

@@ -17,7 +17,8 @@ from promptrl.search.algorithms import AGENTS
 from promptrl.search.events import Figures, SearchEvent
 from promptrl.search.planned.env import ImaginedVecEnv
 from promptrl.search.planned.imagined import Choose, RolloutResult
-from promptrl.search.planned.planner import Planner, PlanningRules, Proposal
+from promptrl.search.planned.planner import Planner, PlanningRules
+from promptrl.search.planned.rows import Proposal
 from promptrl.search.planned.search import BUILTIN_POLICY, PlannedSettings, follow, search_planned
 from promptrl.search.result import SearchResult
 from promptrl.search.surrogate.data import Indices

@@ -23,6 +23,7 @@ from benchmarks.worlds import Arm, ArmResult, World
 from promptrl.experiment.call_plan import plan_calls
 from promptrl.search.algorithms import ALGORITHMS, BASELINES, DEFAULT_ALGORITHM, AgentSettings
 from promptrl.search.context import SearchContext
+from promptrl.search.posterior import posterior_of
 from promptrl.search.result import SearchResult
 from promptrl.search.searches import load_search
 from promptrl.search.surrogate.state import SurrogateRules
@@ -82,6 +83,7 @@ def with_finals(search: Search) -> Arm:
         found = search(SearchContext(world.space, world.train, evaluator, seed))
         finals = choose_winner(
             found.candidates,
+            posterior_of(found, world.validation),
             world.space.baseline,
             world.validation,
             evaluator,

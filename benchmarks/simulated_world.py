@@ -18,8 +18,9 @@ from promptrl.evaluation.outcome import Ask
 from promptrl.experiment.proof_stage import compare_prompts
 from promptrl.prompts.prompt import Prompt, UserTemplate
 from promptrl.runs.result import PairedComparison
+from promptrl.search.posterior import NO_IDEA_SD, SeparatePosterior
 from promptrl.search.result import Candidate
-from promptrl.selection.finalists import NO_IDEA_SD, choose_winner
+from promptrl.selection.finalists import choose_winner
 from promptrl.stats.gate import Gate
 from promptrl.tasks.dataset import Example
 
@@ -88,8 +89,10 @@ def live_through(world: World, gate: Gate, rng: np.random.Generator) -> Night:
     """Search by halving on train rows, then the finals and the test of the program itself."""
     means, evaluator = _search(world, rng), world.evaluator()
     candidates = sorted(means, key=lambda number: -means[number])[:FINALISTS]
+    known = [Candidate(world.prompts[i], means[i], NO_IDEA_SD, answers=0) for i in candidates]
     finals = choose_winner(
-        [Candidate(world.prompts[i], means[i], NO_IDEA_SD, answers=0) for i in candidates],
+        known,
+        SeparatePosterior(known, world.validation),
         world.prompts[0],
         world.validation,
         evaluator,

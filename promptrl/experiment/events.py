@@ -90,8 +90,8 @@ class FinalistsCompared:
         prompt_id: Who leads.
         text: The leader to read.
         difference: Its mean objective minus the baseline's.
-        rows: Validation rows that all who are left have answered.
-        left: Prompts still in, the baseline included.
+        rows: Validation rows that all who are left were asked on.
+        left: Prompts that can still win.
     """
 
     prompt_id: str

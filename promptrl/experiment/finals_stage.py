@@ -51,7 +51,7 @@ def find_winner(session: RunSession, earlier: Sequence[Prompt] = ()) -> Found:
     search = _in_larger_space(_search(session), session.growth.options)
     session = session.in_space(search.space)
     components, evaluator = session.components, session.evaluator
-    finals = _hold_finals(session, _candidates(search, earlier))
+    finals = _hold_finals(session, search, earlier)
     left = evaluator.calls_left("validation")
     pruning = prune_winner(finals.winner, components.space, components.splits.validation, evaluator, max_calls=left)
     session.progress.calls_made("validation")
@@ -73,8 +73,15 @@ def _in_larger_space(search: "SearchResult", options: Mapping[str, Sequence[str]
     extension = search.space.with_options(options)
     if extension is None:
         return search
+    from promptrl.search.surrogate.extension import extend_state
+    from promptrl.search.surrogate.features import Moves
+
     decisions = tuple(_renumbered(decision, extension) for decision in search.decisions)
-    return replace(search, space=extension.space, decisions=decisions)
+    surrogate = search.surrogate
+    if surrogate is not None:
+        moves, places = Moves(search.space).extended(extension)
+        surrogate = extend_state(surrogate, moves.table, places, moves.features(extension.space.baseline))
+    return replace(search, space=extension.space, decisions=decisions, surrogate=surrogate)
 
 
 def _renumbered(decision: "Decision", extension: Extension) -> "Decision":
@@ -89,24 +96,28 @@ def _renumbered(decision: "Decision", extension: Extension) -> "Decision":
 
 def _candidates(search: "SearchResult", earlier: Sequence[Prompt]) -> "list[Candidate]":
     """The search's own, with the winners of earlier folds behind the first."""
-    from promptrl.selection.finalists import MAX_FINALISTS, without_posterior
+    from promptrl.search.posterior import NO_IDEA_SD
+    from promptrl.search.result import Candidate
 
     first, *others = search.candidates
     known = {candidate.prompt.prompt_id: candidate for candidate in search.candidates}
-    invited = [known.get(p.prompt_id) or without_posterior(p, search.candidates[:MAX_FINALISTS]) for p in earlier]
+    invited = [known.get(p.prompt_id) or Candidate(p, first.mean, NO_IDEA_SD, answers=0) for p in earlier]
     return [first, *invited, *others]
 
 
-def _hold_finals(session: RunSession, candidates: "Sequence[Candidate]") -> "FinalistsResult":
+def _hold_finals(session: RunSession, search: "SearchResult", earlier: Sequence[Prompt]) -> "FinalistsResult":
+    from promptrl.search.posterior import posterior_of
     from promptrl.selection.finalists import MAX_FINALISTS, choose_winner
     from promptrl.selection.pruning import calls_wanted
 
     components, plan = session.components, session.components.plan
+    candidates = _candidates(search, earlier)
     likely = [candidate.prompt for candidate in candidates[:MAX_FINALISTS]]
     left = session.evaluator.calls_left("validation")
     finals_calls = max(plan.finals, plan.validation - calls_wanted(likely, components.space))
-    finals = choose_winner(
+    return choose_winner(
         candidates=candidates,
+        posterior=posterior_of(search, components.splits.validation),
         baseline=components.space.baseline,
         rows=components.splits.validation,
         evaluator=session.evaluator,
@@ -116,6 +127,3 @@ def _hold_finals(session: RunSession, candidates: "Sequence[Candidate]") -> "Fin
         rng=np.random.default_rng(session.config.seed),
         on_event=session.progress.on_search,
     )
-    if not finals.leaderboard[0].rows:
-        raise BudgetExhaustedError("the budget ended before the finalists could be compared")
-    return finals

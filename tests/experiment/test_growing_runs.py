@@ -18,7 +18,7 @@ from tests.servers.toy_model import CONFIG, write_experiment
 GROWTH = Growth({"task": ("Add the two numbers.",), "format": ("Give digits.",), "tone": ("Be brief.",)})
 SMALL = (
     CONFIG.replace("rows_per_prompt: 4", "rows_per_prompt: 4, imagined_steps: 16")
-    .replace("max_calls: 900", "max_calls: 400")
+    .replace("max_calls: 900", "max_calls: 450")
     .replace(', "Add the numbers."', "")
 )
 
@@ -109,7 +109,7 @@ class EachTime(Growing):
 
 def test_a_winner_of_an_earlier_fold_keeps_what_it_gained(tmp_path: Path) -> None:
     """Later finals and pruning know its options, also where their own search never had them; so do the reports."""
-    text = SMALL.replace("max_calls: 400", "max_calls: 900").replace("dataset: {", "dataset: {folds: 3, ")
+    text = SMALL.replace("max_calls: 450", "max_calls: 900").replace("dataset: {", "dataset: {folds: 3, ")
     growth = EachTime(growth=Growth({"task": ("Add the two numbers.",)}))
     done = train(
         build_components(load_config(write_experiment(tmp_path, text))), runs_dir=tmp_path / "runs", grow=growth

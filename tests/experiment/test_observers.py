@@ -127,7 +127,7 @@ def test_a_kind_of_tracker_is_one_registration(tmp_path: Path, monkeypatch: pyte
     tracker, other = Listing(fails=fails), Listing()
     registered = {"listing": TrackerKind(lambda: tracker, "json", ""), "other": TrackerKind(lambda: other, "json", "")}
     monkeypatch.setattr(training, "TRACKERS", {**TRACKERS, **registered})
-    monkeypatch.setattr("promptrl.experiment.build.TRACKERS", {**TRACKERS, **registered})
+    monkeypatch.setattr("promptrl.experiment.needs.TRACKERS", {**TRACKERS, **registered})
     monkeypatch.setattr(training, "write_report", lambda run, result, components: None)
     loaded = load_config(write_experiment(tmp_path), ["budget.max_calls=300"])
     object.__setattr__(loaded.config, "trackers", ("listing", "other"))

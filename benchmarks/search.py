@@ -6,7 +6,8 @@ writes ``runs.csv`` (a line a run), ``summary.csv`` and a curve per kind of worl
 
 Worlds are random landscapes (``landscapes.py``), score tables of the bundled tasks and, with ``--logs FOLDER``, logs of
 real answers (``recorded.py``), with ``--templates FOLDER`` instructions with accuracies of real models
-(``templates.py``). Arms are listed in ``arms.py``, ``allocations.py`` and ``peers.py``; the first one is compared with
+(``templates.py``), with ``--pools FOLDER`` edits that a language model wrote (``proposals.py``; the bundled model is
+asked). Arms are listed in ``arms.py``, ``allocations.py`` and ``peers.py``; the first one is compared with
 the others in pairs; ``--arms ablations`` stands for the planned search with one part changed each. Runs that
 ``runs.csv`` already holds are not run again, so a long benchmark can be interrupted and continued; delete the file, or
 lines of it, after changing an arm. Set ``OMP_NUM_THREADS=1``: the seconds of own computing are processor seconds of all
@@ -24,6 +25,7 @@ from typing import get_type_hints
 
 from benchmarks.arms import ABLATIONS, find_arm
 from benchmarks.catalogue import LOG, make_world
+from benchmarks.proposals import POOL, pools
 from benchmarks.recorded import logs
 from benchmarks.summary import Curves, Run, plot, report, write_summary
 from benchmarks.templates import TEMPLATES
@@ -95,12 +97,14 @@ def write_runs(path: Path, runs: Iterable[Run]) -> Iterator[Run]:
             yield run
 
 
-def _real_worlds(of_logs: Path | None, of_templates: Path | None) -> Iterator[str]:
+def _real_worlds(of_logs: Path | None, of_templates: Path | None, of_pools: Path | None) -> Iterator[str]:
     """Names of the worlds in folders that the user has."""
     if of_logs:
         yield from (f"{LOG}{path}" for path in logs(of_logs))
     if of_templates:
         yield from (f"{prefix}{of_templates}" for prefix in TEMPLATES.values())
+    if of_pools:
+        yield from (f"{POOL}{path}" for path in pools(of_pools))
 
 
 def main() -> None:
@@ -109,6 +113,7 @@ def main() -> None:
     parser.add_argument("--worlds", nargs="*", default=["1e4"])
     parser.add_argument("--logs", type=Path, help="folder with logs of real answers")
     parser.add_argument("--templates", type=Path, help="folder with accuracies of templates (templates.py)")
+    parser.add_argument("--pools", type=Path, help="folder with edits for the bundled tasks (proposals.py)")
     parser.add_argument("--arms", nargs="+", default=["planned", "thompson", "greedy", "evolution", "halving"])
     parser.add_argument("--budgets", nargs="+", type=int, default=[100, 200, 300, 400, 800, 1600])
     parser.add_argument("--seeds", type=int, default=20)
@@ -120,7 +125,7 @@ def main() -> None:
         arguments.arms = list(ABLATIONS)
     for arm in arguments.arms:
         find_arm(arm)
-    kinds = [*arguments.worlds, *_real_worlds(arguments.logs, arguments.templates)]
+    kinds = [*arguments.worlds, *_real_worlds(arguments.logs, arguments.templates, arguments.pools)]
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     jobs = [Job(k, s, b, a) for k in kinds for s in seeds for b in arguments.budgets for a in arguments.arms]
     arguments.out.mkdir(parents=True, exist_ok=True)

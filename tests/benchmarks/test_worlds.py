@@ -1,11 +1,15 @@
 """Worlds of the search benchmark: what they answer, count and call the best; and how runs are summed up."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks import calibration, landscapes, recorded, summary, worlds
+from benchmarks import calibration, landscapes, proposals, recorded, summary, worlds
+from benchmarks.catalogue import make_world
+from benchmarks.interaction import INTERACTION
 from promptrl.errors import BudgetExhaustedError
 from promptrl.prompts.space import make_slot_space
 
@@ -123,3 +127,30 @@ def test_calibration_is_told_by_group_of_prompts() -> None:
     assert len(covered) == 3
     assert 0.7 < covered[0] <= 1
     assert min(covered) > 0.2
+
+
+def test_two_options_help_together_only() -> None:
+    """Of the four prompts one is better; others gain next to nothing."""
+    world = make_world(INTERACTION, 0)
+    shares = sorted(world.share(prompt) for prompt in world.space.enumerate())
+    assert shares[-1] == 1
+    assert shares[-2] < 0.1
+
+
+def test_a_pool_of_edits_is_answered_by_the_bundled_model_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Edits become options of their slots; what was scored is read again by the next world."""
+    monkeypatch.setattr(proposals, "OUT", tmp_path / "kept" / "scores.sqlite")
+    path = tmp_path / "arithmetic.jsonl"
+    edits = [
+        {"slot": "format", "op": "add", "text": 'End with "Answer:" and the number.'},
+        {"slot": "care", "text": "Check."},
+    ]
+    path.write_text("".join(json.dumps(edit) + "\n" for edit in edits), encoding="utf-8")
+    world = make_world(f"{proposals.POOL}{path}", 0)
+    assert world.space.size() == 4
+    asks = [(prompt, row) for prompt in world.space.enumerate() for row in world.train[:2]]
+    scores = world.answers.objectives(asks)
+    assert set(scores) <= {0.0, 1.0}
+    monkeypatch.setattr(proposals.AskedAnswers, "_complete", lambda self, asks: list(asks))
+    again = proposals.make_pool_world(path, 0).answers.objectives(asks)
+    assert np.array_equal(scores, again)

@@ -23,7 +23,8 @@ from benchmarks.table_evaluator import TableEvaluator
 from benchmarks.tables import Table
 from promptrl.evaluation.outcome import Ask
 from promptrl.prompts.space import EditSpace
-from promptrl.selection.pruning import Pruning, leave_one_outs, prune_winner
+from promptrl.selection.leave_one_out import leave_one_outs
+from promptrl.selection.pruning import Pruning, prune_winner
 from promptrl.tasks.dataset import Example
 
 FINALISTS = 8

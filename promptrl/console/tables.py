@@ -107,7 +107,7 @@ def show_result(result: Mapping[str, Any], place: Path, console: Console) -> Non
     pruned = result.get("pruning")
     if pruned:
         before, after = pruned["tokens_before"], pruned["tokens_after"]
-        console.print(f"Pruned before the test: about {before:.0f} → {after:.0f} tokens.")
+        console.print(f"Edits that did nothing were undone before the test: about {before:.0f} → {after:.0f} tokens.")
     folds = result["improvement"].get("folds")
     if folds:
         each = ", ".join(f"{points(fold['difference'])} on {fold['rows']}" for fold in folds)

@@ -18,7 +18,7 @@ from promptrl.prompts.space import Extension
 if TYPE_CHECKING:
     from promptrl.search.result import Candidate, Decision, SearchResult
     from promptrl.selection.finalists import FinalistsResult
-    from promptrl.selection.pruning import Pruning
+    from promptrl.selection.pruning import Gain, Pruning
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,14 @@ def find_winner(session: RunSession, earlier: Sequence[Prompt] = ()) -> Found:
     components, evaluator = session.components, session.evaluator
     finals = _hold_finals(session, search, earlier)
     left = evaluator.calls_left("validation")
-    pruning = prune_winner(finals.winner, components.space, components.splits.validation, evaluator, max_calls=left)
+    pruning = prune_winner(
+        finals.winner,
+        components.space,
+        components.splits.validation,
+        evaluator,
+        max_calls=left,
+        gain=_belief(search),
+    )
     session.progress.calls_made("validation")
     return Found(search, finals, pruning)
 
@@ -66,6 +73,20 @@ def _search(session: RunSession) -> "SearchResult":
     if not search.candidates:
         raise BudgetExhaustedError("the budget ended before the first prompts were scored")
     return search
+
+
+def _belief(search: "SearchResult") -> "Gain | None":
+    """What the search believes of two prompts; None when it holds no belief of the edits that there are now."""
+    if search.surrogate is None:
+        return None
+    from promptrl.search.surrogate.belief import believed_gain
+    from promptrl.search.surrogate.features import Moves
+    from promptrl.search.surrogate.model import Surrogate
+
+    moves = Moves(search.space)
+    if len(search.surrogate.table) != moves.n_features:
+        return None
+    return believed_gain(Surrogate.from_state(search.surrogate), moves)
 
 
 def _in_larger_space(search: "SearchResult", options: Mapping[str, Sequence[str]]) -> "SearchResult":

@@ -17,8 +17,8 @@ _PRUNING: dict[SkipReason, str] = {
         f"Nothing was pruned: an edit seems to do nothing, but to be sure takes {MIN_CONFIRMING_ROWS} validation rows "
         "and more calls than were left. A larger budget.max_calls or more validation rows help."
     ),
-    "needed": "Nothing was pruned: each edit is worth something on the rows it was left out on, or saves no tokens.",
-    "refuted": "Nothing was pruned: on more rows the shorter prompt scored less, or might have.",
+    "needed": "Nothing was pruned: each edit is probably worth something on the rows it was left out on.",
+    "refuted": "Nothing was pruned: on more rows the prompt without them scored less, or might have.",
 }
 
 

@@ -1,17 +1,21 @@
-"""Takes edits out of a winner again, one at a time: what is each worth there, and is it worth its tokens?
+"""Takes edits out of a winner again, one at a time: the winner is to be the smallest change that keeps the score.
 
-Every leave-one-out is compared with the winner on the same validation rows. Edits whose removal makes the prompt
-shorter and costs nothing there are taken out together, and the short prompt is compared with the winner itself, so
-that small losses can't add up. Then both are compared on more rows, and the short one replaces the winner only if it
-scores the same on all of them. Where the calls can't pay for that, no edit is pruned, and all of them go into saying
-what each is worth. Rows on which the winner won come first, for there it has answered already; they flatter it, and
-with it what its edits are worth: that errs on the side of keeping an edit. The test comes after this and speaks of
-the pruned prompt.
+Every leave-one-out is compared with the winner on the same validation rows, and what these rows show is weighed with
+what the search believes of both prompts, by their precision. An edit stays where it is likely to be worth something;
+else the user's own words come back, be they longer or shorter. Edits that seem to do nothing are undone together, so
+that small losses can't add up: the prompt without them is compared with the winner itself, on more rows, and replaces
+it only if it scores the same on all of them. Where the calls can't pay for that, no edit is undone, and all of them go
+into saying what each is worth. Rows on which the winner won come first, for there it has answered already; they flatter
+it, and with it what its edits are worth: that errs on the side of keeping an edit. The test comes after this and speaks
+of the prompt that is left.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from promptrl.errors import BudgetExhaustedError
 from promptrl.evaluation.interface import Evaluate
@@ -20,6 +24,7 @@ from promptrl.evaluation.pairing import answered_differences, inputs_of
 from promptrl.prompts.edits.base import rough_tokens
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
+from promptrl.selection.leave_one_out import leave_one_outs
 from promptrl.stats.paired import Comparison, compare_pairs
 from promptrl.tasks.dataset import Example
 
@@ -36,12 +41,25 @@ MIN_CONFIRMING_ROWS = 40
 """On fewer rows pruned prompts lost about a point (``benchmarks/pruning.py``)."""
 LEAST_CALLS = 2 * MIN_ROWS + MIN_CONFIRMING_ROWS
 """Fewer can't prune even a winner of two edits."""
+BOUND = 1.645
+"""So many standard deviations above the mean lies the bound of 95 %."""
+PROOF = 0.85
+"""An edit stays when it is worth so many standard deviations: it is worth something with a probability of .8."""
+CAUTION = 1.5
+"""What the deviations of the search's belief are multiplied by: it is too sure of what it picked itself."""
+PRIOR_PAIR_SD = 0.5
+"""Deviation of the differences between two prompts on a row, as if one row had shown it."""
 ROUNDING = 1e-9
+
+Floats = npt.NDArray[np.float64]
+Gain = Callable[[Prompt, Prompt], tuple[float, float]]
+"""What is believed of two prompts: by how much the first has the higher objective, and the standard deviation of that.
+"""
 
 SkipReason = Literal["single", "unasked", "unconfirmable", "needed", "refuted"]
 """Why a winner keeps its edits: without its only one it is the baseline; too few calls to leave each out on a few rows;
-too few calls or rows to confirm that a shorter prompt scores the same; every edit is worth something, or its removal
-saves nothing; the shorter prompt scored less in the end, or may score much less.
+too few calls or rows to confirm that a prompt with less of them scores the same; every edit is worth something; the
+prompt with less of them scored less in the end, or may score much less.
 """
 
 
@@ -96,9 +114,15 @@ def calls_wanted(candidates: Sequence[Prompt], space: EditSpace) -> int:
 
 
 def prune_winner(
-    winner: Prompt, space: EditSpace, rows: Sequence[Example], evaluator: Evaluate, *, max_calls: int
+    winner: Prompt,
+    space: EditSpace,
+    rows: Sequence[Example],
+    evaluator: Evaluate,
+    *,
+    max_calls: int,
+    gain: Gain | None = None,
 ) -> Pruning:
-    """Leave out each edit of the winner once, then prune those that do nothing.
+    """Leave out each edit of the winner once, then undo those that do nothing.
 
     Args:
         winner: Who won on validation rows.
@@ -106,6 +130,7 @@ def prune_winner(
         rows: Validation rows; those that the winner and the baseline have answered are used first, for they cost less.
         evaluator: Answers; its "validation" share pays.
         max_calls: Most calls to spend.
+        gain: What the search believes of two prompts; None = nothing.
 
     Returns:
         The winner as it was when the calls are too few for ``MIN_ROWS`` rows for each edit, or when the tokens,
@@ -115,27 +140,24 @@ def prune_winner(
         TargetError: The model can't be asked any more.
     """
     try:
-        return _prune_winner(winner, space, rows, evaluator, max_calls)
+        return _prune_winner(winner, space, _Bench(winner, space.baseline, rows, evaluator, max_calls, gain))
     except BudgetExhaustedError:
         return unpruned(winner, "unasked")
 
 
-def _prune_winner(
-    winner: Prompt, space: EditSpace, rows: Sequence[Example], evaluator: Evaluate, max_calls: int
-) -> Pruning:
+def _prune_winner(winner: Prompt, space: EditSpace, bench: "_Bench") -> Pruning:
     without = leave_one_outs(winner, space)
     if not without:
         return unpruned(winner)
-    bench = _Bench(winner, space.baseline, rows, evaluator, max_calls)
-    shorter = list(without.values())
-    can_confirm = len(space.edits_of(winner)) > 1 and bench.choose_rows(len(shorter))
-    if not can_confirm and not bench.choose_all_rows(shorter):
+    others = list(without.values())
+    can_confirm = len(space.edits_of(winner)) > 1 and bench.choose_rows(len(others))
+    if not can_confirm and not bench.choose_all_rows(others):
         return unpruned(winner, "unasked")
-    bench.ask(shorter)
+    bench.ask(others)
     pruned, gone = _screened(winner, without, space, bench) if can_confirm else (winner, frozenset[int]())
     skip_reason = None if gone else _skip_reason(winner, without, space, bench, can_confirm=can_confirm)
     if can_confirm and not gone:
-        bench.ask_more(shorter)
+        bench.ask_more(others)
     worths = {edit: bench.compare(winner, prompt) for edit, prompt in without.items()}
     if gone and not bench.is_confirmed(pruned):
         pruned, gone, skip_reason = winner, frozenset(), "refuted"
@@ -153,29 +175,25 @@ def _prune_winner(
     )
 
 
-def leave_one_outs(winner: Prompt, space: EditSpace) -> dict[int, Prompt]:
-    """The prompts that single edits make of the winner and that lack just one of its edits, by that edit's number."""
-    own = set(space.edits_of(winner))
-    found: dict[int, Prompt] = {}
-    for action, is_valid in enumerate(space.mask(winner)[:-1]):
-        if is_valid:
-            prompt = space.apply(winner, action)
-            left = set(space.edits_of(prompt))
-            if left < own and len(own - left) == 1:
-                found.setdefault((own - left).pop(), prompt)
-    return found
-
-
 def _screened(
     winner: Prompt, without: dict[int, Prompt], space: EditSpace, bench: "_Bench"
 ) -> tuple[Prompt, frozenset[int]]:
-    """Remove the edits without which nothing is lost: all at once, or else one after the other, as far as that goes."""
-    idle = [edit for edit in without if bench.has_lost_nothing(without[edit])]
-    idle.sort(key=lambda edit: rough_tokens(without[edit].text))
-    together, gone = _shortened(winner, idle, space, lambda prompt: True)
-    if not gone or (bench.is_affordable(together) and bench.has_lost_nothing(together)):
-        return together, gone
-    return _shortened(winner, idle, space, lambda p: bench.is_affordable(p) and bench.has_lost_nothing(p))
+    """Undo the edits that are worth nothing: all at once, or else one after the other, as far as that goes.
+
+    Then those that could not be undone before others were.
+    """
+
+    def is_good(prompt: Prompt) -> bool:
+        return bench.is_affordable(prompt) and bench.is_as_good(prompt)
+
+    idle = [edit for edit in without if bench.is_as_good(without[edit])]
+    idle.sort(key=lambda edit: bench.lead_over(without[edit]))
+    kept, gone = _undone(winner, idle, space, lambda prompt: True)
+    if gone and not is_good(kept):
+        kept, gone = _undone(winner, idle, space, is_good)
+    later = [edit for edit in leave_one_outs(kept, space) if edit not in without] if gone else []
+    kept, further = _undone(kept, later, space, is_good)
+    return kept, gone | further
 
 
 def _skip_reason(
@@ -184,32 +202,55 @@ def _skip_reason(
     """Why none of the edits that were left out is gone for good."""
     if len(space.edits_of(winner)) == 1:
         return "single"
-    is_idle = any(
-        rough_tokens(prompt.text) < rough_tokens(winner.text) and bench.has_lost_nothing(prompt)
-        for prompt in without.values()
-    )
+    is_idle = any(bench.is_as_good(prompt) for prompt in without.values())
     return "unconfirmable" if is_idle and not can_confirm else "needed"
 
 
-def _shortened(
+def _undone(
     winner: Prompt, edits: Sequence[int], space: EditSpace, is_good: Callable[[Prompt], bool]
 ) -> tuple[Prompt, frozenset[int]]:
-    """The winner without the edits that make it shorter and leave it good, taken out in this order."""
+    """The winner without the edits that it is good without, taken out in this order."""
     kept, gone = winner, frozenset[int]()
     for edit in edits:
         prompt = leave_one_outs(kept, space).get(edit)
-        if prompt is not None and rough_tokens(prompt.text) < rough_tokens(kept.text) and is_good(prompt):
+        if prompt is not None and is_good(prompt):
             kept, gone = prompt, gone | {edit}
     return kept, gone
+
+
+def _lead(differences: Floats, belief: tuple[float, float] | None) -> tuple[float, float]:
+    """Mean and deviation of a difference, what rows show and what is believed weighed by precision.
+
+    Conjugate normal (Gelman et al. 2013, 2.5).
+
+    Args:
+        differences: By row, at least one.
+        belief: Mean and deviation.
+    """
+    n = len(differences)
+    mean = float(differences.mean())
+    variance = float(np.square(differences - mean).sum() + PRIOR_PAIR_SD**2) / n**2
+    if belief is None:
+        return mean, variance**0.5
+    believed, of_belief = belief[0], max(belief[1], ROUNDING) ** 2
+    share = of_belief / (of_belief + variance)
+    return share * mean + (1 - share) * believed, (share * variance) ** 0.5
 
 
 class _Bench:
     """The rows on which the winner is tried with less, and the calls spent there."""
 
     def __init__(
-        self, winner: Prompt, baseline: Prompt, rows: Sequence[Example], evaluator: Evaluate, max_calls: int
+        self,
+        winner: Prompt,
+        baseline: Prompt,
+        rows: Sequence[Example],
+        evaluator: Evaluate,
+        max_calls: int,
+        gain: Gain | None,
     ) -> None:
         self._winner = winner
+        self._gain = gain
         self._evaluator = evaluator
         self._max_calls = max_calls
         self._calls_used = 0
@@ -272,36 +313,61 @@ class _Bench:
         """Whether the prompt is answered already, or the calls left pay for it."""
         return self._evaluator.would_cost([(prompt, row) for row in self._rows]) <= self._calls_left
 
-    def has_lost_nothing(self, prompt: Prompt, tolerance: float = 0.0) -> bool:
-        """Whether neither score nor objective of a shorter prompt is lower than the winner's on these rows."""
+    def is_as_good(self, prompt: Prompt) -> bool:
+        """Whether the winner is not known to be better than a prompt with less, by score or by objective."""
         if any((prompt.prompt_id, row.id) not in self._answers for row in self._rows):
             self.ask([prompt])
-        pairs = self._pairs(prompt, self._winner)
-        losses = [
-            sum(getattr(second, figure) - getattr(first, figure) for first, second in pairs)
-            for figure in ("score", "objective")
-        ]
-        return bool(pairs) and max(losses) <= tolerance * len(pairs) + ROUNDING
+        return bool(self._pairs(prompt)) and max(mean - PROOF * sd for mean, sd in self._leads(prompt)) <= ROUNDING
+
+    def lead_over(self, prompt: Prompt) -> float:
+        """By how much the winner is probably better than a prompt with less."""
+        return max(mean for mean, _ in self._leads(prompt))
+
+    def _leads(self, prompt: Prompt) -> list[tuple[float, float]]:
+        """The winner's lead in objective and in score, with deviations.
+
+        The search's belief is of the objective; it speaks of the score too where the two are one.
+        """
+        objectives, scores = self._losses(prompt)
+        belief = None
+        if self._gain is not None:
+            mean, sd = self._gain(self._winner, prompt)
+            belief = mean, CAUTION * sd
+        return [_lead(objectives, belief), _lead(scores, belief if np.allclose(scores, objectives) else None)]
+
+    def _losses(self, prompt: Prompt) -> tuple[Floats, Floats]:
+        """What the winner has above a prompt, row by row: of the objective, and of the score."""
+        pairs = self._pairs(prompt)
+        return (
+            np.array([winner.objective - other.objective for other, winner in pairs]),
+            np.array([winner.score - other.score for other, winner in pairs]),
+        )
 
     def is_confirmed(self, prompt: Prompt) -> bool:
-        """Whether the score is the same on all rows that the calls left pay for, and a large loss is ruled out."""
+        """Whether the score is the same on all rows that the calls left pay for, and a large loss is ruled out.
+
+        A large loss is ruled out by these rows alone, or together with what the search believes.
+        """
         self._take_more([prompt], self._order)
         self.ask([prompt])
         comparison = self.compare(prompt, self._winner)
         if comparison is None or comparison.rows < MIN_CONFIRMING_ROWS:
             return False
-        if not self.has_lost_nothing(prompt, min(SAME, self._max_loss)):
+        is_same = max(losses.mean() for losses in self._losses(prompt)) <= min(SAME, self._max_loss) + ROUNDING
+        if not is_same or comparison.high < 0:
             return False
-        return comparison.low >= -self._max_loss
+        largest = max(mean + BOUND * sd for mean, sd in self._leads(prompt))
+        return comparison.low >= -self._max_loss or (self._gain is not None and largest <= self._max_loss)
 
     def compare(self, first: Prompt, second: Prompt) -> Comparison | None:
         """The first prompt's score minus the second's on the rows; None when none has both."""
         pairs = answered_differences(self._outcomes(first), self._outcomes(second), self._inputs)
         return compare_pairs(pairs, CONFIDENCE) if pairs.answered.size else None
 
-    def _pairs(self, first: Prompt, second: Prompt) -> list[tuple[Outcome, Outcome]]:
-        both = zip(self._outcomes(first), self._outcomes(second), strict=True)
-        return [(f, s) for f, s in both if f is not None and s is not None]
+    def _pairs(self, prompt: Prompt) -> list[tuple[Outcome, Outcome]]:
+        """Its answers and the winner's, on the rows that have both."""
+        both = zip(self._outcomes(prompt), self._outcomes(self._winner), strict=True)
+        return [(other, winner) for other, winner in both if other is not None and winner is not None]
 
     def _outcomes(self, prompt: Prompt) -> list[Outcome | None]:
         """What a prompt answered on each row; None = nothing."""

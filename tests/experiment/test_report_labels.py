@@ -125,7 +125,7 @@ def test_sentences_say_what_was_measured(run: Path) -> None:
     assert f"by {depth['early']:.1f} edits on average in the first third, by {depth['late']:.1f} in the last" in page
     for note in ("effects_note", "pruning_note"):
         assert said[note] is None or said[note] in page
-    assert ("Pruned before the test" in page) == (said["pruning"] is not None)
+    assert ("undone before the test" in page) == (said["pruning"] is not None)
     if said["pruning"]:
         before, after = (round(said["pruning"][name]) for name in ("tokens_before", "tokens_after"))
         change = said["pruning"]["change"]

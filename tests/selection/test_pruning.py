@@ -5,15 +5,10 @@ import pytest
 from benchmarks.table_evaluator import TableEvaluator
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
-from promptrl.selection.pruning import (
-    MIN_CONFIRMING_ROWS,
-    MIN_ROWS,
-    ROWS_WANTED,
-    calls_wanted,
-    leave_one_outs,
-    prune_winner,
-)
+from promptrl.selection.leave_one_out import leave_one_outs
+from promptrl.selection.pruning import MIN_CONFIRMING_ROWS, MIN_ROWS, ROWS_WANTED, calls_wanted, prune_winner
 from promptrl.tasks.dataset import Example
+from tests.prompts.ticket_space import make_space as make_text_space
 from tests.search.landscape import chosen, make_rows, make_space, table_evaluator
 
 ROWS = make_rows(80)
@@ -171,13 +166,60 @@ def test_a_winner_with_a_small_gain_is_not_pruned_on_thin_evidence() -> None:
     assert found.prompt == winner
 
 
-def test_a_longer_prompt_is_no_pruning() -> None:
-    """Going back to a longer option of the baseline saves nothing."""
-    space = make_space((2, 2))
-    baseline = with_edits(space, "o0_1")
-    swapped = EditSpace(baseline, space.factors, space.slot_order)  # the same edits seen from another baseline
-    winner = space.apply(baseline, next(i for i, e in enumerate(space.edits) if e.slot == "s0" and not e.text))
-    found = prune_winner(winner, swapped, ROWS, raced(lambda prompt, row: 0.5, swapped, winner), max_calls=10_000)
+def test_the_words_of_the_user_come_back_where_nothing_is_lost() -> None:
+    """Though they are longer: a slot left out for nothing is filled again, and an option swapped for nothing."""
+    space = make_space((3, 3, 3))
+    baseline = with_edits(space, "o1_1", "o2_1")
+    theirs = EditSpace(baseline, space.factors, space.slot_order)  # the same edits seen from another baseline
+    left_out = next(i for i, edit in enumerate(space.edits) if edit.slot == "s1" and not edit.text)
+    winner = with_edits(EditSpace(space.apply(baseline, left_out), space.factors, space.slot_order), "o0_1", "o2_2")
+
+    def needs_first(prompt: Prompt, row: Example) -> float:
+        return float(chosen(prompt).get(0) == 1)
+
+    found = prune_winner(winner, theirs, ROWS, raced(needs_first, theirs, winner), max_calls=10_000)
+    assert found.prompt == with_edits(theirs, "o0_1")
+    assert found.tokens_after > found.tokens_before
+
+
+def test_a_dropped_sentence_and_a_move_that_do_nothing_are_undone() -> None:
+    """Also a sentence that moved past several others, and one that has its place again only then; what counts stays."""
+    space = make_text_space(slots=None, text="Aa one. Bb two. Cc three. Dd four.", reorder=True)
+    winner = space.baseline
+    for label in ('drop "Bb two."', *['move "Dd four." earlier'] * 2, 'drop "Cc three."'):
+        winner = space.apply(winner, next(i for i, edit in enumerate(space.edits) if edit.label == label))
+    assert winner.slot("text") == "Dd four. Aa one."
+
+    def minds_three(prompt: Prompt, row: Example) -> float:
+        return float("Cc" not in prompt.slot("text"))
+
+    found = prune_winner(winner, space, ROWS, raced(minds_three, space, winner), max_calls=10_000)
+    assert found.prompt.slot("text") == "Aa one. Bb two. Dd four."
+
+
+@pytest.mark.parametrize(("worth", "is_kept"), [(0.3, True), (0.0, False), (-0.1, False)])
+def test_what_the_search_believes_is_weighed_with_few_rows(worth: float, is_kept: bool) -> None:
+    """Rows that show nothing leave an edit in that the search is sure of."""
+    space = make_space()
+    winner = with_edits(space, "o0_1", "o1_2", "o3_2")
+
+    def gain(first: Prompt, second: Prompt) -> tuple[float, float]:
+        return worth * (bool(chosen(first).get(3)) - bool(chosen(second).get(3))), 0.02
+
+    evaluator = raced(needs_first_and_one_of_two, space, winner)
+    found = prune_winner(winner, space, ROWS, evaluator, max_calls=60, gain=gain)
+    assert (found.prompt == winner) == is_kept
+
+
+def test_a_prompt_that_is_surely_worse_is_no_winner() -> None:
+    """Though it loses less than two points: each row shows the loss."""
+
+    def loses_a_point(prompt: Prompt, row: Example) -> float:
+        return 0.9 * (chosen(prompt).get(0) == 1) + 0.01 * bool(chosen(prompt).get(3))
+
+    space = make_space()
+    winner = with_edits(space, "o0_1", "o3_2")
+    found = prune_winner(winner, space, ROWS, raced(loses_a_point, space, winner), max_calls=10_000)
     assert found.prompt == winner
 
 

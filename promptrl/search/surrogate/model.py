@@ -242,6 +242,24 @@ class Surrogate:
         noise = solve_triangular(self._fit.root, rng.standard_normal((self.n_columns, n)), lower=True, trans="T")
         return self._as_draws(self._fit.weights.columns[:, None] + exploration_scale * np.sqrt(self.noise) * noise)
 
+    def difference(self, features: Bools, prompt_ids: Sequence[str]) -> tuple[float, float]:
+        """Mean and standard deviation of what the first of two prompts has above the second, in the objective.
+
+        Args:
+            features: Shape (2, n_features).
+            prompt_ids: Of both.
+        """
+        _, pull, misfit = self._latent(features, prompt_ids)
+        half = solve_triangular(self._fit.root, self._design(features).T, lower=True) * (1 - pull)
+        mean = self.moments(features, prompt_ids)[0]
+        slope = np.array([1.0, -1.0])
+        if self._rules.link == "logit":
+            span = self._fit.high - self._fit.low
+            share = (mean - self._fit.low) / span
+            slope *= span * share * (1 - share) / np.sqrt(1 + np.pi / 8 * self.variances.rows)
+        covariance = self.noise * (half.T @ half + np.diag(misfit))
+        return float(mean[0] - mean[1]), float(np.sqrt(slope @ covariance @ slope))
+
     def posterior_mean(self) -> Draws:
         """The posterior mean as the only draw."""
         return self._as_draws(self._fit.weights.columns[:, None])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def show_cost_bound(path: Path, cost_bound: "CostBound", *, as_json: bool) -> None:
-    """What a run can cost at most."""
+    """What a run can cost at most, and will probably cost."""
     if as_json:
         print_data({"config": str(path), **asdict(cost_bound)}, as_json=True, is_line=True)
         return
@@ -42,10 +42,25 @@ def show_cost_bound(path: Path, cost_bound: "CostBound", *, as_json: bool) -> No
         reason = "metrics ask models questions whose length is not known beforehand"
     cost = f"cost unknown ({reason})" if cost_bound.cost_usd is None else money(cost_bound.cost_usd)
     console.print(f"At most: {cost}, without attempts that fail and are charged all the same.")
+    console.print(_probably(cost_bound))
     limits = ", ".join(f"{key} {limit:,g}" for key, limit in cost_bound.limits.items())
     console.print(f"Never exceeded: {limits}.")
     if cost_bound.minutes_at_limit is not None:
         console.print(f"At target.requests_per_minute it takes at least {cost_bound.minutes_at_limit:,.1f} minutes.")
+
+
+def _probably(cost_bound: "CostBound") -> str:
+    """What the run will probably cost, and what that takes for granted."""
+    likely = cost_bound.likely
+    most = "?" if likely.most_answer_tokens is None else f"{likely.most_answer_tokens:,}"
+    least_usd, most_usd = ("?" if usd is None else money(usd) for usd in (likely.least_usd, likely.most_usd))
+    cost = "cost unknown" if likely.least_usd is None else least_usd
+    if likely.least_usd is not None and least_usd != most_usd:
+        cost = f"{least_usd} to {most_usd}"
+    return (
+        f"Probably: {cost}, if all calls are made: about {likely.prompt_tokens:,} tokens in, as your prompt takes on "
+        f"the mean row, and {likely.least_answer_tokens:,} to {most} out: as long as the known answers, to the limit."
+    )
 
 
 def show_diagnosis(diagnosis: "Diagnosis", *, as_json: bool) -> None:

@@ -1,17 +1,39 @@
-"""What a run can cost at most, before it has cost anything: calls, tokens, dollars; no network."""
+"""What a run can cost at most, and will probably cost, before it has: calls, tokens, dollars; no network."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
+from statistics import mean
 
 from promptrl.experiment.build import Components
 from promptrl.llm.engine.reservations import completion_token_bound, prompt_token_bound
+from promptrl.prompts.edits.base import rough_tokens
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
-from promptrl.tasks.dataset import Example
+from promptrl.tasks.dataset import Example, accepted_answers
 
 BYTES_PER_TOKEN = 4
 """Of ordinary English text in the vocabularies of today."""
+
+
+@dataclass(frozen=True, slots=True)
+class LikelyCost:
+    """What a run will probably cost if it makes all its calls, without what metrics ask of models.
+
+    Attributes:
+        prompt_tokens: About how many a prompt takes, as the baseline does on the mean row.
+        least_answer_tokens: About how many an answer takes that is as long as the known good one; 1 where none is
+            known.
+        most_answer_tokens: Of an answer that is as long as it may be; None when ``max_tokens`` is not given.
+        least_usd: With the short answers; None when the price is unknown or metrics ask models.
+        most_usd: With the long ones; None also when their length is unknown.
+    """
+
+    prompt_tokens: int
+    least_answer_tokens: int
+    most_answer_tokens: int | None
+    least_usd: float | None
+    most_usd: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +52,7 @@ class CostBound:
         limits: The limits of the config that are set, by key; where one is lower than the bound, it holds.
         asked_by_metrics: Those of ``calls`` that pay for questions of metrics, whose tokens nobody knows beforehand.
         minutes_at_limit: Minutes that limits per minute make the run take at least; None without such limits.
+        likely: What it will probably cost instead.
     """
 
     calls: Mapping[str, int]
@@ -42,6 +65,7 @@ class CostBound:
     limits: Mapping[str, float]
     asked_by_metrics: tuple[str, ...]
     minutes_at_limit: float | None
+    likely: LikelyCost
 
 
 def cost_bound(components: Components) -> CostBound:
@@ -53,10 +77,6 @@ def cost_bound(components: Components) -> CostBound:
     longest = prompt_bound(longest_prompt(components.space, rows[0]), rows)
     answer = completion_token_bound(target.request_params)
     prompt_tokens, completion_tokens = calls * longest, None if answer is None else calls * answer
-    cost_usd = 0.0 if target.billing == "free" else None
-    if components.price is not None and completion_tokens is not None and not any(plan.beside.values()):
-        cost_usd = components.price.cost_usd(prompt_tokens, completion_tokens)
-        cost_usd = min(cost_usd, config.budget.max_usd or cost_usd)
     per_minute, _ = target.limits_per_minute
     return CostBound(
         calls={**plan.shares, "total": plan.total},
@@ -65,10 +85,11 @@ def cost_bound(components: Components) -> CostBound:
         answer_tokens=answer,
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
-        cost_usd=cost_usd,
+        cost_usd=_cost_usd(components, prompt_tokens, completion_tokens),
         limits={f"budget.{key}": limit for key, limit in config.budget.model_dump().items() if limit is not None},
         asked_by_metrics=tuple(name for name, calls in plan.beside.items() if calls),
         minutes_at_limit=None if per_minute is None else plan.total / per_minute,
+        likely=_likely(components, rows, answer),
     )
 
 
@@ -99,8 +120,7 @@ def binding_limit(components: Components) -> BindingLimit | None:
     if answer is None or any(plan.beside.values()):
         return None
     rows = (*splits.train, *splits.validation, *splits.test)
-    bounds = [prompt_token_bound(components.space.baseline.render(row.fields)) for row in rows]
-    prompt = math.ceil(sum(bounds) / len(bounds) / BYTES_PER_TOKEN)
+    prompt = _usual_tokens(components.space.baseline, rows)
     costs = {"max_tokens": prompt + answer, "max_usd": components.price and components.price.cost_usd(prompt, answer)}
     limits = {name: getattr(budget, name) for name, cost in costs.items() if cost and getattr(budget, name) is not None}
     paid = {name: int(limit / costs[name]) for name, limit in limits.items()}
@@ -108,6 +128,34 @@ def binding_limit(components: Components) -> BindingLimit | None:
     if first is None or paid[first] >= plan.total:
         return None
     return BindingLimit(f"budget.{first}", limits[first], paid[first], plan.shares_of(paid[first]))
+
+
+def _likely(components: Components, rows: Sequence[Example], most_answer: int | None) -> LikelyCost:
+    """What the calls cost with prompts as long as the baseline is on average, and short or long answers."""
+    calls, prompt = components.plan.answers, _usual_tokens(components.space.baseline, rows)
+    known = [rough_tokens(accepted_answers(row.reference)[0]) for row in rows if row.reference is not None]
+    least = max(1, ceil(mean(known))) if known else 1
+    least = least if most_answer is None else min(least, most_answer)
+    return LikelyCost(
+        prompt_tokens=prompt,
+        least_answer_tokens=least,
+        most_answer_tokens=most_answer,
+        least_usd=_cost_usd(components, calls * prompt, calls * least),
+        most_usd=_cost_usd(components, calls * prompt, None if most_answer is None else calls * most_answer),
+    )
+
+
+def _cost_usd(components: Components, prompt_tokens: int, completion_tokens: int | None) -> float | None:
+    """Of so many tokens, at most ``budget.max_usd``; None when it can't be known, 0 for what is free."""
+    if components.price is None or completion_tokens is None or any(components.plan.beside.values()):
+        return 0.0 if components.loaded.target.billing == "free" else None
+    cost_usd = components.price.cost_usd(prompt_tokens, completion_tokens)
+    return min(cost_usd, components.config.budget.max_usd or cost_usd)
+
+
+def _usual_tokens(prompt: Prompt, rows: Sequence[Example]) -> int:
+    """About how many tokens a prompt takes on the mean row."""
+    return ceil(mean(prompt_token_bound(prompt.render(row.fields)) for row in rows) / BYTES_PER_TOKEN)
 
 
 def prompt_bound(prompt: Prompt, rows: tuple[Example, ...]) -> int:

@@ -46,6 +46,24 @@ def test_plan_bounds_what_a_run_can_cost(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
+def test_plan_says_what_a_run_will_probably_cost(tmp_path: Path) -> None:
+    """Calls times what the baseline takes on the mean row, with answers as long as the known ones and to the limit."""
+    config = write_experiment(tmp_path)
+    plan = json.loads(promptrl("plan", config, "--json", "-s", PRICE).stdout)
+    likely = plan["likely"]
+    baseline = "Add the numbers.11 + 11"
+    assert len(baseline) / 4 - 1 <= likely["prompt_tokens"] <= (len(baseline) + 2 * 8) / 4 + 1
+    assert (likely["least_answer_tokens"], likely["most_answer_tokens"]) == (1, 8)
+    for name in ("least", "most"):
+        expected = 900 * (likely["prompt_tokens"] + 10 * likely[f"{name}_answer_tokens"]) / 1e6
+        assert likely[f"{name}_usd"] == pytest.approx(expected)
+    assert likely["most_usd"] < plan["cost_usd"]
+    said = " ".join(promptrl("plan", config, "-s", PRICE).stdout.split())
+    assert "and 1 to 8 out: as long as the known answers, to the limit" in said
+    unknown = json.loads(promptrl("plan", config, "--json").stdout)["likely"]
+    assert (unknown["least_usd"], unknown["most_usd"]) == (None, None)
+
+
 def test_plan_says_it_in_words(tmp_path: Path) -> None:
     """With the limits that hold in any case; an unknown price stays unknown."""
     config = write_experiment(tmp_path)

@@ -76,17 +76,14 @@ def _search(session: RunSession) -> "SearchResult":
 
 
 def _belief(search: "SearchResult") -> "Gain | None":
-    """What the search believes of two prompts; None when it holds no belief of the edits that there are now."""
+    """What the search itself believes of two prompts, without the rows that pruning asks; None = nothing."""
     if search.surrogate is None:
         return None
     from promptrl.search.surrogate.belief import believed_gain
     from promptrl.search.surrogate.features import Moves
     from promptrl.search.surrogate.model import Surrogate
 
-    moves = Moves(search.space)
-    if len(search.surrogate.table) != moves.n_features:
-        return None
-    return believed_gain(Surrogate.from_state(search.surrogate), moves)
+    return believed_gain(Surrogate.from_state(search.surrogate), Moves(search.space))
 
 
 def _in_larger_space(search: "SearchResult", options: Mapping[str, Sequence[str]]) -> "SearchResult":

@@ -249,15 +249,12 @@ class Surrogate:
             features: Shape (2, n_features).
             prompt_ids: Of both.
         """
-        _, pull, misfit = self._latent(features, prompt_ids)
-        half = solve_triangular(self._fit.root, self._design(features).T, lower=True) * (1 - pull)
-        mean = self.moments(features, prompt_ids)[0]
-        slope = np.array([1.0, -1.0])
+        mean, slope = self.moments(features, prompt_ids)[0], np.array([1.0, -1.0])
         if self._rules.link == "logit":
             span = self._fit.high - self._fit.low
             share = (mean - self._fit.low) / span
             slope *= span * share * (1 - share) / np.sqrt(1 + np.pi / 8 * self.variances.rows)
-        covariance = self.noise * (half.T @ half + np.diag(misfit))
+        covariance = self.joint(features, prompt_ids).covariance
         return float(mean[0] - mean[1]), float(np.sqrt(slope @ covariance @ slope))
 
     def posterior_mean(self) -> Draws:

@@ -25,11 +25,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def own_run(trained: Path, tmp_path: Path) -> Path:
-    """A copy of the finished run and of all that it needs, to be damaged."""
+    """A copy of the finished run and of all that it needs, to be damaged; without what others evaluated since."""
     for name in ("toy.yaml", "sums.csv"):
         shutil.copy(trained / name, tmp_path)
     run = tmp_path / "runs/toy-0001"
-    shutil.copytree(trained / "runs/toy-0001", run)
+    shutil.copytree(trained / "runs/toy-0001", run, ignore=shutil.ignore_patterns("evals"))
     for name in ("config.resolved.yaml", "run.json"):
         (run / name).write_text((run / name).read_text().replace(str(trained), str(tmp_path)))
     return run

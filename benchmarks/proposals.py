@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.kept import CONFIGS, components_of
-from benchmarks.tables import refuse
+from benchmarks.tables import grade, open_scorers
 from benchmarks.worlds import FloatArray, World
 from promptrl.evaluation.outcome import Ask
 from promptrl.experiment.build import Components
@@ -25,7 +25,6 @@ from promptrl.llm.targets.local import LocalTarget
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace, make_slot_space
 from promptrl.tasks.dataset import Example
-from promptrl.tasks.metrics.base import MetricContext, Score
 
 POOL = "pool:"
 OUT = Path("runs/benchmark-pools.sqlite")
@@ -73,7 +72,7 @@ class AskedAnswers:
     def __init__(self, parts: Components, fresh: Sequence[Example]) -> None:
         self._parts = parts
         self._fresh = tuple(fresh)
-        self._scorers = {m.name: m.open(MetricContext(parts.code_folder, ask=refuse)) for m in parts.metrics}
+        self._scorers = open_scorers(parts)
         self._kept = KeptScores(OUT)
 
     def objectives(self, asks: Sequence[Ask]) -> FloatArray:
@@ -83,7 +82,7 @@ class AskedAnswers:
         missing = {key: ask for key, ask in zip(keys, asks, strict=True) if known[key] is None}
         completions = self._complete(list(missing.values()))
         new = {
-            key: self._score(row, completion)
+            key: grade(self._parts, self._scorers, row, completion)["objective"]
             for (key, (_, row)), completion in zip(missing.items(), completions, strict=True)
         }
         self._kept.keep(new)
@@ -106,11 +105,6 @@ class AskedAnswers:
 
         runner, target = _model()
         return runner.run(complete_all())
-
-    def _score(self, row: Example, completion: Completion) -> float:
-        graded = {name: scorer.score_many([(row, completion)])[0] for name, scorer in self._scorers.items()}
-        values = {name: grade.value for name, grade in graded.items() if isinstance(grade, Score)}
-        return float(self._parts.objective.value(values, completion))
 
 
 @lru_cache(maxsize=1)

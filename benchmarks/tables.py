@@ -9,7 +9,7 @@ single edits do and which good prompts can be reached by edits that never lose. 
 import argparse
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from promptrl.llm.base import Completion
 from promptrl.llm.targets.local import LocalTarget
 from promptrl.prompts.prompt import Prompt
 from promptrl.tasks.dataset import Example
-from promptrl.tasks.metrics.base import MetricContext, Question, Score
+from promptrl.tasks.metrics.base import MetricContext, Question, Score, Scorer
 
 GOOD = 0.9
 """A prompt is good when it has this share of the best gain over the baseline."""
@@ -75,8 +75,7 @@ def ask(parts: Components, model: str, prompts: Sequence[Prompt], rows: Sequence
     names = ["objective", *(metric.name for metric in parts.metrics)]
     scores = {name: np.zeros((len(prompts), len(rows))) for name in names}
     params = parts.loaded.target.request_params
-    context = MetricContext(parts.code_folder, ask=refuse)
-    scorers = {metric.name: metric.open(context) for metric in parts.metrics}
+    scorers = open_scorers(parts)
 
     async def ask_all() -> None:
         target = LocalTarget(model)
@@ -99,14 +98,24 @@ def ask(parts: Components, model: str, prompts: Sequence[Prompt], rows: Sequence
         await target.aclose()
 
     def record(p: int, r: int, completion: Completion) -> None:
-        graded = {name: scorer.score_many([(rows[r], completion)])[0] for name, scorer in scorers.items()}
-        values = {name: grade.value for name, grade in graded.items() if isinstance(grade, Score)}
-        for name, value in values.items():
+        for name, value in grade(parts, scorers, rows[r], completion).items():
             scores[name][p, r] = value
-        scores["objective"][p, r] = parts.objective.value(values, completion)
 
     asyncio.run(ask_all())
     return Table(tuple(prompts), scores)
+
+
+def open_scorers(parts: Components) -> dict[str, Scorer]:
+    """The metrics of a task by name, ready to score."""
+    context = MetricContext(parts.code_folder, ask=refuse)
+    return {metric.name: metric.open(context) for metric in parts.metrics}
+
+
+def grade(parts: Components, scorers: Mapping[str, Scorer], row: Example, completion: Completion) -> dict[str, float]:
+    """What an answer scores by each metric that can tell, and its "objective"."""
+    graded = {name: scorer.score_many([(row, completion)])[0] for name, scorer in scorers.items()}
+    values = {name: score.value for name, score in graded.items() if isinstance(score, Score)}
+    return {**values, "objective": parts.objective.value(values, completion)}
 
 
 def refuse(questions: Sequence[Question]) -> Sequence[Completion]:

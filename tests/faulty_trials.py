@@ -30,7 +30,7 @@ from typing import Any
 from promptrl.llm.base import Message
 from promptrl.llm.engine.reservations import prompt_token_bound
 from tests.servers import toy_model
-from tests.servers.openai_server import Chat, Fault, OpenAIServer
+from tests.servers.openai_server import UNAVAILABLE, Chat, Fault, OpenAIServer
 from tests.servers.toy_model import CONFIG, write_experiment
 
 CONCURRENCY = 4
@@ -52,15 +52,8 @@ def _reply(usage: object) -> dict[str, Any]:
 _UPSTREAM = {"choices": [{"index": 0, "message": {"content": ""}, "error": {"code": 502}, "finish_reason": "error"}]}
 _PAUSE = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.01s"}
 FAILURES = (
-    Fault(429, headers={"Retry-After": "0"}),
+    *UNAVAILABLE,
     Fault(429, [{"error": {"code": 429, "message": "You exceeded your current quota", "details": [_PAUSE]}}]),
-    Fault(500),
-    Fault(503),
-    Fault(408),
-    Fault(kind="reset"),
-    Fault(kind="cut"),
-    Fault(kind="short"),
-    Fault(200, "<html>a proxy's page</html>"),
     Fault(200, "[" * 200_000),
     Fault(200, {**_reply(None), "choices": []}, {"Content-Type": "application/json; charset=idna"}),
     Fault(200, _UPSTREAM),

@@ -35,6 +35,17 @@ def rows_by_input(rows: Sequence[Example], inputs: Mapping[str, str]) -> list[li
     return list(parts.values())
 
 
+def means_by_input(values: FloatArray, parts: Sequence[Sequence[int]]) -> FloatArray:
+    """The mean over the rows of each input, which are one piece of evidence together; NaN = no answer.
+
+    Args:
+        values: By position of the row, NaN = no answer.
+        parts: Positions of the rows of each input, from ``rows_by_input``.
+    """
+    known = [[value for value in values[part] if not np.isnan(value)] for part in parts]
+    return np.array([sum(some) / len(some) if some else np.nan for some in known])
+
+
 def first_inputs(rows: Sequence[Example], most: float) -> Sequence[Example]:
     """The rows of the first inputs, whole inputs and no more rows than so many; of one input at least."""
     kept: list[int] = []

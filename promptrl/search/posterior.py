@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from promptrl.evaluation.pairing import inputs_of, rows_by_input
+from promptrl.evaluation.pairing import inputs_of, means_by_input, rows_by_input
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.result import Candidate, SearchResult
 from promptrl.search.surrogate.features import Moves
@@ -15,7 +15,8 @@ from promptrl.stats.knowledge_gradient import JointNormal
 from promptrl.tasks.dataset import Example
 
 CAUTION = 1.5
-"""What the deviations of a search that models no more than means are multiplied by: it is too sure of its pick."""
+"""What the deviations of a search's belief are multiplied by where it is weighed against fresh rows: it is too sure of
+its pick. A surrogate that takes these rows in needs none."""
 NO_IDEA_SD = 0.5
 """Of a prompt that the search has no posterior of."""
 PRIOR_VARIANCE, PRIOR_ROWS = 0.25, 2
@@ -60,7 +61,8 @@ class SeparatePosterior:
         noise = np.full(len(prompts), PRIOR_VARIANCE)
         asked = [at for at, prompt in enumerate(prompts) if prompt.prompt_id in self._answers]
         if asked:
-            found, errors, noise[asked] = _means_and_errors([self._by_input(prompts[i]) for i in asked])
+            answers = [means_by_input(self._answers[prompts[at].prompt_id], self._inputs) for at in asked]
+            found, errors, noise[asked] = _means_and_errors(answers)
             prior = covariance[np.ix_(asked, asked)]
             gain = np.linalg.solve(prior + errors, prior).T
             mean[asked] += gain @ (found - mean[asked])
@@ -72,12 +74,6 @@ class SeparatePosterior:
         for prompt, row, objective in answers:
             known = self._answers.setdefault(prompt.prompt_id, np.full(len(self._number), np.nan))
             known[self._number[row.id]] = objective
-
-    def _by_input(self, prompt: Prompt) -> NDArray[np.float64]:
-        """The mean over the rows of each input; NaN = no answer."""
-        values = self._answers[prompt.prompt_id]
-        known = [[value for value in values[part] if not np.isnan(value)] for part in self._inputs]
-        return np.array([sum(some) / len(some) if some else np.nan for some in known])
 
 
 def posterior_of(found: SearchResult, rows: Sequence[Example]) -> PromptPosterior:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptrl.evaluation.interface import Evaluate
-from promptrl.evaluation.pairing import inputs_of, rows_by_input
+from promptrl.evaluation.pairing import inputs_of, means_by_input, rows_by_input
 from promptrl.prompts.edits.base import rough_tokens
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.context import evaluate_batch
@@ -22,6 +22,7 @@ from promptrl.search.events import FinalistsProgress, SearchEvent
 from promptrl.search.posterior import PromptPosterior
 from promptrl.search.result import Candidate
 from promptrl.stats.knowledge_gradient import JointNormal, choose_asks
+from promptrl.stats.pairs import PRIOR_PAIR_SD, error_of_mean
 from promptrl.tasks.dataset import Example
 
 MAX_FINALISTS = 8
@@ -30,7 +31,6 @@ MIN_ROWS = 2
 ROUNDS = 6
 HOPELESS_SDS = 3.0
 """Who is so many deviations of the difference behind the leader can't win any more."""
-PRIOR_PAIR_SD = 0.5
 TIE_DIGITS = 9
 
 
@@ -223,17 +223,11 @@ class _Race:
 
     def _gap(self, at: int) -> tuple[float, float]:
         """One's paired difference to the baseline, and its standard error."""
-        pairs = self._by_input(self._runners[at].objectives - self._runners[0].objectives)
+        pairs = means_by_input(self._runners[at].objectives - self._runners[0].objectives, self._parts)
         pairs = pairs[~np.isnan(pairs)]
         if not len(pairs):
             return 0.0, PRIOR_PAIR_SD
-        variance = (np.square(pairs - pairs.mean()).sum() + PRIOR_PAIR_SD**2) / len(pairs)
-        return float(pairs.mean()), float(np.sqrt(variance / len(pairs)))
-
-    def _by_input(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The mean over the rows of each input, which are one piece of evidence together; NaN = no answer."""
-        known = [[value for value in values[part] if not np.isnan(value)] for part in self._parts]
-        return np.array([sum(some) / len(some) if some else np.nan for some in known])
+        return float(pairs.mean()), error_of_mean(pairs)
 
     def _finalist(self, at: int) -> Finalist:
         runner = self._runners[at]

@@ -24,8 +24,10 @@ from promptrl.evaluation.pairing import answered_differences, inputs_of
 from promptrl.prompts.edits.base import rough_tokens
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
+from promptrl.search.posterior import CAUTION
 from promptrl.selection.leave_one_out import leave_one_outs
 from promptrl.stats.paired import Comparison, compare_pairs
+from promptrl.stats.pairs import error_of_mean
 from promptrl.tasks.dataset import Example
 
 CONFIDENCE = 0.9
@@ -45,10 +47,6 @@ BOUND = 1.645
 """So many standard deviations above the mean lies the bound of 95 %."""
 PROOF = 0.85
 """An edit stays when it is worth so many standard deviations: it is worth something with a probability of .8."""
-CAUTION = 1.5
-"""What the deviations of the search's belief are multiplied by: it is too sure of what it picked itself."""
-PRIOR_PAIR_SD = 0.5
-"""Deviation of the differences between two prompts on a row, as if one row had shown it."""
 ROUNDING = 1e-9
 
 Floats = npt.NDArray[np.float64]
@@ -227,9 +225,7 @@ def _lead(differences: Floats, belief: tuple[float, float] | None) -> tuple[floa
         differences: By row, at least one.
         belief: Mean and deviation.
     """
-    n = len(differences)
-    mean = float(differences.mean())
-    variance = float(np.square(differences - mean).sum() + PRIOR_PAIR_SD**2) / n**2
+    mean, variance = float(differences.mean()), error_of_mean(differences) ** 2
     if belief is None:
         return mean, variance**0.5
     believed, of_belief = belief[0], max(belief[1], ROUNDING) ** 2

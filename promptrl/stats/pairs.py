@@ -1,5 +1,6 @@
 """Differences of two prompts' scores on the same inputs, where some answers may be missing."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
@@ -9,6 +10,14 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 ROUNDING = 1e-12
+PRIOR_PAIR_SD = 0.5
+"""Deviation of the differences between two prompts on an input, as if one had shown it: few alike prove little."""
+
+
+def error_of_mean(differences: FloatArray) -> float:
+    """Standard error of the mean of some differences, at least one, never 0."""
+    squares = float(np.square(differences - differences.mean()).sum())
+    return math.sqrt(squares + PRIOR_PAIR_SD**2) / len(differences)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

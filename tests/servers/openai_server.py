@@ -34,6 +34,19 @@ class Fault:
     kind: Literal["reply", "reset", "hang", "cut", "short"] = "reply"
 
 
+UNAVAILABLE = (
+    Fault(429, headers={"Retry-After": "0"}),
+    Fault(500),
+    Fault(503),
+    Fault(408),
+    Fault(kind="reset"),
+    Fault(kind="cut"),
+    Fault(kind="short"),
+    Fault(200, "<html>a proxy's page</html>"),
+)
+"""What passes: the request is to be sent again."""
+
+
 @dataclass(frozen=True)
 class Received:
     """One request as it came in."""

@@ -7,7 +7,7 @@ import numpy as np
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.surrogate.features import Moves
 from promptrl.search.surrogate.model import Surrogate
-from promptrl.search.surrogate.state import SurrogateState, with_rows
+from promptrl.search.surrogate.state import SurrogateState
 from promptrl.stats.knowledge_gradient import JointNormal
 from promptrl.tasks.dataset import Example
 
@@ -22,10 +22,9 @@ class SurrogatePosterior:
     """
 
     def __init__(self, moves: Moves, state: SurrogateState, rows: Sequence[Example]) -> None:
-        every = with_rows(state, [row.id for row in rows])
         self._moves = moves
-        self._surrogate = Surrogate.from_state(every)
-        self._number = {row_id: at for at, row_id in enumerate(every.row_ids)}
+        self._surrogate = Surrogate.from_state(state, [row.id for row in rows])
+        self._number = {row_id: at for at, row_id in enumerate(self._surrogate.row_ids)}
 
     def joint(self, prompts: Sequence[Prompt]) -> JointNormal:
         """As ``PromptPosterior`` says, on the scale of the surrogate."""

@@ -11,20 +11,10 @@ import pytest
 from promptrl.llm.engine import attempts
 from tests.commandline import changing, promptrl
 from tests.servers import toy_model
-from tests.servers.openai_server import Fault, OpenAIServer
+from tests.servers.openai_server import UNAVAILABLE, Fault, OpenAIServer
 from tests.servers.toy_model import write_experiment
 
 STORM_SHARE = 0.3
-FAULTS = (
-    Fault(429, headers={"Retry-After": "0"}),
-    Fault(500),
-    Fault(503),
-    Fault(408),
-    Fault(kind="reset"),
-    Fault(kind="cut"),
-    Fault(kind="short"),
-    Fault(200, "<html>a proxy's page</html>"),
-)
 MAX_CALLS, MAX_TOKENS = 330, 60_000
 
 
@@ -32,7 +22,7 @@ def storm(seed: int) -> Iterator[Fault | None]:
     """Faults for ever, drawn at random."""
     rng = random.Random(seed)
     while True:
-        yield rng.choice(FAULTS) if rng.random() < STORM_SHARE else None
+        yield rng.choice(UNAVAILABLE) if rng.random() < STORM_SHARE else None
 
 
 def train(folder: Path, server: OpenAIServer, seed: int) -> dict[str, Any]:

@@ -45,6 +45,13 @@ def notation_problems(
         yield Problem(key, message, "a server adds its model's own around each message", is_warning=True)
 
 
+def fillable_pieces(text: str) -> tuple[str, ...]:
+    """Every piece that promptrl or another tool would fill in, or take for its own mark, in order."""
+    patterns = (_DOUBLED, _SINGLE, _OTHER, _TAG, _MARK)
+    found = sorted((match.start(), match[0]) for pattern in patterns for match in pattern.finditer(text))
+    return tuple(piece for _, piece in found)
+
+
 def doubled_names(text: str) -> tuple[str, ...]:
     """The names that stand in two pairs of braces, where a template fills in what stands in one."""
     return tuple(dict.fromkeys(_DOUBLED.findall(text)))

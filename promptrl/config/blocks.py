@@ -35,6 +35,7 @@ class Expect:
         takes_text: True when text may stand for a list.
         is_path: True for a path that is relative to the config.
         default_type: Which of several blocks is meant when none is named; empty: one must be.
+        like: The key of the top whose block this one is like: what it takes is told there.
     """
 
     text: str = ""
@@ -43,6 +44,7 @@ class Expect:
     takes_text: bool = False
     is_path: bool = False
     default_type: str = ""
+    like: str = ""
 
 
 class Block(BaseModel):
@@ -58,10 +60,16 @@ class Block(BaseModel):
         """The paths in this block that are relative to the config, each with its keys from here down."""
         for name, info in type(self).model_fields.items():
             key, value = info.alias or name, getattr(self, name)
-            if isinstance(value, Block):
-                yield from (((key, *below), path) for below, path in value.paths())
-            elif value is not None and any(expect.is_path for expect in _expects(info)):
+            blocks = list(_blocks_at(key, value))
+            for keys, block in blocks:
+                yield from (((*keys, *further), path) for further, path in block.paths())
+            if not blocks and value is not None and any(expect.is_path for expect in _expects(info)):
                 yield (key,), value
+
+    def below(self) -> Iterator[tuple[tuple[str, ...], "Block"]]:
+        """The blocks right below this one, alone or in a list, each with its keys from here down."""
+        for name, info in type(self).model_fields.items():
+            yield from _blocks_at(info.alias or name, getattr(self, name))
 
     @model_validator(mode="after")
     def _raise_issues(self) -> Self:
@@ -69,6 +77,14 @@ class Block(BaseModel):
             text = "; ".join(f"{'.'.join(issue.path)}: {issue.message}" for issue in issues)
             raise PydanticCustomError("issues", "{text}", {"text": text, "issues": issues})
         return self
+
+
+def _blocks_at(key: str, value: Any) -> Iterator[tuple[tuple[str, ...], Block]]:
+    """What stands at a key, as far as it is a block or a list of blocks."""
+    if isinstance(value, Block):
+        yield (key,), value
+    elif isinstance(value, tuple):
+        yield from (((key, str(at)), item) for at, item in enumerate(value) if isinstance(item, Block))
 
 
 def _expects(info: FieldInfo) -> Iterator[Expect]:

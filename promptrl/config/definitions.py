@@ -1,9 +1,9 @@
 """Makes the blocks of the config from the definitions of metrics and targets: they declare their settings once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from dataclasses import Field as DataclassField
-from types import GenericAlias, UnionType
+from types import GenericAlias, MappingProxyType, UnionType
 from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Strict, WithJsonSchema, create_model
@@ -16,6 +16,8 @@ _CONSTRAINTS = ("ge", "gt", "le", "lt", "min_length", "pattern")
 
 
 B = TypeVar("B", bound="DefinedBlock")
+Chosen = Mapping[type[Any], Any]
+"""The blocks to choose from where a setting takes any definition of a kind, by the class that all of those share."""
 
 
 class DefinedBlock(Block):
@@ -40,12 +42,13 @@ class DefinedBlock(Block):
                 yield Issue(tuple(problem.key.split(".")), problem.message, problem.hint)
 
 
-def define_block(definition: type[Any], base: type[B], **own: Any) -> type[B]:
+def define_block(definition: type[Any], base: type[B], chosen: Chosen = MappingProxyType({}), **own: Any) -> type[B]:
     """Make the block in which the settings of a definition stand.
 
     Args:
         definition: A dataclass with settings.
         base: The class to derive from; settings that it has already are left as they are.
+        chosen: The blocks of settings that are a definition of any type.
         **own: Further fields that come first, as ``create_model`` takes them.
 
     Returns:
@@ -54,7 +57,7 @@ def define_block(definition: type[Any], base: type[B], **own: Any) -> type[B]:
     hints = get_type_hints(definition, include_extras=True)
     known = {field.name: field for field in fields(definition)}
     settings: dict[str, Any] = {
-        _field_name(name): _field(name, hints[name], known[name], setting)
+        _field_name(name): _field(name, hints[name], known[name], setting, chosen)
         for name, setting in settings_of(definition).items()
         if _field_name(name) not in base.model_fields
     }
@@ -70,7 +73,7 @@ def _field_name(setting: str) -> str:
     return f"{setting}_" if hasattr(BaseModel, setting) else setting
 
 
-def _field(name: str, hint: Any, field: DataclassField[Any], setting: Setting) -> tuple[Any, Any]:
+def _field(name: str, hint: Any, field: DataclassField[Any], setting: Setting, chosen: Chosen) -> tuple[Any, Any]:
     """Type and pydantic's field for a setting; a default made by a factory is shown unless it is empty."""
     default: dict[str, Any] = {}
     if field.default is not MISSING:
@@ -79,23 +82,26 @@ def _field(name: str, hint: Any, field: DataclassField[Any], setting: Setting) -
         made = field.default_factory()
         default = {"default": made} if made else {"default_factory": field.default_factory}
     alias = name if _field_name(name) != name else None
-    return _type(hint), Field(**default, alias=alias, description=setting.description)
+    return _type(hint, chosen), Field(**default, alias=alias, description=setting.description)
 
 
-def _type(hint: Any) -> Any:
+def _type(hint: Any, chosen: Chosen) -> Any:
     """The type as pydantic is to check it: strictly, with the words for messages."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         constraints = [item for setting in arguments[1:] for item in _constraints(setting)]
         if arguments[0] is int:
             return Annotated[int, Strict(), *constraints, BeforeValidator(whole)]
-        return Annotated[_type(arguments[0]), *constraints] if constraints else _type(arguments[0])
+        inner = _type(arguments[0], chosen)
+        return Annotated[inner, *constraints] if constraints else inner
     if origin in (Union, UnionType):
-        return Union[tuple(map(_type, arguments))]  # noqa: UP007 - built from a tuple
+        return Union[tuple(_type(argument, chosen) for argument in arguments)]  # noqa: UP007 - built from a tuple
     if origin is tuple:
-        return GenericAlias(tuple, (_type(arguments[0]), ...))
+        return GenericAlias(tuple, (_type(arguments[0], chosen), ...))
     if origin is dict:
-        return GenericAlias(dict, tuple(map(_type, arguments)))
+        return GenericAlias(dict, tuple(_type(argument, chosen) for argument in arguments))
+    if hint in chosen:
+        return chosen[hint]
     if is_dataclass(hint) and isinstance(hint, type):
         return define_block(hint, DefinedBlock)
     return _STRICT.get(hint, hint)

@@ -11,7 +11,7 @@ from promptrl.config.blocks import Block, Count, Expect, FilePath, Issue, Number
 from promptrl.config.datasets import DatasetConfig
 from promptrl.config.metrics import CostConfig, MetricConfig, QualityConfig
 from promptrl.config.prompts import EditsConfig, PromptConfig, TurnConfig, issues_of
-from promptrl.config.targets import TargetConfig
+from promptrl.config.targets import TargetBlock, TargetConfig
 from promptrl.errors import show, suggest
 from promptrl.prompts.placeholders import placeholders
 from promptrl.settings import EXPERIMENT_NAME
@@ -157,6 +157,15 @@ class ExperimentConfig(Block):
     def user_turns(self) -> tuple[TurnConfig, ...] | None:
         """The template of the user message and what comes before it; None when ``prompt.text`` is the whole of it."""
         return self.prompt.user_turns(self.dataset.input)
+
+    def target_blocks(self) -> Iterator[tuple[str, TargetBlock]]:
+        """Every block that declares a model, with its dotted key: the target's, those of metrics that ask others."""
+        waiting: list[tuple[tuple[str, ...], Block]] = [((), self)]
+        while waiting:
+            keys, block = waiting.pop(0)
+            if isinstance(block, TargetBlock):
+                yield ".".join(keys), block
+            waiting += [((*keys, *further), one) for further, one in block.below()]
 
     def issues(self) -> Iterator[Issue]:
         """Check the blocks against each other."""

@@ -18,9 +18,12 @@ from promptrl.config.overrides import OVERRIDE_FILE, apply_override
 from promptrl.config.plain_data import plain
 from promptrl.config.prompts import PromptConfig
 from promptrl.config.source import KeyPath, Source, SourceError, dump, parse
+from promptrl.config.targets import MODEL_KEYS, MODELS_IN
 from promptrl.errors import SECRET, ConfigError, Problem, hide_secrets, show
 from promptrl.llm.targets.definition import TargetDefinition
 
+TARGET = "target"
+"""The key of the block of the model that runs the prompt."""
 DATA_NAME = Path("<config>")
 """Stands for the file of a config that came as data."""
 
@@ -61,7 +64,14 @@ class LoadedConfig:
     @property
     def target(self) -> TargetDefinition:
         """The target with its settings; paths are absolute."""
-        target = self.config.target.definition
+        return self.models[TARGET]
+
+    @property
+    def models(self) -> dict[str, TargetDefinition]:
+        """Every model that the config has a block for, by the dotted key of that; paths are absolute."""
+        return {key: self._resolved(block.definition) for key, block in self.config.target_blocks()}
+
+    def _resolved(self, target: TargetDefinition) -> TargetDefinition:
         paths: dict[str, Any] = {name: self.resolve(getattr(target, name)) for name in target.paths}
         return replace(target, **paths)
 
@@ -82,9 +92,9 @@ class LoadedConfig:
         if config.dataset.files:
             del data["dataset"]["splits"]
         for (*above, key), path in config.paths():
-            block = data
+            block: Any = data
             for name in above:
-                block = block[name]
+                block = block[int(name) if isinstance(block, list) else name]
             block[key] = self.resolve(path)
         return dump(data)
 
@@ -208,7 +218,7 @@ def _cross_issues(data: dict[str, Any], broken: set[str]) -> Iterator[Issue]:
 
 
 def _take_out_secrets(data: dict[str, Any]) -> list[Issue]:
-    """Remove from the target whatever looks like an API key, so that no later message can repeat it."""
+    """Remove from the models' blocks whatever looks like an API key, so that no later message can repeat it."""
     issues: list[Issue] = []
 
     def clean(value: Any, path: KeyPath) -> Any:
@@ -222,9 +232,22 @@ def _take_out_secrets(data: dict[str, Any]) -> list[Issue]:
             return hide_secrets(value)
         return value
 
-    if "target" in data:
-        data["target"] = clean(data["target"], ("target",))
+    for (*above, key), block in [*_model_blocks({top: data[top] for top in MODELS_IN if top in data})]:
+        holder: Any = data
+        for name in above:
+            holder = holder[int(name) if isinstance(holder, list) else name]
+        holder[key] = clean(block, (*above, key))
     return issues
+
+
+def _model_blocks(data: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """What stands in the data where a model is declared."""
+    items = enumerate(data) if isinstance(data, list) else data.items() if isinstance(data, dict) else ()
+    for key, value in items:
+        if key in MODEL_KEYS:
+            yield (*path, str(key)), value
+        else:
+            yield from _model_blocks(value, (*path, str(key)))
 
 
 def _problem(issue: Issue, source: Source, path: Path, line: int | None = None, file: str | None = None) -> Problem:

@@ -9,6 +9,7 @@ from promptrl.config.blocks import Issue
 from promptrl.config.experiment import ExperimentConfig
 from promptrl.config.schema import Place, SchemaRow, expectation, fields_of, place_of, schema_rows
 from promptrl.config.source import KeyPath, Mark
+from promptrl.config.targets import MODEL_KEYS
 from promptrl.errors import nearest, show
 
 SECRET_KEYS = ("api_key", "apikey", "key", "token", "secret", "password", "authorization")
@@ -125,7 +126,7 @@ def _hint_for_unknown(path: KeyPath, parent: tuple[Place, str]) -> str:
     place, variant = parent
     block = place.variants.get(variant) or place.block
     known = [name for name, _ in fields_of(block)] if block else []
-    if path[0] == "target" and key.lower() in SECRET_KEYS:
+    if not MODEL_KEYS.isdisjoint(path[:-1]) and key.lower() in SECRET_KEYS:
         return "secrets come from the environment: name the variable in api_key_env or headers"
     if near := nearest(key, known):
         return f"{MEANT}{near}"

@@ -6,11 +6,10 @@ from pydantic import Field, create_model
 
 from promptrl.config.blocks import Block, Expect, Number
 from promptrl.config.definitions import DefinedBlock, define_block
+from promptrl.config.targets import CHOSEN
 from promptrl.settings import NAME, settings_of
 from promptrl.tasks.costs import COSTS, CostDefinition
 from promptrl.tasks.metrics import METRICS, MetricDefinition
-
-LATER_METRICS = ("judge", "similarity", "rouge_l", "bleu")
 
 MetricName = Annotated[
     str,
@@ -50,6 +49,7 @@ def _quality_block(kind: str, definition: type[MetricDefinition]) -> type[Qualit
     return define_block(
         definition,
         QualityConfig,
+        CHOSEN,
         type=(Literal[kind], Field(description=definition.summary)),
         name=(MetricName, Field(default=kind, description="Name in reports and in gate.metric.")),
     )
@@ -73,7 +73,6 @@ else:
     MetricConfig = Annotated[
         Union[_BLOCKS],  # noqa: UP007 - built from a tuple
         Field(discriminator="type"),
-        Expect(later=LATER_METRICS),
     ]
 
 

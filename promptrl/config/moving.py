@@ -34,7 +34,8 @@ def _paths(loaded: LoadedConfig, data: dict[str, Any]) -> Iterator[tuple[dict[st
     for (*above, key), _ in loaded.config.paths():
         block: Any = data
         for name in above:
-            block = block.get(name) if isinstance(block, dict) else None
+            is_there = isinstance(block, list) and name.isdecimal() and int(name) < len(block)
+            block = block[int(name)] if is_there else block.get(name) if isinstance(block, dict) else None
         if isinstance(block, dict) and isinstance(block.get(key), str):
             yield block, key
     for path, block in named_files(data, loaded.folder):

@@ -150,6 +150,8 @@ def schema_rows(model: type[BaseModel] = ExperimentConfig, prefix: str = "") -> 
         place, key = place_of_field(info), f"{prefix}{name}"
         rows.append(SchemaRow(key, expectation(place), _default(info, place), info.description or ""))
         item = place.child("0") if get_origin(place.kind) is tuple else None
+        if place.expect.like:
+            continue
         if place.block:
             rows += schema_rows(place.block, f"{key}.")
         elif place.variants:

@@ -5,9 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Literal, Union
 
 from pydantic import Field
 
+from promptrl.config.blocks import Expect
 from promptrl.config.definitions import DefinedBlock, define_block
 from promptrl.llm.targets.definition import CalledTargetDefinition, TargetDefinition
 from promptrl.llm.targets.registry import TARGETS
+
+MODEL_KEYS = frozenset({"target", "judge"})
+"""Keys whose block declares a model: the target, and who judges for a metric."""
+MODELS_IN = ("target", "reward")
+"""Keys of the top below which such blocks may stand."""
 
 
 class TargetBlock(DefinedBlock):
@@ -46,3 +52,6 @@ else:
         Union[tuple(BLOCKS.values())],  # noqa: UP007 - built from a tuple
         Field(discriminator="type"),
     ]
+
+CHOSEN = {TargetDefinition: Annotated[TargetConfig, Expect(like="target")]}
+"""For a part that asks a model of its own: any target block declares it."""

@@ -58,6 +58,7 @@ class Evaluator:
         unscored: Answers of this very run from before an interruption, of the target and to metrics' questions, that
             have not become outcomes.
         name_row: Names a row in messages.
+        asked_of: By the name of a metric, who answers its questions where that is not the target.
 
     Attributes:
         asking_s: Seconds spent so far on getting and scoring answers.
@@ -76,6 +77,7 @@ class Evaluator:
         known: Iterable[Outcome] = (),
         unscored: Mapping[AnswerKey, Completion] = MappingProxyType({}),
         name_row: NameRow = named_by_id,
+        asked_of: Mapping[str, Engine] = MappingProxyType({}),
     ) -> None:
         self._engine = engine
         self._budget = budget
@@ -93,6 +95,7 @@ class Evaluator:
             code_folder=code_folder,
             known=waiting,
             name_row=name_row,
+            asked_of=asked_of,
         )
         self._batch_size = JUDGED_BATCH if self._scoring.asks_models else 1
         outcomes = self._resumable.values()

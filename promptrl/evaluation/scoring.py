@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from promptrl.errors import GradingError, Problem
 from promptrl.evaluation.outcome import AnswerKey, AskKey
@@ -41,6 +42,7 @@ class Scoring:
         code_folder: Where the modules of the user's metrics are looked for first.
         known: Answers to questions about answers that have no outcome yet.
         name_row: Names a row in messages.
+        asked_of: By the name of a metric, who answers its questions where that is not ``engine``.
 
     Attributes:
         asks_models: Whether any metric does, so that answers are better scored many at a time.
@@ -59,8 +61,10 @@ class Scoring:
         code_folder: Path | None,
         known: Mapping[AnswerKey, Completion],
         name_row: NameRow = named_by_id,
+        asked_of: Mapping[str, Engine] = MappingProxyType({}),
     ) -> None:
         self._engine = engine
+        self._asked_of = asked_of
         self._budget = budget
         self._keep = keep
         self._known = dict(known)
@@ -144,7 +148,8 @@ class Scoring:
         new = [key for key in wanted if key not in answers]
         requests = [Request(wanted[key].messages, wanted[key].params, wanted[key].repeat, "judge") for key in new]
         try:
-            stream = self._engine.stream(requests, lambda at, answer: self._keep(new[at], answer))
+            engine = self._asked_of.get(metric, self._engine)
+            stream = engine.stream(requests, lambda at, answer: self._keep(new[at], answer))
             with closing(stream) as found:
                 for at, answer in found:
                     answers[new[at]] = answer

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from promptrl.config import ExperimentConfig, GateConfig, LoadedConfig, load_config
+from promptrl.config.loading import TARGET
 from promptrl.config.metrics import QualityConfig
 from promptrl.errors import ConfigError, Problem, suggest
 from promptrl.evaluation.pairing import count_inputs
@@ -326,14 +327,15 @@ def _gate(gate: GateConfig) -> Gate:
 
 
 def _price(loaded: LoadedConfig) -> Price | None:
-    """The configured price, else the public one; a model of one's own costs nothing that we know of.
+    """The target's price; a model of one's own costs nothing that we know of.
 
     Raises:
-        ConfigError: Dollars are limited but the price is unknown.
+        ConfigError: Dollars are limited but the price of a model is unknown.
     """
-    target = loaded.target
-    price = target.price or target.public_price()
-    if price is None and loaded.config.budget.max_usd is not None:
-        message = "is missing and the price is not publicly known, but budget.max_usd needs it"
-        raise ConfigError([Problem("target.price", message, "give input_per_million and output_per_million")])
-    return price
+    prices = {key: model.known_price for key, model in loaded.models.items()}
+    message = "is missing and the price is not publicly known, but budget.max_usd needs it"
+    hint = "give input_per_million and output_per_million"
+    unknown = [Problem(f"{key}.price", message, hint) for key, price in prices.items() if price is None]
+    if unknown and loaded.config.budget.max_usd is not None:
+        raise ConfigError(unknown)
+    return prices[TARGET]

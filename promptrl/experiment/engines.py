@@ -7,11 +7,14 @@ import asyncio
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, NoReturn, Self
 
 from promptrl.config import ExperimentConfig
+from promptrl.config.experiment import CacheConfig
+from promptrl.config.loading import TARGET
 from promptrl.errors import ConfigError
 from promptrl.evaluation.doubts import Grading
 from promptrl.evaluation.evaluator import Evaluator, OutcomeLog
@@ -28,6 +31,23 @@ from promptrl.llm.engine.stop import StopSignal
 from promptrl.tasks.metrics.base import MetricContext, Question
 
 CACHE_NAME = ".cache.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The engines of one run, which share its budget.
+
+    Attributes:
+        target: Asks the model that runs the prompt.
+        others: Ask the models that other blocks declare, by the key of the block: ``reward.metrics.0.judge``.
+    """
+
+    target: Engine
+    others: Mapping[str, Engine]
+
+    def below(self, key: str) -> Engine | None:
+        """The engine of the block that stands below a key; None where there is none."""
+        return next((engine for at, engine in self.others.items() if at.startswith(f"{key}.")), None)
 
 
 def make_budget(components: Components, max_calls: int | None = None, elapsed_s: float = 0.0) -> Budget:
@@ -68,51 +88,62 @@ class Engines:
     ) -> None:
         self.stop = stop or StopSignal()
         self._trace = trace
-        self._opened: dict[tuple[Any, ...], Engine] = {}
+        self._opened: list[tuple[tuple[Any, ...], Engine]] = []
+        self._caches: dict[tuple[Path, CacheConfig], Cache] = {}
         self._closing = ExitStack()
         self._lock = threading.Lock()
 
-    def open(self, components: Components, budget: Budget, runs_dir: Path) -> Engine:
-        """The engine of an experiment, with its own budget; loads the target if no experiment before did.
+    def open(self, components: Components, budget: Budget, runs_dir: Path) -> Models:
+        """The engines of an experiment, with its own budget; loads a model if no experiment before did.
 
         Raises:
-            ConfigError: Target or cache can't be opened.
+            ConfigError: A model, a metric or the cache can't be opened.
         """
+        _open_metrics(components)
+        with self._lock:
+            engines = {key: self._engine(components, key, budget, runs_dir) for key in components.loaded.models}
+        return Models(engines.pop(TARGET), engines)
+
+    def _engine(self, components: Components, model: str, budget: Budget, runs_dir: Path) -> Engine:
+        """The engine of the model whose block stands at this key."""
         config, loaded = components.config, components.loaded
         path = Path(loaded.resolve(config.cache.path)) if config.cache.path else runs_dir / CACHE_NAME
         key = (
-            config.target.model_dump_json(),
-            components.given.target,
-            loaded.resolve("."),
+            loaded.models[model],
+            components.given.target if model == TARGET else None,
             components.code_folder,
             path.resolve(),
             config.cache,
         )
-        with self._lock:
-            if key in self._opened:
-                _open_metrics(components)
-                return self._opened[key].with_budget(budget)
-            cache = None
-            if config.cache.mode != "off":
-                is_named = config.cache.path is not None
-                opened = Cache(path, mode=config.cache.mode, max_mb=config.cache.max_mb, is_named=is_named)
-                cache = self._closing.enter_context(opened)
-            self._opened[key] = self._closing.enter_context(self._make(components, budget, cache))
-            return self._opened[key]
+        known = next((engine for opened, engine in self._opened if opened == key), None)
+        if known is not None:
+            return known.with_budget(budget)
+        engine = self._closing.enter_context(self._make(components, model, budget, self._cache(path, config.cache)))
+        self._opened.append((key, engine))
+        return engine
 
-    def _make(self, components: Components, budget: Budget, cache: Cache | None) -> Engine:
-        target = components.loaded.target
-        requests_per_minute, tokens_per_minute = target.limits_per_minute
+    def _cache(self, path: Path, settings: CacheConfig) -> Cache | None:
+        """The cache at a path, which all engines share; None where none is wanted."""
+        key = (path.resolve(), settings)
+        if settings.mode != "off" and key not in self._caches:
+            is_named = settings.path is not None
+            opened = Cache(path, mode=settings.mode, max_mb=settings.max_mb, is_named=is_named)
+            self._caches[key] = self._closing.enter_context(opened)
+        return self._caches.get(key)
+
+    def _make(self, components: Components, model: str, budget: Budget, cache: Cache | None) -> Engine:
+        definition = components.loaded.models[model]
+        requests_per_minute, tokens_per_minute = definition.limits_per_minute
         return Engine(
-            open_target(components),
+            open_model(components, model),
             budget=budget,
             cache=cache,
-            concurrency=target.calls_in_flight,
+            concurrency=definition.calls_in_flight,
             requests_per_minute=requests_per_minute,
             tokens_per_minute=tokens_per_minute,
-            max_retries=target.max_retries,
-            timeout_s=target.timeout_s,
-            price=components.price,
+            max_retries=definition.max_retries,
+            timeout_s=definition.timeout_s,
+            price=definition.known_price,
             stop=self.stop,
             waiting=lent_to_others,
             trace=self._trace,
@@ -139,7 +170,7 @@ def given_or_new(engines: Engines | None) -> Iterator[Engines]:
 
 def make_evaluator(
     components: Components,
-    engine: Engine,
+    models: Models,
     budget: Budget,
     log: OutcomeLog,
     known: Iterable[Outcome] = (),
@@ -147,7 +178,7 @@ def make_evaluator(
 ) -> Evaluator:
     """The evaluator of a run or an evaluation; ``known`` and ``unscored`` are from before an interruption."""
     return Evaluator(
-        engine,
+        models.target,
         budget=budget,
         metrics=components.metrics,
         objective=components.objective,
@@ -157,6 +188,11 @@ def make_evaluator(
         known=known,
         unscored=unscored,
         name_row=components.name_row,
+        asked_of={
+            metric.name: engine
+            for position, metric in enumerate(components.config.reward.metrics)
+            if (engine := models.below(f"reward.metrics.{position}")) is not None
+        },
     )
 
 
@@ -174,33 +210,48 @@ def make_grading(components: Components) -> Grading:
 
 
 def check_target(components: Components) -> None:
-    """Find out whether the target can be made: keys are set, the replay file is sound, the user's functions import.
+    """Find out whether all models can be made: keys are set, replay files are sound, the user's functions import.
 
     What takes long, as to load a local model, is left open.
 
     Raises:
+        ConfigError: One can't be made.
+    """
+    _open_metrics(components)
+    for key, model in components.loaded.models.items():
+        if not model.opens_slowly:
+            closing = asyncio.run_coroutine_threadsafe(open_model(components, key).aclose(), background_loop())
+            closing.result()
+
+
+def open_model(components: Components, key: str) -> Target:
+    """Make the model whose block stands at this key: loads it, reads a replay file, imports the user's functions.
+
+    Raises:
         ConfigError: It can't be made.
     """
-    if components.loaded.target.opens_slowly:
-        _open_metrics(components)
-    else:
-        closing = asyncio.run_coroutine_threadsafe(open_target(components).aclose(), background_loop())
-        closing.result()
+    if key == TARGET and components.given.target is not None:
+        return components.given.target.open()
+    try:
+        return components.loaded.models[key].open(components.code_folder)
+    except ConfigError as error:
+        problems = [replace(problem, key=_moved(problem.key, key)) for problem in error.problems]
+        raise ConfigError(located(components.loaded, problems)) from error
 
 
 def open_target(components: Components) -> Target:
-    """Make the target: loads a local model, reads a replay file, imports the user's functions, of metrics too.
+    """Make the target, and open the metrics.
 
     Raises:
         ConfigError: It can't be made.
     """
     _open_metrics(components)
-    if components.given.target is not None:
-        return components.given.target.open()
-    try:
-        return components.loaded.target.open(components.code_folder)
-    except ConfigError as error:
-        raise ConfigError(located(components.loaded, error.problems)) from error
+    return open_model(components, TARGET)
+
+
+def _moved(key: str, to: str) -> str:
+    """A key of a problem that speaks of the target, for a model whose block stands elsewhere."""
+    return f"{to}{key.removeprefix(TARGET)}" if key.partition(".")[0] == TARGET else key
 
 
 def _open_metrics(components: Components) -> None:

@@ -133,8 +133,8 @@ def _evaluate(
     answers = 2 * len(rows) * components.gate.repeats
     budget = make_budget(components, max_calls=answers * components.calls_per_answer)
     with given_or_new(engines) as opened:
-        engine = opened.open(components, budget, runs_dir)
-        evaluator = make_evaluator(components, engine, budget, log)
+        models = opened.open(components, budget, runs_dir)
+        evaluator = make_evaluator(components, models, budget, log)
         purpose: Purpose = "search" if split == "train" else split
         paired = compare_prompts(evaluator, prompts, rows, purpose, components.gate, rows_per_look(config))
         doubts = find_doubts(evaluator.outcomes, make_grading(components))

@@ -6,8 +6,11 @@ from importlib.util import find_spec
 
 from promptrl.config import LoadedConfig
 from promptrl.config.algorithms import AlgorithmBlock
+from promptrl.config.metrics import QualityConfig
 from promptrl.errors import Problem
 from promptrl.llm.engine.reservations import completion_token_bound
+from promptrl.llm.targets.local import LocalTargetDefinition
+from promptrl.llm.targets.local_checkpoint import NANO
 from promptrl.search.algorithms import ALGORITHMS, DEVICE, IMAGINED_STEPS, AgentSettings, check_params
 from promptrl.search.hyperparameters import HIDDEN
 from promptrl.trackers.registry import TRACKERS
@@ -46,8 +49,21 @@ def _lacking(loaded: LoadedConfig) -> Iterator[Problem]:
     if device := _absent_device(loaded.config.algorithm):
         message = f"got {device}, which torch does not find here"
         yield Problem("algorithm.params.device", message, "write auto to take the best that is here, or cpu")
-    for problem in loaded.target.lacks():
-        yield replace(problem, key=f"target.{problem.key}")
+    yield from _toy_judges(loaded)
+    for key, model in loaded.models.items():
+        for problem in model.lacks():
+            yield replace(problem, key=f"{key}.{problem.key}")
+
+
+def _toy_judges(loaded: LoadedConfig) -> Iterator[Problem]:
+    """Metrics that would ask the bundled model, which can do its drills and nothing else."""
+    target = loaded.target
+    if not (isinstance(target, LocalTargetDefinition) and target.model == NANO):
+        return
+    for position, metric in enumerate(loaded.config.reward.metrics):
+        if isinstance(metric, QualityConfig) and metric.definition.asks_target:
+            message = "is missing, and the run's own target is nano, which can't judge"
+            yield Problem(f"reward.metrics.{position}.judge", message, "declare a model there, as target declares one")
 
 
 def _takes_builtin(block: AlgorithmBlock) -> bool:
@@ -79,6 +95,7 @@ def _unlimited(loaded: LoadedConfig) -> Iterator[Problem]:
     budget = loaded.config.budget
     limit = "budget.max_usd" if budget.max_usd is not None else "budget.max_tokens"
     is_limited = budget.max_usd is not None or budget.max_tokens is not None
-    if is_limited and completion_token_bound(loaded.target.request_params) is None:
-        message = f"is null, but {limit} can't be kept unless an answer has a limit"
-        yield Problem("target.params.max_tokens", message, "say how many tokens an answer may have")
+    for key, model in loaded.models.items() if is_limited else ():
+        if completion_token_bound(model.request_params) is None:
+            message = f"is null, but {limit} can't be kept unless an answer has a limit"
+            yield Problem(f"{key}.params.max_tokens", message, "say how many tokens an answer may have")

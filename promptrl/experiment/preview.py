@@ -7,9 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from promptrl.config.loading import TARGET
 from promptrl.config.metrics import QualityConfig
 from promptrl.errors import ConfigError, Problem
 from promptrl.experiment.build import Components, located
+from promptrl.experiment.engines import open_model
 from promptrl.llm.base import Messages
 from promptrl.llm.engine.background import background_loop
 from promptrl.llm.engine.cache import refuse_foreign
@@ -100,11 +102,15 @@ def _metric_problems(components: Components, known: Mapping[str, Sequence[KnownA
 
 def _target_problems(components: Components) -> Iterator[Problem]:
     """What would stop a run before its first call; a model is not loaded, and the user's code not imported."""
-    target = components.loaded.target
-    if components.given.target is not None or target.opens_slowly or isinstance(target, PythonTargetDefinition):
-        return
+    for key, model in components.loaded.models.items():
+        is_given = key == TARGET and components.given.target is not None
+        if not (is_given or model.opens_slowly or isinstance(model, PythonTargetDefinition)):
+            yield from _opening_problems(components, key)
+
+
+def _opening_problems(components: Components, key: str) -> Iterator[Problem]:
     try:
-        opened = target.open(components.code_folder)
+        opened = open_model(components, key)
     except ConfigError as error:
         for problem in error.problems:
             yield replace(problem, message=f"{problem.message}; training would stop here", is_warning=True)

@@ -17,11 +17,10 @@ from promptrl.errors import (
 from promptrl.evaluation.evaluator import Evaluator
 from promptrl.evaluation.outcome import Outcome
 from promptrl.experiment.build import Components
-from promptrl.experiment.engines import make_evaluator
+from promptrl.experiment.engines import Models, make_evaluator
 from promptrl.experiment.events import Observer
 from promptrl.experiment.progress import Progress, Timekeeper
 from promptrl.llm.engine.budget import Budget
-from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
 from promptrl.runs.charge_file import ChargeFile
@@ -76,15 +75,15 @@ class RunSession:
 
 @contextmanager
 def open_session(
-    components: Components, run: Run, engine: Engine, budget: Budget, observe: Observer, grow: Grow | None = None
+    components: Components, run: Run, models: Models, budget: Budget, observe: Observer, grow: Grow | None = None
 ) -> Iterator[RunSession]:
     """Work on a run while inside; what it knows from before an interruption is taken up.
 
     Args:
         components: What the run is made of.
         run: Its folder, locked by this process.
-        engine: Where answers come from.
-        budget: The engine's budget.
+        models: Where answers come from.
+        budget: Theirs.
         observe: Called with every event.
         grow: Says what the spaces of its searches gain; None = nothing.
     """
@@ -95,8 +94,8 @@ def open_session(
             budget.keep_charges(charges.note, charges.earlier)
         describe, note = partial(space.describe, space.baseline), Timekeeper(run, budget).note
         log = files.enter_context(closing(OutcomeFile(run.path, describe, note)))
-        evaluator = make_evaluator(components, engine, budget, log, log.known, log.unscored)
-        progress = Progress(components, budget, engine, evaluator, log.text_of, observe)
+        evaluator = make_evaluator(components, models, budget, log, log.known, log.unscored)
+        progress = Progress(components, budget, models.target, evaluator, log.text_of, observe)
         yield RunSession(components, run, budget, evaluator, progress, GrowthFile(run.path), grow)
 
 

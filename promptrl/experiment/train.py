@@ -15,7 +15,7 @@ from promptrl.experiment.build import Components, rebuild_components
 from promptrl.experiment.call_plan import MIN_FINALIST_CALLS, MIN_SEARCH_CALLS
 from promptrl.experiment.division import told_of
 from promptrl.experiment.edit_effects import attribute
-from promptrl.experiment.engines import Engines, given_or_new, make_budget, make_grading, rows_per_look
+from promptrl.experiment.engines import Engines, Models, given_or_new, make_budget, make_grading, rows_per_look
 from promptrl.experiment.events import Observer, RunFinished
 from promptrl.experiment.finals_stage import Found, find_winner
 from promptrl.experiment.given import NOTHING, Given
@@ -27,7 +27,6 @@ from promptrl.experiment.randomness import own_randomness
 from promptrl.experiment.report import write_report
 from promptrl.experiment.session import RunSession, open_session, status_kept
 from promptrl.llm.engine.budget import Budget
-from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.folder import CONFIG_NAME, DIVISION_NAME, Run
 from promptrl.runs.result import JudgedFold, PairedComparison, best_prompt, build_result, leaderboard_rows
@@ -73,12 +72,12 @@ def train(
     folder = RunsFolder(runs_dir or Path(config.output.runs_dir))
     budget = make_budget(components)
     with given_or_new(engines) as opened:
-        engine = opened.open(components, budget, folder.path)
+        models = opened.open(components, budget, folder.path)
         run = folder.create(config.name)
         with run.locked(), status_kept(run, budget), opened.stop.by_file(run.path / STOP_NAME):
             run.start(describe_run(components), components.loaded.text, components.loaded.resolved_yaml())
             run.write_json(DIVISION_NAME, components.division)
-            return _carry_out(components, run, engine, budget, observers, grow)
+            return _carry_out(components, run, models, budget, observers, grow)
 
 
 def resume(
@@ -119,10 +118,10 @@ def resume(
         _refuse_other_observations(run.id, info, components)
         _refuse_growth(components, grow)
         budget = make_budget(components, elapsed_s=run.elapsed_s)
-        engine = opened.open(components, budget, run.path.parent)
+        models = opened.open(components, budget, run.path.parent)
         with status_kept(run, budget), opened.stop.by_file(run.path / STOP_NAME):
             run.update(status="running", error=None)
-            return _carry_out(components, run, engine, budget, observers, grow)
+            return _carry_out(components, run, models, budget, observers, grow)
 
 
 def _refuse_growth(components: Components, grow: Grow | None) -> None:
@@ -167,7 +166,7 @@ def _refuse_others(run_id: str, info: Mapping[str, Any], given: Given) -> None:
 def _carry_out(
     components: Components,
     run: Run,
-    engine: Engine,
+    models: Models,
     budget: Budget,
     observers: Sequence[Observer],
     grow: Grow | None,
@@ -177,17 +176,17 @@ def _carry_out(
     settings = components.config.model_dump(mode="json", by_alias=True)
     with own_randomness(), watched(observers, trackers, settings) as observe:
         observe(run_started(run, components))
-        result = _work(components, run, engine, budget, observe, grow)
+        result = _work(components, run, models, budget, observe, grow)
         observe(RunFinished(run.id, str(run.path), result))
     return TrainedRun(run, result)
 
 
 def _work(
-    components: Components, run: Run, engine: Engine, budget: Budget, observe: Observer, grow: Grow | None
+    components: Components, run: Run, models: Models, budget: Budget, observe: Observer, grow: Grow | None
 ) -> dict[str, Any]:
     """Search, prove, write it all down, result.json last."""
     began_s = time.monotonic()
-    with open_session(components, run, engine, budget, observe, grow) as session:
+    with open_session(components, run, models, budget, observe, grow) as session:
         budget.reserve_share("test", components.plan.test)
         for name, calls in components.plan.beside.items():
             budget.reserve_share(name, calls)
@@ -195,7 +194,7 @@ def _work(
         found = find_winner(session.of_fold(components.splits), earlier_winners(judged))
         tested = _prove(session, found.winner, tested)
     result = _write_down(session, found, tested, judged, began_s)
-    result["engine"] = asdict(engine.stats)
+    result["engine"] = asdict(models.target.stats)
     _report(run, result, components)
     run.finish(result)
     return result

@@ -19,6 +19,7 @@ class Outer(Block):
     folder: PathText = "runs"
     inner: Inner
     other: Inner | None = None
+    listed: tuple[Inner, ...] = ()
 
 
 def test_a_block_says_which_of_its_keys_are_paths() -> None:
@@ -29,3 +30,5 @@ def test_a_block_says_which_of_its_keys_are_paths() -> None:
         {"file-name": "a", "inner": {"rows": "b", "log": "c"}, "other": {"rows": "d"}, "folder": "e"}
     )
     assert [".".join(key) for key, _ in filled.paths()] == ["file-name", "inner.rows", "inner.log", "other.rows"]
+    listed = Outer.model_validate({"file-name": "a", "inner": {"rows": "b"}, "listed": [{"rows": "c"}, {"rows": "d"}]})
+    assert [".".join(key) for key, _ in listed.paths()][2:] == ["listed.0.rows", "listed.1.rows"]

@@ -316,7 +316,25 @@ BROKEN: dict[str, tuple[str, str, str, int | None]] = {
         6,
     ),
     "misspelt metric": (metrics("{type: chioce}"), "reward.metrics.0.type", "did you mean choice", 9),
-    "metric of the future": (metrics("{type: judge}"), "reward.metrics.0.type", "not in this version yet", 9),
+    "judge without a rubric": (metrics("{type: judge}"), "reward.metrics.0.rubric", "is missing", 9),
+    "judge of no type": (
+        metrics("{type: judge, rubric: fluency, judge: {model: m}}"),
+        "reward.metrics.0.judge.type",
+        "is missing",
+        9,
+    ),
+    "misspelt key of a judge": (
+        metrics("{type: judge, rubric: fluency, judge: {type: openai, model: m, base_ulr: h}}"),
+        "reward.metrics.0.judge.base_ulr",
+        "did you mean base_url",
+        9,
+    ),
+    "key of a judge in the config": (
+        metrics("{type: judge, rubric: fluency, judge: {type: openai, model: m, api_key: k}}"),
+        "reward.metrics.0.judge.api_key",
+        "secrets come from the environment",
+        9,
+    ),
     "same metric twice": (metrics("{type: f1}", "{type: f1}"), "reward.metrics.1.name", "twice", 10),
     "cut where nothing is cut": (
         metrics("{type: json_valid, after: x}"),

@@ -17,6 +17,9 @@ WITH_SECRET = {
     "as a key of a mapping": openai(f"{SECRET}: 1"),
     "as the target": swap("{type: local}", SECRET),
     "as the type": swap("{type: local}", f"{{type: {SECRET}}}"),
+    "in a judge's block": GOOD.replace(
+        "{type: choice}", f"{{type: judge, rubric: fluency, judge: {{type: openai, model: {SECRET}}}}}"
+    ),
     "in another block": GOOD + f"algorithm: {{name: {SECRET}}}\n",
     "in broken YAML": swap("{type: local}", f"*{SECRET}"),
 }

@@ -18,7 +18,11 @@ from promptrl.tasks.metrics.base import Rule
 from promptrl.tasks.metrics.text import Choice
 from tests.tasks.scored import alone, scored
 
-SETTINGS: dict[str, dict[str, Any]] = {"json_schema": {"schema": {}}, "python": {"function": "json:dumps"}}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "json_schema": {"schema": {}},
+    "python": {"function": "json:dumps"},
+    "judge": {"rubric": "fluency"},
+}
 REFERENCES: dict[str, Any] = {"numeric_match": "1", "json_fields": {"a": 1}}
 
 

@@ -64,6 +64,11 @@ class TargetDefinition(Definition):
         return {key: value for key, value in self.params.items() if value is not None}
 
     @property
+    def known_price(self) -> Price | None:
+        """The price that the config gives, else the public one; None when neither is known."""
+        return self.price or self.public_price()
+
+    @property
     def calls_in_flight(self) -> int:
         """Most calls at one time."""
         raise NotImplementedError

@@ -159,6 +159,11 @@ class MetricDefinition(Definition):
         """Whether the reference is a right answer as it stands, with no form around it."""
         return self.needs_reference
 
+    @property
+    def asks_target(self) -> bool:
+        """Whether it asks the model that runs the prompt."""
+        return False
+
     def fitted(self, references: tuple[Any, ...]) -> Self:
         """The definition for these data, with what it takes from them.
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from promptrl.errors import ConfigError, Problem
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics.base import Metric, MetricDefinition
+from promptrl.tasks.metrics.judge import Judge
 from promptrl.tasks.metrics.numeric import NumericMatch
 from promptrl.tasks.metrics.python import PythonMetric
 from promptrl.tasks.metrics.structured import JsonFields, JsonSchema, JsonValid
@@ -21,6 +22,7 @@ METRICS: Mapping[str, type[MetricDefinition]] = {
     "json_schema": JsonSchema,
     "json_fields": JsonFields,
     "distinct_n": Distinct,
+    "judge": Judge,
     "python": PythonMetric,
 }
 

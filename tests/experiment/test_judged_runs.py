@@ -1,0 +1,114 @@
+"""A run whose answers are graded by a model of its own: asked at its server, counted, checked before a call is paid."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptrl.runs.folder import CONFIG_NAME
+from tests.commandline import changing, only_result, promptrl
+from tests.servers.openai_server import Chat, OpenAIServer
+from tests.servers.toy_model import CONFIG, write_experiment
+
+ANSWER = re.compile(r"<<<answer ([0-9a-f]{12})\n(.*)\nanswer \1>>>", re.DOTALL)
+REFERENCE = re.compile(r"<<<known good answer ([0-9a-f]{12})\n(.*)\nknown good answer \1>>>", re.DOTALL)
+
+
+def judge(messages: Chat, params: dict[str, Any]) -> str:
+    """Full points for the known good answer, some for one that has it in it."""
+    user = messages[-1]["content"]
+    answer, reference = (pattern.search(user) for pattern in (ANSWER, REFERENCE))
+    assert answer is not None
+    assert reference is not None
+    if answer[2] == reference[2]:
+        return '{"reason": "says just that", "score": 5}'
+    is_there = re.search(rf"\b{reference[2]}\b", answer[2])
+    return json.dumps({"reason": "wordy" if is_there else "wrong", "score": 3 if is_there else 1})
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
+    """The judge, on loopback."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with OpenAIServer(judge) as served:
+        yield served
+
+
+def judged(folder: Path, base_url: str, more: str = "") -> Path:
+    """A config whose metric asks the judge at that address."""
+    block = f'{{type: openai, model: fair, base_url: "{base_url}", api_key_env: null, params: {{max_tokens: 99}}}}'
+    metric = f"{{type: judge, rubric: correctness, judge: {block}{more}}}"
+    return write_experiment(folder, CONFIG.replace("{type: exact_match}", metric))
+
+
+def train(folder: Path, config: Path, *changes: str) -> dict[str, Any]:
+    """Train and give back the result."""
+    done = promptrl("train", config, "--runs-dir", folder / "runs", *changing(*changes))
+    assert done.exit_code == 0, done.stderr
+    return only_result(folder)
+
+
+def test_a_judge_at_a_server_of_its_own_leads_to_a_better_prompt(tmp_path: Path, server: OpenAIServer) -> None:
+    """It gets its own model's name and parameters; its calls are its share; its reasons stand with the outcomes."""
+    result = train(tmp_path, judged(tmp_path, server.base_url), "algorithm={name: random}")
+    assert result["verdict"] == "improved"
+    assert {k: server.requests[0].body[k] for k in ("model", "max_tokens")} == {"model": "fair", "max_tokens": 99}
+    assert 0 < len(server.requests) <= result["calls"]["judge"] <= 450
+    outcomes = [json.loads(line) for line in (tmp_path / "runs/toy-0001/outcomes.jsonl").read_text().splitlines()]
+    assert {outcome["reason"] for outcome in outcomes} == {"", "3 of 5: wordy", "1 of 5: wrong"}
+    assert {outcome["score"] for outcome in outcomes} == {0.0, 0.5, 1.0}
+
+
+def test_the_calls_of_repeats_are_planned(tmp_path: Path, server: OpenAIServer) -> None:
+    """Three questions to an answer: three quarters of the calls are the judge's; nobody is asked."""
+    done = promptrl("plan", judged(tmp_path, server.base_url, ", repeats: 3"), "--json")
+    assert json.loads(done.stdout)["calls"]["judge"] == 675
+    assert server.requests == []
+
+
+def test_dollars_can_not_be_limited_without_the_price_of_the_judge(tmp_path: Path, server: OpenAIServer) -> None:
+    """The target costs nothing; the judge's price is not known."""
+    config = judged(tmp_path, server.base_url)
+    price = "target.price={input_per_million: 0, output_per_million: 0}"
+    done = promptrl("validate", config, *changing("budget.max_usd=1", price))
+    assert done.exit_code == 2
+    assert "reward.metrics.0.judge.price" in done.stderr.replace("\n", "")
+
+
+def test_a_judge_without_its_key_is_told_by_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the first call, and not as if the target lacked it."""
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    block = "{type: openai, model: m, api_key_env: NO_SUCH_KEY}"
+    metric = f"{{type: judge, rubric: fluency, judge: {block}}}"
+    config = write_experiment(tmp_path, CONFIG.replace("{type: exact_match}", metric))
+    done = promptrl("train", config, "--runs-dir", tmp_path / "runs")
+    assert done.exit_code == 2
+    assert "reward.metrics.0.judge.api_key_env" in done.stderr.replace("\n", "")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_nano_is_no_judge(tmp_path: Path) -> None:
+    """The bundled model knows its drills and nothing else; another target may judge itself."""
+    metric = "{type: judge, rubric: fluency}"
+    config = write_experiment(tmp_path, CONFIG.replace("{type: exact_match}", metric))
+    assert promptrl("validate", config).exit_code == 0
+    config.write_text(re.sub(r"target: \{.*\}", "target: {type: local}", config.read_text()))
+    done = promptrl("validate", config)
+    assert done.exit_code == 2
+    assert "nano, which can't judge" in " ".join(done.stderr.split())
+
+
+def test_logged_answers_of_a_judge_lie_beside_the_config(tmp_path: Path) -> None:
+    """A path in a judge's block is relative to the config, also in the copy that the run keeps."""
+    block = "{type: replay, path: said.jsonl}"
+    metric = f"{{type: judge, rubric: fluency, judge: {block}}}"
+    config = write_experiment(tmp_path, CONFIG.replace("{type: exact_match}", metric))
+    (tmp_path / "said.jsonl").write_text(
+        json.dumps({"messages": [{"role": "user", "content": "?"}], "completion": "5"}) + "\n"
+    )
+    done = promptrl("train", config, "--runs-dir", tmp_path / "runs")
+    assert done.exit_code == 4, done.stderr
+    assert str(tmp_path / "said.jsonl") in (tmp_path / "runs/toy-0001" / CONFIG_NAME).read_text()

@@ -1,15 +1,23 @@
 """Groups the lines of a plain-text prompt: running text, list items, and structures that are one piece each."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from promptrl.prompts.code_blocks import (
+    FENCE,
+    LIST_ITEM,
+    SENTENCE_END,
+    end_of_fence,
+    end_of_indented,
+    end_of_statement,
+    fences,
+)
+from promptrl.prompts.samples import sample_ends
 from promptrl.prompts.structures import Span, find_structures, is_within, line_starts
 
-_FENCE = re.compile(r"\s*(```+|~~~+)[^`]*$")
-_LIST_ITEM = re.compile(r"\s*(?:[-*+•‣–]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,4})[.)])\s+\S")
 _HEADING = re.compile(r"\s*(?:#{1,6}\s|={3,}\s*$|-{3,}\s*$|\*{3,}\s*$)")
 _TABLE_ROW = re.compile(r"\s*\|")
 _TABLE_RULE = re.compile(r"\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)+$")
@@ -20,9 +28,6 @@ _SCALAR = re.compile(
     r"""["'<\[].*["'>\]]|[|>][+-]?|-?\d[\d.,:/-]*|true|false|null|yes|no|\.{3}|…|\w+(?:\s*\|\s*\w+)+""", re.IGNORECASE
 )
 """What a machine writes behind a key and people behind a label do not; a placeholder stands behind either."""
-_CODE = re.compile(r"[=;{}]|\w\(.*\)|^\s*(?:def|class|return|import|from|if|for|while|print|SELECT|INSERT|UPDATE)\b")
-_SENTENCE_END = re.compile(r"[a-z)][.!?]\s*$")
-_CODE_INDENT = "    "
 
 BlockKind = Literal["prose", "item", "heading", "structure"]
 
@@ -45,19 +50,18 @@ class TextBlock:
 def split_blocks(text: str) -> tuple[list[TextBlock], list[Span]]:
     """The blocks of a text, which make it up, and the structures in it that are not to be cut.
 
-    A structure is fenced or indented code, a table, YAML, or something in brackets or tags: see ``structures``. One
-    that begins within a line makes the block of that line longer.
+    A structure is code, a table, YAML, a worked example, or something in brackets or tags: see ``structures``. One that
+    begins within a line makes the block of that line longer.
     """
     lines = text.splitlines(keepends=True)
     starts = line_starts(lines)
-    fences = list(_fences(lines, starts))
-    structures = find_structures(text, fences)
-    widths = _widths(lines)
+    structures = find_structures(text, list(fences(lines, starts)))
+    widths, samples = _widths(lines), sample_ends(lines)
     is_inside = [is_within(start, structures) for start in starts]
     blocks = []
     at = 0
     while at < len(lines):
-        end, kind = _block(lines, at, widths)
+        end, kind = _block(lines, at, widths, samples)
         while end < len(lines) and is_inside[end]:
             end += 1
         body = "".join(lines[at:end])
@@ -66,40 +70,22 @@ def split_blocks(text: str) -> tuple[list[TextBlock], list[Span]]:
     return blocks, structures
 
 
-def _fences(lines: Sequence[str], starts: Sequence[int]) -> Iterator[Span]:
-    at = 0
-    while at < len(lines):
-        end = _end_of_fence(lines, at)
-        if end > at:
-            yield starts[at], starts[end - 1] + len(lines[end - 1])
-        at = max(end, at + 1)
-
-
-def _end_of_fence(lines: Sequence[str], at: int) -> int:
-    """The line after the fenced code that begins here; this very line where none does. One never closed goes on."""
-    fence = _FENCE.match(lines[at])
-    if not fence:
-        return at
-    end = at + 1
-    while end < len(lines) and not lines[end].lstrip().startswith(fence[1]):
-        end += 1
-    return min(end + 1, len(lines))
-
-
-def _block(lines: Sequence[str], at: int, widths: Sequence[int]) -> tuple[int, BlockKind]:
+def _block(lines: Sequence[str], at: int, widths: Sequence[int], samples: Mapping[int, int]) -> tuple[int, BlockKind]:
     """Where the block that begins in this line ends, and what it is."""
-    for ends in (_end_of_fence, _end_of_table, _end_of_yaml, _end_of_capital_yaml, _end_of_code):
+    if at in samples:
+        return samples[at], "structure"
+    for ends in (end_of_fence, _end_of_table, _end_of_yaml, _end_of_capital_yaml, end_of_indented, end_of_statement):
         end = ends(lines, at)
         if end > at:
             return end, "structure"
     if _HEADING.match(lines[at]):
         return at + 1, "heading"
-    is_item = bool(_LIST_ITEM.match(lines[at]))
+    is_item = bool(LIST_ITEM.match(lines[at]))
     end = at + 1
     while end < len(lines) and (
         _continues(lines[end - 1], lines[end], is_item=is_item) or _is_full(lines[end - 1], lines[end], widths[end])
     ):
-        end = max(_end_of_fence(lines, end), end + 1)
+        end = max(end_of_fence(lines, end), end + 1)
     return end, "item" if is_item else "prose"
 
 
@@ -143,37 +129,12 @@ def _end_of_capital_yaml(lines: Sequence[str], at: int) -> int:
 def _capital_key(line: str) -> re.Match[str] | None:
     """A key with what stands behind it on its line, unless that is a sentence."""
     match = _ANY_KEY.match(line)
-    return None if match is None or (match["value"] and _SENTENCE_END.search(match["value"])) else match
-
-
-def _end_of_code(lines: Sequence[str], at: int) -> int:
-    """Paragraphs that are set in, as Markdown marks code; the first must look like it, and none like sentences."""
-    end = at
-    if at == 0 or lines[at - 1].strip() or not lines[at].strip():
-        return at
-    while (last := _end_of_indented(lines, end)) > end:
-        paragraph = [line for line in lines[end:last] if line.strip()]
-        is_prose = any(_SENTENCE_END.search(line) or _LIST_ITEM.match(line) for line in paragraph)
-        if is_prose or (end == at and not any(map(_CODE.search, paragraph))):
-            break
-        end = last
-    return end
-
-
-def _end_of_indented(lines: Sequence[str], at: int) -> int:
-    """The line after the paragraph that is set in and begins here, or behind the blank lines that begin here."""
-    start = at
-    while start < len(lines) and not lines[start].strip():
-        start += 1
-    end = start
-    while end < len(lines) and lines[end].strip() and lines[end].startswith((_CODE_INDENT, "\t")):
-        end += 1
-    return end if end > start else at
+    return None if match is None or (match["value"] and SENTENCE_END.search(match["value"])) else match
 
 
 def _continues(line: str, following: str, *, is_item: bool) -> bool:
     """Whether the next line only wraps this one: lower case after no stop, or indented under a list item."""
-    if not line.strip() or not following.strip() or _LIST_ITEM.match(following):
+    if not line.strip() or not following.strip() or LIST_ITEM.match(following):
         return False
     if is_item and following[0] in " \t":
         return True
@@ -184,7 +145,7 @@ def _is_open(line: str, following: str) -> bool:
     """Whether a line ends without a stop, and the next one begins nothing new."""
     if not line.strip() or not following.strip() or line.rstrip()[-1] in ".!?:;。！？":
         return False
-    return not any(begins.match(following) for begins in (_LIST_ITEM, _FENCE, _HEADING, _TABLE_ROW))
+    return not any(begins.match(following) for begins in (LIST_ITEM, FENCE, _HEADING, _TABLE_ROW))
 
 
 def _widths(lines: Sequence[str]) -> list[int]:

@@ -41,6 +41,7 @@ _MONTH = re.compile(
     r"(?:Jan(?:uar|uary)?|Jänner|Feb(?:ruar|ruary)?|März|Apr(?:il)?|Mai|Jun[ie]?|Jul[iy]?|Aug(?:ust)?"
     r"|Sept?(?:ember)?|O[kc]t(?:ober)?|Nov(?:ember)?|De[zc](?:ember)?)\b"
 )
+_ARROWS = ("->", "=>", "→", "⇒", "-->")
 _LONGEST = 40
 """Characters before a stop that tell what it belongs to."""
 
@@ -65,9 +66,10 @@ def sentence_ends(text: str, is_held: Callable[[int], bool]) -> Iterator[int]:
 
 
 def _is_inside_sentence(so_far: str, following: str) -> bool:
-    """Whether a stop ends no sentence: lower case follows, or it belongs to an abbreviation, initials or a number."""
+    """Whether a stop ends no sentence: what follows goes on, or it belongs to an abbreviation or a number."""
     return (
         following[0].islower()
+        or following.startswith(_ARROWS)
         or bool(_ABBREVIATION.search(so_far))
         or (following[0].isdigit() and bool(_ABBREVIATION_OF_NUMBER.search(so_far)))
         or bool(_LETTER_ALONE.search(so_far))

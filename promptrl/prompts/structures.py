@@ -12,8 +12,9 @@ from itertools import accumulate
 Span = tuple[int, int]
 """Start and end in the text, the end left out."""
 
-_BRACKETS = {"{": "}", "[": "]", "【": "】"}
-_BRACKET_OR_STRING = re.compile(r'[{}\[\]【】]|"(?:[^"\\\n]|\\[^\n])*"|\n[ \t\r]*\n')
+_BRACKETS = {"{": "}", "[": "]", "【": "】", "(": ")"}
+_BRACKET_OR_STRING = re.compile(r'[{}\[\]【】]|\((?=[ \t\r]*\n)|(?<=\n)[ \t]*\)|"(?:[^"\\\n]|\\[^\n])*"|\n[ \t\r]*\n')
+_LATEX = re.compile(r"\\(?P<which>begin|end)\{(?P<name>\w+\*?)\}")
 _TAG = re.compile(r"<(?P<closes>/)?(?P<name>[A-Za-z][\w.:-]*)(?:\s[^<>]*)?(?<!/)>")
 _ROW_OF_TAGS = re.compile(r"[ \t]*<[^\n]*>[ \t\r]*")
 _SAMPLE = re.compile(r"(?:.*[_.:-])?(?:examples?|samples?|schema)(?:[_.:-].*)?", re.IGNORECASE)
@@ -28,7 +29,12 @@ def find_structures(text: str, verbatim: Sequence[Span] = ()) -> list[Span]:
         text: The text.
         verbatim: What holds no structure of this text, such as code; in order.
     """
-    found = [*_comments(text, verbatim), *_brackets(text, verbatim), *_elements(text, verbatim)]
+    found = [
+        *_comments(text, verbatim),
+        *_brackets(text, verbatim),
+        *_elements(text, verbatim),
+        *_environments(text, verbatim),
+    ]
     return list(_outermost(found))
 
 
@@ -61,11 +67,14 @@ def _comments(text: str, verbatim: Sequence[Span]) -> Iterator[Span]:
 
 
 def _brackets(text: str, verbatim: Sequence[Span]) -> Iterator[Span]:
-    """From an opening bracket to the one that closes it; what opens in mid-line ends with its paragraph."""
+    """From an opening bracket to the one that closes it; what opens in mid-line ends with its paragraph.
+
+    Round ones count where the one ends its line and the other begins its own, as in code.
+    """
     opened: list[tuple[str, int]] = []
     waiting: Counter[str] = Counter()
     for match in _BRACKET_OR_STRING.finditer(text):
-        token = match[0]
+        token = match[0].lstrip(" \t")
         if is_within(match.start(), verbatim):
             continue
         if token in _BRACKETS:
@@ -104,6 +113,18 @@ def _elements(text: str, verbatim: Sequence[Span]) -> Iterator[Span]:
                 waiting[name] -= 1
             if _is_whole(name, text[start : match.end()], text[inner : match.start()]):
                 yield start, match.end()
+
+
+def _environments(text: str, verbatim: Sequence[Span]) -> Iterator[Span]:
+    r"""From ``\begin{name}`` to the ``\end{name}`` behind it."""
+    begun: dict[str, int] = {}
+    for match in _LATEX.finditer(text):
+        if is_within(match.start(), verbatim):
+            continue
+        if match["which"] == "begin":
+            begun.setdefault(match["name"], match.start())
+        elif match["name"] in begun:
+            yield begun.pop(match["name"]), match.end()
 
 
 def _is_whole(name: str, element: str, content: str) -> bool:

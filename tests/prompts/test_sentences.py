@@ -117,6 +117,20 @@ STRUCTURES = {
     "xml": "<answer>\n  <label>One. Two.</label>\n  <why/>\n</answer>",
     "comment": "<!-- One.\n\nTwo. -->",
     "element around a sentence": "<role>\nYou are an expert.\n</role>",
+    "definition of a table": "CREATE TABLE a (\n  id INT,\n  kind TEXT CHECK (kind IN ('a. B'))\n);",
+    "query": "SELECT a. B\nFROM t\nWHERE c = 1;",
+    "call over lines": "Plot(\n  x. Y,\n  2\n)",
+    "function": "def add(a, b):\n    # One. Two.\n    return a + b\n\n    # End.",
+    "latex": "\\begin{align}\na = b. C\n\\end{align}",
+    "question and answer": "Q: What is it? Say it.\nA: One. Two.",
+    "question apart from its answer": "**Input:** It broke. Help.\n\n**Output:** bug",
+    "question of many lines": "Question: Read this.\n- One. Two.\n\nAnswer: as follows:\n- One.\n- Two.",
+    "answer as json": 'Input: It broke.\nOutput:\n{\n  "why": "One. Two."\n}',
+    "answer as code": "User: Write it. Now.\nAssistant:\n```py\na. B\n\n```",
+    "answer with a reason": "Frage: Was? Wie?\nAntwort: Das. Ja.\nGrund: Eins. Zwei.",
+    "numbered example": "Example 1:\nInput: It broke. Help.\nOutput: bug",
+    "numbered example under a heading": "### Beispiel 2\n\nEingabe: Kaputt. Hilfe.\nAusgabe: Fehler",
+    "example in one line": "Example 3: It broke. Help. -> bug",
     "sample": "<example>\nInput: It broke. Help.\n\nOutput: bug\n</example>",
 }
 
@@ -142,6 +156,24 @@ def test_code_that_is_set_in_is_one_phrase(code: str) -> None:
     table = split_phrases(f"Run this. It adds:\n\n{code}\n\nNo more. Stop.")
     assert table.phrases == ("Run this.", "It adds:", code.strip(), "No more.", "Stop.")
     assert table.anchored == {2}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Q: One? Two.\nA: Yes. No.|Q: Three?\nA: No. Yes.",
+        "User: One. Two.\nAssistant: Yes. No.||User: Three.\nAssistant: No. Yes.",
+        "Review: One. Two.\nStars: Five. Full.|Review: Three. Four.\nStars: One. Only.",
+        "Input:\nOne. Two.\n\nOutput:\nYes. No.||Input:\nThree.\n\nOutput:\nNo. Yes.",
+        "Example 1:\nOne. Two.\nThree.|Example 2:\nThree. Four.\nFive.",
+        "Example 1\n\nQ: One.\nA: Two.||Example 2\n\nQ: Three.\nA: Four.",
+        '"One. Two." -> yes|"Three. Four." => no',
+    ],
+)
+def test_each_worked_example_is_one_phrase(text: str) -> None:
+    """One can be dropped without the other, and none without a part of it."""
+    table = split_phrases("Do so. As here.\n" + text.replace("|", "\n") + "\n\nNo more. Stop.")
+    assert table.phrases == ("Do so.", "As here.", *filter(None, text.split("|")), "No more.", "Stop.")
 
 
 def test_what_gives_a_text_its_order_keeps_its_place() -> None:
@@ -198,6 +230,13 @@ def test_what_a_structure_stands_in_is_as_long_as_the_structure(text: str, phras
         ("Question: {question}\nAnswer:", ("Question: {question}", "Answer:")),
         ("You sort.\n\n    Be brief. Be kind.\n\n    Stop.", ("You sort.", "Be brief.", "Be kind.", "Stop.")),
         ("You sort:\n\n    - red\n    - f(x)", ("You sort:", "- red", "- f(x)")),
+        ("Q: 2?\nA: 4\n\nQ: {question}\nA:", ("Q: 2?\nA: 4", "Q: {question}", "A:")),
+        ("Q: {question}\nA: think. Then say.", ("Q: {question}", "A: think.", "Then say.")),
+        ("Input: a ticket. Read it.\n\nBe kind.", ("Input: a ticket.", "Read it.", "Be kind.")),
+        ("Bug: it broke. Badly.\nPraise: all fine.", ("Bug: it broke.", "Badly.", "Praise: all fine.")),
+        ("Example: be kind. Stop.\nExamples:\nGo.", ("Example: be kind.", "Stop.", "Examples:", "Go.")),
+        ("SELECT one label. Only one.\nStop.", ("SELECT one label.", "Only one.", "Stop.")),
+        ("Say it (as\nwe do). If it is so:\nStop.", ("Say it (as\nwe do).", "If it is so:", "Stop.")),
     ],
 )
 def test_what_only_looks_like_a_structure_is_text(text: str, phrases: tuple[str, ...]) -> None:
@@ -235,6 +274,15 @@ def test_no_selection_tears_a_structure(data: st.DataObject, structure: str) -> 
         "<!--" * 40_000,
         "“„«»‹「 '" * 20_000,
         "... " * 40_000,
+        "Q: a\nb\n\n" * 10_000,
+        "Q:\n\n" * 10_000,
+        "Example 1\n\n" * 10_000,
+        "B: c\nD: e\n" * 10_000,
+        "@a\n" * 20_000,
+        "def a():\n" * 20_000,
+        "(\n" * 20_000 + ")\n" * 20_000,
+        "SELECT a\n" * 20_000,
+        "".join(f"\\begin{{a{at}}}" for at in range(10_000)),
         "." * 40_000,
     ],
     ids=[
@@ -253,6 +301,15 @@ def test_no_selection_tears_a_structure(data: st.DataObject, structure: str) -> 
         "quotes",
         "dots",
         "leaders",
+        "questions",
+        "empty questions",
+        "examples",
+        "records",
+        "decorators",
+        "functions",
+        "round brackets",
+        "queries",
+        "environments",
     ],
 )
 def test_texts_made_to_be_slow_are_split_at_once(text: str) -> None:

@@ -196,7 +196,7 @@ def cross_issues(
 
 
 def _input_issues(prompt: PromptConfig, dataset: DatasetConfig) -> Iterator[Issue]:
-    if prompt.user is not None or (prompt.text is not None and placeholders(prompt.text)):
+    if prompt.user is not None or prompt.text_template is not None:
         return
     if dataset.input is None:
         hint = "name the column with the input, or write prompt.user"
@@ -208,7 +208,7 @@ def _input_issues(prompt: PromptConfig, dataset: DatasetConfig) -> Iterator[Issu
 
 def _column_issues(prompt: PromptConfig, dataset: DatasetConfig) -> Iterator[Issue]:
     turns = prompt.user_turns(dataset.input)
-    texts = [prompt.text or ""] if turns is None else [turn.content for turn in turns]
+    texts = [prompt.text_template or ""] if turns is None else [turn.content for turn in turns]
     names = [name for text in texts for name in placeholders(text)]
     for name in dataset.columns:
         if name not in names:

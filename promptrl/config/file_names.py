@@ -15,11 +15,12 @@ _PATH = re.compile(
     rf"(?:~|\.\.?)[/\\]\S+|[/\\]?\w[\w.-]*[/\\]\S*\w\.[a-z]\w*|/[\w.-]+/\S+|(?:[a-z]:)?[/\\].*\.(?:{_SUFFIXES})",
     re.IGNORECASE,
 )
+_NAMED = re.compile(r"\w")
 MAX_NAME = 1000
 
 
 def names_file(text: str, folder: Path) -> bool:
-    """Whether a text is a path: of a file that is there or, lest a slip of the pen be the prompt, of none.
+    """Whether a text is a path: of a file or folder that is there or, lest a slip of the pen be the prompt, of none.
 
     Args:
         text: What stands in the config.
@@ -29,7 +30,7 @@ def names_file(text: str, folder: Path) -> bool:
     if "\n" in text or len(text) > MAX_NAME:
         return False
     looks_like_one = text.startswith("file://") or _WORD.fullmatch(text) or _PATH.fullmatch(text)
-    return bool(looks_like_one) or _is_file(absolute(folder, text))
+    return bool(looks_like_one) or _is_file(absolute(folder, text)) or is_folder(text, folder)
 
 
 def absolute(folder: Path, path: str) -> Path:
@@ -45,8 +46,17 @@ def absolute(folder: Path, path: str) -> Path:
 def file_instead_of_text(text: object, folder: Path) -> str:
     """What is wrong with a text that is the name of a file, where only texts are taken; empty when nothing is."""
     if isinstance(text, str) and names_file(text, folder):
-        return f"{show(text)} is the name of a file, expected the text itself"
+        kind = "folder" if is_folder(text, folder) else "file"
+        return f"{show(text)} is the name of a {kind}, expected the text itself"
     return ""
+
+
+def is_folder(text: str, folder: Path) -> bool:
+    """Whether a text is the name of a folder that is there; marks alone, such as dots, are none."""
+    try:
+        return bool(_NAMED.search(text)) and absolute(folder, text).is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _is_file(path: Path) -> bool:

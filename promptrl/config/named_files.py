@@ -118,6 +118,8 @@ def read_text(path: Path, name: str = "") -> str:
         message = f"{name}is larger than {MAX_FILE_BYTES // 1_000_000} MB"
     except FileNotFoundError:
         message = f"{name}does not exist"
+    except IsADirectoryError:
+        message = f"{name}is a folder, expected a file of text"
     except UnicodeDecodeError as error:
         message = f"{name}is not UTF-8 text (byte {error.start})"
     except (OSError, ValueError) as error:

@@ -9,7 +9,7 @@ from promptrl.config.blocks import Block, Expect, Issue, Switch, Text, Whole
 from promptrl.errors import Problem, show
 from promptrl.llm.base import Message
 from promptrl.prompts.files import is_chat
-from promptrl.prompts.placeholders import malformed_placeholders, placeholders
+from promptrl.prompts.placeholders import malformed_placeholders, placeholders, without_literal
 from promptrl.prompts.prompt import UserTemplate, sections
 from promptrl.prompts.space_problems import slot_problems, source_problems, word_problems
 from promptrl.settings import NAME
@@ -117,7 +117,8 @@ class PromptConfig(Block):
         "Or a conversation that ends with it: a list of messages.",
     )
     literal: Annotated[tuple[Text, ...], Expect("a list of names")] = Field(
-        default=(), description="Names that are meant to stand in braces, as the merge fields of a letter do."
+        default=(),
+        description="Names that are meant to stand in braces, as the merge fields of a letter or in LaTeX: no columns.",
     )
     separator: str = Field(default=" ", description="What stands between two slots.")
     demonstrations: DemonstrationsConfig = Field(
@@ -135,12 +136,20 @@ class PromptConfig(Block):
         elif self.text is not None and is_chat(self.text):
             hint = "give the text of its system message, and other messages as `user`"
             yield Issue(("text",), "holds chat messages as JSON, expected the prompt itself", hint)
-        elif self.text is not None and placeholders(self.text):
-            yield from _template_issues("text", self.text)
+        elif self.text_template is not None:
+            yield from _template_issues("text", self.text_template)
+            yield from self._second_user_message(placeholders(self.text_template)[0])
         elif self.user is not None:
             yield from self._turn_issues(self.user)
-        asked = None if self.user is None else as_template(self.user)
+        turns = None if self.user is None else self.user_turns(None)
+        asked = None if turns is None else as_template(turns)
         yield from issues_of(source_problems(self.slots, self.text, asked), "prompt")
+
+    @property
+    def text_template(self) -> str | None:
+        """`text` where it is the whole user message, names of `literal` escaped; None where it is not."""
+        template = without_literal(self.text or "", self.literal)
+        return template if placeholders(template) else None
 
     def user_turns(self, input_column: str | None) -> tuple[TurnConfig, ...] | None:
         """The template of the user message and what comes before it; None when `text` is the whole of it.
@@ -148,9 +157,15 @@ class PromptConfig(Block):
         Args:
             input_column: ``dataset.input``, which stands in for a missing template.
         """
-        if self.text is not None and placeholders(self.text):
+        if self.text_template is not None:
             return None
-        return self.user or (TurnConfig(role="user", content=f"{{{input_column}}}"),)
+        turns = self.user or (TurnConfig(role="user", content=f"{{{input_column}}}"),)
+        return tuple(TurnConfig(role=turn.role, content=without_literal(turn.content, self.literal)) for turn in turns)
+
+    def _second_user_message(self, name: str) -> Iterator[Issue]:
+        if self.user is not None:
+            message = f"can't be given: `text` has the placeholder {{{name}}} and is the whole user message"
+            yield Issue(("user",), message, f"if these braces are meant, prompt.literal: [{name}]")
 
     @staticmethod
     def _turn_issues(turns: tuple[TurnConfig, ...]) -> Iterator[Issue]:

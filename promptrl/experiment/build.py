@@ -262,7 +262,7 @@ def _edit_space(loaded: LoadedConfig, splits: Splits | None) -> EditSpace:
         ]
     return build_edit_space(
         slots=config.prompt.slots,
-        text=config.prompt.text,
+        text=config.prompt.text_template or config.prompt.text,
         user=None if config.user_turns is None else user,
         separator=config.prompt.separator,
         demonstrations=candidates if config.prompt.demonstrations.max else (),

@@ -64,7 +64,7 @@ class Data:
 def user_message(loaded: LoadedConfig) -> UserTemplate:
     """The template of the user message, which may be the whole prompt."""
     turns = loaded.config.user_turns
-    return UserTemplate(loaded.config.prompt.text or "") if turns is None else as_template(turns)
+    return UserTemplate(loaded.config.prompt.text_template or "") if turns is None else as_template(turns)
 
 
 def load_data(loaded: LoadedConfig) -> Data:
@@ -118,7 +118,7 @@ def unfilled_columns(loaded: LoadedConfig, columns: set[str]) -> Iterator[Proble
     texts += [("prompt.text", prompt.text)] if prompt.text and turns is not None else []
     for key, text in texts:
         yield from notation_problems(key, text, is_template=False, columns=columns, literal=prompt.literal)
-    templates = [("prompt.text", prompt.text or "")] if turns is None else []
+    templates = [("prompt.text", prompt.text_template or "")] if turns is None else []
     key = "prompt.user" if turns is not None and len(turns) == 1 else "prompt.user.{}.content"
     templates += [(key.format(at), turn.content) for at, turn in enumerate(turns or ())]
     for key, text in templates:

@@ -1,6 +1,6 @@
 """The story of ``promptrl eval``: a winner, or a prompt from a file, beside the baseline on the rows of one split."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -78,7 +78,7 @@ def evaluate_prompt_file(
         UsageError: The file holds no prompt for these data, or no test rows are set apart.
     """
     _refuse_seen_rows(components, split)
-    prompt = read_prompt(file, components.space.baseline)
+    prompt = read_prompt(file, components.space.baseline, components.config.prompt.literal)
     if not prompt.user.placeholders:
         raise UsageError(f"{file}: the user message has no placeholder, so every row would be asked the same")
     for name in prompt.user.placeholders:
@@ -157,8 +157,13 @@ def _evaluate(
     }
 
 
-def read_prompt(file: Path, baseline: Prompt) -> Prompt:
+def read_prompt(file: Path, baseline: Prompt, literal: Collection[str] = ()) -> Prompt:
     """Read a prompt file: ``.json`` holds chat messages with an open user template, anything else text.
+
+    Args:
+        file: The file.
+        baseline: What asks where the file does not.
+        literal: Names in braces that are no placeholders of a plain text.
 
     Raises:
         UsageError: The file can't be read as a prompt.
@@ -172,7 +177,7 @@ def read_prompt(file: Path, baseline: Prompt) -> Prompt:
             return prompt_from_messages(text, baseline.user)
         is_from_windows = text.count("\n") == text.count("\r\n")
         text = text.replace("\r\n", "\n") if is_from_windows else text
-        return prompt_from_text(text.removesuffix("\n"), baseline.user)
+        return prompt_from_text(text.removesuffix("\n"), baseline.user, literal)
     except ValueError as error:
         raise UsageError(f"{file} holds no prompt: {error}") from error
 

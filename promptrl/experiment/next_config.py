@@ -16,7 +16,7 @@ from promptrl.experiment.data import unfilled_columns
 from promptrl.llm.targets.python import PythonTargetDefinition
 from promptrl.prompts.edits.words import SLOT as WORDS
 from promptrl.prompts.files import TEXT_SLOT, template_messages
-from promptrl.prompts.placeholders import escaped, placeholders
+from promptrl.prompts.placeholders import escaped
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.folder import CONFIG_NAME, Run
 from promptrl.runs.reading import read_text
@@ -116,7 +116,7 @@ def _beginning_with(text: str, path: Path, winner: Prompt) -> LoadedConfig | Non
 
 def _lost_edits(before: PromptConfig, after: PromptConfig) -> Iterator[str]:
     if before.text is not None and after.text is None:
-        now = "prompt.user" if placeholders(before.text) else "an option of prompt.slots"
+        now = "prompt.user" if before.text_template else "an option of prompt.slots"
         yield f"prompt.text is {now} now, for the winner has more messages: its sentences are no edits any more."
 
 
@@ -138,7 +138,7 @@ def _blocks(config: PromptConfig, winner: Prompt, taken: str | None) -> Iterator
         shown = {"user": _conversation(winner), "demonstrations": {"max": 0}}
     if config.slots is not None:
         yield {"slots": _slots(config.slots, winner, taken), **shown}
-    elif placeholders(config.text or ""):
+    elif config.text_template:
         if not winner.slots and not shown:
             yield {"text": winner.user.text}
         yield {"text": None, "slots": _slots({}, winner, taken), "user": winner.user.text, **shown}

@@ -1,10 +1,11 @@
 """Prompts as files hold them: chat messages with an open user template, text with headings, or plain text."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from promptrl.llm.base import Message, Messages
+from promptrl.prompts.placeholders import without_literal
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate, sections
 
 TEXT_SLOT = "text"
@@ -36,19 +37,20 @@ def prompt_from_messages(text: str, user: UserTemplate) -> Prompt:
     return _prompt([(message["role"], message["content"]) for message in messages], user)
 
 
-def prompt_from_text(text: str, user: UserTemplate) -> Prompt:
+def prompt_from_text(text: str, user: UserTemplate, literal: Collection[str] = ()) -> Prompt:
     """Read ``Prompt.text``, or plain text: the user message when it has a placeholder, else the system message.
 
     Args:
         text: What stands in the file.
         user: What a plain system message asks with, and a template that asks in as many messages.
+        literal: Names in braces that are no placeholders.
 
     Raises:
         ValueError: It begins with a heading, but the messages are in no order that a prompt has.
     """
     if parts := sections(text):
         return _prompt(parts, user)
-    own = UserTemplate(text.strip())
+    own = UserTemplate(without_literal(text.strip(), literal))
     if own.placeholders:
         return Prompt((), (), own)
     return Prompt(((TEXT_SLOT, text.strip()),), (), user)

@@ -4,7 +4,7 @@ A ``}}`` that no ``{{`` came before stays as it is: nested JSON ends so.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 IDENTIFIER = r"^[^\W\d]\w*$"
 
@@ -54,6 +54,11 @@ def escaped(text: str) -> str:
         else:
             pieces.append(character)
     return "".join(pieces)
+
+
+def without_literal(template: str, literal: Collection[str]) -> str:
+    """The template with an escape around names in braces that are meant to stay there."""
+    return TOKEN.sub(lambda match: f"{{{match[0]}}}" if match[1] in literal else match[0], template)
 
 
 def malformed_placeholders(template: str) -> tuple[str, ...]:

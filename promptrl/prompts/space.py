@@ -264,8 +264,7 @@ def build_edit_space(
 
     Args:
         slots: Options by slot, in rendering order; the first is the baseline's, an empty one leaves the slot out.
-        text: The prompt of today as plain text, instead of slots. With a placeholder it is the whole user message,
-            else the system message.
+        text: The prompt of today as plain text, instead of slots: the system message, or the whole user message.
         user: Template of the user message, or of the last messages; None only when ``text`` is that.
         separator: Stands between slots. Next to a ``text`` of several lines a separator of blanks becomes a newline,
             lest an option of the bank continue the last line of a list.
@@ -283,7 +282,7 @@ def build_edit_space(
     """
     asked = UserTemplate(user) if isinstance(user, str) else user
     _check_prompt(slots, text, asked, tokens, keep)
-    options, separator = _system_message(slots, text, separator)
+    options, separator = _system_message(slots, None if asked is None else text, separator)
     options = _with_bank(options, asked or UserTemplate(text or "")) if bank else options
     order = (*options, WORDS) if tokens else tuple(options)
     first = tuple((name, texts[0]) for name, texts in options.items())
@@ -291,7 +290,8 @@ def build_edit_space(
     pinned = pinned_slots(options, keep)
     parts = _option_factors({name: texts for name, texts in options.items() if name not in pinned}, order)
     if text is not None and phrases:
-        parts.append(_phrase_factor(text, order, keep, reorder=reorder))
+        table = with_pins(split_phrases(text, is_template=asked is None), keep)
+        parts.append(PhraseFactor(PhrasedPart(table, order), reorder=reorder))
     if demonstrations and max_demonstrations > 0:
         parts.append(DemonstrationFactor(tuple(dict.fromkeys(demonstrations)), max_demonstrations, reorder=reorder))
     parts += [WordFactor(tokens, order)] if tokens else []
@@ -309,21 +309,11 @@ def _option_factors(options: Mapping[str, Sequence[str]], order: tuple[str, ...]
     return [OptionFactor(name, texts, order) for name, texts in options.items() if len(texts) > 1]
 
 
-def _phrase_factor(text: str, order: tuple[str, ...], keep: Sequence[str], *, reorder: bool) -> PhraseFactor:
-    table = with_pins(split_phrases(text, is_template=_is_template(text)), keep)
-    return PhraseFactor(PhrasedPart(table, order), reorder=reorder)
-
-
-def _is_template(text: str) -> bool:
-    """Whether a plain prompt is the whole user message."""
-    return bool(UserTemplate(text).placeholders)
-
-
 def _system_message(
     slots: Mapping[str, Sequence[str]] | None, text: str | None, separator: str
 ) -> tuple[Mapping[str, Sequence[str]], str]:
     """The options by slot, a plain system message being the one option of its slot, and what stands between slots."""
-    if text is None or _is_template(text):
+    if text is None:
         return slots or {}, separator
     is_listing = "\n" in text and not separator.strip(" \t")
     return {SYSTEM_SLOT: (text,)}, "\n" if is_listing else separator

@@ -20,12 +20,7 @@ def source_problems(
         yield Problem("prompt.text", "can't stand beside `slots`", "keep one of the two")
     if text is not None and not text.strip():
         yield Problem("prompt.text", "is empty, expected the prompt of today")
-    if user is None:
-        return
-    if text is not None and (names := UserTemplate(text).placeholders):
-        message = f"can't be given: `text` has the placeholder {{{names[0]}}} and is the whole user message"
-        yield Problem("prompt.user", message, "if these braces are meant, give the text as an option of prompt.slots")
-    elif not user.placeholders:
+    if user is not None and not user.placeholders:
         doubled = [name for message in user.messages for name in doubled_names(message.content)]
         hint = f"write {{{doubled[0]}}}, with one pair of braces" if doubled else ""
         yield Problem("prompt.user", "has no {column} placeholder: every example would get the same message", hint)

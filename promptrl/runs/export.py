@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptrl.errors import RunLockedError, UsageError
-from promptrl.prompts.placeholders import placeholders
+from promptrl.prompts.placeholders import placeholders, without_literal
 from promptrl.runs.folder import Run
 from promptrl.runs.promptfoo import CheckedRows, promptfoo_config
 from promptrl.runs.result import best_prompt
@@ -71,7 +71,8 @@ def _own_text(run: Run, messages: list[dict[str, str]]) -> str:
 
 def _asks_by_its_text(run: Run) -> bool:
     """Whether ``prompt.text`` of the run's config is the user message, for it has a placeholder."""
-    return bool(placeholders(run.settings.get("prompt", {}).get("text") or ""))
+    written = run.settings.get("prompt", {})
+    return bool(placeholders(without_literal(written.get("text") or "", written.get("literal", ()))))
 
 
 def _promptfoo(run: Run, result: Mapping[str, Any], target: Mapping[str, Any], tried: CheckedRows) -> str:

@@ -92,6 +92,23 @@ def test_options_and_the_user_message_are_no_files(tmp_path: Path) -> None:
     assert problem.key == "prompt.user.1.content"
 
 
+@pytest.mark.parametrize("name", ["prompts", "my prompts", "sub/prompts", "./prompts"])
+def test_a_folder_is_no_prompt(name: str, tmp_path: Path) -> None:
+    """Its name is an error wherever a text is taken: as the prompt, an option, the user message."""
+    (tmp_path / name).mkdir(parents=True)
+    (problem,) = problems_of(config(f"text: {json.dumps(name)}"), tmp_path)
+    assert (problem.key, problem.message) == ("prompt.text", f'the file "{name}" is a folder, expected a file of text')
+    wrong = f'slots: {{task: ["Classify.", "{name}"]}}\n  user: "{name}"'
+    found = problems_of(config(wrong), tmp_path)
+    assert {problem.key for problem in found} == {"prompt.slots.task.1", "prompt.user"}
+    assert all("is the name of a folder, expected the text itself" in problem.message for problem in found)
+
+
+def test_marks_are_no_folders(tmp_path: Path) -> None:
+    """Though a dot and a slash name one."""
+    assert not any(names_file(text, tmp_path) for text in (".", "..", "/", "~", ""))
+
+
 def test_chat_messages_of_other_tools_are_no_prompt(tmp_path: Path) -> None:
     """They would be one message with brackets in it."""
     messages = [{"role": "system", "content": "Add."}, {"role": "user", "content": "{text}"}]

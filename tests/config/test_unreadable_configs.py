@@ -44,5 +44,5 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     """The message says which of the two it is."""
     with pytest.raises(ConfigError, match="does not exist"):
         load_config(tmp_path / "none.yaml")
-    with pytest.raises(ConfigError, match="can't be read: Is a directory"):
+    with pytest.raises(ConfigError, match="is a folder, expected a file of text"):
         load_config(tmp_path)

@@ -8,6 +8,7 @@ import pytest
 from benchmarks.simulated_world import World, live_through
 from promptrl.experiment.evaluate import read_prompt
 from promptrl.experiment.proof_stage import compare_prompts
+from promptrl.llm.base import Message
 from promptrl.prompts.prompt import Demonstration, Prompt, UserTemplate
 from promptrl.stats.gate import Gate
 
@@ -29,6 +30,15 @@ def test_a_file_from_windows_has_its_headings(tmp_path: Path) -> None:
     assert read_prompt(file, BASELINE).render({"x": "1"}) == Prompt(
         (("task", "Sort."),), (), UserTemplate("{x}")
     ).render({"x": "1"})
+
+
+def test_literal_braces_of_a_file_ask_for_nothing(tmp_path: Path) -> None:
+    """With them alone a text is the system message; beside a placeholder they stay in the user's."""
+    file = tmp_path / "prompt.txt"
+    for text in (r"\begin{align} a \end{align}", r"{x} \begin{align} a \end{align}"):
+        file.write_text(text, encoding="utf-8")
+        first = read_prompt(file, BASELINE, ("align",)).render({"x": "1"})[0]
+        assert first == Message("user" if "{x}" in text else "system", text.replace("{x}", "1"))
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.25])

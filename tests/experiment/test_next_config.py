@@ -63,6 +63,18 @@ name: sums
 target: {type: openai, model: m}
 prompt: {text: "Add. Be {{exact}}. Reply with digits. Sum: {question}"}
 """
+LATEX = """\
+name: sums
+target: {type: openai, model: m}
+prompt:
+  literal: [align, x]
+  text: |
+    Add.
+    \\begin{align}
+    a {x}. B
+    \\end{align}
+    Reply with digits.
+"""
 FILE = """\
 name: sums
 target: {type: openai, model: m}
@@ -83,6 +95,8 @@ CONFIGS = {
     "template": TEMPLATE + "edits: {bank: none}\n",
     "template and bank": TEMPLATE,
     "template and solved examples": TEMPLATE.replace('"}', '", demonstrations: {max: 2}}'),
+    "text with literal braces": LATEX,
+    "template with literal braces": LATEX.replace("digits.", "digits. Sum: {question}."),
     "file": FILE,
     "conversation": LINES.replace(
         '"{question}"',

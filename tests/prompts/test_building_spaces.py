@@ -81,7 +81,6 @@ def broken(key: str, **changes: Any) -> Any:
     [
         broken("prompt.text", text="Be brief."),
         broken("prompt.text", slots=None, text=" \n"),
-        broken("prompt.user", slots=None, text="Sort {ticket}.", user="{ticket}"),
         broken("prompt.user", user=None),
         broken("prompt.user", slots=None, text="Be brief.", user=None),
         broken("prompt.user", user="Sort the ticket {{ticket}}."),

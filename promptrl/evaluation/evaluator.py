@@ -59,6 +59,7 @@ class Evaluator:
             have not become outcomes.
         name_row: Names a row in messages.
         asked_of: By the name of a metric, who answers its questions where that is not the target.
+        baseline: The prompt that the run began with, for metrics that compare with its answers.
 
     Attributes:
         asking_s: Seconds spent so far on getting and scoring answers.
@@ -78,6 +79,7 @@ class Evaluator:
         unscored: Mapping[AnswerKey, Completion] = MappingProxyType({}),
         name_row: NameRow = named_by_id,
         asked_of: Mapping[str, Engine] = MappingProxyType({}),
+        baseline: Prompt | None = None,
     ) -> None:
         self._engine = engine
         self._budget = budget
@@ -96,6 +98,7 @@ class Evaluator:
             known=waiting,
             name_row=name_row,
             asked_of=asked_of,
+            baseline=None if baseline is None else lambda row: (baseline.render(row.fields), self._params),
         )
         self._batch_size = JUDGED_BATCH if self._scoring.asks_models else 1
         outcomes = self._resumable.values()

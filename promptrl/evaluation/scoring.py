@@ -13,14 +13,18 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from promptrl.errors import GradingError, Problem
 from promptrl.evaluation.outcome import AnswerKey, AskKey
-from promptrl.llm.base import Completion, CompletionError, Purpose, Request, excerpt
+from promptrl.llm.base import Completion, CompletionError, Messages, Purpose, Request, excerpt
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
+from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics import Metric, Score
 from promptrl.tasks.metrics.base import MetricContext, NameRow, Pair, Question, as_score, named_by_id
+
+Baseline = Callable[[Example], tuple[Messages, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Scoring:
         known: Answers to questions about answers that have no outcome yet.
         name_row: Names a row in messages.
         asked_of: By the name of a metric, who answers its questions where that is not ``engine``.
+        baseline: What the prompt that the run began with asks on a row, and with which parameters.
 
     Attributes:
         asks_models: Whether any metric does, so that answers are better scored many at a time.
@@ -62,6 +67,7 @@ class Scoring:
         known: Mapping[AnswerKey, Completion],
         name_row: NameRow = named_by_id,
         asked_of: Mapping[str, Engine] = MappingProxyType({}),
+        baseline: Baseline | None = None,
     ) -> None:
         self._engine = engine
         self._asked_of = asked_of
@@ -74,7 +80,7 @@ class Scoring:
         self._name_row = name_row
         self._scorers = {
             metric.name: metric.open(
-                MetricContext(code_folder, partial(self._ask, metric.name), self._seconds_left, name_row)
+                MetricContext(code_folder, partial(self._ask, metric.name), self._seconds_left, name_row, baseline)
             )
             for metric in metrics
         }
@@ -133,6 +139,9 @@ class Scoring:
         self._budget.return_calls("judge", len(said))
         self._known.update({(key, question): answer for question, answer in said.items()})
 
+    def _keep_one(self, keys: Sequence[AnswerKey], at: int, answer: Completion) -> None:
+        self._keep(keys[at], answer)
+
     def _ask(self, metric: str, questions: Sequence[Question]) -> list[Completion | CompletionError]:
         """Answer the questions of a metric about the batch that is being scored."""
         places = list(self._said)
@@ -146,18 +155,28 @@ class Scoring:
             self._budget.take_calls("judge", 1)
             self._budget.count_cached(known.is_cached)
         new = [key for key in wanted if key not in answers]
-        requests = [Request(wanted[key].messages, wanted[key].params, wanted[key].repeat, "judge") for key in new]
         try:
-            engine = self._asked_of.get(metric, self._engine)
-            stream = engine.stream(requests, lambda at, answer: self._keep(new[at], answer))
-            with closing(stream) as found:
-                for at, answer in found:
-                    answers[new[at]] = answer
+            for of_target, keys in _by_model(new, wanted).items():
+                requests = [
+                    Request(wanted[key].messages, wanted[key].params, wanted[key].repeat, "judge") for key in keys
+                ]
+                engine = self._engine if of_target else self._asked_of.get(metric, self._engine)
+                with closing(engine.stream(requests, partial(self._keep_one, keys))) as found:
+                    for at, answer in found:
+                        answers[keys[at]] = answer
         finally:
             for (of, question), answer in answers.items():
                 if isinstance(answer, Completion):
                     self._said[of][question] = answer
         return [answers[key] for key in asked]
+
+
+def _by_model(keys: Sequence[AnswerKey], questions: Mapping[AnswerKey, Question]) -> dict[bool, list[AnswerKey]]:
+    """Questions to the target itself apart from those to whoever answers for the metric."""
+    apart: dict[bool, list[AnswerKey]] = {}
+    for key in keys:
+        apart.setdefault(questions[key].of_target, []).append(key)
+    return apart
 
 
 def _checked_one(metric: str, given: object, row: str) -> Score | CompletionError:

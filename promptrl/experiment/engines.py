@@ -188,6 +188,7 @@ def make_evaluator(
         known=known,
         unscored=unscored,
         name_row=components.name_row,
+        baseline=components.space.baseline,
         asked_of={
             metric.name: engine
             for position, metric in enumerate(components.config.reward.metrics)

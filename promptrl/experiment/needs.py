@@ -50,6 +50,7 @@ def _lacking(loaded: LoadedConfig) -> Iterator[Problem]:
         message = f"got {device}, which torch does not find here"
         yield Problem("algorithm.params.device", message, "write auto to take the best that is here, or cpu")
     yield from _toy_judges(loaded)
+    yield from _unkept_baselines(loaded)
     for key, model in loaded.models.items():
         for problem in model.lacks():
             yield replace(problem, key=f"{key}.{problem.key}")
@@ -64,6 +65,19 @@ def _toy_judges(loaded: LoadedConfig) -> Iterator[Problem]:
         if isinstance(metric, QualityConfig) and metric.definition.asks_target:
             message = "is missing, and the run's own target is nano, which can't judge"
             yield Problem(f"reward.metrics.{position}.judge", message, "declare a model there, as target declares one")
+
+
+def _unkept_baselines(loaded: LoadedConfig) -> Iterator[Problem]:
+    """Metrics that compare with the baseline's answer, where that is another one each time it is asked for."""
+    config = loaded.config
+    is_kept = config.cache.mode == "all" or (
+        config.cache.mode == "deterministic" and loaded.target.request_params.get("temperature") == 0
+    )
+    for position, metric in enumerate(config.reward.metrics):
+        if isinstance(metric, QualityConfig) and metric.definition.needs_baseline and not is_kept:
+            message = "compares with the baseline's answer to each row, but the cache does not keep that"
+            hint = "write cache.mode: all, or target.params.temperature: 0"
+            yield Problem(f"reward.metrics.{position}.against", message, hint)
 
 
 def _takes_builtin(block: AlgorithmBlock) -> bool:

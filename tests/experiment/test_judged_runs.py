@@ -62,6 +62,35 @@ def test_a_judge_at_a_server_of_its_own_leads_to_a_better_prompt(tmp_path: Path,
     assert {outcome["score"] for outcome in outcomes} == {0.0, 0.5, 1.0}
 
 
+def choose(messages: Chat, params: dict[str, Any]) -> str:
+    """The better of two answers is the one that says the sum and nothing else."""
+    user = messages[-1]["content"]
+    first, second = (part.split("\n")[1] for part in user.split("<<<")[-2:])
+    reference = REFERENCE.search(user)
+    assert reference is not None
+    right = [answer == reference[2] for answer in (first, second)]
+    return json.dumps({"better": "equal" if right[0] == right[1] else "first" if right[0] else "second"})
+
+
+def test_a_winner_is_better_than_the_baseline_in_direct_comparison(tmp_path: Path) -> None:
+    """The baseline ties with itself; it is asked once for a row, however many answers it is compared with."""
+    with OpenAIServer(choose) as server:
+        result = train(tmp_path, judged(tmp_path, server.base_url, ", against: baseline"), "algorithm={name: random}")
+    assert result["verdict"] == "improved"
+    assert result["baseline"]["test"]["score"] == 0.5
+    assert result["winner"]["test"]["score"] > 0.7
+    assert result["calls"]["judge"] <= 3 * (result["calls"]["total"] - result["calls"]["judge"])
+
+
+def test_a_comparison_needs_a_baseline_whose_answers_are_kept(tmp_path: Path) -> None:
+    """At a temperature each ask would bring another answer to compare with, unless the cache keeps the first."""
+    config = judged(tmp_path, "http://127.0.0.1:9/v1", ", against: baseline")
+    done = promptrl("validate", config, *changing("target.params.temperature=1"))
+    assert done.exit_code == 2
+    assert "cache.mode: all" in " ".join(done.stderr.split())
+    assert promptrl("validate", config, *changing("target.params.temperature=1", "cache.mode=all")).exit_code == 0
+
+
 def test_the_calls_of_repeats_are_planned(tmp_path: Path, server: OpenAIServer) -> None:
     """Three questions to an answer: three quarters of the calls are the judge's; nobody is asked."""
     done = promptrl("plan", judged(tmp_path, server.base_url, ", repeats: 3"), "--json")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from promptrl.errors import ConfigError
-from promptrl.llm.base import Completion, CompletionError
+from promptrl.llm.base import Completion, CompletionError, Message
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics import Score, build_metric
 from promptrl.tasks.metrics.base import MetricContext, Question
@@ -15,6 +15,7 @@ from promptrl.tasks.metrics.judge_questions import RUBRICS
 from promptrl.tasks.metrics.judge_replies import read_choice, read_points
 
 ROW = Example("r", {"question": "What is the capital of Peru?"}, "Lima", {})
+BASELINE = "what the baseline asks"
 Said = str | Completion | CompletionError
 
 
@@ -31,7 +32,8 @@ def graded(
 
     metric = build_metric(Judge(**{"rubric": "relevance", **settings}), name="judge", examples=[row])
     batch = [(row, Completion(answer)) for answer in answers]
-    return list(metric.open(MetricContext(None, ask)).score_many(batch)), asked
+    context = MetricContext(None, ask, baseline=lambda row: ((Message("user", BASELINE),), {"max_tokens": 7}))
+    return list(metric.open(context).score_many(batch)), asked
 
 
 @pytest.mark.parametrize(
@@ -147,6 +149,51 @@ def test_correctness_needs_references() -> None:
     """Said before anyone is asked."""
     with pytest.raises(ConfigError, match=r"dataset\.reference"):
         build_metric(Judge(rubric="correctness"), name="judge", examples=[Example("r", {"q": "?"}, None, {})])
+
+
+def longer(question: Question) -> str:
+    """The baseline answers "Lima"; the judge likes what is longer, or else the first."""
+    if question.of_target:
+        return "Lima"
+    first, second = (part.split("\n")[1] for part in question.messages[1].content.split("<<<")[-2:])
+    return '{"reason": "longer", "better": "%s"}' % ("first" if len(first) >= len(second) else "second")
+
+
+def test_an_answer_is_compared_with_the_baselines_in_both_orders() -> None:
+    """1 for a win in both, 0 for two losses, .5 where the order alone decides; the same text needs no question."""
+    scores, asked = graded(longer, ["It is Lima", "L", "Cusc", " Lima\n"], against="baseline")
+    assert scores == [
+        Score(1.0),
+        Score(0.0, "better than the baseline's in 0%: longer"),
+        Score(0.5, "better than the baseline's in 50%: longer"),
+        Score(0.5, "says the same as the baseline's"),
+    ]
+    assert [question.of_target for question in asked] == 4 * [True] + 6 * [False]
+    assert asked[0].messages == (Message("user", BASELINE),)
+    assert asked[0].params == {"max_tokens": 7}
+
+
+def test_a_comparison_is_missing_unless_both_orders_tell() -> None:
+    """One order alone would say what the judge thinks of the order; so would a baseline that can't be asked."""
+
+    def shy(question: Question) -> Said:
+        return longer(question) if question.of_target or question.position else '{"better": null}'
+
+    (missing, told), _ = graded(shy, ["It is Lima", "It is Lima, I think"], against="baseline")
+    assert isinstance(missing, CompletionError)
+    assert told == Score(1.0)
+    lost = CompletionError("timeout", "no answer within 60 s")
+    assert graded(lambda q: lost if q.of_target else longer(q), against="baseline")[0] == [lost]
+
+
+def test_repeated_comparisons_are_averaged() -> None:
+    """Four questions to an answer with two repeats, and one to the baseline."""
+    replies = iter(["Lima", "first", "equal", "second", "second"])
+    scores, asked = graded(lambda q: next(replies), ["Cusco"], against="baseline", repeats=2)
+    assert scores == [Score(0.875, "better than the baseline's in 88%")]
+    assert build_metric(
+        Judge(rubric="fluency", against="baseline", repeats=2), name="j", examples=[ROW]
+    ).calls_per_answer == len(asked)
 
 
 HOSTILE = [

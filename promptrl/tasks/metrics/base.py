@@ -60,12 +60,14 @@ class Question:
         messages: What is asked.
         params: Sampling parameters by the OpenAI names.
         repeat: Which of several answers to the same question (0, 1, ...).
+        of_target: Whether the model that runs the prompt is asked, whoever else answers the metric's questions.
     """
 
     position: int
     messages: Messages
     params: Mapping[str, Any] = field(default_factory=dict)
     repeat: int = 0
+    of_target: bool = False
 
 
 NameRow = Callable[[Example], str]
@@ -87,12 +89,14 @@ class MetricContext:
             share of the budget that is set aside for judging. A call that failed for good is a ``CompletionError``.
         seconds_left: Seconds until the batch that is being scored must be done; infinite without a limit.
         name_row: Names a row that a metric can't score.
+        baseline: What the prompt that a run began with asks on a row, and the parameters that go with it.
     """
 
     code_folder: Path | None
     ask: Callable[[Sequence[Question]], Sequence[Completion | CompletionError]]
     seconds_left: Callable[[], float] = lambda: math.inf
     name_row: NameRow = named_by_id
+    baseline: Callable[[Example], tuple[Messages, Mapping[str, Any]]] | None = None
 
 
 Pair = tuple[Example, Completion]
@@ -161,7 +165,12 @@ class MetricDefinition(Definition):
 
     @property
     def asks_target(self) -> bool:
-        """Whether it asks the model that runs the prompt."""
+        """Whether the model that runs the prompt answers its questions."""
+        return False
+
+    @property
+    def needs_baseline(self) -> bool:
+        """Whether it looks at what the prompt that a run began with answers to a row."""
         return False
 
     def fitted(self, references: tuple[Any, ...]) -> Self:

@@ -1,18 +1,18 @@
-"""The metric judge: a model grades each answer by a rubric."""
+"""The metric judge: a model grades each answer by a rubric, on a scale or beside the baseline's answer."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import mean
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from promptrl.errors import Problem, nearest, show
 from promptrl.llm.base import Completion, CompletionError, Messages, excerpt
 from promptrl.llm.targets.definition import TargetDefinition
 from promptrl.settings import Setting, Text
-from promptrl.tasks.dataset import Example
+from promptrl.tasks.dataset import Example, accepted_answers
 from promptrl.tasks.metrics.base import MetricContext, MetricDefinition, Pair, Question, Score, in_quotes
-from promptrl.tasks.metrics.judge_questions import COMPARES_WITH_REFERENCE, RUBRICS, points_question
-from promptrl.tasks.metrics.judge_replies import Reply, read_points
+from promptrl.tasks.metrics.judge_questions import COMPARES_WITH_REFERENCE, RUBRICS, choice_question, points_question
+from promptrl.tasks.metrics.judge_replies import Reply, read_choice, read_points
 
 _OWN_PARAMS = {"temperature": 0, "max_tokens": 256}
 """Of questions to the run's own target."""
@@ -32,7 +32,14 @@ class Judge(MetricDefinition):
         TargetDefinition | None,
         Setting("The model that judges, declared as `target` is; null: the run's own target, if that is not nano."),
     ] = None
-    points: Annotated[int, Setting("Points of the best answer; the worst has 1.", ge=2, le=100)] = 5
+    against: Annotated[
+        Literal["scale", "baseline"],
+        Setting(
+            "`scale`: points for each answer; `baseline`: is it better than the baseline's answer to the same row, "
+            "asked in both orders: 1, 0, or 0.5 for neither."
+        ),
+    ] = "scale"
+    points: Annotated[int, Setting("On a scale: points of the best answer; the worst has 1.", ge=2, le=100)] = 5
     repeats: Annotated[int, Setting("How often the judge is asked about an answer; the mean counts.", ge=1, le=20)] = 1
     reason: Annotated[bool, Setting("The judge also says why, for reports; costs its tokens.")] = True
 
@@ -47,6 +54,11 @@ class Judge(MetricDefinition):
         return self.rubric == COMPARES_WITH_REFERENCE
 
     @property
+    def needs_baseline(self) -> bool:
+        """To compare with it."""
+        return self.against == "baseline"
+
+    @property
     def takes_reference_alone(self) -> bool:
         """A judge is checked by asking it."""
         return False
@@ -57,6 +69,11 @@ class Judge(MetricDefinition):
             near = nearest(self.rubric, list(RUBRICS))
             message = f"got {show(self.rubric)}, expected a sentence, or one of {', '.join(RUBRICS)}"
             yield Problem("rubric", message, f"did you mean {near}" if near else "say what a good answer is")
+
+    @property
+    def rubric_text(self) -> str:
+        """The rubric as the judge is told it."""
+        return RUBRICS.get(self.rubric, self.rubric)
 
     def metric(self, name: str) -> "JudgeMetric":
         """The judge under its name."""
@@ -77,54 +94,126 @@ class JudgeMetric:
 
     @property
     def calls_per_answer(self) -> int:
-        """One question an answer, as often as it is repeated."""
-        return self.definition.repeats
+        """One question, as often as it is repeated; against the baseline two, and one for its answer."""
+        repeats = self.definition.repeats
+        return 1 + 2 * repeats if self.definition.needs_baseline else repeats
 
-    def open(self, context: MetricContext) -> "JudgeScorer":
+    def open(self, context: MetricContext) -> "PointsScorer | PairsScorer":
         """Ready to ask."""
-        return JudgeScorer(self.definition, context)
+        return (PairsScorer if self.definition.needs_baseline else PointsScorer)(self.definition, context)
 
 
-@dataclass(frozen=True, slots=True)
-class JudgeScorer:
-    """A judge that is open."""
+class RepeatingScorer:
+    """A judge that is open.
 
-    definition: Judge
-    context: MetricContext
+    Args:
+        definition: The rubric, and how it is asked.
+        context: Asks.
+    """
+
+    def __init__(self, definition: Judge, context: MetricContext) -> None:
+        self._judge = definition
+        self._context = context
+
+    def _ask(self, asked: Sequence[tuple[int, Messages]], repeats: int) -> list[list[Completion | CompletionError]]:
+        """The answers to each question, which is about the pair at a position; all are asked at once."""
+        judge = self._judge.judge
+        params = judge.request_params if judge else _OWN_PARAMS
+        questions = [Question(at, messages, params, repeat) for at, messages in asked for repeat in range(repeats)]
+        answers = list(self._context.ask(questions))
+        return [answers[at : at + repeats] for at in range(0, len(answers), repeats)]
+
+
+class PointsScorer(RepeatingScorer):
+    """A judge that gives points."""
 
     def score_many(self, batch: Sequence[Pair]) -> list[Score | CompletionError]:
-        """Ask about all answers at once; the mean of the grades of each, and the first reason of the lowest."""
-        judge = self.definition
-        params = judge.judge.request_params if judge.judge else _OWN_PARAMS
-        asked = [self._question(example, completion.text) for example, completion in batch]
-        questions = [
-            Question(position, messages, params, repeat)
-            for position, messages in enumerate(asked)
-            for repeat in range(judge.repeats)
-        ]
-        answers = self.context.ask(questions)
-        return [self._score(answers[at : at + judge.repeats]) for at in range(0, len(answers), judge.repeats)]
+        """The mean of the points of each answer, and the reason of the lowest."""
+        return [score for (score,) in self.score_again(batch, 1)]
+
+    def score_again(self, batch: Sequence[Pair], times: int) -> list[list[Score | CompletionError]]:
+        """As ``score_many``, so many times, each with questions of its own."""
+        repeats = self._judge.repeats
+        asked = [(at, self._question(row, completion.text)) for at, (row, completion) in enumerate(batch)]
+        answers = self._ask(asked, repeats * times)
+        return [[self._score(said[at * repeats : (at + 1) * repeats]) for at in range(times)] for said in answers]
 
     def _question(self, example: Example, answer: str) -> Messages:
-        judge = self.definition
-        rubric = RUBRICS.get(judge.rubric, judge.rubric)
-        return points_question(rubric, example, answer, most=judge.points, reason=judge.reason)
+        judge = self._judge
+        return points_question(judge.rubric_text, example, answer, most=judge.points, reason=judge.reason)
 
     def _score(self, answers: Sequence[Completion | CompletionError]) -> Score | CompletionError:
-        said = [answer for answer in answers if isinstance(answer, Completion)]
-        replies = [read_points(answer.text, self.definition.points) for answer in said if not answer.fault]
+        most = self._judge.points
+        replies = [read_points(answer.text, most) for answer in _sound(answers)]
         told = [(reply.points, reply.reason) for reply in replies if reply.points is not None]
         if not told:
             return _untold(answers, replies)
         points = mean(points for points, _ in told)
         _, why = min(told, key=lambda each: each[0])
-        return Score((points - 1) / (self.definition.points - 1), self._reason(points, why))
+        return Score((points - 1) / (most - 1), "" if points == most else _with_reason(f"{points:.3g} of {most}", why))
 
-    def _reason(self, points: float, why: str) -> str:
-        if points == self.definition.points:
-            return ""
-        grade = f"{points:.3g} of {self.definition.points}"
-        return f"{grade}: {excerpt(why)}" if why else grade
+
+class PairsScorer(RepeatingScorer):
+    """A judge that compares with what the baseline answers to the same row, in both orders."""
+
+    def score_many(self, batch: Sequence[Pair]) -> list[Score | CompletionError]:
+        """The part of the comparisons that an answer wins; one that says the same as the baseline's is as good."""
+        baseline = self._context.baseline
+        if baseline is None:
+            raise RuntimeError("a comparison with the baseline, but there is none")
+        questions = [Question(at, *baseline(row), of_target=True) for at, (row, _) in enumerate(batch)]
+        others = self._context.ask(questions)
+        return [
+            other if isinstance(other, CompletionError) else score
+            for other, (score,) in zip(others, self._compare(batch, [_text(other) for other in others], 1), strict=True)
+        ]
+
+    def score_again(self, batch: Sequence[Pair], times: int) -> list[list[Score | CompletionError]]:
+        """Compare with the known good answer, so many times, each with questions of its own."""
+        return self._compare(batch, [accepted_answers(row.reference)[0] for row, _ in batch], times)
+
+    def _compare(
+        self, batch: Sequence[Pair], others: Sequence[str | None], times: int
+    ) -> list[list[Score | CompletionError]]:
+        """With the other answer to each row; None, and one that says the same, is not asked about."""
+        repeats, equal = self._judge.repeats, Score(0.5, "says the same as the baseline's")
+        asked = [
+            (at, choice_question(self._judge.rubric_text, row, first, second, reason=self._judge.reason))
+            for at, ((row, completion), other) in enumerate(zip(batch, others, strict=True))
+            if other is not None and other.strip() != completion.text.strip()
+            for first, second in ((completion.text, other), (other, completion.text))
+        ]
+        answers = self._ask(asked, repeats * times)
+        scores = {}
+        for position, (at, _) in enumerate(asked[::2]):
+            first, second = answers[2 * position : 2 * position + 2]
+            turns = [slice(turn * repeats, (turn + 1) * repeats) for turn in range(times)]
+            scores[at] = [self._score(first[turn], second[turn]) for turn in turns]
+        return [scores.get(at, [equal] * times) for at in range(len(batch))]
+
+    def _score(
+        self, first: Sequence[Completion | CompletionError], second: Sequence[Completion | CompletionError]
+    ) -> Score | CompletionError:
+        """The part won by an answer that stood first in some comparisons and second in others; both must tell."""
+        orders = [[read_choice(answer.text) for answer in _sound(answers)] for answers in (first, second)]
+        won = [[r.points for r in order if r.points is not None] for order in orders]
+        if not all(won):
+            return _untold([*first, *second], [*orders[0], *orders[1]])
+        value = (mean(won[0]) + 1 - mean(won[1])) / 2
+        why = next((reply.reason for reply in orders[0] if reply.reason), "")
+        return Score(value, "" if value == 1 else _with_reason(f"better than the baseline's in {value:.0%}", why))
+
+
+def _sound(answers: Sequence[Completion | CompletionError]) -> list[Completion]:
+    return [answer for answer in answers if isinstance(answer, Completion) and not answer.fault]
+
+
+def _text(answer: Completion | CompletionError) -> str | None:
+    return answer.text if isinstance(answer, Completion) else None
+
+
+def _with_reason(grade: str, why: str) -> str:
+    return f"{grade}: {excerpt(why)}" if why else grade
 
 
 def _untold(answers: Sequence[Completion | CompletionError], replies: Sequence[Reply]) -> CompletionError:

@@ -35,13 +35,15 @@ def doctor(
     overrides: Overrides = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask the target one short question twice: latency, tokens, determinism, parameters, price."""
+    """Ask the target one short question twice: latency, tokens, determinism, parameters, price; and test the judges."""
     from promptrl import console
     from promptrl.config import load_config
     from promptrl.experiment.build import build_components
     from promptrl.experiment.doctor import examine
+    from promptrl.experiment.judge_stage import refuse_unfit
 
     components = build_components(load_config(config, overrides or []))
     with working() as engines:
         diagnosis = examine(components, engines.stop)
     console.show_diagnosis(diagnosis, as_json=as_json)
+    refuse_unfit(components, diagnosis.judges)

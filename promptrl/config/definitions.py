@@ -120,4 +120,7 @@ def _constraints(setting: Setting) -> Iterator[Any]:
 
 
 def _plain(value: Any) -> Any:
+    """The definitions that blocks stand for, in lists too."""
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
     return value.definition if isinstance(value, DefinedBlock) else value

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from promptrl.experiment.cost_bound import CostBound
     from promptrl.experiment.doctor import Diagnosis
     from promptrl.llm.engine.cache import CacheStats
+    from promptrl.tasks.metrics.judge_check import JudgeCheck
 
 
 def show_cost_bound(path: Path, cost_bound: "CostBound", *, as_json: bool) -> None:
@@ -89,8 +90,22 @@ def show_diagnosis(diagnosis: "Diagnosis", *, as_json: bool) -> None:
     console = readers()
     for name, text in lines.items():
         print_markup(f"[bold]{name}[/]: {clean(text)}", console)
+    for check in diagnosis.judges:
+        print_markup(f"[bold]judge[/]: {clean(judge_line(check))}", console)
     for advice in diagnosis.advice:
         print_markup(f"[yellow]note[/]: {clean(advice)}", console)
+
+
+def judge_line(check: "JudgeCheck") -> str:
+    """How a judge did on answers whose verdict is known."""
+    parts = [f"{kind} {asked - wrong} of {asked} right" for kind, (wrong, asked) in check.verdicts.items()]
+    if check.noise is not None and check.flips is not None:
+        parts.append(
+            f"asked again it differs by {check.noise:.2f} (standard deviation), and turns {check.flips:.0%} round"
+        )
+    if check.untold:
+        parts.append(f"{check.untold} verdicts it could not tell")
+    return f"{check.metric}: {'; '.join(parts)}"
 
 
 def show_cache(stats: "CacheStats", *, as_json: bool) -> None:

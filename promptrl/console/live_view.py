@@ -16,6 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from promptrl.console.doctor import judge_line
 from promptrl.console.screen import (
     STOPPING,
     clean,
@@ -34,6 +35,7 @@ from promptrl.experiment.events import (
     CallsMade,
     Event,
     FinalistsCompared,
+    JudgeChecked,
     MeasurementDoubted,
     RunFinished,
     RunStarted,
@@ -42,6 +44,7 @@ from promptrl.llm.engine.stats import EngineStats
 from promptrl.outputs import people_fault
 from promptrl.report.numbers import duration
 from promptrl.search.events import Figures
+from promptrl.tasks.metrics.judge_check import JudgeCheck
 
 PLAIN_INTERVAL_S = 10.0
 SLOW_S = 0.1
@@ -96,6 +99,7 @@ class _Progress:
         self.last: CallsMade | None = None
         self.best: BestEstimated | FinalistsCompared | None = None
         self.doubts: tuple[Doubt, ...] = ()
+        self.judges: list[str] = []
         self.begun_s = time.monotonic()
         self.is_over = False
 
@@ -103,6 +107,8 @@ class _Progress:
         if isinstance(event, RunStarted):
             self.started = event
             self.begun_s = time.monotonic()
+        elif isinstance(event, JudgeChecked):
+            self.judges += _judge_lines(event.check)
         elif isinstance(event, CallsMade):
             self.calls[event.stage] = self.last = event
         elif isinstance(event, BestEstimated | FinalistsCompared):
@@ -176,6 +182,9 @@ class PlainView:
             for line in (*_warnings(event), *prospects(event.power, event.test_uses)):
                 print_markup(line)
             self._last_line_s = now_s
+        elif isinstance(event, JudgeChecked):
+            for line in _judge_lines(event.check):
+                print_markup(self._name + line)
         elif isinstance(event, CallsMade):
             is_new_stage = before is not None and before.stage != event.stage
             if is_new_stage or event.used == event.allowed or now_s - self._last_line_s >= PLAIN_INTERVAL_S:
@@ -239,7 +248,7 @@ class LiveView:
         best = progress.best
         lines: list[RenderableType] = [Text.from_markup(f"[bold]{clean(started.run_id)}[/]  {_extent(started)}")]
         told = (*_warnings(started), *prospects(started.power, started.test_uses))
-        lines += [Text.from_markup(line) for line in told]
+        lines += [Text.from_markup(line) for line in (*told, *progress.judges)]
         lines.append(bars)
         lines += [Text(line) for line in (progress.figures(), progress.best_line()) if line]
         lines += [Text.from_markup(f"[yellow]{clean(doubt.text)}[/]") for doubt in progress.doubts]
@@ -315,6 +324,13 @@ def _extent(event: RunStarted) -> str:
     prompts = f"{event.n_prompts:,} prompts, " if event.n_prompts else ""
     rows = ", ".join(f"{count} {split}" for split, count in event.rows.items())
     return f"{prompts}{event.n_edits} edits; {rows} rows"
+
+
+def _judge_lines(check: JudgeCheck) -> Iterator[str]:
+    """As markup."""
+    yield f"judge {clean(judge_line(check))}"
+    for fault in check.faults:
+        yield f"[yellow]warning[/] the judge {clean(check.metric)} {clean(fault)}"
 
 
 def _warnings(event: RunStarted) -> Iterator[str]:

@@ -20,8 +20,8 @@ from promptrl.llm.base import REFUSALS, Completion, CompletionError, Purpose, Re
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt
-from promptrl.tasks.metrics import Metric
-from promptrl.tasks.metrics.base import NameRow, named_by_id
+from promptrl.tasks.metrics import Metric, Score
+from promptrl.tasks.metrics.base import NameRow, Pair, named_by_id
 from promptrl.tasks.objective import Objective
 
 MAX_MISSING_SHARE = 0.05
@@ -154,6 +154,12 @@ class Evaluator:
             finally:
                 self.asking_s += time.monotonic() - began_s
         return [self._outcomes.get(key) for key in keys]
+
+    def score_again(
+        self, metric: str, batch: Sequence[Pair], times: int
+    ) -> Sequence[Sequence[Score | CompletionError]]:
+        """Let a metric score answers that no prompt has brought, so many times each anew; raises as ``evaluate``."""
+        return self._scoring.score_again(metric, batch, times)
 
     def _ask(self, new: Mapping[AskKey, Ask], purpose: Purpose, uniform: Set[AskKey]) -> None:
         """Ask what no earlier part of this run has answered; log each answer before it is used."""

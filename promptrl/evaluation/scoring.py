@@ -22,7 +22,7 @@ from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics import Metric, Score
-from promptrl.tasks.metrics.base import MetricContext, NameRow, Pair, Question, as_score, named_by_id
+from promptrl.tasks.metrics.base import MetricContext, NameRow, Pair, Question, RepeatableScorer, as_score, named_by_id
 
 Baseline = Callable[[Example], tuple[Messages, Mapping[str, Any]]]
 
@@ -115,6 +115,24 @@ class Scoring:
                 if not isinstance(graded.get(key), Graded):
                     self._give_back(key)
         return graded
+
+    def score_again(
+        self, metric: str, batch: Sequence[Pair], times: int
+    ) -> Sequence[Sequence[Score | CompletionError]]:
+        """Let a metric that asks models score answers that no prompt has brought, so many times each anew.
+
+        Nothing comes of these but their calls, which are those of judging.
+
+        Raises:
+            TargetError: As for ``Engine.stream``.
+            BudgetExhaustedError: Likewise.
+        """
+        scorer = self._scorers[metric]
+        if not isinstance(scorer, RepeatableScorer):
+            raise TypeError(f"{metric} scores the same answer once")
+        self._purpose = "judge"
+        self._said = {(f"{metric} check", row.id, at): {} for at, (row, _) in enumerate(batch)}
+        return scorer.score_again(batch, times)
 
     def _checked(self, metric: str, scores: Sequence[object], pairs: Sequence[Pair]) -> list[Score | CompletionError]:
         """What a metric gave for each answer; a score that it could not tell is missing.

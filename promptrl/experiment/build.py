@@ -28,6 +28,7 @@ from promptrl.stats.power import SplitPower, split_power
 from promptrl.tasks.dataset import Example, accepted_answers
 from promptrl.tasks.metrics import Metric, MetricDefinition, build_metric
 from promptrl.tasks.metrics.base import NameRow, named_by_id
+from promptrl.tasks.metrics.judge import JudgeMetric
 from promptrl.tasks.metrics.python import PythonMetric
 from promptrl.tasks.metrics.registry import Places
 from promptrl.tasks.metrics.trusted import TrustedMetric
@@ -231,6 +232,7 @@ def _plan(
         len(divisions),
         most_edits=len({edit.slot for edit in space.edits}) if space else 0,
         beside={"judge": sum(metric.calls_per_answer for metric in metrics)},
+        before={"judge": sum(m.calls_of_check(splits.train) for m in metrics if isinstance(m, JudgeMetric))},
     )
 
 
@@ -291,7 +293,10 @@ def _metrics(loaded: LoadedConfig, rows: tuple[Example, ...], given: Given, plac
             metrics.append(_limited(given.metrics[metric.name], metric.definition))
             continue
         try:
-            metrics.append(build_metric(metric.definition, name=metric.name, examples=rows, place=place))
+            built = build_metric(metric.definition, name=metric.name, examples=rows, place=place)
+            if isinstance(built, JudgeMetric):
+                built.anchors(rows)
+            metrics.append(built)
         except ConfigError as error:
             prefix = f"reward.metrics.{position}"
             problems += [replace(p, key=f"{prefix}.{p.key}" if p.key else prefix) for p in error.problems]

@@ -92,6 +92,7 @@ def plan_calls(
     *,
     most_edits: int = 0,
     beside: Mapping[Purpose, int] = MappingProxyType({}),
+    before: Mapping[Purpose, int] = MappingProxyType({}),
 ) -> CallPlan:
     """Share out the calls: the test first, then the finalists and the pruning, the rest for the search.
 
@@ -102,6 +103,7 @@ def plan_calls(
         searches: How many searches and finals share the calls.
         most_edits: That a winner may hold, and pruning leave out; with 0 none of the search's calls go to that.
         beside: Calls that one answer brings with it at most, by the name of the share that pays for them.
+        before: Calls that are made before there is an answer, by the same names.
 
     Raises:
         ConfigError: Nothing would be left to search with.
@@ -109,7 +111,8 @@ def plan_calls(
     """
     test = 2 * test_rows
     per_answer = 1 + sum(beside.values())
-    answers = max_calls // per_answer
+    free = max_calls - sum(before.values())
+    answers = free // per_answer
     rest = answers - test
     wanted = max(MIN_FINALIST_CALLS * searches, int(FINALIST_SHARE * rest))
     most = (MAX_FINALISTS + 1) * validation_rows * searches  # the baseline is asked too
@@ -118,12 +121,14 @@ def plan_calls(
     if search < MIN_SEARCH_CALLS * searches:
         least = test + min(MIN_FINALIST_CALLS * searches, most) + MIN_SEARCH_CALLS * searches
         message = f"got {max_calls}, but 2 × {test_rows} test rows and the finalists need their share first"
-        least *= per_answer
+        least = least * per_answer + sum(before.values())
         raise ConfigError([Problem("budget.max_calls", message, f"at least {least}, or fewer test rows")])
     pruning = _pruning_calls(rest // searches, validation // searches, most_edits) * searches
     if search - pruning < MIN_SEARCH_CALLS * searches or validation_rows < MIN_CONFIRMING_ROWS:
         pruning = 0
-    plan = CallPlan(search - pruning, validation + pruning, test, pruning, _calls_beside(beside, max_calls - answers))
+    for_questions = _calls_beside(beside, free - answers)
+    for_questions = {name: calls + before.get(name, 0) for name, calls in for_questions.items()}
+    plan = CallPlan(search - pruning, validation + pruning, test, pruning, for_questions)
     if taken := plan.by_stage.keys() & beside.keys():
         raise ValueError(f"{', '.join(sorted(taken))} can't be paid for beside the answers: stages have these names")
     return plan

@@ -7,12 +7,14 @@ from typing import Any
 from promptrl.errors import TargetError
 from promptrl.experiment.build import Components
 from promptrl.experiment.engines import open_target
+from promptrl.experiment.judge_stage import examine_judges
 from promptrl.llm.base import Completion, RenamingTarget, Request, excerpt
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.llm.engine.reservations import prompt_token_bound
 from promptrl.llm.engine.stop import StopSignal
 from promptrl.llm.targets.definition import TargetDefinition
+from promptrl.tasks.metrics.judge_check import JudgeCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class Diagnosis:
         cost_usd: Of one answer; None when price or tokens are unknown.
         price: US dollars for a million tokens in and out; None when unknown.
         advice: What to change in the config, if anything.
+        judges: How metrics that are judges did on answers whose verdict is known.
     """
 
     target: str
@@ -46,10 +49,11 @@ class Diagnosis:
     cost_usd: float | None
     price: tuple[float, float] | None
     advice: tuple[str, ...]
+    judges: tuple[JudgeCheck, ...] = ()
 
 
 def examine(components: Components, stop: StopSignal) -> Diagnosis:
-    """Ask the baseline prompt on the shortest train row, twice, past the cache.
+    """Ask the baseline prompt on the shortest train row, twice, past the cache; and judges what they must know.
 
     Raises:
         TargetError: It gives no answer.
@@ -81,6 +85,7 @@ def examine(components: Components, stop: StopSignal) -> Diagnosis:
         cost_usd=first.cost_usd,
         price=(price.input_per_million, price.output_per_million) if price else None,
         advice=tuple(_advice(first, second, definition)),
+        judges=tuple(examine_judges(components, stop)),
     )
 
 

@@ -9,6 +9,7 @@ from promptrl.llm.base import Purpose
 from promptrl.llm.engine.stats import EngineStats
 from promptrl.search.events import Figures
 from promptrl.stats.power import SplitPower
+from promptrl.tasks.metrics.judge_check import JudgeCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,17 @@ class RunStarted:
     power: SplitPower
     test_uses: int
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeChecked:
+    """A judge was asked about answers whose verdict is known.
+
+    Attributes:
+        check: How it did.
+    """
+
+    check: JudgeCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,5 +141,14 @@ class RunFinished:
     result: Mapping[str, Any]
 
 
-Event = RunStarted | CallsMade | BestEstimated | FinalistsCompared | MeasurementDoubted | Figures | RunFinished
+Event = (
+    RunStarted
+    | JudgeChecked
+    | CallsMade
+    | BestEstimated
+    | FinalistsCompared
+    | MeasurementDoubted
+    | Figures
+    | RunFinished
+)
 Observer = Callable[[Event], None]

@@ -10,6 +10,7 @@ from promptrl.experiment.events import (
     BestEstimated,
     CallsMade,
     FinalistsCompared,
+    JudgeChecked,
     MeasurementDoubted,
     Observer,
     RunStarted,
@@ -20,6 +21,7 @@ from promptrl.llm.engine.engine import Engine
 from promptrl.runs.folder import Run
 from promptrl.runs.row_reuse import count_uses
 from promptrl.search.events import Figures, SearchEvent, SearchProgress
+from promptrl.tasks.metrics.judge_check import JudgeCheck
 
 _NOTE_S = 5.0
 """Of these a kill can lose: a note costs a few milliseconds, for it is on disk before the run goes on."""
@@ -99,6 +101,10 @@ class Progress:
             leader = event.alive[0]
             figures = (event.leader_difference, event.rows, len(event.alive))
             self._observe(FinalistsCompared(leader, self._texts(leader), *figures))
+
+    def judge_checked(self, check: JudgeCheck) -> None:
+        """Tell how a judge did on answers whose verdict is known."""
+        self._observe(JudgeChecked(check))
 
     def calls_made(self, stage: Purpose) -> None:
         """Tell how far a stage is."""

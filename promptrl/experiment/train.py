@@ -19,6 +19,7 @@ from promptrl.experiment.engines import Engines, Models, given_or_new, make_budg
 from promptrl.experiment.events import Observer, RunFinished
 from promptrl.experiment.finals_stage import Found, find_winner
 from promptrl.experiment.given import NOTHING, Given
+from promptrl.experiment.judge_stage import check_judges
 from promptrl.experiment.observers import watched
 from promptrl.experiment.progress import run_started
 from promptrl.experiment.proof_stage import compare_prompts, earlier_winners, validate_progressively
@@ -190,6 +191,7 @@ def _work(
         budget.reserve_share("test", components.plan.test)
         for name, calls in components.plan.beside.items():
             budget.reserve_share(name, calls)
+        check_judges(session)
         tested, judged = _judge_folds(session) if components.folds else (None, [])
         found = find_winner(session.of_fold(components.splits), earlier_winners(judged))
         tested = _prove(session, found.winner, tested)

@@ -19,7 +19,7 @@ PAGES = (
     "how-to/graded-metrics.md",
     "how-to/big-spaces.md",
 )
-ONLY_WHERE_NEEDED = {".charges.jsonl", "growth.jsonl"}
+ONLY_WHERE_NEEDED = {".charges.jsonl", "growth.jsonl", "judge_checks.json"}
 NUMBER = re.compile(r"[+−-]?\d[\d.,]*(?:e[+-]?\d+)?")
 
 FolderOf = Callable[[str], Path]

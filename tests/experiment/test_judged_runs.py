@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def test_a_judge_at_a_server_of_its_own_leads_to_a_better_prompt(tmp_path: Path,
     result = train(tmp_path, judged(tmp_path, server.base_url), "algorithm={name: random}")
     assert result["verdict"] == "improved"
     assert {k: server.requests[0].body[k] for k in ("model", "max_tokens")} == {"model": "fair", "max_tokens": 99}
-    assert 0 < len(server.requests) <= result["calls"]["judge"] <= 450
+    assert 0 < len(server.requests) <= result["calls"]["judge"] <= 474
     outcomes = [json.loads(line) for line in (tmp_path / "runs/toy-0001/outcomes.jsonl").read_text().splitlines()]
     assert {outcome["reason"] for outcome in outcomes} == {"", "3 of 5: wordy", "1 of 5: wrong"}
     assert {outcome["score"] for outcome in outcomes} == {0.0, 0.5, 1.0}
@@ -92,9 +93,9 @@ def test_a_comparison_needs_a_baseline_whose_answers_are_kept(tmp_path: Path) ->
 
 
 def test_the_calls_of_repeats_are_planned(tmp_path: Path, server: OpenAIServer) -> None:
-    """Three questions to an answer: three quarters of the calls are the judge's; nobody is asked."""
+    """Three to an answer are three quarters of the calls, beside those to check the judge; nobody is asked."""
     done = promptrl("plan", judged(tmp_path, server.base_url, ", repeats: 3"), "--json")
-    assert json.loads(done.stdout)["calls"]["judge"] == 675
+    assert json.loads(done.stdout)["calls"]["judge"] == 8 * 3 * 2 * 3 + 567
     assert server.requests == []
 
 
@@ -141,3 +142,73 @@ def test_logged_answers_of_a_judge_lie_beside_the_config(tmp_path: Path) -> None
     done = promptrl("train", config, "--runs-dir", tmp_path / "runs")
     assert done.exit_code == 4, done.stderr
     assert str(tmp_path / "said.jsonl") in (tmp_path / "runs/toy-0001" / CONFIG_NAME).read_text()
+
+
+def lenient(messages: Chat, params: dict[str, Any]) -> str:
+    """Full points for everybody."""
+    return '{"reason": "lovely", "score": 5}'
+
+
+def test_a_judge_that_passes_everything_is_refused_before_the_target_is_asked(tmp_path: Path) -> None:
+    """Exit 2 names what it passed and the way out; not one answer of the target was paid for."""
+    with OpenAIServer(lenient) as server:
+        config = judged(tmp_path, server.base_url)
+        done = promptrl("train", config, "--runs-dir", tmp_path / "runs", "--json")
+        assert done.exit_code == 2
+        assert len(server.requests) == 48
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["event"] for event in events] == ["run_started", "judge_checked", "run_failed"]
+    faults = ["passes a blank answer in 16 of 16 verdicts", "passes the answer to another row in 16 of 16 verdicts"]
+    assert events[1]["check"]["faults"] == faults
+    assert events[1]["check"]["verdicts"]["reference"] == [0, 16]
+    assert "check: warn goes on all the same" in events[2]["error"]
+    assert not (tmp_path / "runs/toy-0001/outcomes.jsonl").read_text()
+
+
+def test_a_judge_that_fails_its_check_may_judge_all_the_same_if_told_so(tmp_path: Path) -> None:
+    """With `warn` it is told, with `off` not even asked."""
+    with OpenAIServer(lenient) as server:
+        done = promptrl("plan", judged(tmp_path, server.base_url, ", check: off"), "--json")
+        assert json.loads(done.stdout)["calls"]["judge"] == 450
+        config = judged(tmp_path, server.base_url, ", check: warn")
+        short = changing("algorithm={name: random}", "budget.max_calls=310")
+        done = promptrl("train", config, "--runs-dir", tmp_path / "runs", *short)
+    assert done.exit_code == 0, done.stderr
+    assert "warning the judge judge passes a blank" in " ".join(done.stderr.split())
+
+
+def test_doctor_tests_the_judge(tmp_path: Path, server: OpenAIServer) -> None:
+    """What it makes of what is known; one that fails ends the command with 2."""
+    done = promptrl("doctor", judged(tmp_path, server.base_url, ", labels: {answers: question, verdicts: sum}"))
+    assert done.exit_code == 2, "sums are no verdicts"
+    done = promptrl("doctor", judged(tmp_path, server.base_url))
+    assert done.exit_code == 0, done.stderr
+    shown = " ".join((done.stdout + done.stderr).split())
+    assert "judge: reference 16 of 16 right; blank 16 of 16 right; another 16 of 16 right; asked again" in shown
+    with OpenAIServer(lenient) as other:
+        assert promptrl("doctor", judged(tmp_path, other.base_url)).exit_code == 2
+
+
+def test_a_resumed_run_pays_for_no_check_twice(tmp_path: Path) -> None:
+    """Where no cache keeps what the judge said either."""
+    blank: list[str] = []
+
+    def breaking(messages: Chat, params: dict[str, Any]) -> str:
+        blank.extend(re.findall(r"<<<answer \w+\n\nanswer", messages[-1]["content"]))
+        return judge(messages, params)
+
+    with OpenAIServer(breaking) as server:
+        config = judged(tmp_path, server.base_url)
+        changes = changing("algorithm={name: random}", "budget.max_calls=340", "cache.mode=off")
+        (tmp_path / "broken.py").write_text("def answer(messages, params):\n    raise RuntimeError('not today')\n")
+        broken = changing("target.function=broken:answer", "target.max_retries=0")
+        done = promptrl("train", config, "--runs-dir", tmp_path / "runs", *changes, *broken)
+        assert done.exit_code == 4, done.stderr
+        assert len(blank) == 16
+        source = "from tests.servers.toy_model import answer\n"
+        (tmp_path / "broken.py").write_text(source)
+        sys.modules.pop("broken", None)
+        done = promptrl("resume", "toy-0001", "--runs-dir", tmp_path / "runs")
+        assert done.exit_code == 0, done.stderr
+    assert len(blank) == 16
+    assert only_result(tmp_path)["calls"]["judge"] > 48

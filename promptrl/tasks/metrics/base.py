@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Protocol, Self
+from typing import Annotated, Any, Protocol, Self, runtime_checkable
 
 from promptrl.errors import ConfigError, Problem
 from promptrl.llm.base import Completion, CompletionError, Messages
@@ -111,6 +111,14 @@ class Scorer(Protocol):
         A bad completion is data and scores 0; nothing that a model writes raises. An error in place of a score says
         that a model the metric asked gave no answer: the outcome is missing, which is never a score of 0.
         """
+
+
+@runtime_checkable
+class RepeatableScorer(Protocol):
+    """A metric whose score of the same answer may differ from one time to the next."""
+
+    def score_again(self, batch: Sequence[Pair], times: int) -> Sequence[Sequence[Score | CompletionError]]:
+        """Score each completion so many times, each anew; by batch position, then by time."""
 
 
 class Metric(Protocol):

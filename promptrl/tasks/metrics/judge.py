@@ -5,13 +5,30 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Annotated, ClassVar, Literal
 
-from promptrl.errors import Problem, nearest, show
+from promptrl.errors import ConfigError, Problem, nearest, show
 from promptrl.llm.base import Completion, CompletionError, Messages, excerpt
 from promptrl.llm.targets.definition import TargetDefinition
 from promptrl.settings import Setting, Text
 from promptrl.tasks.dataset import Example, accepted_answers
 from promptrl.tasks.metrics.base import MetricContext, MetricDefinition, Pair, Question, Score, in_quotes
-from promptrl.tasks.metrics.judge_questions import COMPARES_WITH_REFERENCE, RUBRICS, choice_question, points_question
+from promptrl.tasks.metrics.judge_anchors import (
+    Anchor,
+    JudgeAnchor,
+    JudgeLabels,
+    Kind,
+    given_anchors,
+    label_problems,
+    labelled_anchors,
+    made_anchors,
+)
+from promptrl.tasks.metrics.judge_check import TIMES
+from promptrl.tasks.metrics.judge_questions import (
+    COMPARES_WITH_REFERENCE,
+    RUBRICS,
+    TELLS_ROWS_APART,
+    choice_question,
+    points_question,
+)
 from promptrl.tasks.metrics.judge_replies import Reply, read_choice, read_points
 
 _OWN_PARAMS = {"temperature": 0, "max_tokens": 256}
@@ -43,6 +60,18 @@ class Judge(MetricDefinition):
     repeats: Annotated[int, Setting("How often the judge is asked about an answer; the mean counts.", ge=1, le=20)] = 1
     reason: Annotated[bool, Setting("The judge also says why, for reports; costs its tokens.")] = True
 
+    check: Annotated[
+        Literal["stop", "warn", "off"],
+        Setting(
+            "Whether the judge is asked about answers whose verdict is known before the target is called: a blank, the "
+            "reference, another row's reference, anchors, labels. `stop` ends a run whose judge fails them."
+        ),
+    ] = "stop"
+    anchors: Annotated[tuple[JudgeAnchor, ...], Setting("Answers whose verdict you know, for that check.")] = ()
+    labels: Annotated[JudgeLabels | None, Setting("Columns with answers that a person has judged, for that check.")] = (
+        None
+    )
+
     @property
     def asks_target(self) -> bool:
         """Where no judge is named."""
@@ -69,6 +98,9 @@ class Judge(MetricDefinition):
             near = nearest(self.rubric, list(RUBRICS))
             message = f"got {show(self.rubric)}, expected a sentence, or one of {', '.join(RUBRICS)}"
             yield Problem("rubric", message, f"did you mean {near}" if near else "say what a good answer is")
+        for key, given in (("anchors", self.anchors), ("labels", self.labels)):
+            if given and self.needs_baseline:
+                yield Problem(key, "means nothing to a judge that compares", "write against: scale, or remove the key")
 
     @property
     def rubric_text(self) -> str:
@@ -97,6 +129,33 @@ class JudgeMetric:
         """One question, as often as it is repeated; against the baseline two, and one for its answer."""
         repeats = self.definition.repeats
         return 1 + 2 * repeats if self.definition.needs_baseline else repeats
+
+    def anchors(self, rows: Sequence[Example]) -> list[Anchor]:
+        """The answers that its check asks about; one that compares does so with the reference.
+
+        Raises:
+            ConfigError: The columns of labels are none.
+        """
+        judge = self.definition
+        if problems := tuple(label_problems(judge.labels, [row.raw for row in rows])):
+            raise ConfigError(problems)
+        if judge.check == "off":
+            return []
+        made = list(made_anchors(rows))
+        if judge.needs_baseline:
+            return [one for one in made if one.row.reference is not None and not one.passes]
+        return [*made, *given_anchors(judge.anchors), *labelled_anchors(judge.labels, rows)]
+
+    def calls_of_check(self, rows: Sequence[Example]) -> int:
+        """Most questions that its check asks; raises as ``anchors`` does."""
+        return TIMES * len(self.anchors(rows)) * self.definition.repeats * (2 if self.definition.needs_baseline else 1)
+
+    @property
+    def binding(self) -> frozenset[Kind]:
+        """The kinds of answers on which it must be right: one to another row may well be fluent, or polite."""
+        rubric = self.definition.rubric
+        kinds: frozenset[Kind] = frozenset({"reference", "blank", "anchor", "label"})
+        return kinds | {"another"} if rubric in TELLS_ROWS_APART else kinds
 
     def open(self, context: MetricContext) -> "PointsScorer | PairsScorer":
         """Ready to ask."""

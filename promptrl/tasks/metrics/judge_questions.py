@@ -20,6 +20,8 @@ RUBRICS: Mapping[str, str] = {
 """The built-in rubrics."""
 COMPARES_WITH_REFERENCE = "correctness"
 """The one of them that needs the known good answer."""
+TELLS_ROWS_APART = frozenset({"relevance", "correctness", "instructions"})
+"""Those by which the good answer to one row is a bad one to another."""
 MOST_CHARACTERS = 12_000
 """Of a request or an answer that a judge is shown."""
 

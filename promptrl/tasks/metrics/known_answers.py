@@ -55,7 +55,7 @@ def grade_known_answers(metric: Metric, rows: Sequence[Example]) -> list[KnownAn
     for at, row in enumerate(rows):
         if found and time.monotonic() - begun_s > MAX_SECONDS:
             break
-        other = _other(rows, at)
+        other = other_reference(rows, at)
         texts = {"reference": _text(row.reference), "blank": "", "another": other}
         asked = {of: text for of, text in texts.items() if text is not None}
         graded = scorer.score_many([(row, Completion(text)) for text in asked.values()])
@@ -98,7 +98,7 @@ def known_answer_problems(
         yield Problem(key, message, "make it simpler, or a run ends where more than 5 % are missing", is_warning=True)
 
 
-def _other(rows: Sequence[Example], at: int) -> str | None:
+def other_reference(rows: Sequence[Example], at: int) -> str | None:
     """The reference of the next row that is right on none of the accepted answers of this one."""
     own = {same_answer(answer) for answer in accepted_answers(rows[at].reference)}
     for row in (*rows[at + 1 :], *rows[:at]):

@@ -16,10 +16,11 @@ from typing import Any, Protocol
 from promptrl.errors import BudgetExhaustedError, ScoresMissingError, TargetError
 from promptrl.evaluation.outcome import AnswerKey, Ask, AskKey, Outcome, count_faults
 from promptrl.evaluation.scoring import Graded, Scoring
-from promptrl.llm.base import REFUSALS, Completion, CompletionError, Purpose, Request
+from promptrl.llm.base import BLOCKED, REFUSALS, Completion, CompletionError, Purpose, Request
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt
+from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics import Metric, Score
 from promptrl.tasks.metrics.base import NameRow, Pair, named_by_id
 from promptrl.tasks.objective import Objective
@@ -106,7 +107,8 @@ class Evaluator:
         budget.carry_over(answer for answer in paid if not answer.is_cached)
         self._outcomes: dict[AskKey, Outcome] = {}
         self._missing: Counter[AskKey] = Counter()
-        self._lost: CompletionError | None = None
+        self._lost: tuple[Example, CompletionError] | None = None
+        self._name_row = name_row
         self._open = 0
         self.asking_s = 0.0
 
@@ -195,9 +197,11 @@ class Evaluator:
         missing = self._missing.total()
         asked = len(self._outcomes) + missing + self._open
         if self._lost is not None and missing > max(MAX_MISSING_CALLS, MAX_MISSING_SHARE * asked):
+            row, error = self._lost
             failed = f"{missing} of {asked} calls brought no score"
-            told = f"{failed}; the last one: {self._lost.kind}: {self._lost.message}"
-            raise ScoresMissingError(told) if self._lost.kind == "score" else TargetError(told)
+            place = "" if error.kind == "score" else f" on {self._name_row(row)}"
+            told = f"{failed}; the last one: {error.kind}{place}: {error.message}"
+            raise ScoresMissingError(told) if error.kind == "score" else TargetError(told)
 
     def _take_again(self, outcomes: Collection[Outcome], purpose: Purpose) -> None:
         """Count the calls of outcomes from before an interruption as if they were made now."""
@@ -233,7 +237,9 @@ class Evaluator:
             with closing(stream) as answers:
                 for index, answer in answers:
                     if isinstance(answer, CompletionError):
-                        self._lose(keys[index], answer, purpose)
+                        self._lose(keys[index], asks[keys[index]], answer, purpose)
+                        if answer.kind == BLOCKED:
+                            self._check_missing()  # at once: with a key that was revoked no other will come
                         continue
                     arrived[keys[index]] = answer
                     if len(arrived) >= self._batch_size:
@@ -262,11 +268,11 @@ class Evaluator:
         scored: dict[AskKey, Outcome] = {}
         try:
             graded = self._scoring.score(
-                {key: (asks[key][1], completions[key]) for key in self._priced(completions, purpose)}, purpose
+                {key: (asks[key][1], completions[key]) for key in self._priced(completions, asks, purpose)}, purpose
             )
             for key, grades in graded.items():
                 if isinstance(grades, CompletionError):
-                    self._lose(key, grades, purpose)
+                    self._lose(key, asks[key], grades, purpose)
                 else:
                     scored[key] = self._outcome(key, completions[key], grades, purpose, uniform)
             self._log.record([(asks[key][0], outcome) for key, outcome in scored.items()])
@@ -279,18 +285,20 @@ class Evaluator:
             self._unscored.update(left)
             self._budget.return_calls(purpose, len(left))
 
-    def _priced(self, completions: Mapping[AskKey, Completion], purpose: Purpose) -> list[AskKey]:
+    def _priced(
+        self, completions: Mapping[AskKey, Completion], asks: Mapping[AskKey, Ask], purpose: Purpose
+    ) -> list[AskKey]:
         """The answers whose costs are known, as far as the objective has any; the others are missing."""
         unknown = {key: self._objective.unknown_cost(completion) for key, completion in completions.items()}
         for key, why in unknown.items():
             if why is not None:
-                self._lose(key, CompletionError("usage", why), purpose)
+                self._lose(key, asks[key], CompletionError("usage", why), purpose)
         return [key for key, why in unknown.items() if why is None]
 
-    def _lose(self, key: AskKey, error: CompletionError, purpose: Purpose) -> None:
+    def _lose(self, key: AskKey, ask: Ask, error: CompletionError, purpose: Purpose) -> None:
         """Count an answer that brought no score; a test asks for it once more, and that makes it no second one."""
         self._missing[key] = 1 if purpose == "test" else self._missing[key] + 1
-        self._lost = error
+        self._lost = ask[1], error
         self._open -= 1
 
     def _outcome(

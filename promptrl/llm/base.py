@@ -133,7 +133,7 @@ class CompletionError:
     """A call that failed for reasons of transport after its retries: missing data, never a score of 0.
 
     Attributes:
-        kind: Short name of the cause ("timeout", "connection", "rate_limit", "server", "budget").
+        kind: Short name of the cause ("timeout", "connection", "rate_limit", "server", "blocked", "budget").
         message: For people; holds no secret.
     """
 
@@ -198,6 +198,17 @@ class QuestionRefusedError(TargetError):
     """The server refuses a question and does not say whether for what is in it, or for what all questions share.
 
     Once another one was answered it is data of this question alone, the fault "refused"; else it ends the run.
+    """
+
+
+BLOCKED = "blocked"
+"""Kind of a missing answer: see ``QuestionBlockedError``."""
+
+
+class QuestionBlockedError(TargetError):
+    """Something refuses a question without a word of the API: a firewall before it, or a key that is no good any more.
+
+    Once another one was answered this one is missing, with the kind "blocked"; else it ends the run.
     """
 
 

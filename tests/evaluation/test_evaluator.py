@@ -9,7 +9,7 @@ import pytest
 from promptrl.errors import BudgetExhaustedError, TargetError
 from promptrl.evaluation.evaluator import Evaluator
 from promptrl.evaluation.outcome import AnswerKey, Outcome, count_faults
-from promptrl.llm.base import REFUSALS, Completion, TransientError, refused
+from promptrl.llm.base import REFUSALS, Completion, QuestionBlockedError, TransientError, refused
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.prompt import Prompt, UserTemplate
@@ -103,7 +103,7 @@ def test_too_many_failed_calls_stop_the_run_but_keep_the_answers() -> None:
     """Beyond 5 % missing the target counts as unavailable; what was answered is recorded."""
     target = StubTarget(lambda text, n: TransientError("server", "500") if text < "q13" else yes_to_even(text, n))
     with evaluating(target) as (evaluator, notes, _):
-        with pytest.raises(TargetError, match="server: 500"):
+        with pytest.raises(TargetError, match=r"server on row row\d+: 500"):
             evaluator.evaluate([(PROMPTS[0], row) for row in ROWS])
         assert len(notes.outcomes) > 20
         assert set(map(id, evaluator.outcomes)) == set(map(id, notes.outcomes))
@@ -116,6 +116,26 @@ def test_a_bad_completion_is_data_with_a_reason() -> None:
         outcome = evaluator.evaluate([(PROMPTS[0], ROWS[0])])[0]
         assert outcome is not None
         assert (outcome.score, outcome.reason) == (0.0, "content_filter")
+
+
+def test_a_question_that_a_firewall_stops_is_missing_and_a_revoked_key_stops_the_run_soon() -> None:
+    """One row is; when nothing comes any more it ends after a few, with the row and what the server said."""
+    asks = [(prompt, row) for prompt in PROMPTS[:2] for row in ROWS]
+
+    def one(text: str, n: int) -> Completion | Exception:
+        return QuestionBlockedError("403") if text == "q7" else yes_to_even(text, n)
+
+    with evaluating(StubTarget(one)) as (evaluator, _, _):
+        assert [at for at, outcome in enumerate(evaluator.evaluate(asks)) if outcome is None] == [7, 47]
+    revoked = StubTarget(
+        lambda text, n: yes_to_even(text, n) if revoked.asked.total() <= 10 else QuestionBlockedError("403: no")
+    )
+    with evaluating(revoked) as (evaluator, _, _):
+        evaluator.evaluate(asks[:10])
+        with pytest.raises(
+            TargetError, match=r"3 of 50 calls brought no score; the last one: blocked on row row\d+: 403: no"
+        ):
+            evaluator.evaluate(asks[10:50])
 
 
 @pytest.mark.parametrize("fault", sorted(REFUSALS))

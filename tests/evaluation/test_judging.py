@@ -196,7 +196,7 @@ def test_a_judge_that_fails_too_often_stops_the_run(tmp_path: Path) -> None:
         return TransientError("server", "500") if is_lost else answering(text, attempt)
 
     with closing(Judged(tmp_path, answer)) as run:
-        with pytest.raises(TargetError, match="3 of 40 calls brought no score; the last one: server: 500"):
+        with pytest.raises(TargetError, match="3 of 40 calls brought no score; the last one: server on row row6: 500"):
             run.evaluator.evaluate(ASKS)
         assert len(run.evaluator.outcomes) == 37
 

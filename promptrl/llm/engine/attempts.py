@@ -9,6 +9,8 @@ not JSON, not a chat completion, a failure in a 200                after ``max_r
 429, 503, 529, no answer in time                                   also halves the concurrency; answers restore it
 429 without quota, 401, 402, 403, 404 and the like,                stops the run with exit code 4
 400 and 422 before anything was answered
+403 and the like that don't speak of key or model, pages,          missing, never 0, not retried: a firewall, or a key
+while others are answered                                          that was revoked, which the others will show
 prompt too long (400, 413), prompt or answer filtered,             data: score 0, the fault is the reason
 400 and 422 of one question while others are answered,
 no text, thoughts alone, cut off before the answer
@@ -28,8 +30,10 @@ from typing import Any
 
 from promptrl.errors import ConfigError, Problem, TargetError
 from promptrl.llm.base import (
+    BLOCKED,
     Completion,
     CompletionError,
+    QuestionBlockedError,
     QuestionRefusedError,
     RepeatingTarget,
     Request,
@@ -129,6 +133,10 @@ class Attempts:
                 await commit(flight, request, completion)
                 self._limiter.succeed()
                 return self.priced(completion)
+            except QuestionBlockedError as error:
+                if not self._budget.has_answers:
+                    raise
+                return CompletionError(BLOCKED, str(error))
             except TransientError as error:
                 failure, wait_s = error, self._wait_s(error, attempt)
                 billed += error.may_be_billed

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from typing import Any
 
 from promptrl.errors import TargetError
-from promptrl.llm.base import Completion, CompletionError, Request
+from promptrl.llm.base import BLOCKED, Completion, CompletionError, Request
 from promptrl.llm.engine.background import background_loop
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.stop import StopSignal
@@ -181,7 +181,7 @@ class Batch:
         if not self._arrived:  # answers that arrive in one turn of the loop are handed out together
             asyncio.get_running_loop().call_soon(self._hand_out)
         self._arrived.append((key, answer))
-        if isinstance(answer, CompletionError):
+        if isinstance(answer, CompletionError) and answer.kind != BLOCKED:  # the server is there and answers others
             self._missing += 1
             if self._missing > self._most_missing:
                 raise TargetError(f"{self._missing} calls failed after their retries, the last: {answer.message}")

@@ -152,7 +152,7 @@ class Engine:
 
         Raises:
             TargetError: The target can't be used; or more than 5 % of the batch, and more requests than may be under
-                way at once, failed after their retries.
+                way at once, failed after their retries; those that were blocked do not count.
             BudgetExhaustedError: Calls, tokens, dollars or minutes ran out.
             StopRequestedError: The run is to end; what was in flight is answered.
         """

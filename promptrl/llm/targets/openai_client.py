@@ -18,7 +18,15 @@ from urllib.parse import urlencode, urlsplit
 import openai
 
 from promptrl.errors import ConfigError, Problem, TargetError
-from promptrl.llm.base import Completion, Messages, QuestionRefusedError, TransientError, excerpt, refused
+from promptrl.llm.base import (
+    Completion,
+    Messages,
+    QuestionBlockedError,
+    QuestionRefusedError,
+    TransientError,
+    excerpt,
+    refused,
+)
 from promptrl.llm.targets.base_url import is_local, proxy_of, url_problems
 from promptrl.llm.targets.definition import RESERVED_PARAMS
 from promptrl.llm.targets.echoes import Echoes
@@ -106,6 +114,7 @@ class OpenAITarget:
             TransientError: Status 408, 409, 429, 5xx, a reset, a timeout, an answer that is no chat completion or
                 reports a failure, or the server's wish for another name of ``max_tokens``.
             QuestionRefusedError: Status 400 or 422, and nothing says whether it is about this question alone.
+            QuestionBlockedError: Another status, or a page, that may be a firewall's.
             TargetError: Any other status, unless it says that the prompt is too long or filtered; or a redirect.
             ConfigError: ``params`` holds a name that promptrl sets itself.
         """
@@ -169,12 +178,22 @@ class OpenAITarget:
             return TransientError("parameter", message, 0.0, may_be_billed=False)
         if verdict == "undecided":
             return QuestionRefusedError(message)
+        if verdict == "blocked":
+            return QuestionBlockedError(f"{message} ({self._hint_of_blocked(failure)})")
         hint = failure.hint or self._hint_of_status(failure)
         return TargetError(f"{message} ({hint})" if hint else message)
 
+    def _hint_of_blocked(self, failure: Failure) -> str:
+        hint = self._hint_of_status(failure)
+        firewall = "or a firewall before the server does not let this question pass"
+        return f"{hint}; {firewall}" if hint else firewall.removeprefix("or ")
+
     def _hint_of_status(self, failure: Failure) -> str:
         if failure.status in (401, 403):
-            return f"the key comes from {named(self._key_name)}" if self._key_name else "no key was sent"
+            if not self._key_name:
+                return "no key was sent"
+            doubt = "" if failure.status == 401 else ": it may lack a right, or be revoked"
+            return f"the key comes from {named(self._key_name)}{doubt}"
         path = urlsplit(self.base_url).path
         is_bare = failure.status in (404, 405) and not re.search(
             rf"model|\b{re.escape(self.model)}\b", failure.text, re.I

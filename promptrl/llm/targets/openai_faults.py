@@ -14,8 +14,11 @@ from typing import Any, Literal
 
 from promptrl.llm.targets.definition import RESERVED_PARAMS
 
-FaultKind = Literal["context_overflow", "content_filter", "transient", "final", "undecided", "rename_max_tokens"]
-"""The first two are faults of a completion; "undecided": a refusal of this question, or of what all have in common."""
+FaultKind = Literal[
+    "context_overflow", "content_filter", "transient", "final", "undecided", "blocked", "rename_max_tokens"
+]
+"""The first two are faults of a completion; "undecided": a refusal of this question, or of what all have in common;
+"blocked": likewise, but not by the API."""
 
 _KINDS = {
     408: "timeout",
@@ -63,6 +66,14 @@ _NO_SYSTEM = re.compile(
     r"|role.{0,40}(not|un)\s?support(ed)?.{0,20}\W(system|developer)\b",
     re.IGNORECASE,
 )
+_OF_ALL = re.compile(
+    r"\bkeys?\b|\btokens?\b|credential|permission|authenti|authori[sz]|account|billing|payment|credit|balance"
+    r"|subscri|\bplan\b|quota|\bregion|countr|territor|organi[sz]ation|\bproject|\bmodels?\b|deployment|suspend|disabled",
+    re.IGNORECASE,
+)
+"""What an API speaks of that refuses whoever asks, or what all questions share."""
+_PAGE = re.compile(r"\s*<(?:!doctype|html|head|body|\?xml|!--)", re.IGNORECASE)
+_OF_THE_KEY = frozenset({401, 402, 407})
 _PAUSE_IN_WORDS = re.compile(
     r"(?:retry|try again) (?:in|after) ((?:\d+(?:\.\d+)?\s?(?:ms|h|m|s)[a-z]*\s?)+)", re.IGNORECASE
 )
@@ -100,7 +111,11 @@ class Failure:
             return "final"
         if self.pause_s is not None or self.codes & _BUSY_CODES or self.status in _KINDS or self.status >= 500:
             return "transient"
-        return self._verdict_of_words(params) if is_of_question else "final"
+        if self.status in _OF_THE_KEY:
+            return "final"
+        if _PAGE.match(self.text):
+            return "blocked"
+        return self._verdict_of_words(params) if is_of_question else self._verdict_of_status()
 
     @property
     def hint(self) -> str:
@@ -130,7 +145,10 @@ class Failure:
                 return "final"
         if _FILTERED.search(self.text):
             return "content_filter"
-        return "undecided" if self.status in (400, 422) else "final"
+        return "undecided" if self.status in (400, 422) else self._verdict_of_status()
+
+    def _verdict_of_status(self) -> FaultKind:
+        return "final" if _OF_ALL.search(self._all_words.replace("_", " ")) else "blocked"
 
 
 def read_failure(status: int, body: str, headers: Mapping[str, str]) -> Failure:

@@ -270,6 +270,62 @@ def test_a_refusal_without_a_known_reason_is_of_the_question_once_another_is_ans
     assert [answer.fault for answer in answers if isinstance(answer, Completion)] == [None, "refused", None]
 
 
+PAGE = "<!DOCTYPE html><title>Attention Required!</title>Your request was flagged. Ray ID: 7f"
+BLOCKED = {
+    "403": Fault(403),
+    "403 without a body": Fault(403, ""),
+    "403 with a page": Fault(403, f"\n{PAGE}"),
+    "403 of a gateway": Fault(403, {"message": "Forbidden"}),
+    "400 with a page": Fault(400, PAGE),
+    "404 with a page": Fault(404, PAGE),
+    "404 of a gateway": Fault(404, {"detail": "Not Found"}),
+    "405": Fault(405, ""),
+    "406 with a page": Fault(406, "<html><h1>Not Acceptable!</h1>Mod_Security"),
+    "418": Fault(418, ""),
+}
+OF_THE_KEY = {
+    "401": Fault(401, ""),
+    "401 with a page": Fault(401, PAGE),
+    "402": Fault(402, ""),
+    "407 with a page": Fault(407, PAGE),
+    "403, bad key": Fault(403, _error("bad key")),
+    "403, a right is lacking": Fault(403, {"error": {"status": "PERMISSION_DENIED", "message": "No."}}),
+    "403, wrong country": Fault(403, _error("Country, region, or territory not supported")),
+    "404, wrong model": Fault(404, _error("The model `m` does not exist", "model_not_found")),
+}
+
+
+def ask_three(fault: Fault) -> list[Completion | CompletionError]:
+    """The second of three questions meets this fault."""
+    with OpenAIServer(faults=[None, fault, None]) as server:
+        target = OpenAITarget("m", base_url=server.base_url, api_key_env=None)
+        with Engine(target, budget=Budget(max_calls=None), cache=None, concurrency=1) as engine:
+            return list(engine.run([ask("a"), ask("b"), ask("c")]))
+
+
+@pytest.mark.parametrize("name", BLOCKED)
+def test_what_a_firewall_may_have_said_is_missing_once_another_question_is_answered(name: str) -> None:
+    """It is not asked again; both readings are in the message. Before any answer it ends the run."""
+    first, blocked, last = ask_three(BLOCKED[name])
+    assert isinstance(first, Completion)
+    assert isinstance(last, Completion)
+    assert isinstance(blocked, CompletionError)
+    assert blocked.kind == "blocked"
+    assert "a firewall before the server does not let this question pass" in blocked.message
+    assert ("no key was sent; or a firewall" in blocked.message) == (BLOCKED[name].status == 403)
+    with OpenAIServer(faults=[BLOCKED[name]]) as server:
+        target = OpenAITarget("m", base_url=server.base_url, api_key_env=None)
+        with Engine(target, budget=Budget(max_calls=None), cache=None) as engine, pytest.raises(TargetError):
+            engine.run([ask("a")])
+
+
+@pytest.mark.parametrize("name", OF_THE_KEY)
+def test_what_is_said_of_key_or_model_ends_a_run_at_any_time(name: str) -> None:
+    """The next question would be refused as well."""
+    with pytest.raises(TargetError):
+        ask_three(OF_THE_KEY[name])
+
+
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_a_redirect_to_another_origin_is_not_followed(host: str) -> None:
     """It would get key, headers and prompts; the message says where it leads. The server itself may move paths."""

@@ -11,11 +11,13 @@ from promptrl.errors import ConfigError, Problem
 from promptrl.prompts.bank import load_bank, with_bank
 from promptrl.prompts.describe import describe_changes
 from promptrl.prompts.edits.base import BoolArray, Edit, Factor
+from promptrl.prompts.edits.choices import ChoiceFactor
 from promptrl.prompts.edits.demonstrations import DemonstrationFactor
 from promptrl.prompts.edits.features import Change
 from promptrl.prompts.edits.numbering import number_features
 from promptrl.prompts.edits.options import OptionFactor, SlotOrderFactor
 from promptrl.prompts.edits.phrases import SYSTEM_SLOT, PhrasedPart, PhraseFactor
+from promptrl.prompts.edits.wordings import SentenceFactor, WordedPart, sentence_factors
 from promptrl.prompts.edits.words import SLOT as WORDS
 from promptrl.prompts.edits.words import WordFactor
 from promptrl.prompts.languages import language_of
@@ -35,6 +37,8 @@ class EditSpace:
         slot_order: Every slot of the system message in the order of the config, also those that a prompt leaves out.
         factors: The parts of the prompt that can be changed.
         pinned: The slots that no edit may change.
+        worded: The plain text whose sentences may be worded anew; None where there is none.
+        is_retired: Whether an edit is not taken any more, shape (n_edits,).
         declared: Their features, and what each edit does to them.
         is_choice: Whether an edit sets one of several features that exclude each other, shape (n_edits,).
         is_repeat: Whether an edit sets a feature that an earlier one sets too, shape (n_edits,).
@@ -44,6 +48,7 @@ class EditSpace:
         factors: Likewise; their edits are numbered one factor after the other.
         slot_order: Likewise.
         pinned: Likewise.
+        worded: Likewise.
 
     Raises:
         ValueError: A factor's features contradict themselves, or two of its choices are one.
@@ -55,9 +60,11 @@ class EditSpace:
         factors: Sequence[Factor],
         slot_order: Sequence[str],
         pinned: frozenset[str] = frozenset(),
+        worded: WordedPart | None = None,
     ) -> None:
         self.baseline = baseline
         self.pinned = pinned
+        self.worded = worded
         self.slot_order = tuple(slot_order)
         self.edits: tuple[Edit, ...] = tuple(edit for factor in factors for edit in factor.edits)
         self.factors = tuple(factors)
@@ -67,6 +74,10 @@ class EditSpace:
         choices = {edit for group in self.declared.groups if group.group.is_exclusive for edit in group.setters}
         sets = [isinstance(change, Change) and change.op != "clear" for change in self.declared.changes]
         self.is_choice: BoolArray = np.array([edit in choices for edit in range(self.n_edits)], dtype=np.bool_)
+        retired = [
+            factor.is_retired if isinstance(factor, ChoiceFactor) else [False] * len(factor.edits) for factor in factors
+        ]
+        self.is_retired: BoolArray = np.concatenate([*retired, []]).astype(np.bool_)
         self.is_repeat: BoolArray = np.array([s and e not in setters for e, s in enumerate(sets)], dtype=np.bool_)
 
     def __eq__(self, other: object) -> bool:
@@ -109,6 +120,19 @@ class EditSpace:
         An edit that takes something out is held by a prompt without it.
         """
         return np.concatenate([factor.holds(prompt) for factor in self.factors])
+
+    def with_option(self, prompt: Prompt, slot: str, text: str | None = None) -> Prompt:
+        """The prompt with an option in a slot; None = what the baseline has there.
+
+        Raises:
+            KeyError: There is no such option.
+        """
+        for factor in self.factors:
+            if isinstance(factor, ChoiceFactor) and factor.slot == slot:
+                for edit in factor.edits:
+                    if text is None or edit.text == text:
+                        return edit.apply(prompt)
+        raise KeyError(f"{slot} = {text!r}")
 
     def edits_of(self, prompt: Prompt) -> tuple[int, ...]:
         """The edits that the prompt holds and the baseline does not; what several edits set counts once."""
@@ -158,6 +182,7 @@ class EditSpace:
         self,
         *,
         options: Mapping[str, Sequence[str]] | None = None,
+        retired: Mapping[str, Sequence[str]] | None = None,
         factors: Sequence[Factor] = (),
         slots: Sequence[str] = (),
     ) -> "Extension":
@@ -165,7 +190,9 @@ class EditSpace:
 
         Args:
             options: Further options by slot. A slot that can't be changed yet can also be left as it is in the
-                baseline; one that is new comes last, but for added words, and is left out in the baseline.
+                baseline; one that is new comes last, but for added words, and is left out in the baseline. Where the
+                sentences of a text may be worded anew, each of them is a slot (``text.1``).
+            retired: Options that are not chosen any more, by slot.
             factors: Further parts that can be changed.
             slots: Slots of the system message that these bring along, in rendering order.
 
@@ -174,20 +201,23 @@ class EditSpace:
             ValueError: A factor's features contradict themselves or others.
         """
         wanted = {slot: tuple(texts) for slot, texts in (options or {}).items() if texts}
+        sentences = self.worded.numbers() if self.worded else {}
+        wordings = {slot: wanted.pop(slot) for slot in list(wanted) if slot in sentences}
         present = self._options()
         choices = {slot: (*present.get(slot, (self.baseline.slot(slot),)), *texts) for slot, texts in wanted.items()}
         problems = [*slot_problems(choices), *self._taken(choices)]
+        problems += self.worded.problems(wordings) if self.worded else []
         if problems:
             raise ConfigError(problems)
         order = self._order_with([*choices, *slots])
-        old = [
-            OptionFactor(factor.slot, choices[factor.slot], order)
-            if isinstance(factor, OptionFactor) and factor.slot in choices
-            else factor.in_order(order)
-            for factor in self.factors
-        ]
-        new = [OptionFactor(slot, texts, order) for slot, texts in choices.items() if slot not in present]
-        space = EditSpace(self.baseline, [*old, *new, *(f.in_order(order) for f in factors)], order, self.pinned)
+        worded = self.worded.grown(order, wordings) if self.worded else None
+        gone = {slot: frozenset(texts) for slot, texts in (retired or {}).items()}
+        old = [_regrown(factor, choices, worded, order, gone) for factor in self.factors]
+        new: list[Factor] = [OptionFactor(slot, texts, order) for slot, texts in choices.items() if slot not in present]
+        new += [SentenceFactor(worded, sentences[slot]) for slot in wordings if worded and slot not in present]
+        space = EditSpace(
+            self.baseline, [*old, *new, *(f.in_order(order) for f in factors)], order, self.pinned, worded
+        )
         starts = np.cumsum([0, *(len(factor.edits) for factor in old)])
         places = [start + np.arange(len(f.edits)) for start, f in zip(starts, self.factors, strict=False)]
         return Extension(space, np.concatenate([*places, [space.stop]]).astype(np.intp))
@@ -202,7 +232,7 @@ class EditSpace:
         return self.extended(options=lacking) if any(lacking.values()) else None
 
     def _options(self) -> dict[str, tuple[str, ...]]:
-        return {factor.slot: factor.options for factor in self.factors if isinstance(factor, OptionFactor)}
+        return {factor.slot: factor.options for factor in self.factors if isinstance(factor, ChoiceFactor)}
 
     def _taken(self, slots: Iterable[str]) -> Iterator[Problem]:
         """Slots whose content must stay, or is changed by other edits than the choice of an option."""
@@ -211,7 +241,7 @@ class EditSpace:
             for factor in self.factors
             if not isinstance(factor, OptionFactor) and not (factor.groups and all(g.is_order for g in factor.groups))
             for edit in factor.edits
-        }
+        } | ({self.worded.slot} if self.worded else set())
         for slot in slots:
             if slot in self.pinned:
                 yield Problem(f"prompt.slots.{slot}", "must stay as it is: edits.keep names it", "use another slot")
@@ -230,6 +260,22 @@ class EditSpace:
             return
         for variant in factors[0].variants(prompt):
             yield from self._variants(variant, factors[1:])
+
+
+def _regrown(
+    factor: Factor,
+    choices: Mapping[str, Sequence[str]],
+    worded: WordedPart | None,
+    order: tuple[str, ...],
+    retired: Mapping[str, frozenset[str]],
+) -> Factor:
+    """A factor of a space in the one that it grows to."""
+    gone = retired.get(factor.slot, frozenset()) if isinstance(factor, ChoiceFactor) else frozenset()
+    if isinstance(factor, OptionFactor):
+        return OptionFactor(factor.slot, choices.get(factor.slot, factor.options), order, factor.retired | gone)
+    if isinstance(factor, SentenceFactor) and worded:
+        return factor.of(worded, gone)
+    return factor.in_order(order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +305,7 @@ def build_edit_space(
     tokens: Sequence[str] | None,
     keep: Sequence[str] = (),
     factors: Sequence[Factor] = (),
+    rewording: bool = False,
 ) -> EditSpace:
     """Number the edits of the prompt that the user wrote.
 
@@ -276,6 +323,8 @@ def build_edit_space(
         tokens: Words that may be added at the end of the system message.
         keep: What must stay as it is, in its place: parts of sentences of ``text``, or of first options of slots.
         factors: Further parts of the prompt that can be changed.
+        rewording: Whether options may come later: sentences of ``text`` may then be worded anew, and there may be no
+            edits to begin with.
 
     Raises:
         ConfigError: With every problem found, each under its key.
@@ -289,14 +338,20 @@ def build_edit_space(
     baseline = Prompt(first, (), asked or UserTemplate(text or ""), separator)
     pinned = pinned_slots(options, keep)
     parts = _option_factors({name: texts for name, texts in options.items() if name not in pinned}, order)
-    if text is not None and phrases:
-        table = with_pins(split_phrases(text, is_template=asked is None), keep)
+    worded = None
+    table = with_pins(split_phrases(text or "", is_template=asked is None), keep)
+    if text is not None and phrases and rewording:
+        worded = WordedPart(PhrasedPart(table, order))
+        parts += sentence_factors(worded)
+    elif text is not None and phrases:
         parts.append(PhraseFactor(PhrasedPart(table, order), reorder=reorder))
     if demonstrations and max_demonstrations > 0:
         parts.append(DemonstrationFactor(tuple(dict.fromkeys(demonstrations)), max_demonstrations, reorder=reorder))
     parts += [WordFactor(tokens, order)] if tokens else []
     parts += [SlotOrderFactor(tuple(options), order, pinned)] if reorder and len(options) > 1 else []
-    return _with_edits(EditSpace(baseline, [*parts, *(factor.in_order(order) for factor in factors)], order, pinned))
+    parts += [factor.in_order(order) for factor in factors]
+    space = EditSpace(baseline, parts, order, pinned, worded)
+    return space if rewording else _with_edits(space)
 
 
 def _with_bank(options: Mapping[str, Sequence[str]], user: UserTemplate) -> dict[str, tuple[str, ...]]:

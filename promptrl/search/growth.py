@@ -1,10 +1,15 @@
 """How a space grows while it is searched: someone adds options, the search takes them in before its next batch."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from promptrl.errors import UsageError
+from promptrl.prompts.prompt import Prompt
+from promptrl.prompts.space import EditSpace
 from promptrl.safe_text import has_lone_surrogate
 from promptrl.search.result import Candidate
 
@@ -15,24 +20,70 @@ class Growth:
 
     Attributes:
         options: Further options by slot, none of them there already; as in ``EditSpace.extended``.
+        retired: Options that are chosen no more, by slot.
+        asks_each: So many times each of the new options is asked at once, whatever is thought of it.
 
     Raises:
-        UsageError: It is no mapping of names to tuples of texts.
+        UsageError: ``options`` or ``retired`` is no mapping of names to tuples of texts.
     """
 
     options: Mapping[str, tuple[str, ...]]
+    retired: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    asks_each: int = 0
 
     def __post_init__(self) -> None:
-        given: object = self.options
-        if not isinstance(given, Mapping):
-            raise UsageError(f"a growth takes a mapping of slots to options: got {given!r}")
-        for slot, texts in given.items():
-            _check_options(slot, texts)
+        for given in (self.options, self.retired):
+            mapping: object = given
+            if not isinstance(mapping, Mapping):
+                raise UsageError(f"a growth takes a mapping of slots to options: got {given!r}")
+            for slot, texts in mapping.items():
+                _check_options(slot, texts)
 
     @property
     def is_empty(self) -> bool:
-        """Whether it adds nothing."""
-        return not any(self.options.values())
+        """Whether it changes nothing."""
+        return not any(self.options.values()) and not any(self.retired.values())
+
+
+@dataclass(frozen=True, slots=True)
+class EditBelief:
+    """What is believed of an edit, made to the best prompt so far, before others like it are known.
+
+    Attributes:
+        mean: By how much it makes the objective higher.
+        sd: Standard deviation of that.
+        answers: So many answers hold it.
+    """
+
+    mean: float
+    sd: float
+    answers: int = 0
+
+
+Option = tuple[str, str]
+"""Slot and text."""
+
+
+class Beliefs(Protocol):
+    """What a search believes at the moment."""
+
+    def of_options(self, options: Sequence[Option]) -> Sequence[EditBelief]:
+        """What options of the space are worth to the best prompt, against what the baseline has in their slots."""
+
+    def of_candidates(self, options: Sequence[Option]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What options that are not there yet would be worth to the best prompt, by their wording alone.
+
+        Returns:
+            Means of shape (k,) and their covariance (k, k), of the objective.
+        """
+
+    def expected(self, prompts: Sequence[Prompt]) -> NDArray[np.float64]:
+        """The objective that each prompt is believed to have over all rows, shape (k,)."""
+
+
+def no_beliefs() -> Beliefs | None:
+    """For a search that has none."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +94,17 @@ class GrowthRequest:
         calls_used: Calls that the search has spent.
         leaders: Every prompt asked, the best posterior mean first.
         is_exhausted: Whether nothing is left to ask: without a growth now the search ends.
+        calls_allowed: Calls of the whole search, as far as one can say now.
+        beliefs: Gives what the search believes of edits; None before it believes anything.
+        space: All edits that there are by now.
     """
 
     calls_used: int
     leaders: Sequence[Candidate]
     is_exhausted: bool = False
+    calls_allowed: int = 0
+    beliefs: Callable[[], Beliefs | None] = no_beliefs
+    space: EditSpace | None = None
 
 
 class Grow(Protocol):

@@ -1,6 +1,6 @@
 """The door of a search to the model: asks within the search's calls, keeps what was answered, reports progress."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +10,7 @@ from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import Extension
 from promptrl.search.context import SearchContext, evaluate_batch
 from promptrl.search.events import SearchProgress
-from promptrl.search.growth import GrowthRequest
+from promptrl.search.growth import Beliefs, Growth, GrowthRequest, no_beliefs
 from promptrl.search.result import Candidate, SearchResult, StopReason
 
 PRIOR_SD = 0.5
@@ -115,20 +115,34 @@ class Trials:
                 self.records[prompt.prompt_id].objectives.setdefault(r, outcome.objective)
         return np.array([self.answer(prompt, r) for prompt, r in asks])
 
-    def grow(self, leaders: Sequence[Candidate], *, is_exhausted: bool) -> Extension | None:
+    def grow(
+        self,
+        leaders: Sequence[Candidate],
+        *,
+        is_exhausted: bool,
+        beliefs: Callable[[], Beliefs | None] = no_beliefs,
+    ) -> tuple[Extension, Growth] | None:
         """Let the space gain what it is to gain now; None when it stays as it is.
 
         Args:
             leaders: Every prompt asked, the best first.
             is_exhausted: Whether nothing is left to ask.
+            beliefs: Gives what is believed of edits.
+
+        Returns:
+            The larger space, and what it gained.
         """
-        request = GrowthRequest(self.calls_used, leaders, is_exhausted)
-        growth = self._context.grow(request) if self._context.grow else None
+        if self._context.grow is None:
+            return None
+        request = GrowthRequest(self.calls_used, leaders, is_exhausted, self.calls_allowed, beliefs, self.space)
+        growth = self._context.grow(request)
         if growth is None or growth.is_empty:
             return None
-        extension = self.space.extended(options=growth.options)
-        self.space, self.grown_at = extension.space, self.calls_used
-        return extension
+        extension = self.space.extended(options=growth.options, retired=growth.retired)
+        self.space = extension.space
+        if growth.options:
+            self.grown_at = self.calls_used
+        return extension, growth
 
     def answer(self, prompt: Prompt, r: int) -> float:
         """The objective of a prompt on a row, NaN when it has none."""

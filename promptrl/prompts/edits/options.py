@@ -1,12 +1,14 @@
 """Edits of slots: choose an option, move a slot earlier."""
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
 
 from promptrl.prompts.edits.base import BoolArray, Edit, quoted, rough_tokens
+from promptrl.prompts.edits.choices import ChoiceFactor
 from promptrl.prompts.edits.features import Change, Declared, Feature, FeatureGroup
 from promptrl.prompts.prompt import Prompt
 
@@ -43,45 +45,21 @@ class ChooseOption:
         return prompt.with_slot(self.slot, self.text, self.order)
 
 
-class OptionFactor:
+class OptionFactor(ChoiceFactor):
     """One slot and its options, the first of which is the baseline's."""
 
-    def __init__(self, slot: str, options: Sequence[str], order: tuple[str, ...]) -> None:
-        self.slot = slot
-        self.options = tuple(options)
-        self.edits: tuple[Edit, ...] = tuple(ChooseOption(slot, text, order) for text in options)
-        features = tuple(Feature(edit.text, edit.token_cost) for edit in self.edits)
-        self.groups = (FeatureGroup("option", slot, features, is_exclusive=True),)
-        self.changes: tuple[Declared, ...] = tuple(Change("set", at) for at in range(len(features)))
-        self._position = {text: at for at, text in enumerate(options)}
+    def __init__(
+        self, slot: str, options: Sequence[str], order: tuple[str, ...], retired: AbstractSet[str] = frozenset()
+    ) -> None:
+        super().__init__(slot, [ChooseOption(slot, text, order) for text in options], retired)
 
-    def mask(self, prompt: Prompt) -> BoolArray:
-        """Every option but the present one."""
-        return ~self.holds(prompt)
-
-    def holds(self, prompt: Prompt) -> BoolArray:
-        """For each option whether it is the present one, shape (n_options,)."""
-        held = np.zeros(len(self.edits), dtype=np.bool_)
-        position = self._position.get(prompt.slot(self.slot))
-        if position is not None:
-            held[position] = True
-        return held
-
-    def count(self) -> int:
-        """How many options the slot has, leaving it out included."""
-        return len(self.edits)
-
-    def variants(self, prompt: Prompt) -> Iterator[Prompt]:
-        """The prompt with each option in turn."""
-        return (edit.apply(prompt) for edit in self.edits)
-
-    def draw(self, prompt: Prompt, rng: np.random.Generator) -> Prompt:
-        """Every option is as likely."""
-        return self.edits[int(rng.integers(len(self.edits)))].apply(prompt)
+    def present(self, prompt: Prompt) -> str:
+        """The option that fills the slot."""
+        return prompt.slot(self.slot)
 
     def in_order(self, order: tuple[str, ...]) -> "OptionFactor":
         """The same options where slots stand in this order."""
-        return OptionFactor(self.slot, self.options, order)
+        return OptionFactor(self.slot, self.options, order, self.retired)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ _GRADING = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """What speaks to whoever scores an answer, or tries to do away with the rest of the prompt."""
+_MARKER = re.compile(r"[-*+•]\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,9 @@ def _is_plain(proposal: Proposal, known: Surroundings) -> str:
     place = known.place(proposal)
     if len(proposal.text.splitlines()) > max(1, len(place.replaces.splitlines()) if place else 1):
         return "it has several lines, expected one"
+    marker = _MARKER.match(place.replaces) if place else None
+    if marker and proposal.text and not proposal.text.startswith(marker[0]):
+        return f"it stands for an item of a list, so it must begin with {marker[0]!r}"
     return "it begins or ends with blanks" if proposal.text != proposal.text.strip() else ""
 
 

@@ -51,39 +51,36 @@ def parse_answer(text: str) -> ParsedAnswer:
     found = next((items for value in _values(text) if (items := _listed(value)) is not None), None)
     if found is None:
         return ParsedAnswer((), "the answer holds no JSON list of edits")
-    if not found:
-        return ParsedAnswer((), "the list of edits is empty")
     return ParsedAnswer(tuple(_item(item) for item in found[:MOST_PROPOSALS]))
 
 
 def _values(text: str) -> Iterator[Any]:
-    """JSON values in the text, the likeliest to be meant first."""
+    """JSON values in the text, the likeliest to be meant first; last the objects that a broken list is left with."""
     for candidate in (text, *_FENCE.findall(text)):
         try:
             yield json.loads(candidate)
         except (ValueError, RecursionError):
             continue
-    lines = [value for line in text.splitlines() if line.lstrip().startswith("{") for value in _decoded(line.strip())]
-    if lines and all(isinstance(value, dict) and "text" in value for value in lines):
-        yield lines
-    starts = list(_STARTS.finditer(text))[:_MOST_STARTS]
-    for start in starts:
-        yield from _decoded(text[start.start() :])
-
-
-def _decoded(text: str) -> Iterator[Any]:
-    """The value that a text begins with, if it is one."""
-    try:
-        value, _ = json.JSONDecoder().raw_decode(text)
-    except (ValueError, RecursionError):
-        return
-    yield value
+    objects: list[Any] = []
+    end = 0
+    for start in list(_STARTS.finditer(text))[:_MOST_STARTS]:
+        if start.start() < end:
+            continue
+        try:
+            value, end = json.JSONDecoder().raw_decode(text, start.start())
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict) and "op" in value:
+            objects.append(value)
+        else:
+            yield value
+    yield objects or None
 
 
 def _listed(value: Any) -> list[Any] | None:
     """The list of edits in a value: it itself, the only list in an object, or a single edit."""
     if isinstance(value, list):
-        return value if not value or any(isinstance(item, dict) for item in value) else None
+        return value if any(isinstance(item, dict) for item in value) else None
     if not isinstance(value, dict):
         return None
     if "op" in value and "text" in value:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from promptrl.prompts.prompt import Prompt
+from promptrl.search.growth import Growth
+from promptrl.search.planned.beliefs import PlannerBeliefs
 from promptrl.search.planned.imagined import Choose, Imagination, RolloutResult, Starts
 from promptrl.search.planned.rows import Proposal, RowChoice
 from promptrl.search.result import Candidate
@@ -90,6 +92,7 @@ class Planner:
         self._rows = RowChoice(trials, rules.rows_per_prompt, rng)
         self.starts = Starts(moves.features(trials.space.baseline))
         self.leaders: list[Candidate] = []
+        self._own_asks: list[Prompt] = []
 
     def begin(self) -> None:
         """Ask the baseline and some prompts drawn uniformly, and learn what they answer."""
@@ -115,9 +118,10 @@ class Planner:
         Returns:
             Whether there are more edits now, under other numbers.
         """
-        extension = self.trials.grow(self.leaders, is_exhausted=is_exhausted)
-        if extension is None:
+        grown = self.trials.grow(self.leaders, is_exhausted=is_exhausted, beliefs=self._beliefs)
+        if grown is None:
             return False
+        extension, growth = grown
         self.moves, places = self.moves.extended(extension)
         baseline = self.moves.features(self.trials.space.baseline)  # what no edit could change yet, all prompts share
         self.surrogate = self.surrogate.extended(self.moves.table, places, held=baseline)
@@ -127,7 +131,27 @@ class Planner:
                 self.imagination.count_answer(self.moves.features(record.prompt))
         self.starts = Starts(baseline)
         self.update_posterior()
+        self._own_asks += self._with_each(growth)
         return True
+
+    def _beliefs(self) -> PlannerBeliefs | None:
+        if not self._open_leaders:
+            return None
+        return PlannerBeliefs(self.moves, self.surrogate, self._open_leaders[0].prompt, self.trials)
+
+    @property
+    def _open_leaders(self) -> list[Candidate]:
+        """The leaders without an option that is retired."""
+        space = self.trials.space
+        if not space.is_retired.any():
+            return self.leaders
+        return [leader for leader in self.leaders if not (space.holds(leader.prompt) & space.is_retired).any()]
+
+    def _with_each(self, growth: Growth) -> list[Prompt]:
+        """The best prompt with each of the new options, as often as it is to be asked."""
+        best = self._open_leaders[0].prompt if self._open_leaders else self.trials.space.baseline
+        options = [(slot, text) for slot, texts in growth.options.items() for text in texts]
+        return [self.trials.space.with_option(best, *option) for option in options for _ in range(growth.asks_each)]
 
     def advance(self, choose: Choose | None) -> bool:
         """Ask a batch of proposals, if there is anything left to ask, and learn what it answers.
@@ -154,6 +178,8 @@ class Planner:
         exploration_scale = last + left * (first - last)
         self.imagination.update_posterior(self.surrogate, 2 * self._batch(), self._rng, left, exploration_scale)
         known = [record.prompt for record in self.trials.records.values()]
+        if self.trials.space.is_retired.any():
+            known = [candidate.prompt for candidate in self._open_leaders]
         if known:
             chosen = self._rng.choice(len(known), min(len(known), STARTS_KNOWN), replace=False)
             self.starts.others = np.stack([self.moves.features(known[i]) for i in chosen])
@@ -172,16 +198,18 @@ class Planner:
         belief = replace(belief, noise=np.where(is_spent, np.inf, belief.noise))
         chosen = choose_asks(belief, n, max(1.0, self.trials.calls_left / HORIZON_PARTS))
         is_uniform = self._rng.random(n) < self._rules.uniform_share
-        return [
+        proposals = [
             Proposal(self.trials.space.draw(self._rng), True) if is_uniform[i] else Proposal(candidates[at], False)
             for i, at in enumerate(chosen)
         ]
+        own, self._own_asks = [Proposal(prompt, False) for prompt in self._own_asks], []
+        return [*own, *proposals[len(own) :]]
 
     def _candidates(self, choose: Choose | None, n: int) -> list[Prompt]:
         """Different prompts to choose a batch of ``n`` asks from."""
         each = min(STARTS_PER_DRAW, max(1, ROLLOUTS // n))
         draws = np.repeat(np.arange(n), each)
-        leaders = [candidate.prompt for candidate in self.leaders[:MOST_LEADERS]]
+        leaders = [candidate.prompt for candidate in self._open_leaders[:MOST_LEADERS]]
         kinds = [(i % each + i // each) % STARTS_PER_DRAW for i in range(len(draws))]
         starts = [self._start(kind, leaders[:LEADERS]) for kind in kinds]
         results = self.imagination.roll_out(choose, starts, draws)
@@ -190,9 +218,9 @@ class Planner:
 
     def _neighbours(self) -> list[Prompt]:
         """The most promising prompts that are one edit away from the leader."""
-        if not self.leaders:
+        if not self._open_leaders:
             return []
-        leader = self.leaders[0].prompt
+        leader = self._open_leaders[0].prompt
         edits, features = self.moves.neighbours(leader)
         mean, sd = self.surrogate.moments(features)
         order = np.argsort(-(mean + OPTIMISM * sd), kind="stable")[:MOST_NEIGHBOURS]
@@ -200,7 +228,7 @@ class Planner:
 
     def ask(self, proposals: Sequence[Proposal]) -> None:
         """Ask each prompt on rows new to it, those asked least by all first; the surrogate takes in the answers."""
-        asks, uniform = self._rows.choose(proposals, self.leaders)
+        asks, uniform = self._rows.choose(proposals, self._open_leaders)
         answers = self.trials.ask(asks, uniform)
         for (prompt, row), answer in zip(asks, answers, strict=True):
             if not np.isnan(answer):

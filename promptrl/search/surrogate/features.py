@@ -150,6 +150,7 @@ class Moves:
             is_full = (counted.count(states) >= counted.capacity)[:, None]
             valid[:, counted.setting] &= ~is_full
             valid[:, counted.swapping] = ~held[:, self.sets[counted.swapping]] & is_full
+        valid[:, :-1] &= ~self.space.is_retired
         valid[:, self.space.stop] = True
         return valid
 

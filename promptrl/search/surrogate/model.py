@@ -29,6 +29,8 @@ FIRST_TUNING = 24
 TUNE_AGAIN = 1.7
 STEEPEST_ANSWER = 3.0
 """Log odds beyond which a further answer is taken to tell no less."""
+STEEP = 0.1
+"""An edit is not taken for worthless where nearly all is right or wrong: so far from both ends its worth is told."""
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 NODE_WEIGHTS = NODE_WEIGHTS / NODE_WEIGHTS.sum()
 
@@ -256,6 +258,28 @@ class Surrogate:
             slope *= span * share * (1 - share) / np.sqrt(1 + np.pi / 8 * self.variances.rows)
         covariance = self.joint(features, prompt_ids).covariance
         return float(mean[0] - mean[1]), float(np.sqrt(slope @ covariance @ slope))
+
+    def contrasts(self, first: Bools, second: Bools) -> tuple[Floats, Floats]:
+        """What each of some prompts has above another by what they hold, about, in the objective.
+
+        What is known of a prompt beyond what it holds is left out, so that edits can be told apart by their worth.
+
+        Args:
+            first: Shape (k, n_features).
+            second: Likewise.
+
+        Returns:
+            Means of shape (k,), their covariance (k, k).
+        """
+        difference = self._design(first) - self._design(second)
+        half = solve_triangular(self._fit.root, difference.T, lower=True)
+        slope = np.ones(len(first))
+        if self._rules.link == "logit":
+            span = self._fit.high - self._fit.low
+            share = np.clip((self.mean(second) - self._fit.low) / span, STEEP, 1 - STEEP)
+            slope = span * share * (1 - share) / np.sqrt(1 + np.pi / 8 * self.variances.rows)
+        covariance = self.noise * (half.T @ half) * np.outer(slope, slope)
+        return np.asarray(slope * (difference @ self._fit.weights.columns)), np.asarray(covariance)
 
     def posterior_mean(self) -> Draws:
         """The posterior mean as the only draw."""

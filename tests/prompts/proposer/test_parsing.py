@@ -27,10 +27,11 @@ LIST = json.dumps([RULE])
         f"{json.dumps(RULE)}\n",
         f"Sure.\n  {json.dumps(RULE)}\nDone.",
         f"{LIST}]]}}",
+        LIST[:-1] + ', {"slot": "rules", "op": "add", "te',
     ],
 )
 def test_the_list_is_found(answer: str) -> None:
-    """Bare, fenced, amid prose, in an object, alone, one a line, with rubbish behind it."""
+    """Bare, fenced, amid prose, in an object, alone, one a line, with rubbish behind it, cut short."""
     assert parse_answer(answer).items == (PROPOSAL,)
 
 

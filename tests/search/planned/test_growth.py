@@ -208,3 +208,78 @@ def test_who_can_not_grow_says_so_before_the_first_call(name: str) -> None:
     with pytest.raises(ConfigError, match=r"can't take in options that are added while it works.*thompson"):
         search()
     assert told.evaluator.calls_left("search") == 300
+
+
+def test_new_options_are_asked_at_once_as_often_as_wanted() -> None:
+    """Each in the best prompt so far, on rows new to it, before anything else; then the search goes on as it was."""
+    wanted = Growth({"s0": ("o0_4", "o0_5"), "s4": ("o4_1",)}, asks_each=4)
+    trials = Trials(context(0, FIRST, after(0, wanted)), can_grow=True)
+    planner = Planner(trials, PlanningRules(), None, np.random.default_rng(0))
+    planner.begin()
+    best = planner.leaders[0].prompt
+    assert planner.grow(is_exhausted=False)
+    proposals = planner.propose(None)
+    new = [trials.space.with_option(best, *option) for option in (("s0", "o0_4"), ("s0", "o0_5"), ("s4", "o4_1"))]
+    assert [p.prompt for p in proposals[:12]] == [prompt for prompt in new for _ in range(4)]
+    assert len(proposals) == 16
+    planner.ask(proposals)
+    assert [len(trials.records[prompt.prompt_id].objectives) >= 4 for prompt in new] == [True] * 3
+    later = [p.prompt.prompt_id for p in planner.propose(None)[:12]]
+    assert later != [prompt.prompt_id for prompt in new for _ in range(4)]
+
+
+def test_what_is_believed_of_edits_is_told_to_who_grows_the_space() -> None:
+    """A good option is worth more than a bad one; a candidate that reads like a good one more than one like a bad one.
+
+    What is not known yet is uncertain, and answers are counted.
+    """
+    told: list[GrowthRequest] = []
+
+    def value(prompt: Prompt, row: Example) -> float:
+        return {"": 0.5, "Work step by step.": 0.95, "Just guess.": 0.05}[prompt.slot("s0")]
+
+    def grow(request: GrowthRequest) -> Growth | None:
+        if request.calls_used < 48:
+            return None
+        told.append(request)
+        beliefs = request.beliefs()
+        assert beliefs is not None
+        good, bad = beliefs.of_options([("s0", "Work step by step."), ("s0", "Just guess.")])
+        assert good.mean > 0.1
+        assert bad.mean < -0.1
+        assert good.answers > 4
+        mean, covariance = beliefs.of_candidates([("s1", "Go step by step."), ("s2", "You may guess.")])
+        assert mean[0] > mean[1]
+        assert covariance[0, 0] > 0.02**2
+        expected = beliefs.expected([c.prompt for c in request.leaders])
+        assert expected.tolist() == pytest.approx([c.mean for c in request.leaders])
+        assert request.calls_allowed == 64
+        return None
+
+    slots = {"s0": ("", "Work step by step.", "Just guess.")}
+    search_planned(
+        make_context(table_evaluator(value, search=64), space=make_slot_space(slots, "{question}"), grow=grow),
+        NO_PRACTICE,
+    )
+    assert told
+
+
+def test_a_retired_option_is_asked_no_more() -> None:
+    """Nobody comes up with it any more, though prompts that hold it are known; nothing else is lost."""
+    calls: dict[bool, set[str]] = {True: set(), False: set()}
+    held: set[str] = set()
+    grow = after(48, Growth({}, {"s0": ("o0_1",)}))
+
+    def noting(request: GrowthRequest) -> Growth | None:
+        calls[request.calls_used <= 48] |= {c.prompt.prompt_id for c in request.leaders}
+        held.update(c.prompt.prompt_id for c in request.leaders if chosen(c.prompt).get(0) == 1)
+        return grow(request)
+
+    result = search_planned(context(1, FIRST, noting, calls=160), NO_PRACTICE)
+    assert result.calls_used == 160
+    assert result.space.is_retired.sum() == 1
+    assert result.grown_at is None
+    new = calls[False] - calls[True]
+    assert len(new) > 20
+    assert held & calls[True]
+    assert not held & new

@@ -27,6 +27,8 @@ _UNKNOWN = frozenset({"n/a", "na", "nan", "null", "#n/a", "#nv", "-", "--", "?",
 """What people and programs write where they know no answer, in lower case."""
 _NO_PART_OF_A_WORD = re.compile(r"(?<=\w)-(?=\w)|(?<!\S)-(?!\S)|[^\w+#<>≤≥=-]|_")
 """Signs that change no answer; those that do stand at the edge of a word, as in A-, C# and <5."""
+_NOT_TYPED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ufffd\ud800-\udfff]")
+"""Control characters but tab and line ends, a byte order mark within, what was lost in decoding, half a pair."""
 
 Positions = dict[Any, list[int]]
 
@@ -42,11 +44,28 @@ def data_warnings(file: DataFile, examples: Mapping[int, Example]) -> Iterator[P
         yield Problem("dataset", note, file=file.name, is_warning=True)
     references = {at: example.reference for at, example in examples.items() if example.reference is not None}
     groups = _same_questions(examples)
+    yield from _control_characters(file, examples)
     yield from _repetitions(file, groups, references)
     yield from _contradictions(file, examples, groups, references)
     yield from _unknown_answers(file, references)
     yield from _label_variants(file, references)
     yield from _shown_references(file, {at: examples[at] for at in references})
+
+
+def _control_characters(file: DataFile, examples: Mapping[int, Example]) -> Iterator[Problem]:
+    """Cells that are shown or compared, with signs that no person typed."""
+    found: dict[str, list[int]] = {}
+    for at, example in examples.items():
+        cells = [*example.fields.values(), *(accepted_answers(example.reference) if example.reference else ())]
+        for sign in {sign for cell in cells for sign in _NOT_TYPED.findall(cell)}:
+            found.setdefault(sign, []).append(at)
+    if found:
+        shown = "; ".join(f"U+{ord(sign):04X} in {file.place(found[sign])}" for sign in sorted(found)[:MAX_SHOWN])
+        message = f"cells hold characters that nobody types: {shown}{_more(sorted(found))}"
+        hint = (
+            "they are sent and compared as they stand: take them out, or say dataset.encoding if it was guessed wrong"
+        )
+        yield file.problem("dataset", message, hint, first=min(found[min(found)]), is_warning=True)
 
 
 def label_counts(examples: Sequence[Example]) -> dict[str, int] | None:

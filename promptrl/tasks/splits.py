@@ -134,7 +134,8 @@ def fold_examples(
     shown, rest = _set_aside(drawn, demonstration_candidates)
     if len(rest) < MIN_ROWS_PER_FOLD * folds:
         message = f"got {folds}, but {len(rest)} different inputs make folds of less than {MIN_ROWS_PER_FOLD}"
-        raise ConfigError([Problem("dataset.folds", message, "fewer folds, fewer demonstrations, or more rows")])
+        hint = _more_inputs(drawn, "fewer folds, fewer demonstrations, or more rows")
+        raise ConfigError([Problem("dataset.folds", message, hint)])
     parts = _cut(rest, [1 / folds] * folds, "fold", stratify)
     searched = fractions["train"] + fractions["validation"]
     shares = [fractions["validation"] / searched, fractions["train"] / searched]
@@ -259,7 +260,17 @@ def _refuse_empty(groups: Mapping[str, Sequence[_Group]]) -> None:
     if empty:
         inputs = sum(map(len, groups.values()))
         message = f"{' and '.join(empty)} would be empty: {inputs} different inputs are too few for these shares"
-        raise ConfigError([Problem("dataset.splits", message, "more rows, or larger shares")])
+        drawn = [group for part in groups.values() for group in part]
+        raise ConfigError([Problem("dataset.splits", message, _more_inputs(drawn, "more rows, or larger shares"))])
+
+
+def _more_inputs(groups: Sequence[_Group], hint: str) -> str:
+    """The hint for too few inputs; before it the way out where only ``dataset.input`` makes them few."""
+    rows = [row for group in groups for row in group.rows]
+    count = len({tuple(sorted(row.fields.items())) for row in rows})
+    if count <= len(groups) or any(row.input is None for row in rows):
+        return hint
+    return f"without dataset.input all fields tell rows apart, and {count} differ; else {hint}"
 
 
 def _refuse_leaks(groups: Mapping[str, Sequence[_Group]]) -> None:

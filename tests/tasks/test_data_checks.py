@@ -47,6 +47,24 @@ def test_a_few_rows_show_that_a_label_is_written_in_two_ways(rows: list[str]) ->
     assert '"Ham " in line' in warning
 
 
+@pytest.mark.parametrize("sign", ["\0", "\x1b", "\x0b", "\x7f", "\x96", "\ufeff", "\ufffd", chr(0xD83D)])
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_control_characters_are_told(sign: str, is_asked: bool) -> None:
+    """In what the model is shown and in known good answers, each with its lines."""
+    questions = ["fine", f"a{sign}b" if is_asked else "c"]
+    answers = [f"answer {at}" for at in range(11)] + ["x", f"x{sign}"]
+    (warning,) = warnings(answers if not is_asked else answers[:12], questions)
+    assert f"nobody types: U+{ord(sign):04X} in line {3 if is_asked else 14} (" in warning
+    assert warning.startswith(f"rows.csv:{3 if is_asked else 14}: dataset: ")
+
+
+def test_several_kinds_of_control_characters_are_one_warning() -> None:
+    """The first three, in order; line ends and tabs are typed."""
+    signs = ["\t", "\r\n", "\x05", "\x01\x05", "\x02", "\x03", "\xa0", "\u200d"]
+    (warning,) = warnings([f"answer {at}" for at in range(8)], [f"q {at} {sign}." for at, sign in enumerate(signs)])
+    assert "U+0001 in line 5; U+0002 in line 6; U+0003 in line 7; and 1 more" in warning
+
+
 def test_numbers_may_be_written_in_two_ways() -> None:
     """As pandas does where a cell of the column is empty."""
     (warning,) = warnings(["1", "0"] * 10 + ["1.0"])

@@ -297,6 +297,18 @@ class TestErrors:
         with pytest.raises(ConfigError, match=r"dataset\.splits: \w+ and \w+ would be empty: 1 different"):
             split_examples(examples(["q"] * 9), fractions=HALVES, seed=0)
 
+    def test_a_column_that_says_the_same_everywhere_is_named(self) -> None:
+        """Without it the other fields would tell rows apart; where they are no more, nothing is said of it."""
+        rows = [{"task": "Sort.", "text": f"text {at}", "a": "x"} for at in range(60)]
+        same = built(rows, Columns("task", "a", placeholders=("task", "text")))
+        told = r"without dataset\.input all fields tell rows apart, and 60 differ"
+        with pytest.raises(ConfigError, match=rf"1 different inputs are too few .*{told}"):
+            split_examples(same, fractions=HALVES, seed=0)
+        with pytest.raises(ConfigError, match=rf"got 3, but 1 different inputs .*{told}"):
+            fold_examples(same, folds=3, fractions=HALVES, seed=0)
+        with pytest.raises(ConfigError, match=r"\(more rows, or larger shares\)"):
+            split_examples(examples(["q"] * 9), fractions=HALVES, seed=0)
+
     def test_a_share_of_nothing_is_refused(self) -> None:
         """A verdict needs test rows."""
         with pytest.raises(ConfigError, match="test would be empty"):

@@ -8,9 +8,10 @@ from pydantic import Field
 from promptrl.config.blocks import Expect
 from promptrl.config.definitions import DefinedBlock, define_block
 from promptrl.llm.targets.definition import CalledTargetDefinition, TargetDefinition
+from promptrl.llm.targets.embeddings import EmbeddingsDefinition
 from promptrl.llm.targets.registry import TARGETS
 
-MODEL_KEYS = frozenset({"target", "judge"})
+MODEL_KEYS = frozenset({"target", "judge", "embeddings"})
 """Keys whose block declares a model: the target, and who judges for a metric."""
 MODELS_IN = ("target", "reward")
 """Keys of the top below which such blocks may stand."""
@@ -53,5 +54,11 @@ else:
         Field(discriminator="type"),
     ]
 
-CHOSEN = {TargetDefinition: Annotated[TargetConfig, Expect(like="target")]}
-"""For a part that asks a model of its own: any target block declares it."""
+CHOSEN = {
+    TargetDefinition: Annotated[TargetConfig, Expect(like="target")],
+    EmbeddingsDefinition: Annotated[
+        define_block(EmbeddingsDefinition, TargetBlock),
+        Expect("a mapping, as of a target of type openai", like="target"),
+    ],
+}
+"""For a part that asks a model of its own: any target block declares it, or that of an endpoint for embeddings."""

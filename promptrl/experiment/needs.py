@@ -49,11 +49,20 @@ def _lacking(loaded: LoadedConfig) -> Iterator[Problem]:
     if device := _absent_device(loaded.config.algorithm):
         message = f"got {device}, which torch does not find here"
         yield Problem("algorithm.params.device", message, "write auto to take the best that is here, or cpu")
+    yield from _packages_of_metrics(loaded)
     yield from _toy_judges(loaded)
     yield from _unkept_baselines(loaded)
     for key, model in loaded.models.items():
         for problem in model.lacks():
             yield replace(problem, key=f"{key}.{problem.key}")
+
+
+def _packages_of_metrics(loaded: LoadedConfig) -> Iterator[Problem]:
+    for position, metric in enumerate(loaded.config.reward.metrics):
+        if isinstance(metric, QualityConfig) and (package := metric.definition.package) and not find_spec(package):
+            message = f"needs {package}, which is not installed"
+            hint = f"pip install 'promptrl[{metric.type}]', or declare a model to ask"
+            yield Problem(f"reward.metrics.{position}", message, hint)
 
 
 def _toy_judges(loaded: LoadedConfig) -> Iterator[Problem]:

@@ -18,7 +18,14 @@ reward: {metrics: [{type: choice}]}
 """
 SNIPPETS = [
     pytest.param(block.text, id=f"{page}-{number}")
-    for page in ("how-to/servers.md", "how-to/prompts.md", "how-to/data.md", "how-to/judge.md", "tutorial/index.md")
+    for page in (
+        "how-to/servers.md",
+        "how-to/prompts.md",
+        "how-to/data.md",
+        "how-to/judge.md",
+        "how-to/graded-metrics.md",
+        "tutorial/index.md",
+    )
     for number, block in enumerate(blocks(page))
     if block.language == "yaml" and not block.title
 ]

@@ -212,3 +212,28 @@ def test_a_resumed_run_pays_for_no_check_twice(tmp_path: Path) -> None:
         assert done.exit_code == 0, done.stderr
     assert len(blank) == 16
     assert only_result(tmp_path)["calls"]["judge"] > 48
+
+
+def test_an_endpoint_for_embeddings_is_asked_through_engine_cache_and_budget(tmp_path: Path) -> None:
+    """Equal texts are embedded once; the calls are the judge's share; a trap at its chat endpoint is never asked."""
+
+    def embed(text: str) -> list[float]:
+        return [float(text.count(digit)) for digit in "0123456789"] + [float(len(text))]
+
+    with OpenAIServer(embed=embed) as server:
+        metric = f'{{type: similarity, embeddings: {{model: e, base_url: "{server.base_url}", api_key_env: null}}}}'
+        config = write_experiment(tmp_path, CONFIG.replace("{type: exact_match}", metric))
+        result = train(tmp_path, config, "algorithm={name: random}", "budget.max_calls=400")
+    assert {request.path for request in server.requests} == {"/v1/embeddings"}
+    texts = [request.body["input"] for request in server.requests]
+    assert len(texts) == len(set(texts)) < result["calls"]["judge"]
+    assert result["winner"]["test"]["score"] >= result["baseline"]["test"]["score"]
+
+
+def test_a_key_in_the_block_of_an_endpoint_is_refused(tmp_path: Path) -> None:
+    """As in the target's."""
+    metric = "{type: similarity, embeddings: {model: e, api_key: sk-abcdefghijklmnopqrstuv}}"
+    done = promptrl("validate", write_experiment(tmp_path, CONFIG.replace("{type: exact_match}", metric)))
+    assert done.exit_code == 2
+    assert "put it into an environment variable" in " ".join(done.stderr.split())
+    assert "abcdefghijkl" not in done.stderr

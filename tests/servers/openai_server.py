@@ -57,13 +57,14 @@ class Received:
 
 
 class OpenAIServer:
-    """Serves ``POST /v1/chat/completions`` while the context is open.
+    """Serves ``POST /v1/chat/completions`` and ``/v1/embeddings`` while the context is open.
 
     Args:
         answer: Gives the completion for (messages, the other fields of the request), in a thread per connection.
         faults: One per request, in the order of arrival; None answers properly, and so does the end of them.
         has_usage: Whether replies report tokens: UTF-8 bytes of the contents for the prompt, words for the answer.
         takes_any_path: Whether other paths are served alike, not answered with 404.
+        embed: Gives the vector of a text, for ``POST /v1/embeddings``.
         usage: Gives (prompt tokens, completion tokens) for a request's messages and the answer, instead of these.
 
     Attributes:
@@ -80,7 +81,9 @@ class OpenAIServer:
         has_usage: bool = True,
         usage: Callable[[Chat, str], tuple[int, int]] | None = None,
         takes_any_path: bool = False,
+        embed: Callable[[str], Any] = lambda text: [1.0],
     ) -> None:
+        self._embed = embed
         self._takes_any_path = takes_any_path
         self.requests: list[Received] = []
         self.most_in_flight = 0
@@ -117,6 +120,9 @@ class OpenAIServer:
             self._in_flight -= 1
 
     def _reply(self, request: Received) -> dict[str, Any]:
+        if request.path.endswith("/embeddings"):
+            usage = {"prompt_tokens": len(request.body["input"]), "total_tokens": len(request.body["input"])}
+            return {"object": "list", "data": [{"embedding": self._embed(request.body["input"])}], "usage": usage}
         params = dict(request.body)
         messages = params.pop("messages")
         text = self._answer(messages, params)
@@ -153,7 +159,7 @@ class OpenAIServer:
                 request = Received(self.path, headers, json.loads(body))
                 fault = server._receive(request)
                 try:
-                    is_known = self.path.partition("?")[0] == "/v1/chat/completions"
+                    is_known = self.path.partition("?")[0] in ("/v1/chat/completions", "/v1/embeddings")
                     if not (is_known or server._takes_any_path):
                         self._send(404, _error(404, f"no such path: {self.path}"))
                     elif fault is None:

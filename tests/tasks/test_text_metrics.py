@@ -264,6 +264,13 @@ class TestDistinctN:
         """Li et al. (2016)."""
         assert value("distinct_n", text, None, n=n) == expected
 
+    def test_the_reason_is_what_is_said_most_often(self) -> None:
+        """With how often."""
+        example = Example("row", {}, None, {})
+        assert scored(METRICS["distinct_n"](), "so it goes, so it goes, so", [example]) == Score(
+            0.5, "says 'so it' 2 times"
+        )
+
 
 @given(st.text(), st.text(min_size=1).filter(str.strip))
 def test_any_text_scores_between_0_and_1(text: str, reference: str) -> None:

@@ -119,13 +119,22 @@ class OpenAITarget:
             ConfigError: ``params`` holds a name that promptrl sets itself.
         """
         body = self._body(params)
-        chat = [{"role": message.role, "content": _encodable(message.content)} for message in messages]
+        chat = [{"role": message.role, "content": encodable(message.content)} for message in messages]
+        # as ``chat.completions.create``, without its checks of every field and the model it makes of the answer
+        return await self._ask("/chat/completions", {"messages": chat, "model": self.model, **body}, body)
+
+    async def _ask(self, path: str, question: Mapping[str, Any], body: Mapping[str, Any]) -> Completion:
+        """Send a question and read the answer; raises as ``complete`` does.
+
+        Args:
+            path: Of the endpoint, below the API's root.
+            question: What is sent.
+            body: The part of it that came from the parameters, for what the server says of them.
+        """
         started = time.perf_counter()
         try:
             with self._pool().used() as client:
-                # as ``chat.completions.create``, without its checks of every field and the model it makes of the answer
-                question = {"messages": chat, "model": self.model, **body}
-                text = await client.post("/chat/completions", cast_to=str, body=question)
+                text = await client.post(path, cast_to=str, body=question)
         except openai.APIStatusError as error:
             said = read_failure(error.status_code, error.response.text, error.response.headers)
             end = self._translate(said, body)
@@ -218,7 +227,7 @@ class OpenAITarget:
 
     def _read(self, text: str, latency_s: float, params: Mapping[str, Any]) -> Completion | Exception:
         try:
-            answer = read_answer(text, latency_s)
+            answer = self._read_answer(text, latency_s)
         except NotAnAnswerError as error:
             return TransientError("server", f"{self._place()}: {error}: {self._clean(text)}")
         if isinstance(answer, Failure):
@@ -226,6 +235,10 @@ class OpenAITarget:
         hidden = self._echoes.hidden_in_answer
         reason = answer.finish_reason
         return replace(answer, text=hidden(answer.text), finish_reason=reason and hidden(reason))
+
+    def _read_answer(self, text: str, latency_s: float) -> Completion | Failure:
+        """Raises ``NotAnAnswerError`` where there is neither."""
+        return read_answer(text, latency_s)
 
     def _place(self) -> str:
         place = f"{self.model} at {self.base_url}"
@@ -253,6 +266,6 @@ class _Pool:
             self.in_use -= 1
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """The text with lone surrogates, which no server can read, replaced."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

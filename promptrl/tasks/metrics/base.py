@@ -181,6 +181,11 @@ class MetricDefinition(Definition):
         """Whether it looks at what the prompt that a run began with answers to a row."""
         return False
 
+    @property
+    def package(self) -> str:
+        """What must be installed beside promptrl, by an extra of the type's name; empty when nothing must."""
+        return ""
+
     def fitted(self, references: tuple[Any, ...]) -> Self:
         """The definition for these data, with what it takes from them.
 

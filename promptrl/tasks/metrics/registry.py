@@ -7,7 +7,9 @@ from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics.base import Metric, MetricDefinition
 from promptrl.tasks.metrics.judge import Judge
 from promptrl.tasks.metrics.numeric import NumericMatch
+from promptrl.tasks.metrics.overlap import Bleu, RougeL
 from promptrl.tasks.metrics.python import PythonMetric
+from promptrl.tasks.metrics.similarity import Similarity
 from promptrl.tasks.metrics.structured import JsonFields, JsonSchema, JsonValid
 from promptrl.tasks.metrics.text import F1, Choice, Contains, Distinct, ExactMatch, Regex
 
@@ -18,6 +20,9 @@ METRICS: Mapping[str, type[MetricDefinition]] = {
     "regex": Regex,
     "numeric_match": NumericMatch,
     "f1": F1,
+    "rouge_l": RougeL,
+    "bleu": Bleu,
+    "similarity": Similarity,
     "json_valid": JsonValid,
     "json_schema": JsonSchema,
     "json_fields": JsonFields,

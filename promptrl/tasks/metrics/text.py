@@ -272,4 +272,6 @@ class Distinct(Rule):
         grams = [tuple(words[i : i + self.n]) for i in range(len(words) - self.n + 1)]
         if not grams:
             return Score(0.0, f"fewer than {self.n} words")
-        return Score(len(set(grams)) / len(grams))
+        value = len(set(grams)) / len(grams)
+        (often, count), *_ = Counter(grams).most_common(1)
+        return Score(value, "" if value == 1 else f"says {in_quotes(' '.join(often))} {count} times")

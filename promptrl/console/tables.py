@@ -1,6 +1,7 @@
 """What the commands show when they are done: tables for people, or the same as JSON."""
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,10 +22,13 @@ from promptrl.safe_text import printable
 
 if TYPE_CHECKING:
     from promptrl.config import SchemaRow
+    from promptrl.evaluation.outcome import Outcome
     from promptrl.runs.folder import Run, RunSummary
     from promptrl.stats.power import SplitPower
 
 MAX_EDIT = 300
+MAX_REASON = 160
+MAX_REASONS = 6
 VERDICT_STYLES = {"improved": "bold green", "worse": "bold red", "same": "bold", "inconclusive": "bold yellow"}
 VERDICT_WORDS = {
     "improved": "Improved: better than the baseline on unseen rows ({confidence} confidence).",
@@ -281,6 +285,22 @@ def show_run(run: "Run", *, as_json: bool) -> None:
             Text(printable(text)),
         )
     console.print(board)
+    reasons = reasons_table(run.outcomes(), result["winner"]["prompt_id"])
+    if reasons is not None:
+        console.print(reasons)
+
+
+def reasons_table(outcomes: "Iterable[Outcome]", prompt_id: str) -> Table | None:
+    """The lowest scores of a prompt on held-out rows with what the metric says of them; None where it says nothing."""
+    found = Counter(
+        (outcome.score, outcome.reason)
+        for outcome in outcomes
+        if outcome.prompt_id == prompt_id and outcome.purpose in ("validation", "test") and outcome.reason
+    )
+    made = table("score", "answers", "why the winner has no more", right=("score", "answers"))
+    for (score, reason), count in sorted(found.items(), key=lambda item: (item[0][0], -item[1]))[:MAX_REASONS]:
+        made.add_row(percent(score), f"{count:,}", Text(printable(reason, MAX_REASON)))
+    return made if found else None
 
 
 def distinct_parts(texts: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from promptrl.evaluation.outcome import Outcome
 from promptrl.evaluation.pairing import answered_differences, inputs_of
 from promptrl.report import numbers, wording
 from promptrl.report.figures import Figure, as_figure, draw_improvements, draw_run, short_label
@@ -212,11 +213,17 @@ def _example(record: RunRecord, pair: OutcomePair) -> dict[str, Any]:
                 "label": label,
                 "text": printable(outcome.completion.text.strip(), MAX_TEXT, keep_end=True),
                 "score": outcome.score,
-                "reason": printable(outcome.reason, 300),
+                "reasons": [printable(reason, 300) for reason in _reasons(outcome)],
             }
             for label, outcome in (("before", before), ("after", after))
         ],
     }
+
+
+def _reasons(outcome: Outcome) -> list[str]:
+    """Why an answer scored less than it could, by the metric that counts, then by the others, with their names."""
+    others = (f"{name}: {reason}" for name, reason in outcome.reasons.items() if reason != outcome.reason)
+    return [*filter(None, (outcome.reason, *others))]
 
 
 def _sure_pairs(attribution: Mapping[str, Any]) -> list[dict[str, Any]]:

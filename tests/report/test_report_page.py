@@ -96,3 +96,13 @@ def test_the_summary_is_markdown_that_hostile_text_cant_break() -> None:
     rows = [line for line in summary.splitlines() if "alert" in line]
     assert rows
     assert all(line.startswith("|") and "<script>" not in line for line in rows)
+
+
+def test_every_metric_that_has_a_reason_is_heard() -> None:
+    """The one that counts first, without its name; the others by theirs."""
+    record = make_record()
+    outcomes = [replace(one, reasons={"judge": one.reason, "length": "too <long>"}) for one in record.outcomes]
+    page = Page(render_report(replace(record, outcomes=outcomes)).html)
+    assert "because" in page.text
+    assert "length: too <long>" in page.text
+    assert "judge: because" not in page.text

@@ -78,11 +78,18 @@ def _field(name: str, hint: Any, field: DataclassField[Any], setting: Setting, c
     default: dict[str, Any] = {}
     if field.default is not MISSING:
         default = {"default": field.default}
+    elif _bare(hint) in chosen and field.default_factory is not MISSING:
+        default = {"default_factory": get_args(chosen[_bare(hint)])[0]}
     elif field.default_factory is not MISSING:
         made = field.default_factory()
         default = {"default": made} if made else {"default_factory": field.default_factory}
     alias = name if _field_name(name) != name else None
     return _type(hint, chosen), Field(**default, alias=alias, description=setting.description)
+
+
+def _bare(hint: Any) -> Any:
+    """The type that stands under its setting."""
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 
 def _type(hint: Any, chosen: Chosen) -> Any:

@@ -9,9 +9,10 @@ from promptrl.config.blocks import Expect
 from promptrl.config.definitions import DefinedBlock, define_block
 from promptrl.llm.targets.definition import CalledTargetDefinition, TargetDefinition
 from promptrl.llm.targets.embeddings import EmbeddingsDefinition
+from promptrl.llm.targets.likelihood import LikelihoodDefinition
 from promptrl.llm.targets.registry import TARGETS
 
-MODEL_KEYS = frozenset({"target", "judge", "embeddings"})
+MODEL_KEYS = frozenset({"target", "judge", "embeddings", "by"})
 """Keys whose block declares a model: the target, and who judges for a metric."""
 MODELS_IN = ("target", "reward")
 """Keys of the top below which such blocks may stand."""
@@ -60,5 +61,9 @@ CHOSEN = {
         define_block(EmbeddingsDefinition, TargetBlock),
         Expect("a mapping, as of a target of type openai", like="target"),
     ],
+    LikelihoodDefinition: Annotated[
+        define_block(LikelihoodDefinition, TargetBlock),
+        Expect("a mapping, as of a target of type local", like="target"),
+    ],
 }
-"""For a part that asks a model of its own: any target block declares it, or that of an endpoint for embeddings."""
+"""For a part that asks a model of its own: any target block declares it,, or that of a model which reads."""

@@ -237,3 +237,13 @@ def test_a_key_in_the_block_of_an_endpoint_is_refused(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "put it into an environment variable" in " ".join(done.stderr.split())
     assert "abcdefghijkl" not in done.stderr
+
+
+def test_nano_reads_what_a_model_writes(tmp_path: Path) -> None:
+    """The bundled model is asked beside the target; reading costs no dollar and no completion token."""
+    text = CONFIG.replace("{type: exact_match}", "{type: exact_match}, {type: fluency, weight: 0.1}")
+    result = train(tmp_path, write_experiment(tmp_path, text), "algorithm={name: random}", "budget.max_calls=270")
+    outcomes = [json.loads(line) for line in (tmp_path / "runs/toy-0001/outcomes.jsonl").read_text().splitlines()]
+    assert result["calls"]["judge"] == sum(len(outcome.get("judged", ())) for outcome in outcomes) > 0
+    assert all(0 <= outcome["scores"]["fluency"] <= 1 for outcome in outcomes)
+    assert any(outcome.get("reasons", {}).get("fluency", "").startswith("perplexity") for outcome in outcomes)

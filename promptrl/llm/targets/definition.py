@@ -13,6 +13,8 @@ from promptrl.settings import Definition, Setting, settings_of
 DEFAULT_MAX_TOKENS = 256
 RESERVED_PARAMS = ("messages", "model", "n", "stream", "stream_options")
 """Set by promptrl itself."""
+SCORING_PARAMS = {"temperature": 0, "max_tokens": 0}
+"""Of models that read and write nothing: equal texts have equal answers, for the cache, and those are no tokens."""
 CLIENT_ARGUMENTS = {
     "extra_body": "write what it holds into params itself",
     "extra_headers": "write target.headers",

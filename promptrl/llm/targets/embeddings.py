@@ -11,12 +11,9 @@ from typing import Annotated, Any, ClassVar
 from promptrl.errors import Problem
 from promptrl.llm.base import Target
 from promptrl.llm.targets.base_url import url_problems
-from promptrl.llm.targets.definition import RESERVED_PARAMS
+from promptrl.llm.targets.definition import RESERVED_PARAMS, SCORING_PARAMS
 from promptrl.llm.targets.openai import OpenAITargetDefinition
 from promptrl.settings import Setting
-
-UNSENT = {"temperature": 0, "max_tokens": 0}
-"""Says to the cache that equal texts have equal vectors, and to the budget that no tokens come back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +30,11 @@ class EmbeddingsDefinition(OpenAITargetDefinition):
     @property
     def request_params(self) -> dict[str, Any]:
         """The parameters, with those that say what kind of question it is."""
-        return {**{key: value for key, value in self.params.items() if value is not None}, **UNSENT}
+        return {**{key: value for key, value in self.params.items() if value is not None}, **SCORING_PARAMS}
 
     def problems(self) -> Iterator[Problem]:
         """What promptrl sets itself, and an address that is none."""
-        for key in (*RESERVED_PARAMS, "input", "encoding_format", *UNSENT):
+        for key in (*RESERVED_PARAMS, "input", "encoding_format", *SCORING_PARAMS):
             if key in self.params:
                 yield Problem(f"params.{key}", "is set by promptrl itself", "remove it")
         if self.base_url is not None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptrl.llm.base import Completion, Messages, is_token_count
-from promptrl.llm.targets.embeddings import UNSENT
+from promptrl.llm.targets.definition import SCORING_PARAMS
 from promptrl.llm.targets.openai_answers import NotAnAnswerError
 from promptrl.llm.targets.openai_client import OpenAITarget, encodable
 from promptrl.llm.targets.openai_faults import Failure, read_failure
@@ -25,7 +25,7 @@ class EmbeddingsTarget(OpenAITarget):
 
     async def complete(self, messages: Messages, params: Mapping[str, Any]) -> Completion:
         """Ask for the vector of the messages' text; raises as ``OpenAITarget.complete`` does."""
-        body = {name: value for name, value in params.items() if name not in UNSENT and value is not None}
+        body = {name: value for name, value in params.items() if name not in SCORING_PARAMS and value is not None}
         text = "\n\n".join(encodable(message.content) for message in messages)
         return await self._ask("/embeddings", {"input": text, "model": self.model, **body}, body)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from promptrl.errors import ConfigError, Problem
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics.base import Metric, MetricDefinition
+from promptrl.tasks.metrics.fluency import Fluency
 from promptrl.tasks.metrics.judge import Judge
 from promptrl.tasks.metrics.numeric import NumericMatch
 from promptrl.tasks.metrics.overlap import Bleu, RougeL
@@ -23,6 +24,7 @@ METRICS: Mapping[str, type[MetricDefinition]] = {
     "rouge_l": RougeL,
     "bleu": Bleu,
     "similarity": Similarity,
+    "fluency": Fluency,
     "json_valid": JsonValid,
     "json_schema": JsonSchema,
     "json_fields": JsonFields,

@@ -37,6 +37,7 @@ class CallPlan:
         pruning: Calls of ``validation`` that are the search's gift to leaving out edits; the finals don't get them.
         beside: Calls that answers bring with them, by the name of the share that pays: those for the questions that
             metrics ask are the judge's; reserved first too.
+        searches: How many searches, each with finals, share the calls.
     """
 
     search: int
@@ -44,6 +45,7 @@ class CallPlan:
     test: int
     pruning: int = 0
     beside: Mapping[Purpose, int] = field(default_factory=dict)
+    searches: int = 1
 
     @property
     def finals(self) -> int:
@@ -72,16 +74,22 @@ class CallPlan:
         return {"search": self.search, "validation": self.validation, "test": self.test}
 
     def shares_of(self, calls: int) -> dict[Purpose, int]:
-        """The shares where tokens or dollars pay for no more than so many calls of the run: the test's in full."""
+        """The shares where tokens or dollars pay for no more than so many calls of the run.
+
+        The test's is in full as long as it leaves each search and its finals the least that they need.
+        """
         part = min(1.0, calls / self.total)
-        rest = max(0, int(part * self.answers) - self.test)
+        answers = int(part * self.answers)
+        least = (MIN_SEARCH_CALLS + MIN_FINALIST_CALLS) * self.searches
+        test = min(self.test, max(int(part * self.test), answers - least))
+        rest = max(0, answers - test)
         finals = min(self.validation - self.pruning, max(MIN_FINALIST_CALLS, int(FINALIST_SHARE * rest)))
         pruning = min(self.pruning, int(PRUNING_SHARE * rest))
         if int(LEAVE_ONE_OUT_SHARE * finals) + pruning < LEAST_CALLS:
             pruning = 0
         validation = finals + pruning
         beside = {name: int(part * count) for name, count in self.beside.items()}
-        return {"search": max(0, rest - validation), "validation": validation, "test": self.test, **beside}
+        return {"search": max(0, rest - validation), "validation": validation, "test": test, **beside}
 
 
 def plan_calls(
@@ -128,7 +136,7 @@ def plan_calls(
         pruning = 0
     for_questions = _calls_beside(beside, free - answers)
     for_questions = {name: calls + before.get(name, 0) for name, calls in for_questions.items()}
-    plan = CallPlan(search - pruning, validation + pruning, test, pruning, for_questions)
+    plan = CallPlan(search - pruning, validation + pruning, test, pruning, for_questions, searches)
     if taken := plan.by_stage.keys() & beside.keys():
         raise ValueError(f"{', '.join(sorted(taken))} can't be paid for beside the answers: stages have these names")
     return plan

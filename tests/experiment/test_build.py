@@ -11,7 +11,7 @@ from promptrl.config.source import dump
 from promptrl.errors import ConfigError
 from promptrl.experiment import needs
 from promptrl.experiment.build import build_components
-from promptrl.experiment.call_plan import plan_calls
+from promptrl.experiment.call_plan import MIN_SEARCH_CALLS, plan_calls
 from promptrl.selection.pruning import LEAST_CALLS, MIN_CONFIRMING_ROWS
 from tests.servers.toy_model import CONFIG, write_experiment
 
@@ -285,3 +285,14 @@ def test_a_language_without_built_in_options_is_told(
     built = build_components(load_config(config))
     assert ("edits.bank" in {warning.key for warning in built.warnings}) == is_told
     assert ("verification" in built.space.slot_order) == is_offered
+
+
+@pytest.mark.parametrize("searches", [1, 3])
+def test_a_test_that_money_can_not_pay_for_leaves_the_searches_what_they_need(searches: int) -> None:
+    """It is asked on fewer rows then; where there is enough for both, the test is planned in full."""
+    plan = plan_calls(2000, 100, 200, searches)
+    scarce = plan.shares_of(300)
+    assert scarce["search"] >= MIN_SEARCH_CALLS * searches
+    assert 0 < scarce["test"] < plan.test
+    assert sum(scarce.values()) <= 300
+    assert plan.shares_of(700)["test"] == plan.test

@@ -87,18 +87,27 @@ def test_a_winner_dearer_than_the_rest_is_tested_on_the_rows_that_are_paid(
     assert (f"{unpaid} test rows were not asked" in report) is (unpaid > 0)
 
 
-@pytest.mark.parametrize("dearness", [1, 3])
-@pytest.mark.parametrize("calls", [900, 1400])
-def test_folds_are_judged_on_the_rows_that_are_paid(tmp_path: Path, calls: int, dearness: int) -> None:
-    """Each on about the same part of its rows, and the run ends with a verdict."""
+@pytest.mark.parametrize(
+    ("calls", "dearness", "algorithm"),
+    [
+        (900, 1, "random"),
+        (1400, 1, "random"),
+        (900, 3, "random"),
+        (1400, 3, "random"),
+        (1400, 10, "random"),
+        (600, 10, "thompson"),
+    ],
+)
+def test_folds_are_judged_on_the_rows_that_are_paid(tmp_path: Path, calls: int, dearness: int, algorithm: str) -> None:
+    """Each search has calls, however dear the winner of an earlier fold is, and the run ends with a verdict."""
 
     def model(messages: list[dict[str, str]], params: dict[str, object]) -> Completion:
         is_good = {"Add", "digits"} <= set(messages[0]["content"].split())
-        return Completion(answer(messages, params), TOKENS * (dearness if is_good else 1) - 5, 5)
+        return Completion(answer(messages, params), 20, TOKENS * (dearness if is_good else 1) - 20)
 
     tokens = calls * TOKENS
-    folds = ("dataset.folds=3", "dataset.limit=300")
-    result, sizes = _run(tmp_path / "money", *_limit("usd", tokens), *folds, model=model)
+    folds = ("dataset.folds=3", "dataset.limit=300", f"target.params.max_tokens={40 if dearness < 10 else 300}")
+    result, sizes = _run(tmp_path / "money", *_limit("usd", tokens), *folds, model=model, algorithm=algorithm)
     judged = [fold["rows"] for fold in result["improvement"]["folds"]]
     unpaid = result["improvement"]["test"]["unpaid_rows"]
     assert sum(judged) == sizes["test_rows"] - unpaid

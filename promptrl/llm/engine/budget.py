@@ -345,12 +345,18 @@ class Budget:
         return sys.maxsize if math.isinf(most) else int(most)
 
     def _planned_shares(self) -> Mapping[Purpose, int] | None:
-        """The shares of a run of as many calls as tokens and dollars pay for; None where those pay for all."""
+        """The shares of a run of as many calls as tokens and dollars pay for; None where those pay for all.
+
+        What the test has given up, as that of a fold with a dear winner does, is for the others.
+        """
         if self._shares_of is None:
             return None
         payable = min(allowance.payable_of_all() for allowance in (self._tokens, self._usd))
         most = self._shares.used.total() + payable
-        return None if most >= (self.max_calls or sys.maxsize) else self._shares_of(int(most))
+        if most >= (self.max_calls or sys.maxsize):
+            return None
+        given_up = self._shares.given_up("test", self._shares_of(sys.maxsize)["test"])
+        return self._shares_of(int(most) + given_up)
 
     def _lacking(self, reservation: Reservation) -> Limit | None:
         if not self.limits_cost:

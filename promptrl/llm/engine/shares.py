@@ -81,6 +81,10 @@ class Shares:
             return later
         return {name: min(calls, max(0, planned.get(name, 0) - self.used[name])) for name, calls in later.items()}
 
+    def given_up(self, purpose: Purpose, planned: int) -> int:
+        """Of the calls planned for a purpose, how many it will not use: its share was set smaller."""
+        return max(0, planned - self.used[purpose] - self._left[purpose]) if purpose in self._left else 0
+
     def withheld(self, purpose: Purpose, planned: Mapping[Purpose, int], whole: Mapping[Purpose, int]) -> int:
         """Calls of a share that a plan does not grant.
 

@@ -161,6 +161,23 @@ def test_the_finals_leave_tokens_for_the_share_of_the_test() -> None:
         _pay_100_tokens(budget, "test")
 
 
+def test_calls_that_the_test_gives_up_are_for_the_search() -> None:
+    """As those of a fold whose winner is dear: later searches would find nothing planned for them."""
+
+    def shares_of(calls: int) -> dict[Purpose, int]:
+        return {"search": max(0, min(calls, 100) - 60), "test": 60}
+
+    budget = Budget(max_calls=100, max_tokens=2000, shares_of=shares_of)
+    budget.reserve_share("test", 60)
+    budget.reserve_share("search", 30)
+    budget.take_calls("search", 1)
+    _pay(budget, "search", 50)
+    assert budget.calls_left("search") == 0
+    budget.release_share("test")
+    budget.reserve_share("test", 2)
+    assert budget.calls_left("search") > 20
+
+
 def test_a_batch_dearer_than_foreseen_is_cut_off_before_it_eats_half_of_the_test() -> None:
     """Its calls were granted at the price of the answers before it."""
     budget = Budget(max_calls=100, max_tokens=2000)

@@ -58,7 +58,7 @@ def show_plan(path: Path, components: "Components", seen: "Preview", *, as_json:
         + f"; at most {plan.total:,} calls: {', '.join(f'{calls:,} {name}' for name, calls in plan.shares.items())}"
     )
     if binding is not None:
-        print_markup(f"   {_binding(binding)}")
+        print_markup(f"   {_binding(binding, plan.test)}")
     for line in (*_repeated(rows, data["inputs"]), *prospects(components.power), *_proof_by_folds(components)):
         print_markup(f"   {line}")
     for line in _colleague(seen):
@@ -66,12 +66,11 @@ def show_plan(path: Path, components: "Components", seen: "Preview", *, as_json:
     show_problems(seen.warnings)
 
 
-def _binding(limit: "BindingLimit") -> str:
-    """Which limit ends the run, and what becomes of the shares; as markup."""
+def _binding(limit: "BindingLimit", test: int) -> str:
+    """Which limit ends the run, and what becomes of the shares, of a test of so many calls too; as markup."""
     shares = ", ".join(f"{calls:,} {name}" for name, calls in limit.shares.items() if calls)
-    least = (
-        "" if limit.shares["search"] else ": nothing would be left to search with, so raise it or test on fewer rows"
-    )
+    too_little = ": too little to search, and to ask all test rows, so raise it or test on fewer"
+    least = too_little if limit.shares["test"] < test else ""
     return (
         f"[yellow]{limit.key} ({limit.limit:,g}) ends it before:[/] it pays for about {limit.calls:,} calls if answers "
         f"are as long as they may be ({shares}), for more if they are shorter{least}"

@@ -102,7 +102,7 @@ class FinalistsCompared:
         prompt_id: Who leads.
         text: The leader to read.
         difference: Its mean objective minus the baseline's.
-        rows: Validation rows that all who are left were asked on.
+        rows: Validation rows that both answered.
         left: Prompts that can still win.
     """
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,12 +17,21 @@ from promptrl.llm.base import Messages
 from promptrl.llm.engine.background import background_loop
 from promptrl.llm.engine.cache import refuse_foreign
 from promptrl.llm.targets.python import PythonTargetDefinition
+from promptrl.prompts.edits.base import Edit
 from promptrl.prompts.pins import pinned_pieces
 from promptrl.tasks.data_checks import label_counts
 from promptrl.tasks.dataset import Example, as_text
+from promptrl.tasks.metrics.judge import Judge
 from promptrl.tasks.metrics.known_answers import KnownAnswers, grade_known_answers, known_answer_problems
+from promptrl.tasks.metrics.python import PythonMetric
+from promptrl.tasks.metrics.structured import JsonFields, JsonSchema, JsonValid
+from promptrl.tasks.metrics.text import ExactMatch, Regex
 
 EXAMPLES = 3
+_OF_THE_TEXT = ("drop_phrase", "move")
+"""Kinds of edits that change what the user has written."""
+_ASKS_FOR_JSON = re.compile(r'\{\s*"[^"\n]+"\s*:')
+_LOOKS_AT_FORM = (ExactMatch, JsonFields, JsonSchema, JsonValid, Judge, PythonMetric, Regex)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +85,16 @@ def preview(components: Components) -> Preview:
     found = [*_metric_problems(components, known), *_target_problems(components)]
     return Preview(
         tuple(_filled(components, row, known) for row in splits.train[:EXAMPLES]),
-        tuple(edit.label for edit in components.space.edits),
+        tuple(edit.label for edit in sorted(components.space.edits, key=_is_added)),
         pinned_pieces(components.space.baseline, components.config.edits.keep),
         label_counts((*splits.demonstrations, *rows)),
         (*components.warnings, *located(components.loaded, found)),
     )
+
+
+def _is_added(edit: Edit) -> bool:
+    """What changes the user's own words comes first."""
+    return edit.kind not in _OF_THE_TEXT
 
 
 def _filled(components: Components, row: Example, known: Mapping[str, Sequence[KnownAnswers]]) -> FilledExample:
@@ -98,6 +113,19 @@ def _metric_problems(components: Components, known: Mapping[str, Sequence[KnownA
         if isinstance(metric, QualityConfig):
             key = f"reward.metrics.{position}"
             yield from known_answer_problems(key, metric.name, known[metric.name], metric.definition)
+    yield from _unmeasured_form(components)
+
+
+def _unmeasured_form(components: Components) -> Iterator[Problem]:
+    """That the prompt shows the JSON it wants, and may lose that, for no metric would notice."""
+    baseline = components.space.baseline
+    is_shown = any(map(_ASKS_FOR_JSON.search, (*dict(baseline.slots).values(), baseline.user.text)))
+    is_measured = any(isinstance(metric.definition, _LOOKS_AT_FORM) for metric in components.config.reward.qualities)
+    is_kept = any(map(_ASKS_FOR_JSON.search, pinned_pieces(baseline, components.config.edits.keep)))
+    if is_shown and not (is_measured or is_kept):
+        message = "the prompt shows the JSON that it wants, but no metric sees whether an answer is JSON"
+        hint = "add {type: json_valid}, or name that part of the prompt in edits.keep: else the winner may lack it"
+        yield Problem("reward.metrics", message, hint, is_warning=True)
 
 
 def _target_problems(components: Components) -> Iterator[Problem]:

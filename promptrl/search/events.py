@@ -38,9 +38,9 @@ class FinalistsProgress:
         rounds: Rounds in all.
         calls_used: Validation calls spent so far.
         calls_allowed: Their share.
-        rows: Validation rows that every prompt which can still win was asked on.
-        alive: Ids of these prompts, the best first.
-        leader_difference: The leader's mean objective minus the baseline's on the rows that both answered.
+        rows: Validation rows that the leader and the baseline both answered.
+        alive: Ids of the prompts that can still win, the best first.
+        leader_difference: The leader's mean objective minus the baseline's on these rows.
     """
 
     round: int

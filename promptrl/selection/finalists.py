@@ -216,18 +216,22 @@ class _Race:
             rounds=rounds,
             calls_used=self.calls_used,
             calls_allowed=self._max_calls,
-            rows=min(self._runners[at].asked for at in hopeful),
+            rows=int(np.sum(~np.isnan(self._differences(hopeful[0])))),
             alive=tuple(self._prompts[at].prompt_id for at in hopeful),
             leader_difference=self._gap(hopeful[0])[0],
         )
 
     def _gap(self, at: int) -> tuple[float, float]:
         """One's paired difference to the baseline, and its standard error."""
-        pairs = means_by_input(self._runners[at].objectives - self._runners[0].objectives, self._parts)
+        pairs = means_by_input(self._differences(at), self._parts)
         pairs = pairs[~np.isnan(pairs)]
         if not len(pairs):
             return 0.0, PRIOR_PAIR_SD
         return float(pairs.mean()), error_of_mean(pairs)
+
+    def _differences(self, at: int) -> NDArray[np.float64]:
+        """One's objective minus the baseline's by row, NaN where one of them has none."""
+        return self._runners[at].objectives - self._runners[0].objectives
 
     def _finalist(self, at: int) -> Finalist:
         runner = self._runners[at]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from promptrl.config.examples import names
+from tests.cli.test_prompt_file_and_table import HEAD, SOUND, write_all
 from tests.commandline import promptrl
 from tests.servers.toy_model import CONFIG, write_experiment
 
@@ -116,10 +117,10 @@ def test_validate_says_which_limit_binds_and_what_it_pays_for(
         assert f"it pays for about {limit['calls']} calls" in said
 
 
-def test_validate_says_when_a_limit_leaves_nothing_to_search_with(tmp_path: Path) -> None:
-    """The test rows are paid for first."""
+def test_validate_says_when_a_limit_does_not_pay_for_search_and_test(tmp_path: Path) -> None:
+    """The test would be on a part of its rows."""
     options = ("-s", "target.params.max_tokens=20", "-s", "budget.max_tokens=2000")
-    assert "nothing would be left to search with" in " ".join(
+    assert "too little to search, and to ask all test rows" in " ".join(
         promptrl("validate", write_experiment(tmp_path), *options).stderr.split()
     )
 
@@ -141,6 +142,25 @@ def test_validate_shows_what_a_colleague_would_look_at(tmp_path: Path) -> None:
     assert f"1. user: {seen['examples'][0]['messages'][1]['content']}\n" in said
     assert said.count("system: Look at this.") == 1
     assert "an empty answer scores 0, another row's reference scores 0" in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_told"),
+    [
+        ("", True),
+        ("reward.metrics=[{type: choice}, {type: json_valid}]", False),
+        ("reward.metrics=[{type: exact_match}]", False),
+        ("edits.keep=['\"dringend\": false']", False),
+    ],
+)
+def test_validate_says_when_the_json_of_a_prompt_may_be_lost(tmp_path: Path, changes: str, is_told: bool) -> None:
+    """No metric sees that it is gone; what the user has written is the first that may change."""
+    config = write_all(tmp_path, HEAD + SOUND)
+    done = promptrl("validate", config, *(("-s", changes) if changes else ()), "-s", "edits.bank=auto")
+    assert done.exit_code == 0, done.stderr
+    said = " ".join(done.stderr.split())
+    assert ("reward.metrics: the prompt shows the JSON that it wants, but no metric sees" in said) == is_told
+    assert 'What may change: drop "' in said
 
 
 def test_validate_counts_labels_and_warns_of_metrics_that_do_not_tell_them_apart(tmp_path: Path) -> None:

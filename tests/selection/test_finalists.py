@@ -181,6 +181,17 @@ def test_the_leader_that_is_shown_is_ahead_by_what_is_shown():
     assert events[-1].leader_difference == pytest.approx(0.1)
 
 
+def test_the_rows_that_are_shown_are_those_of_the_difference_that_is_shown():
+    """Of the leader and the baseline; others who can still win may have fewer."""
+    events = []
+    rivals = {prompt.prompt_id: 0.5 for prompt in PROMPTS[1:6]}
+    result, _ = race(rivals, noise=1.0, rows=100, max_calls=200, on_event=events.append)
+    rows = {finalist.prompt.prompt_id: finalist.rows for finalist in result.leaderboard}
+    leader = rows[events[-1].alive[0]]
+    assert events[-1].rows == min(leader, rows[BASELINE.prompt_id])
+    assert min(rows[alive] for alive in events[-1].alive) < leader
+
+
 def test_rows_of_one_input_are_one_piece_of_evidence():
     """Ten rows of two inputs leave the standard error of two."""
 

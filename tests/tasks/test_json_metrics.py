@@ -194,7 +194,8 @@ class TestJsonFields:
     @pytest.mark.parametrize(
         ("reference", "fields", "words"),
         [
-            ("Chair", None, "'Chair' is no JSON object"),
+            ("Chair", None, r"'Chair' is no JSON object .*\(write \{\"label\": \"…\"\} in the column, or take choice"),
+            ("Chair", ("kind",), r"is no JSON object .*write \{\"kind\": \"…\"\}"),
             ([1], None, "is no JSON object"),
             ({}, None, "the object has no fields"),
             ({"a": 1}, ("b",), "the field 'b' is not in a"),

@@ -208,11 +208,16 @@ class JsonFields(Rule):
         try:
             expected = _as_object(reference)
         except NotJsonError:
-            return Refusal(in_quotes(str(reference)), "is no JSON object")
+            return Refusal(in_quotes(str(reference)), "is no JSON object", self._hint)
         missing = [name for name in self.fields or () if name not in expected]
         if missing:
             return Refusal(f"the field {missing[0]!r}", f"is not in {', '.join(expected) or 'the empty object'}")
         return None if expected else Refusal("the object", "has no fields")
+
+    @property
+    def _hint(self) -> str:
+        name = self.fields[0] if self.fields else "label"
+        return f'write {{"{name}": "…"}} in the column, or take choice, which finds one of a few labels in any answer'
 
     def grade(self, text: str, example: Example) -> Score:
         """The share of the fields that are right; 0 when the text holds no JSON object."""

@@ -91,7 +91,7 @@ def show_diagnosis(diagnosis: "Diagnosis", *, as_json: bool) -> None:
     for name, text in lines.items():
         print_markup(f"[bold]{name}[/]: {clean(text)}", console)
     for check in diagnosis.judges:
-        print_markup(f"[bold]judge[/]: {clean(judge_line(check))}", console)
+        print_markup(f"[bold]{clean(check.who)}[/]: {clean(judge_line(check))}", console)
     for advice in diagnosis.advice:
         print_markup(f"[yellow]note[/]: {clean(advice)}", console)
 
@@ -100,12 +100,11 @@ def judge_line(check: "JudgeCheck") -> str:
     """How a judge did on answers whose verdict is known."""
     parts = [f"{kind} {asked - wrong} of {asked} right" for kind, (wrong, asked) in check.verdicts.items()]
     if check.noise is not None and check.flips is not None:
-        parts.append(
-            f"asked again it differs by {check.noise:.2f} (standard deviation), and turns {check.flips:.0%} round"
-        )
+        moved = f"its score moves by {check.noise:.2f} (standard deviation), its verdict in {check.flips:.0%} of cases"
+        parts.append(f"asked again {moved if check.noise else 'it says the same'}")
     if check.untold:
         parts.append(f"{check.untold} verdicts it could not tell")
-    return f"{check.metric}: {'; '.join(parts)}"
+    return "; ".join(parts)
 
 
 def show_cache(stats: "CacheStats", *, as_json: bool) -> None:

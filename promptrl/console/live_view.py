@@ -328,9 +328,9 @@ def _extent(event: RunStarted) -> str:
 
 def _judge_lines(check: JudgeCheck) -> Iterator[str]:
     """As markup."""
-    yield f"judge {clean(judge_line(check))}"
+    yield f"{clean(check.who)}: {clean(judge_line(check))}"
     for fault in check.faults:
-        yield f"[yellow]warning[/] the judge {clean(check.metric)} {clean(fault)}"
+        yield f"[yellow]warning[/] {clean(check.who)} {clean(fault)}"
 
 
 def _warnings(event: RunStarted) -> Iterator[str]:

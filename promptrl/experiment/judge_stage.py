@@ -78,12 +78,12 @@ def refuse_unfit(components: Components, checks: Sequence[JudgeCheck]) -> None:
     Raises:
         ConfigError: It can't, and the config does not say to go on all the same.
     """
-    faults = {check.metric: check.faults for check in checks}
+    unfit = {check.metric: check for check in checks if check.faults}
     hint = "mend the rubric or take another model; check: warn goes on all the same"
     problems = [
-        Problem(f"reward.metrics.{position}.judge", f"the judge {judge.name} {' and '.join(faults[judge.name])}", hint)
+        Problem(f"reward.metrics.{position}.judge", f"{check.who} {' and '.join(check.faults)}", hint)
         for position, judge in _judges(components)
-        if faults.get(judge.name) and judge.definition.check == "stop"
+        if (check := unfit.get(judge.name)) is not None and judge.definition.check == "stop"
     ]
     if problems:
         raise ConfigError(located(components.loaded, problems))

@@ -61,6 +61,10 @@ def test_a_judge_at_a_server_of_its_own_leads_to_a_better_prompt(tmp_path: Path,
     outcomes = [json.loads(line) for line in (tmp_path / "runs/toy-0001/outcomes.jsonl").read_text().splitlines()]
     assert {outcome["reason"] for outcome in outcomes} == {"", "3 of 5: wordy", "1 of 5: wrong"}
     assert {outcome["score"] for outcome in outcomes} == {0.0, 0.5, 1.0}
+    asked = len(server.requests)
+    evaluated = promptrl("eval", "toy-0001", "--split", "test", "--runs-dir", tmp_path / "runs", "--json")
+    assert json.loads(evaluated.stdout)["winner"]["test"]["score"] == result["winner"]["test"]["score"]
+    assert len(server.requests) == asked, "what the cache has kept is not asked again"
 
 
 def choose(messages: Chat, params: dict[str, Any]) -> str:
@@ -174,7 +178,7 @@ def test_a_judge_that_fails_its_check_may_judge_all_the_same_if_told_so(tmp_path
         short = changing("algorithm={name: random}", "budget.max_calls=310")
         done = promptrl("train", config, "--runs-dir", tmp_path / "runs", *short)
     assert done.exit_code == 0, done.stderr
-    assert "warning the judge judge passes a blank" in " ".join(done.stderr.split())
+    assert "warning the judge passes a blank" in " ".join(done.stderr.split())
 
 
 def test_doctor_tests_the_judge(tmp_path: Path, server: OpenAIServer) -> None:
@@ -184,7 +188,10 @@ def test_doctor_tests_the_judge(tmp_path: Path, server: OpenAIServer) -> None:
     done = promptrl("doctor", judged(tmp_path, server.base_url))
     assert done.exit_code == 0, done.stderr
     shown = " ".join((done.stdout + done.stderr).split())
-    assert "judge: reference 16 of 16 right; blank 16 of 16 right; another 16 of 16 right; asked again" in shown
+    assert (
+        "the judge: reference 16 of 16 right; blank 16 of 16 right; another 16 of 16 right; asked again it says"
+        in shown
+    )
     with OpenAIServer(lenient) as other:
         assert promptrl("doctor", judged(tmp_path, other.base_url)).exit_code == 2
 

@@ -14,7 +14,7 @@ TIMES = 2
 PASSING = 0.5
 """Of the scale: what passes has at least as much."""
 _MOST_WRONG: Mapping[Kind, float] = {"reference": 0.5, "blank": 0.5, "another": 0.5, "anchor": 1 / 3, "label": 0.4}
-"""Part of the verdicts of a kind that may be wrong; a judge that errs once in five passes all of them."""
+"""Part of the verdicts of a kind that may be wrong; a judge that errs once in five has less, nearly always."""
 _TOLD: Mapping[Kind, str] = {
     "reference": "fails the known good answer",
     "blank": "passes a blank answer",
@@ -43,6 +43,11 @@ class JudgeCheck:
     noise: float | None
     flips: float | None
     faults: tuple[str, ...]
+
+    @property
+    def who(self) -> str:
+        """The judge, by its name where that says more."""
+        return "the judge" if self.metric == "judge" else f"the judge {self.metric}"
 
 
 def checked(

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from promptrl.config.blocks import Block, Expect, Issue, Switch, Text, Whole
+from promptrl.config.proposers import RewriteConfig
 from promptrl.errors import Problem, show
 from promptrl.llm.base import Message
 from promptrl.prompts.files import is_chat
@@ -207,9 +208,14 @@ class EditsConfig(Block):
         default=(),
         description="What must stay as it is, in its place: sentences of the prompt, or parts that name them.",
     )
-    rewrite: Annotated[None, Expect("null", later=("mapping",))] = Field(
-        default=None, description="Rewrites proposed by a model: not in this version."
+    rewrite: RewriteConfig | None = Field(
+        default=None, description="Edits that a model proposes while the search works; null: none."
     )
+
+    @property
+    def proposed(self) -> RewriteConfig | None:
+        """The block ``rewrite`` where edits are to be proposed at all."""
+        return self.rewrite if self.rewrite and self.rewrite.rounds else None
 
     def issues(self) -> Iterator[Issue]:
         """Words must differ, and be few enough to search among."""

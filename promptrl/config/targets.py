@@ -12,9 +12,9 @@ from promptrl.llm.targets.embeddings import EmbeddingsDefinition
 from promptrl.llm.targets.likelihood import LikelihoodDefinition
 from promptrl.llm.targets.registry import TARGETS
 
-MODEL_KEYS = frozenset({"target", "judge", "embeddings", "by"})
-"""Keys whose block declares a model: the target, and who judges for a metric."""
-MODELS_IN = ("target", "reward")
+MODEL_KEYS = frozenset({"target", "judge", "embeddings", "by", "proposer"})
+"""Keys whose block declares a model: the target, who judges for a metric, who proposes edits."""
+MODELS_IN = ("target", "reward", "edits")
 """Keys of the top below which such blocks may stand."""
 
 

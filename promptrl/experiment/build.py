@@ -3,14 +3,15 @@
 Only files are read here; no model is loaded (``engines.py`` does that).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from promptrl.config import ExperimentConfig, GateConfig, LoadedConfig, load_config
 from promptrl.config.loading import TARGET
 from promptrl.config.metrics import QualityConfig
+from promptrl.config.proposers import MAX_TOKENS
 from promptrl.errors import ConfigError, Problem, suggest
 from promptrl.evaluation.pairing import count_inputs
 from promptrl.experiment.call_plan import CallPlan, plan_calls
@@ -79,6 +80,27 @@ class Components:
     def calls_per_answer(self) -> int:
         """Calls that an answer of the target takes, with the questions that metrics ask about it."""
         return 1 + sum(metric.calls_per_answer for metric in self.metrics)
+
+    @property
+    def rows(self) -> tuple[Example, ...]:
+        """All rows of the run, those of solved examples among them."""
+        return _all_rows(self.splits)
+
+    @property
+    def proposer_params(self) -> Mapping[str, Any]:
+        """Sampling parameters for whoever proposes edits; the run's own target may say more there than in answers."""
+        model = self.loaded.models.get("edits.rewrite.proposer")
+        if model is not None:
+            return model.request_params
+        own = self.loaded.target.request_params
+        limit = "max_completion_tokens" if "max_completion_tokens" in own else "max_tokens"
+        return {**own, limit: max(MAX_TOKENS, own.get(limit) or 0)}
+
+    def proposer_calls(self, search: int) -> int:
+        """Calls of the proposer in a search, by its number: an equal share of those of the run."""
+        rewrite, searches = self.config.edits.proposed, len(self.folds) + 1
+        rounds = rewrite.rounds if rewrite else 0
+        return rounds * (search + 1) // searches - rounds * search // searches
 
     @property
     def inputs(self) -> dict[str, int]:
@@ -188,6 +210,7 @@ def _several_messages(config: ExperimentConfig) -> Iterator[Problem]:
         "prompt.demonstrations.max: 0": config.prompt.demonstrations.max > 0,
         "edits.bank: none": config.user_turns is None and _has_bank(config),
         "edits.tokens: null": config.user_turns is None and bool(config.edits.tokens),
+        "edits.rewrite: null": config.user_turns is None and config.edits.proposed is not None,
     }
     keys = [key for key, adds in added.items() if adds]
     if config.prompt.text is not None and keys:
@@ -231,8 +254,11 @@ def _plan(
         len(splits.test) * config.gate.repeats,
         len(divisions),
         most_edits=len({edit.slot for edit in space.edits}) if space else 0,
-        beside={"judge": sum(metric.calls_per_answer for metric in metrics)},
-        before={"judge": sum(m.calls_of_check(splits.train) for m in metrics if isinstance(m, JudgeMetric))},
+        beside={"proposer": 0, "judge": sum(metric.calls_per_answer for metric in metrics)},
+        before={
+            "proposer": config.edits.proposed.rounds if config.edits.proposed else 0,
+            "judge": sum(m.calls_of_check(splits.train) for m in metrics if isinstance(m, JudgeMetric)),
+        },
     )
 
 
@@ -274,6 +300,7 @@ def _edit_space(loaded: LoadedConfig, splits: Splits | None) -> EditSpace:
         reorder=config.edits.reorder,
         keep=config.edits.keep,
         tokens=config.edits.tokens,
+        rewording=config.edits.proposed is not None,
     )
 
 

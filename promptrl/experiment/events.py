@@ -127,6 +127,42 @@ class MeasurementDoubted:
 
 
 @dataclass(frozen=True, slots=True)
+class EditsProposed:
+    """A model was asked for edits, or left alone for once.
+
+    Attributes:
+        round: Which time, from 1.
+        rounds: How often at most.
+        operator: The kind of edit that was asked for; "none" = it was not asked.
+        proposed: How many it returned.
+        rejected: How many of them broke a guard.
+        kept: Texts of the edits that joined the space.
+        from_before: How many of these were proposed in earlier rounds.
+        fault: What is wrong with its answer, or with the proposer; the search goes on all the same.
+    """
+
+    round: int
+    rounds: int
+    operator: str
+    proposed: int
+    rejected: int
+    kept: tuple[str, ...]
+    from_before: int = 0
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EditsRetired:
+    """Proposed edits that are hardly worth anything are tried no more.
+
+    Attributes:
+        texts: Theirs.
+    """
+
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """result.json is written.
 
@@ -149,6 +185,8 @@ Event = (
     | FinalistsCompared
     | MeasurementDoubted
     | Figures
+    | EditsProposed
+    | EditsRetired
     | RunFinished
 )
 Observer = Callable[[Event], None]

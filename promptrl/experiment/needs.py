@@ -22,6 +22,7 @@ def unmet_needs(loaded: LoadedConfig) -> Iterator[Problem]:
     if isinstance(settings, AgentSettings):
         yield from check_params(loaded.config.algorithm.name, settings.params)
     yield from _lacking(loaded)
+    yield from _proposer_problems(loaded)
     yield from _unlimited(loaded)
 
 
@@ -63,6 +64,27 @@ def _packages_of_metrics(loaded: LoadedConfig) -> Iterator[Problem]:
             message = f"needs {package}, which is not installed"
             hint = f"pip install 'promptrl[{metric.type}]', or declare a model to ask"
             yield Problem(f"reward.metrics.{position}", message, hint)
+
+
+def _proposer_problems(loaded: LoadedConfig) -> Iterator[Problem]:
+    """What is in the way of edits that a model proposes."""
+    config, key = loaded.config, "edits.rewrite"
+    if config.edits.proposed is None:
+        return
+    proposer = loaded.models.get(f"{key}.proposer")
+    if proposer is None and not loaded.target.can_write:
+        message = "is missing, and the run's own target can't write edits"
+        yield Problem(
+            f"{key}.proposer", message, "declare a model there as target does, or {type: recorded, path: FILE}"
+        )
+    elif proposer is not None and not proposer.can_write:
+        yield Problem(f"{key}.proposer", "can't write edits", "name a model that can, or {type: recorded, path: FILE}")
+    if not config.algorithm.algorithm.takes_growth(config.algorithm.definition):
+        message = "can't take in edits that are proposed while it works, as edits.rewrite wants"
+        yield Problem("algorithm.name", message, "use thompson, or an agent with algorithm.planning surrogate")
+    if config.edits.reorder and config.prompt.text is not None:
+        message = "can't stand beside edits.rewrite: sentences that are worded anew keep their places"
+        yield Problem("edits.reorder", message, "write false, or leave edits.rewrite out")
 
 
 def _toy_judges(loaded: LoadedConfig) -> Iterator[Problem]:

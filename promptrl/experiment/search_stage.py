@@ -4,12 +4,17 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from promptrl.errors import TargetError
+from promptrl.experiment.proposal_choice import ProposerData
+from promptrl.experiment.proposing import ProposerRules, Proposing
 from promptrl.experiment.session import RunSession
 from promptrl.search.context import SearchContext
+from promptrl.search.growth import GrowthRequest
 from promptrl.search.searches import load_search
 
 if TYPE_CHECKING:
     from promptrl.prompts.space import EditSpace
+    from promptrl.search.growth import Grow
     from promptrl.search.result import SearchResult
 
 ACTIONS_FORMAT = 1
@@ -18,13 +23,14 @@ ACTIONS_FORMAT = 1
 def search_prompts(session: RunSession) -> "SearchResult":
     """Search on train rows: by a baseline, by an agent that plans in the surrogate, or by one on the live model."""
     config, components, run = session.config, session.components, session.run
+    space, grow = _begin_to_grow(session)
     context = SearchContext(
-        space=components.space,
+        space=space,
         rows=components.splits.train,
         evaluator=session.evaluator,
         seed=config.seed,
         observers=(session.progress.on_search,),
-        grow=session.growth.next_search(components.space, session.grow),
+        grow=grow,
     )
     block = config.algorithm
     search = load_search(block.name, from_builtin=config.warm_start == "builtin")
@@ -43,6 +49,39 @@ def search_prompts(session: RunSession) -> "SearchResult":
         run.write_json("checkpoints/policy.json", describe_policy())
         run.write_json("actions.json", {"format": ACTIONS_FORMAT, "actions": list(_actions(found.space))})
     return found
+
+
+def _begin_to_grow(session: RunSession) -> "tuple[EditSpace, Grow | None]":
+    """The space that a search begins with, and what it may gain; a text alone is proposed for before any call.
+
+    Raises:
+        TargetError: There is nothing to search among, for nothing was proposed.
+    """
+    components, search = session.components, session.growth.searches
+    space = components.space
+    if session.proposer is None:
+        return space, session.growth.next_search(space, session.grow)
+    rewrite = session.config.edits.rewrite
+    rules = ProposerRules(
+        rounds=components.proposer_calls(search),
+        keep=rewrite.keep if rewrite else 0,
+        max_prompt_tokens=rewrite.max_prompt_tokens if rewrite else None,
+        rules=rewrite.rules if rewrite else (),
+        from_start=session.config.prompt.text is not None,
+        seed=session.config.seed,
+    )
+    data = ProposerData.of(components.splits.train, components.rows)
+    proposing = Proposing(session.proposer, search, rules, data, session.evaluator, space)
+    grow = session.growth.next_search(space, proposing)
+    first = grow(GrowthRequest(0, (), space=space)) if grow and rules.from_start else None
+    if first is not None:
+        space = space.extended(options=first.options).space
+    if not space.edits:
+        fault = session.proposer.file.records[-1].fault if session.proposer.file.records else ""
+        raise TargetError(
+            f"nothing in this prompt can be changed, and no edits were proposed{f': {fault}' * bool(fault)}"
+        )
+    return space, grow
 
 
 def _actions(space: "EditSpace") -> Iterator[dict[str, Any]]:

@@ -20,6 +20,7 @@ from promptrl.experiment.build import Components
 from promptrl.experiment.engines import Models, make_evaluator
 from promptrl.experiment.events import Observer
 from promptrl.experiment.progress import Progress, Timekeeper
+from promptrl.experiment.proposing import Proposer
 from promptrl.llm.engine.budget import Budget
 from promptrl.prompts.prompt import Prompt
 from promptrl.prompts.space import EditSpace
@@ -27,6 +28,7 @@ from promptrl.runs.charge_file import ChargeFile
 from promptrl.runs.folder import CONFIG_NAME, Run
 from promptrl.runs.growth_file import GrowthFile
 from promptrl.runs.outcome_file import OutcomeFile
+from promptrl.runs.proposal_file import ProposalFile
 from promptrl.search.growth import Grow
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.splits import Splits
@@ -44,6 +46,7 @@ class RunSession:
         progress: Reports to observers how far the run is.
         growth: What the spaces of its searches have gained so far.
         grow: Says what they gain further; None = nothing.
+        proposer: Proposes what they gain; None = nobody does.
     """
 
     components: Components
@@ -53,6 +56,7 @@ class RunSession:
     progress: Progress
     growth: GrowthFile
     grow: Grow | None = None
+    proposer: Proposer | None = None
 
     @property
     def config(self) -> ExperimentConfig:
@@ -96,7 +100,20 @@ def open_session(
         log = files.enter_context(closing(OutcomeFile(run.path, describe, note)))
         evaluator = make_evaluator(components, models, budget, log, log.known, log.unscored)
         progress = Progress(components, budget, models.target, evaluator, log.text_of, observe)
-        yield RunSession(components, run, budget, evaluator, progress, GrowthFile(run.path), grow)
+        proposer = _open_proposer(components, run, models, budget, observe)
+        yield RunSession(components, run, budget, evaluator, progress, GrowthFile(run.path), grow, proposer)
+
+
+def _open_proposer(
+    components: Components, run: Run, models: Models, budget: Budget, observe: Observer
+) -> Proposer | None:
+    """Who proposes edits in a run, if anyone is to; what it has cost before an interruption is booked."""
+    if components.config.edits.proposed is None:
+        return None
+    engine = models.below("edits.rewrite") or models.target
+    file = ProposalFile(run.path)
+    budget.carry_over(answer for answer in file.answers if not answer.is_cached)
+    return Proposer(engine, components.proposer_params, budget, file, observe)
 
 
 @contextmanager

@@ -127,6 +127,9 @@ def resume(
 
 def _refuse_growth(components: Components, grow: Grow | None) -> None:
     block = components.config.algorithm
+    if grow is not None and components.config.edits.proposed:
+        message = "can't stand beside a `grow` function: both say what the space gains"
+        raise ConfigError([Problem("edits.rewrite", message, "use one of them")])
     if grow is not None and not block.algorithm.takes_growth(block.definition):
         raise ConfigError([CAN_NOT_GROW])
 

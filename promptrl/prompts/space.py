@@ -119,7 +119,7 @@ class EditSpace:
 
         An edit that takes something out is held by a prompt without it.
         """
-        return np.concatenate([factor.holds(prompt) for factor in self.factors])
+        return np.concatenate([*(factor.holds(prompt) for factor in self.factors), np.zeros(0, dtype=np.bool_)])
 
     def with_option(self, prompt: Prompt, slot: str, text: str | None = None) -> Prompt:
         """The prompt with an option in a slot; None = what the baseline has there.

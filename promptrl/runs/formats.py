@@ -130,5 +130,25 @@ ASKED: Shape = {"prompt_id": str}
 CHARGE: Shape = {"attempt": int, "tokens": int, "cost_usd": float}
 """A line of .charges.jsonl."""
 
-GROWTH: Shape = {"search": int, "calls_used": int, "is_exhausted": bool, "options": dict}
+GROWTH: Shape = {
+    "search": int,
+    "calls_used": int,
+    "is_exhausted": bool,
+    "options": dict,
+    "retired?": dict,
+    "asks_each?": int,
+}
 """A line of growth.jsonl."""
+
+PROPOSED: Shape = {
+    **dict.fromkeys(("search", "round", "attempt", "calls_used"), int),
+    "is_exhausted": bool,
+    "operator": str,
+    **dict.fromkeys(("gain", "price"), float),
+    "messages": [{"role": str, "content": str}],
+    "answer": Nullable(COMPLETION),
+    "fault": str,
+    "proposals": [{**dict.fromkeys(("slot", "op", "text", "hypothesis"), str), "rows": [str], "rejected": dict}],
+    "kept": [{"slot": str, "text": str, "round": int, "proposal": int}],
+}
+"""A line of proposals.jsonl."""

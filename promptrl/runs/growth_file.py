@@ -16,6 +16,7 @@ class GrowthFile:
     """Keeps ``growth.jsonl``: which search of its run grew, when, the options in full, line by line.
 
     Attributes:
+        searches: How many searches have begun.
         options: What all searches so far have gained, each text once, by slot.
 
     Args:
@@ -26,7 +27,7 @@ class GrowthFile:
         self._path = folder / "growth.jsonl"
         cut_torn_line(self._path)
         self._kept = list(read_lines(self._path, GROWTH))
-        self._searches = 0
+        self.searches = 0
         self.options: dict[str, tuple[str, ...]] = {}
 
     def next_search(self, space: EditSpace, grow: Grow | None) -> Grow | None:
@@ -36,7 +37,7 @@ class GrowthFile:
             space: At the start of the search. What it can't take is refused before it is written down.
             grow: Says what the space gains; None = nothing more than before.
         """
-        search, self._searches = self._searches, self._searches + 1
+        search, self.searches = self.searches, self.searches + 1
         kept = [line for line in self._kept if line["search"] == search]
         if grow is None and not kept:
             return None
@@ -64,13 +65,20 @@ class GrowthFile:
             return None
         if now > due:
             raise RunLockedError(f"{self._path}: the search passed call {due[0]} without the growth that came there")
-        options = kept.pop(0)["options"]
-        return Growth({slot: tuple(texts) for slot, texts in options.items()})
+        line = kept.pop(0)
+        options, retired = (
+            {slot: tuple(texts) for slot, texts in line.get(key, {}).items()} for key in ("options", "retired")
+        )
+        return Growth(options, retired, line.get("asks_each", 0))
 
     def _append(self, search: int, request: GrowthRequest, growth: Growth) -> None:
         """Write a growth down for good."""
         when = {"calls_used": request.calls_used, "is_exhausted": request.is_exhausted}
-        line = {"search": search, **when, "options": dict(growth.options)}
+        line: dict[str, Any] = {"search": search, **when, "options": dict(growth.options)}
+        if growth.retired:
+            line["retired"] = dict(growth.retired)
+        if growth.asks_each:
+            line["asks_each"] = growth.asks_each
         with writing(self._path), self._path.open("a", encoding="utf-8") as file:
             write_line(file, line)
             put_on_disk(file)
@@ -83,7 +91,7 @@ def _grown(space: EditSpace, growth: Growth) -> EditSpace:
         UsageError: It can't take that; the message says whose fault it is.
     """
     try:
-        return space.extended(options=growth.options).space
+        return space.extended(options=growth.options, retired=growth.retired).space
     except ConfigError as error:
         faults = "; ".join(f"{problem.key.removeprefix('prompt.')}: {problem.message}" for problem in error.problems)
         raise UsageError(f"the space of edits can't grow by what `grow` returned: {faults}") from error

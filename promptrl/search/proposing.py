@@ -5,10 +5,10 @@ Pure decisions on what a search believes; who asks and writes down is another ma
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import erf, exp, pi, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from promptrl.search.growth import EditBelief, GrowthRequest
 
@@ -66,7 +66,7 @@ def choose_candidates(
 
 def is_worthless(belief: EditBelief) -> bool:
     """Whether an edit that had its own asks is hardly worth anything: then it is retired."""
-    return belief.answers >= ASKS_EACH and float(ndtr(belief.mean / max(belief.sd, 1e-9))) < RETIRED_BELOW
+    return belief.answers >= ASKS_EACH and _below(belief.mean / max(belief.sd, 1e-9)) < RETIRED_BELOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +117,17 @@ def decide(
     return ProposerDecision(NO_OPERATOR, gain, price)
 
 
+def _below(value: float) -> float:
+    """Probability that a standard normal number is lower."""
+    return 0.5 * (1 + erf(value / sqrt(2)))
+
+
 def _mean_worth(beliefs: Sequence[EditBelief]) -> float:
     """Expected worth of an edit: what it adds, or nothing where it is left out; with one typical edit beside."""
     worths = []
     for belief in beliefs:
         ratio = belief.mean / max(belief.sd, 1e-9)
-        density = float(np.exp(-0.5 * ratio**2) / np.sqrt(2 * np.pi))
-        worths.append(belief.mean * float(ndtr(ratio)) + belief.sd * density)
+        worths.append(belief.mean * _below(ratio) + belief.sd * exp(-0.5 * ratio**2) / sqrt(2 * pi))
     return (TYPICAL_WORTH + sum(worths)) / (1 + len(worths))
 
 

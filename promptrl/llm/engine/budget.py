@@ -101,6 +101,7 @@ class Budget:
         self._in_flight = self._attempts = 0
         self._waiting: list[Callable[[], object]] = []
         self._earlier = Charges()
+        self._carried: tuple[float, float] = (0, 0.0)
         self._note_charge: NoteCharge = lambda attempt, tokens, cost_usd: None
 
     @property
@@ -218,11 +219,16 @@ class Budget:
             self._note_charge, self._earlier = note, earlier
 
     def carry_over(self, completions: Iterable[Completion]) -> None:
-        """Book what an earlier process of the same run paid for, so that resuming can't pay past the limits."""
+        """Book what an earlier process of the same run paid for, so that resuming can't pay past the limits.
+
+        May be called several times, before anything else is paid for.
+        """
         with self._lock:
+            self._tokens.charged, self._usd.charged = self._carried
             for completion in completions:
                 self._tally.count_attempt()
                 self._book(Reservation("search", 0, 0.0), completion)
+            self._carried = self._tokens.charged, self._usd.charged
             self._tokens.charged = max(self._tokens.charged, self._earlier.tokens)
             self._usd.charged = max(self._usd.charged, self._earlier.cost_usd)
 

@@ -61,6 +61,11 @@ class TargetDefinition(Definition):
     )
 
     @property
+    def can_write(self) -> bool:
+        """Whether it can be asked for a text of its own, as for edits of a prompt."""
+        return True
+
+    @property
     def request_params(self) -> dict[str, Any]:
         """The parameters to send: those that are null are left out."""
         return {key: value for key, value in self.params.items() if value is not None}

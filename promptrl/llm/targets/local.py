@@ -49,6 +49,11 @@ class LocalTargetDefinition(TargetDefinition):
     ] = 64
 
     @property
+    def can_write(self) -> bool:
+        """Not nano, which can do its drills and nothing else."""
+        return self.model != NANO
+
+    @property
     def calls_in_flight(self) -> int:
         """One batch waits while another is generated."""
         return 2 * self.batch_size

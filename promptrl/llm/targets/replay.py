@@ -43,6 +43,11 @@ class ReplayTargetDefinition(CalledTargetDefinition):
         str, Setting("JSONL file of {messages, completion, ...}.", min_length=1, expected="a path", is_path=True)
     ]
 
+    @property
+    def can_write(self) -> bool:
+        """No: it knows the answers to the questions in its log."""
+        return False
+
     def lacks(self) -> Iterator[Problem]:
         """The file must be there."""
         if not Path(self.path).is_file():

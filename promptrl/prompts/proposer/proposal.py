@@ -55,12 +55,14 @@ class Place:
         text: The option; empty leaves the slot out.
         replaces: What stands there in the baseline.
         is_template: As of the part.
+        is_new: Whether it is a slot of its own, for a rule.
     """
 
     slot: str
     text: str
     replaces: str = ""
     is_template: bool = False
+    is_new: bool = False
 
 
 def place_of(proposal: Proposal, parts: Iterable[Part], rule: str) -> Place | None:
@@ -76,13 +78,18 @@ def place_of(proposal: Proposal, parts: Iterable[Part], rule: str) -> Place | No
     """
     part = next((part for part in parts if part.name == proposal.slot), None)
     if proposal.op == "add" and (part is None or part.text or part.name.startswith(RULE_PREFIX)):
-        return Place(rule, proposal.text)
+        return Place(rule, proposal.text, is_new=True)
     if part is None:
         return None
     return Place(part.name, proposal.text, part.text, part.is_template)
 
 
+def rule_after(rule: str, count: int) -> str:
+    """Name of the slot so many rules after one."""
+    return f"{RULE_PREFIX}{int(rule.removeprefix(RULE_PREFIX)) + count}"
+
+
 def next_rule(names: Iterable[str]) -> str:
     """Name of the slot for the next rule: the first number that is free above all that are taken."""
     numbers = [name.removeprefix(RULE_PREFIX) for name in names if name.startswith(RULE_PREFIX)]
-    return f"{RULE_PREFIX}{max((int(n) for n in numbers if n.isdecimal()), default=0) + 1}"
+    return rule_after(f"{RULE_PREFIX}{max((int(n) for n in numbers if n.isdecimal()), default=0)}", 1)

@@ -123,9 +123,9 @@ def test_a_limit_on_the_prompt_counts_what_an_edit_adds(left: float | None, fits
 
 def test_what_is_added_to_a_filled_part_becomes_a_rule_beside_it() -> None:
     """It must not push out what stands there; a part that is left out takes it as its option."""
-    assert KNOWN.place(Proposal("task", "add", "Be brief.")) == Place("rule_2", "Be brief.")
-    assert KNOWN.place(Proposal("new", "add", "Be brief.")) == Place("rule_2", "Be brief.")
-    assert KNOWN.place(Proposal("rule_1", "add", "Be brief.")) == Place("rule_2", "Be brief.")
+    assert KNOWN.place(Proposal("task", "add", "Be brief.")) == Place("rule_2", "Be brief.", is_new=True)
+    assert KNOWN.place(Proposal("new", "add", "Be brief.")) == Place("rule_2", "Be brief.", is_new=True)
+    assert KNOWN.place(Proposal("rule_1", "add", "Be brief.")) == Place("rule_2", "Be brief.", is_new=True)
     assert KNOWN.place(Proposal("role", "add", "Be brief.")) == Place("role", "Be brief.")
     assert next_rule(("rule_1", "rule_9", "rule_x", "role")) == "rule_10"
 

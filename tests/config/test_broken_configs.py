@@ -223,7 +223,36 @@ BROKEN: dict[str, tuple[str, str, str, int | None]] = {
         "expected at most 500",
         10,
     ),
-    "rewrite": (GOOD + "edits: {rewrite: {model: m}}\n", "edits.rewrite", "not in this version yet", 10),
+    "rewrite by an unknown type": (
+        GOOD + "edits: {rewrite: {proposer: {type: recordd, path: p}}}\n",
+        "edits.rewrite.proposer.type",
+        "did you mean recorded",
+        10,
+    ),
+    "rewrite with an unknown key": (
+        GOOD + "edits: {rewrite: {model: m}}\n",
+        "edits.rewrite.model",
+        "is not a known key",
+        10,
+    ),
+    "recorded proposals without a path": (
+        GOOD + "edits: {rewrite: {proposer: {type: recorded}}}\n",
+        "edits.rewrite.proposer.path",
+        "is missing",
+        10,
+    ),
+    "too many rounds": (
+        GOOD + "edits: {rewrite: {rounds: 1000}}\n",
+        "edits.rewrite.rounds",
+        "expected a whole number",
+        10,
+    ),
+    "rules as one text": (
+        GOOD + "edits: {rewrite: {rules: be formal}}\n",
+        "edits.rewrite.rules",
+        "a list of texts",
+        10,
+    ),
     # dataset
     "neither path nor files": (swap("path: builtin:sentiment, ", ""), "dataset.path", "so is `files`", 6),
     "path and files": (

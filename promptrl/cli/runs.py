@@ -25,12 +25,23 @@ def list_runs(
 
 
 @app.command()
-def show(run: RunReference = "latest", runs_dir: RunsDir = DEFAULT_RUNS_DIR, as_json: AsJson = False) -> None:
+def show(
+    run: RunReference = "latest",
+    proposals: Annotated[
+        bool, typer.Option("--proposals", help="The edits that a model proposed, and what became of each.")
+    ] = False,
+    runs_dir: RunsDir = DEFAULT_RUNS_DIR,
+    as_json: AsJson = False,
+) -> None:
     """Show one run: verdict, prompt before and after, scores, cost, leaderboard."""
     from promptrl import console
     from promptrl.runs.runs_folder import RunsFolder
 
-    console.show_run(RunsFolder(runs_dir).find(run), as_json=as_json)
+    found = RunsFolder(runs_dir).find(run)
+    if proposals:
+        console.show_proposals(found, as_json=as_json)
+    else:
+        console.show_run(found, as_json=as_json)
 
 
 @app.command()

@@ -4,6 +4,7 @@ from promptrl.console.bench import show_bench, show_bench_run
 from promptrl.console.doctor import show_cache, show_cost_bound, show_diagnosis
 from promptrl.console.live_view import failures_as_events, training_view
 from promptrl.console.plan import show_plan
+from promptrl.console.proposals import show_proposals
 from promptrl.console.screen import print_data, print_text, show_error, show_message, show_notes, show_stopping
 from promptrl.console.tables import (
     show_comparison,
@@ -28,6 +29,7 @@ __all__ = [
     "show_message",
     "show_notes",
     "show_plan",
+    "show_proposals",
     "show_run",
     "show_runs",
     "show_schema",

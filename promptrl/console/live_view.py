@@ -33,6 +33,7 @@ from promptrl.evaluation.doubts import Doubt
 from promptrl.experiment.events import (
     BestEstimated,
     CallsMade,
+    EditsProposed,
     Event,
     FinalistsCompared,
     JudgeChecked,
@@ -43,10 +44,13 @@ from promptrl.experiment.events import (
 from promptrl.llm.engine.stats import EngineStats
 from promptrl.outputs import people_fault
 from promptrl.report.numbers import duration
+from promptrl.safe_text import printable
 from promptrl.search.events import Figures
+from promptrl.search.proposing import NO_OPERATOR
 from promptrl.tasks.metrics.judge_check import JudgeCheck
 
 PLAIN_INTERVAL_S = 10.0
+MAX_FAULT = 300
 SLOW_S = 0.1
 """Latencies below this are not worth a place on the screen."""
 
@@ -100,6 +104,7 @@ class _Progress:
         self.best: BestEstimated | FinalistsCompared | None = None
         self.doubts: tuple[Doubt, ...] = ()
         self.judges: list[str] = []
+        self.proposed = ""
         self.begun_s = time.monotonic()
         self.is_over = False
 
@@ -109,6 +114,8 @@ class _Progress:
             self.begun_s = time.monotonic()
         elif isinstance(event, JudgeChecked):
             self.judges += _judge_lines(event.check)
+        elif isinstance(event, EditsProposed):
+            self.proposed = _proposed_line(event)
         elif isinstance(event, CallsMade):
             self.calls[event.stage] = self.last = event
         elif isinstance(event, BestEstimated | FinalistsCompared):
@@ -185,6 +192,8 @@ class PlainView:
         elif isinstance(event, JudgeChecked):
             for line in _judge_lines(event.check):
                 print_markup(self._name + line)
+        elif isinstance(event, EditsProposed):
+            print_markup(self._name + _proposed_line(event))
         elif isinstance(event, CallsMade):
             is_new_stage = before is not None and before.stage != event.stage
             if is_new_stage or event.used == event.allowed or now_s - self._last_line_s >= PLAIN_INTERVAL_S:
@@ -251,6 +260,7 @@ class LiveView:
         lines += [Text.from_markup(line) for line in (*told, *progress.judges)]
         lines.append(bars)
         lines += [Text(line) for line in (progress.figures(), progress.best_line()) if line]
+        lines += [Text.from_markup(progress.proposed)] if progress.proposed else []
         lines += [Text.from_markup(f"[yellow]{clean(doubt.text)}[/]") for doubt in progress.doubts]
         if best is not None:
             shown = Text.from_markup(clean(best.text), style="dim")
@@ -331,6 +341,17 @@ def _judge_lines(check: JudgeCheck) -> Iterator[str]:
     yield f"{clean(check.who)}: {clean(judge_line(check))}"
     for fault in check.faults:
         yield f"[yellow]warning[/] {clean(check.who)} {clean(fault)}"
+
+
+def _proposed_line(event: EditsProposed) -> str:
+    """What came of asking for edits; as markup."""
+    round_ = f"proposer, round {event.round} of {event.rounds}"
+    if event.operator == NO_OPERATOR:
+        return f"{round_}: not asked, for other calls promise more"
+    if event.fault:
+        return f"{round_}: [yellow]warning[/] {clean(printable(event.fault, MAX_FAULT))}; the search goes on"
+    counts = f"{event.proposed} proposed, {event.rejected} rejected, {len(event.kept)} tried"
+    return f"{round_} ({clean(event.operator)}): {counts}"
 
 
 def _warnings(event: RunStarted) -> Iterator[str]:

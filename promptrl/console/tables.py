@@ -117,10 +117,10 @@ def show_result(result: Mapping[str, Any], place: Path, console: Console) -> Non
         each = ", ".join(f"{points(fold['difference'])} on {fold['rows']}" for fold in folds)
         console.print(f"Fold by fold, each judging what was found before it: {each} rows. The winner was found on all.")
     calls = result["calls"]
-    judged = f", {calls['judge']:,} judge" if calls["judge"] else ""
+    beside = "".join(f", {calls[name]:,} {name}" for name in ("judge", "proposer") if calls.get(name))
     console.print(
         f"{calls['total']:,} calls ({calls['cached']:,} from the cache): {calls['search']:,} search, "
-        f"{calls['validation']:,} validation, {calls['test']:,} test{judged} · {money(result['cost_usd'])} · "
+        f"{calls['validation']:,} validation, {calls['test']:,} test{beside} · {money(result['cost_usd'])} · "
         f"{result['wall_s']:.0f} s · stopped: {result['stop_reason']}"
     )
     page = place / "report.html"

@@ -23,6 +23,7 @@ from promptrl.experiment.judge_stage import check_judges
 from promptrl.experiment.observers import watched
 from promptrl.experiment.progress import run_started
 from promptrl.experiment.proof_stage import compare_prompts, earlier_winners, validate_progressively
+from promptrl.experiment.proposal_effects import attribute_proposals
 from promptrl.experiment.provenance import describe_run
 from promptrl.experiment.randomness import own_randomness
 from promptrl.experiment.report import write_report
@@ -283,6 +284,8 @@ def _write_down(
     attribution = attribute(
         run, space, outcomes, found.finals.winner, found.pruning, search.decisions, since_growth=since_growth
     )
+    if session.proposer is not None:
+        attribution |= attribute_proposals(session.proposer.file.records, search, found.winner)
     result = build_result(
         run_id=run.id,
         experiment=session.config.name,

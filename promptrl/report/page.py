@@ -38,6 +38,8 @@ _NOTHING: Mapping[str, Any] = {
     "attention": (),
     "depth": None,
     "policy": (),
+    "proposals": (),
+    "proposer": (),
 }
 """What a run without attribution.json says of its edits."""
 
@@ -172,6 +174,7 @@ def _context(record: RunRecord) -> dict[str, Any]:
         "groups": group_changes(pairs, record.examples) if pairs else [],
         "leaderboard": [{**row, "pieces": finalist_diff(baseline, row)} for row in record.leaderboard],
         "sure_pairs": _sure_pairs(attribution),
+        "proposed": _proposed(attribution["proposals"]),
         "tokens": {label: _tokens(record, label) for label in ("baseline", "winner")},
         "rows": _row_counts(record),
         "folds": record.folds,
@@ -233,6 +236,13 @@ def _sure_pairs(attribution: Mapping[str, Any]) -> list[dict[str, Any]]:
         {**pair, "first": short_label(pair["first"]), "second": short_label(pair["second"])}
         for pair in sure[:MAX_PAIRS_SHOWN]
     ]
+
+
+def _proposed(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """The proposals that were tried, the best first, and the others."""
+    tried = [row for row in rows if row["effect"] is not None]
+    others = [row for row in rows if row["effect"] is None]
+    return {"tried": sorted(tried, key=lambda row: -row["effect"]), "others": others}
 
 
 def _tokens(record: RunRecord, label: str) -> float | None:

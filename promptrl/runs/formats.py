@@ -90,6 +90,22 @@ ATTRIBUTION: Shape = {
     "interactions?": [{"first": _EDIT, "second": _EDIT, "strength": float, "low": float, "high": float}],
     "attention?": [{**_EDIT, "early": float, "late": float}],
     "depth?": Nullable({"early": float, "late": float}),
+    "proposals?": [
+        {
+            **dict.fromkeys(("search", "round", "answers"), int),
+            **dict.fromkeys(("operator", "op", "slot", "text", "hypothesis", "outcome", "why"), str),
+            "rows": [str],
+            **dict.fromkeys(("effect", "low", "high"), Nullable(float)),
+        }
+    ],
+    "proposer?": [
+        {
+            **dict.fromkeys(("search", "round", "calls_used", "proposed", "kept"), int),
+            **dict.fromkeys(("operator", "fault"), str),
+            **dict.fromkeys(("gain", "price"), float),
+            "cost_usd": Nullable(float),
+        }
+    ],
     "policy?": [{"taken": _EDIT, "probability": Nullable(float), "stop": Nullable(float), "others": [_ACTION]}],
 }
 """attribution.json."""

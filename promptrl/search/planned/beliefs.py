@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from promptrl.prompts.prompt import Prompt
 from promptrl.search.growth import EditBelief, Option
+from promptrl.search.result import SearchResult
 from promptrl.search.surrogate.features import Moves
 from promptrl.search.surrogate.model import Surrogate
-from promptrl.search.trials import Trials
 
 
 class PlannerBeliefs:
@@ -19,14 +19,14 @@ class PlannerBeliefs:
         moves: The edits.
         surrogate: What was learned of them.
         best: The prompt that edits are made to.
-        trials: What was asked.
+        answers: The prompts asked, each with how many answers it has.
     """
 
-    def __init__(self, moves: Moves, surrogate: Surrogate, best: Prompt, trials: Trials) -> None:
+    def __init__(self, moves: Moves, surrogate: Surrogate, best: Prompt, answers: Sequence[tuple[Prompt, int]]) -> None:
         self._moves = moves
         self._surrogate = surrogate
         self._best = best
-        self._trials = trials
+        self._answers = answers
 
     def of_options(self, options: Sequence[Option]) -> list[EditBelief]:
         """As ``Beliefs`` says."""
@@ -64,5 +64,18 @@ class PlannerBeliefs:
         """How many answers are of prompts that hold an option."""
         edits = self._moves.space.edits
         number = next(at for at, edit in enumerate(edits) if (edit.slot, edit.text) == (slot, text))
-        records = self._trials.records.values()
-        return sum(len(record.objectives) for record in records if edits[number].is_held(record.prompt))
+        return sum(count for prompt, count in self._answers if edits[number].is_held(prompt))
+
+
+def beliefs_of(search: SearchResult) -> PlannerBeliefs:
+    """What a search believed in the end, of edits made to its best prompt.
+
+    Raises:
+        ValueError: It has no surrogate.
+    """
+    if search.surrogate is None:
+        raise ValueError("a search without a surrogate believes nothing of edits")
+    answers = [(candidate.prompt, candidate.answers) for candidate in search.candidates]
+    return PlannerBeliefs(
+        Moves(search.space), Surrogate.from_state(search.surrogate), search.candidates[0].prompt, answers
+    )

@@ -137,7 +137,8 @@ class Planner:
     def _beliefs(self) -> PlannerBeliefs | None:
         if not self._open_leaders:
             return None
-        return PlannerBeliefs(self.moves, self.surrogate, self._open_leaders[0].prompt, self.trials)
+        answers = [(record.prompt, len(record.objectives)) for record in self.trials.records.values()]
+        return PlannerBeliefs(self.moves, self.surrogate, self._open_leaders[0].prompt, answers)
 
     @property
     def _open_leaders(self) -> list[Candidate]:

@@ -67,7 +67,7 @@ def _begin_to_grow(session: RunSession) -> "tuple[EditSpace, Grow | None]":
         keep=rewrite.keep if rewrite else 0,
         max_prompt_tokens=rewrite.max_prompt_tokens if rewrite else None,
         rules=rewrite.rules if rewrite else (),
-        from_start=session.config.prompt.text is not None,
+        from_start=session.config.prompt.text is not None or not space.edits,
         seed=session.config.seed,
     )
     data = ProposerData.of(components.splits.train, components.rows)

@@ -182,9 +182,7 @@ def broken(messages: Any, params: Any) -> str:
 
 def test_a_text_with_nothing_to_change_needs_a_proposal(tmp_path: Path) -> None:
     """One sentence with its placeholder: the first proposal makes a space of it, without one there is none."""
-    text = TEXT.replace("Look at this. Mind the signs.\n", '"{question}"\n').replace(
-        '  user: "{question}"\n', ""
-    )
+    text = TEXT.replace("Look at this. Mind the signs.\n", '"{question}"\n').replace('  user: "{question}"\n', "")
     (tmp_path / "pool.jsonl").write_text(json.dumps(LEAKY) + "\n")
     assert not build_components(load_config(write_experiment(tmp_path, text))).space.edits
     with pytest.raises(TargetError, match="no edits were proposed"):

@@ -273,13 +273,14 @@ class Surrogate:
         """
         difference = self._design(first) - self._design(second)
         half = solve_triangular(self._fit.root, difference.T, lower=True)
+        linear = np.asarray(difference @ self._fit.weights.columns)
         slope = np.ones(len(first))
         if self._rules.link == "logit":
-            span = self._fit.high - self._fit.low
-            share = np.clip((self.mean(second) - self._fit.low) / span, STEEP, 1 - STEEP)
-            slope = span * share * (1 - share) / np.sqrt(1 + np.pi / 8 * self.variances.rows)
+            flattest = (self._fit.high - self._fit.low) * STEEP * (1 - STEEP)
+            secant = (self.mean(first) - self.mean(second)) / np.where(linear, linear, 1.0)
+            slope = np.maximum(secant, flattest / np.sqrt(1 + np.pi / 8 * self.variances.rows))
         covariance = self.noise * (half.T @ half) * np.outer(slope, slope)
-        return np.asarray(slope * (difference @ self._fit.weights.columns)), np.asarray(covariance)
+        return slope * linear, np.asarray(covariance)
 
     def posterior_mean(self) -> Draws:
         """The posterior mean as the only draw."""

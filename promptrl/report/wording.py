@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Literal
 
 from promptrl.evaluation.doubts import faults_told
@@ -132,7 +133,9 @@ def word_diff(before: str, after: str) -> list[Piece]:
     start = _alike(old, new)
     end = _alike(old[start:][::-1], new[start:][::-1])
     pieces = [*_same(old[:start]), *_compared(old[start : len(old) - end], new[start : len(new) - end])]
-    return [*pieces, *_same(old[len(old) - end :])]
+    pieces += _same(old[len(old) - end :])
+    runs = groupby(pieces, key=lambda piece: piece.change)
+    return [Piece(change, "".join(piece.text for piece in run)) for change, run in runs]
 
 
 def _compared(old: Sequence[str], new: Sequence[str]) -> Iterator[Piece]:
@@ -142,12 +145,37 @@ def _compared(old: Sequence[str], new: Sequence[str]) -> Iterator[Piece]:
         yield from _changed(old, new)
         return
     first, second = 0, 0
-    for a, b, size in difflib.SequenceMatcher(str.isspace, old, new, autojunk=False).get_matching_blocks():
-        is_last = size == 0
-        if is_last or sum(not token.isspace() for token in old[a : a + size]) > MAX_CHANCE_WORDS:
-            yield from _changed(old[first:a], new[second:b])
-            yield from _same(old[a : a + size])
-            first, second = a + size, b + size
+    for gone_at, come_at, kept, stays in _common(old, new):
+        yield from _changed(old[first:gone_at], new[second:come_at])
+        yield from _same(kept) if kept == stays else _changed(kept, stays)
+        first, second = gone_at + len(kept), come_at + len(stays)
+    yield from _changed(old[first:], new[second:])
+
+
+def _common(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[int, int, Sequence[str], Sequence[str]]]:
+    """What both texts have in one order: words that follow each other, and the blanks between them, one by one.
+
+    Yields:
+        Where it begins in the old text and in the new one, and the tokens there: equal but for a blank.
+    """
+    of_old, of_new = ([at for at, token in enumerate(tokens) if not token.isspace()] for tokens in (old, new))
+    matcher = difflib.SequenceMatcher(None, [old[at] for at in of_old], [new[at] for at in of_new], autojunk=False)
+    for a, b, size in matcher.get_matching_blocks():
+        ours, theirs = of_old[a : a + size], of_new[b : b + size]
+        if size <= MAX_CHANCE_WORDS and not (_fills_lines(old, ours) and _fills_lines(new, theirs)):
+            continue
+        for at, (i, j) in enumerate(zip(ours, theirs, strict=True)):
+            if at:
+                yield i - 1, j - 1, old[i - 1 : i], new[j - 1 : j]
+            yield i, j, old[i : i + 1], new[j : j + 1]
+
+
+def _fills_lines(tokens: Sequence[str], places: Sequence[int]) -> bool:
+    """Whether these words are all that stands on their lines."""
+    if not places:
+        return False
+    before, after = tokens[: places[0]][-1:], tokens[places[-1] + 1 :][:1]
+    return all("\n" in blank for blank in (*before, *after))
 
 
 def _alike(old: Sequence[str], new: Sequence[str]) -> int:
@@ -162,10 +190,13 @@ def _same(words: Sequence[str]) -> Iterator[Piece]:
 
 
 def _changed(gone: Sequence[str], come: Sequence[str]) -> Iterator[Piece]:
-    if gone:
-        yield Piece("gone", "".join(gone))
-    if come:
-        yield Piece("new", "".join(come))
+    """One in the place of the other; the blank that both end in stays."""
+    stays = len(gone) > 0 and gone[-1].isspace() and gone[-1:] == come[-1:]
+    if without := gone[: len(gone) - stays]:
+        yield Piece("gone", "".join(without))
+    if without := come[: len(come) - stays]:
+        yield Piece("new", "".join(without))
+    yield from _same(gone[-1:] if stays else ())
 
 
 def _words_and_blanks(text: str) -> list[str]:

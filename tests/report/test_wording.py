@@ -81,3 +81,22 @@ def test_a_verdict_that_stands_is_told_whatever_is_doubted() -> None:
     result = {"verdict": "improved", "baseline": before, "winner": after, "improvement": {"test": {"rows": 9}}}
     assert wording.headline(result | {"doubts": doubts}).startswith("The new prompt is better")
     assert wording.doubts({"doubts": doubts}) == ["some are cut off"]
+
+
+def test_lines_and_sentences_that_stay_are_the_same_among_many_that_go() -> None:
+    """Headings of a word or two as well: nobody would see what is gone where all is struck out."""
+    before = (
+        "# Task\n\nYou sort. Be kind to all.\n\nThe labels are: a, b, c. Name one.\n\n"
+        "## Form\n\nUse JSON:\n\n{}\n\nNo more."
+    )
+    after = "Role: clerk.\n# Task\n\nThe labels are: a, b, c.\n\n## Form\n\nNo more."
+    assert word_diff(before, after) == [
+        Piece("new", "Role: clerk.\n"),
+        Piece("same", "# Task"),
+        Piece("gone", "\n\nYou sort. Be kind to all."),
+        Piece("same", "\n\nThe labels are: a, b, c."),
+        Piece("gone", " Name one."),
+        Piece("same", "\n\n## Form"),
+        Piece("gone", "\n\nUse JSON:\n\n{}"),
+        Piece("same", "\n\nNo more."),
+    ]

@@ -34,6 +34,8 @@ from promptrl.search.trials import Trials
 
 NEVER = 10**9
 IMAGINED_ENVS = 16
+PRACTISE_AGAIN = 1.5
+"""The agent practises when the calls have grown so much: what one batch changes in the posterior is little."""
 BUILTIN_POLICY = Path(__file__).parent / "weights" / "policy.safetensors"
 """Trained by ``pretraining.py``; fits the actor-critic algorithms with ``policy: deepsets``."""
 
@@ -78,15 +80,17 @@ def search_planned(context: SearchContext, settings: PlannedSettings) -> SearchR
     env, model = _build(settings, planner, context, context.seed)
     if weights is not None:
         model.policy.load_state_dict(weights)
-    is_exhausted = False
+    is_exhausted, practise_at = False, 0
     while not trials.is_over:
         if planner.grow(is_exhausted=is_exhausted):
-            smaller = model
+            smaller, practise_at = model, 0
             env, model = _build(settings, planner, context, planner.next_seed())
             carry_over(smaller, model)
         elif is_exhausted:
             break
-        _practise(model, env, settings.rules.imagined_steps)
+        if trials.calls_used >= practise_at:
+            _practise(model, env, settings.rules.imagined_steps)
+            practise_at = int(PRACTISE_AGAIN * trials.calls_used)
         is_exhausted = not planner.advance(follow(model))
         if not is_exhausted:
             planner.report(model.num_timesteps)

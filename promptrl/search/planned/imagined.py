@@ -214,19 +214,19 @@ class Imagination:
         best = value.copy()
         routes: list[list[int]] = [[] for _ in starts]
         kept = [0] * len(starts)
-        going = np.ones(len(starts), dtype=np.bool_)
+        going = np.arange(len(starts))
         for _ in range(self.max_edits):
             view = self.observe(episodes, is_bare=choose is None)
             actions = self._greedy(view) if choose is None else choose(view.observation)
-            actions = np.where(going, actions, self.moves.space.stop)
             change, stopped, _ = self.act(episodes, view, actions)
-            value = value + change
-            going &= ~stopped
-            for i in np.flatnonzero(going):
-                routes[i].append(int(actions[i]))
+            value[going] += change
+            left = np.flatnonzero(~stopped)
+            episodes, going = episodes.take(left), going[left]
+            for i, action in zip(going, actions[left], strict=True):
+                routes[i].append(int(action))
                 if value[i] > best[i] + 1e-12:
                     best[i], kept[i] = value[i], len(routes[i])
-            if not going.any():
+            if not len(going):
                 break
         return [
             RolloutResult(start, tuple(routes[i][: kept[i]]), float(best[i]), int(draws[i]))

@@ -51,8 +51,8 @@ class PlanningRules:
 
     Attributes:
         rows_per_prompt: Rows that a proposed prompt is asked on.
-        imagined_steps: Least steps in the imagination that the agent learns from in each round, whole rollouts of
-            SB3 at a time (``n_steps`` × environments); 0 = it only acts.
+        imagined_steps: Least steps in the imagination that the agent learns from each time it practises, whole
+            rollouts of SB3 at a time (``n_steps`` × environments); 0 = it only acts.
         uniform_share: Share of the asks drawn uniformly from the space.
         surrogate: What the surrogate takes prompts to be made of.
         exploration_scale: What the distance of a draw from the mean is multiplied by, at the start and at the end.

@@ -221,21 +221,23 @@ def test_a_prompt_that_knows_all_rows_makes_way_for_a_promising_one() -> None:
 
 
 def test_a_linear_schedule_falls_as_the_calls_are_used() -> None:
-    """Not within each practice, which SB3 takes for a whole training."""
+    """Not within each practice, which SB3 takes for a whole training; there is one when the calls grew by half."""
     events: list[SearchEvent] = []
     search(calls=100, observe=events.append, params={"learning_rate": "lin_1e-3"})
-    rates = [event.values["train/learning_rate"] for event in events if isinstance(event, Figures)]
-    assert rates == pytest.approx([1e-3 * (100 - used) / 100 for used in (16, 32, 48, 64, 80, 96)])
+    name = "train/learning_rate"
+    rates = [event.values[name] for event in events if isinstance(event, Figures) and name in event.values]
+    assert rates == pytest.approx([1e-3 * (100 - used) / 100 for used in (16, 32, 48, 80)])
 
 
 def test_the_figures_of_every_round_are_events() -> None:
-    """The search, the surrogate and what SB3's users look for, over the calls used."""
+    """The search and the surrogate over the calls used, and what SB3's users look for where the agent practised."""
     events: list[SearchEvent] = []
     search(calls=100, observe=events.append)
     figures = [event for event in events if isinstance(event, Figures)]
     assert [event.step for event in figures] == [event.values["search/calls_used"] for event in figures]
     assert figures[-1].step == 100
-    expected = {"surrogate/noise", "rollout/ep_rew_mean", "rollout/ep_len_mean", "time/fps", "time/total_timesteps"}
-    assert all(expected <= event.values.keys() for event in figures)
-    assert figures[-1].values["time/total_timesteps"] == len(figures) * 128
-    assert 1 <= figures[-1].values["rollout/ep_len_mean"] <= 5
+    assert all("surrogate/noise" in event.values for event in figures)
+    practised = [event.values for event in figures if "time/total_timesteps" in event.values]
+    assert all({"rollout/ep_rew_mean", "rollout/ep_len_mean", "time/fps"} <= values.keys() for values in practised)
+    assert [values["time/total_timesteps"] for values in practised] == [128, 256, 384, 512]
+    assert 1 <= practised[-1]["rollout/ep_len_mean"] <= 5

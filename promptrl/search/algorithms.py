@@ -43,8 +43,8 @@ class AgentSettings:
     imagined_steps: Annotated[
         int,
         Setting(
-            "Steps in the learned model that the agent learns from whenever the calls have grown by half, rounded up to "
-            "whole rollouts (`n_steps` x `n_envs`: 128 unless changed); 0: it only acts.",
+            "Steps in the learned model that the agent learns from whenever the calls have grown by half, rounded up "
+            "to whole rollouts (`n_steps` x `n_envs`: 128 unless changed); 0: it only acts.",
             ge=0,
             le=1_000_000,
         ),

@@ -125,7 +125,7 @@ def _lost_modules(loaded: LoadedConfig, folder: Path | None) -> Iterator[str]:
     if folder is None or folder.resolve() == loaded.folder.resolve():
         return
     config = loaded.config
-    definitions = [config.target.definition, *(metric.definition for metric in config.reward.qualities)]
+    definitions = [*loaded.models.values(), *(metric.definition for metric in config.reward.qualities)]
     found = [each.function for each in definitions if isinstance(each, PythonMetric | PythonTargetDefinition)]
     if found:
         yield f"{', '.join(dict.fromkeys(found))}: looked for beside the config, so copy the code to it."

@@ -188,7 +188,8 @@ def _own_code(record: RunRecord) -> str | None:
     if record.info.get("given"):
         return None
     target, reward = record.settings.get("target", {}), record.settings.get("reward", {})
-    blocks = [target, *(reward.get("metrics", ()) if isinstance(reward, dict) else ())]
+    metrics = [metric for metric in reward.get("metrics", ()) if isinstance(metric, dict)]
+    blocks = [target, *metrics, *(metric.get("judge") for metric in metrics)]
     is_own = any(isinstance(block, dict) and block.get("type") == "python" for block in blocks)
     return str(Path(record.info["config"]).parent) if is_own and "config" in record.info else None
 

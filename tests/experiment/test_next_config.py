@@ -222,9 +222,14 @@ def test_edits_that_the_next_night_lacks_are_told(
     assert any("prompt.text is prompt.user now" in note for note in notes) is is_lost
 
 
-def test_code_that_a_moved_config_needs_beside_it_is_named(tmp_path: Path) -> None:
-    """Modules are looked for where the config lies."""
-    path = write_config(tmp_path, LINES.replace("{type: openai, model: m}", "{type: python, function: 'ask:me'}"))
+@pytest.mark.parametrize("who", ["target", "judge"])
+def test_code_that_a_moved_config_needs_beside_it_is_named(tmp_path: Path, who: str) -> None:
+    """Modules are looked for where the config lies, whoever they are asked for."""
+    block = "{type: python, function: 'ask:me'}"
+    old = {"target": "{type: openai, model: m}", "judge": "{type: exact_match}"}[who]
+    new = {"target": block, "judge": f"{{type: judge, rubric: fluency, judge: {block}}}"}[who]
+    path = write_config(tmp_path, LINES)
+    path.write_text(path.read_text().replace(old, new))
     run = finished(tmp_path, path, baseline_of(load_config(path)))
     (note,) = next_config(run, folder=tmp_path / "runs").notes
     assert note.startswith("ask:me")

@@ -40,6 +40,16 @@ def test_a_report_names_no_command_that_can_not_work(given: dict[str, str]) -> N
     assert ("hand them to promptrl.evaluate" in text) is bool(given)
 
 
+def test_the_code_of_a_judge_is_where_the_config_lies() -> None:
+    """Its function is looked for there as the target's is."""
+    record = make_record()
+    judge = {"type": "judge", "judge": {"type": "python", "function": "ask:judge"}}
+    settings = {**record.settings, "reward": {"metrics": [judge]}}
+    info = {**record.info, "config": "/home/me/a.yaml"}
+    text = Page(render_report(replace(record, info=info, settings=settings)).html).text
+    assert "PYTHONPATH=/home/me" in text
+
+
 def test_the_agents_own_view_is_shown_and_what_it_lacks_is_said() -> None:
     """Action by action with probabilities; an episode that was cut, and an agent without probabilities."""
     record = make_record("an edit")

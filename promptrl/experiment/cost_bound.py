@@ -88,9 +88,15 @@ def cost_bound(components: Components) -> CostBound:
         cost_usd=_cost_usd(components, prompt_tokens, completion_tokens),
         limits={f"budget.{key}": limit for key, limit in config.budget.model_dump().items() if limit is not None},
         asked_by_metrics=tuple(name for name, calls in plan.beside.items() if calls),
-        minutes_at_limit=None if per_minute is None else plan.total / per_minute,
+        minutes_at_limit=None if per_minute is None else _calls_of_target(components) / per_minute,
         likely=_likely(components, rows, answer),
     )
+
+
+def _calls_of_target(components: Components) -> int:
+    """Calls that the target gets at least: all, but for the share that other models answer at least in part."""
+    is_alone = len(components.loaded.models) == 1
+    return components.plan.total if is_alone else components.plan.answers
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from promptrl.config import load_config
+from promptrl.config.moving import moved
 from promptrl.runs.folder import CONFIG_NAME
 from tests.commandline import changing, only_result, promptrl
 from tests.servers.openai_server import Chat, OpenAIServer
@@ -99,7 +101,10 @@ def test_a_comparison_needs_a_baseline_whose_answers_are_kept(tmp_path: Path) ->
 def test_the_calls_of_repeats_are_planned(tmp_path: Path, server: OpenAIServer) -> None:
     """Three to an answer are three quarters of the calls, beside those to check the judge; nobody is asked."""
     done = promptrl("plan", judged(tmp_path, server.base_url, ", repeats: 3"), "--json")
-    assert json.loads(done.stdout)["calls"]["judge"] == 8 * 3 * 2 * 3 + 567
+    bound = json.loads(done.stdout)
+    assert bound["calls"]["judge"] == 8 * 3 * 2 * 3 + 567
+    limited = promptrl("plan", tmp_path / "toy.yaml", "--json", *changing("target.requests_per_minute=10"))
+    assert json.loads(limited.stdout)["minutes_at_limit"] == (900 - bound["calls"]["judge"]) / 10
     assert server.requests == []
 
 
@@ -145,6 +150,7 @@ def test_logged_answers_of_a_judge_lie_beside_the_config(tmp_path: Path) -> None
     )
     done = promptrl("train", config, "--runs-dir", tmp_path / "runs")
     assert done.exit_code == 4, done.stderr
+    assert "path: ../said.jsonl" in moved(load_config(config), tmp_path / "far")
     assert str(tmp_path / "said.jsonl") in (tmp_path / "runs/toy-0001" / CONFIG_NAME).read_text()
 
 

@@ -3,11 +3,12 @@
     python -m tests.kills --kills 100 --quickstart
     python -m tests.kills --kills 20 --calls 1000
     python -m tests.kills --kills 20 --cache off
+    python -m tests.kills --kills 20 --proposer
 
 Each run is killed up to five times, at a random number of requests seen by the server or at a random time, and then
 carried to its end. It fails when a result differs from that of an uninterrupted run, or when more questions were asked
 again after a kill than were in flight. The questions go to a server in this process, which counts them: a toy model for
-a toy experiment, or nano for configs/quickstart.yaml.
+a toy experiment, or nano for configs/quickstart.yaml. With ``--proposer`` it also proposes edits of a text.
 """
 
 import argparse
@@ -121,6 +122,37 @@ def toy_config(folder: Path, base_url: str, max_calls: int, cache: str = "determ
     return write_experiment(folder, over_http(text, base_url, ""))
 
 
+PROPOSED = {
+    "add the two numbers": {
+        "slot": "text.1",
+        "op": "replace",
+        "text": "Add the two numbers.",
+        "hypothesis": "it looks",
+    },
+    "digits": {"slot": "rules", "op": "add", "text": "Give digits only.", "hypothesis": "words are wrong"},
+    "chatty": {"slot": "rules", "op": "add", "text": "Be chatty, like a pirate.", "hypothesis": "it is dry"},
+    "time": {"slot": "rules", "op": "add", "text": "Take your time.", "hypothesis": "it hurries"},
+}
+
+
+def proposing_model(messages: Chat, params: dict[str, Any]) -> str:
+    """The toy model, which is asked for edits too: it proposes two that were not tried yet, then nonsense."""
+    if not messages[0]["content"].startswith("You improve the prompt"):
+        return toy_model.answer(messages, params)
+    left = [edit for edit in PROPOSED.values() if edit["text"] not in messages[1]["content"]]
+    return json.dumps(left[:2]) if left else "That is all."
+
+
+def proposing_config(folder: Path, base_url: str, max_calls: int, cache: str = "deterministic") -> Path:
+    """The toy experiment with a plain text and a proposer, both over HTTP."""
+    text = CONFIG.replace("max_calls: 900", f"max_calls: {max_calls}") + f"cache: {{mode: {cache}}}\n"
+    slots = text[text.index("  slots:") : text.index("edits:")]
+    text = text.replace(slots, "  text: Look at this. Mind the signs.\n")
+    text = text.replace("edits: {bank: none}", "edits: {bank: none, rewrite: {rounds: 4, keep: 2}}")
+    text = text.replace("rows_per_prompt: 4", "rows_per_prompt: 4, imagined_steps: 16")
+    return write_experiment(folder, over_http(text, base_url, ""))
+
+
 def quickstart_config(folder: Path, base_url: str) -> Path:
     """The quickstart over HTTP, everything else as it ships."""
     config = folder / "quickstart.yaml"
@@ -206,16 +238,18 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=400, help="calls of the toy experiment")
     parser.add_argument("--cache", choices=["deterministic", "all", "off"], default="deterministic", help="of the toy")
     parser.add_argument("--quickstart", action="store_true", help="the quickstart instead, with nano behind the server")
+    parser.add_argument("--proposer", action="store_true", help="propose edits of a text, too")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     rng = random.Random(options.seed)
-    model = Nano().answer if options.quickstart else toy_model.answer
+    model = Nano().answer if options.quickstart else proposing_model if options.proposer else toy_model.answer
+    write_toy = proposing_config if options.proposer else toy_config
 
     def write_config(folder: Path, base_url: str) -> Path:
         return (
             quickstart_config(folder, base_url)
             if options.quickstart
-            else toy_config(folder, base_url, options.calls, options.cache)
+            else write_toy(folder, base_url, options.calls, options.cache)
         )
 
     kills = runs = worst = 0

@@ -12,7 +12,16 @@ from typing import Any
 
 import pytest
 
-from tests.kills import CONCURRENCY, Counting, finish, kill_and_resume, start, toy_config
+from tests.kills import (
+    CONCURRENCY,
+    Counting,
+    finish,
+    kill_and_resume,
+    proposing_config,
+    proposing_model,
+    start,
+    toy_config,
+)
 from tests.servers import toy_model
 from tests.servers.openai_server import Chat, OpenAIServer
 
@@ -32,6 +41,23 @@ def test_a_run_killed_at_random_moments_pays_for_nothing_twice(tmp_path: Path, c
     with OpenAIServer(counting.answer) as server:
         config = toy_config(tmp_path / "killed", server.base_url, CALLS, cache)
         killed = kill_and_resume(tmp_path / "killed", config, counting, 2, total, random.Random(0))
+    assert killed.kills > 0
+    assert killed.result == expected
+    assert killed.lost <= CONCURRENCY
+
+
+def test_a_run_that_is_proposed_edits_and_killed_asks_its_proposer_once(tmp_path: Path) -> None:
+    """The result is that of an uninterrupted run; what the proposer said before a kill is not asked for again."""
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    counting = Counting(proposing_model)
+    with OpenAIServer(counting.answer) as server:
+        expected = finish(tmp_path / "whole", proposing_config(tmp_path / "whole", server.base_url, 2 * CALLS))
+    assert expected["calls"]["proposer"] >= 2
+    total, counting = counting.asked, Counting(proposing_model)
+    with OpenAIServer(counting.answer) as server:
+        config = proposing_config(tmp_path / "killed", server.base_url, 2 * CALLS)
+        killed = kill_and_resume(tmp_path / "killed", config, counting, 2, total, random.Random(1))
     assert killed.kills > 0
     assert killed.result == expected
     assert killed.lost <= CONCURRENCY

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 from promptrl.prompts.edits.base import quoted, rough_tokens
 from promptrl.prompts.notation import fillable_pieces
@@ -162,15 +163,24 @@ GUARDS: Mapping[str, Guard] = {
 """By the names under which they are recorded."""
 
 
+@lru_cache(maxsize=4096)
+def _in_words(text: str) -> tuple[str, tuple[str, ...]]:
+    """The words of a text, in their order and sorted."""
+    words = words_of(text)
+    return " ".join(words), tuple(sorted(words))
+
+
 def are_alike(first: str, second: str) -> bool:
     """Whether two texts say the same in nearly the same words; case, signs and blanks aside."""
-    one, other = (" ".join(words_of(text)) for text in (first, second))
+    (one, words), (other, others) = _in_words(first), _in_words(second)
     if not one or not other:
         return first.split() == second.split()
+    if words == others:
+        return True
+    if 2 * min(len(one), len(other)) < ALIKE * (len(one) + len(other)):  # no such ratio can be reached
+        return False
     matcher = SequenceMatcher(None, one, other, autojunk=False)
-    if matcher.real_quick_ratio() < ALIKE or matcher.quick_ratio() < ALIKE:
-        return sorted(one.split()) == sorted(other.split())
-    return matcher.ratio() >= ALIKE or sorted(one.split()) == sorted(other.split())
+    return matcher.quick_ratio() >= ALIKE and matcher.ratio() >= ALIKE
 
 
 def without_repeats(proposals: Sequence[Proposal]) -> Iterator[tuple[Proposal, str]]:

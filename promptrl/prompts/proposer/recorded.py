@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from promptrl.errors import ConfigError, Problem, TargetError
+from promptrl.errors import ConfigError, Problem, TargetError, suggest
 from promptrl.llm.base import Completion, Messages, Target, excerpt
 from promptrl.llm.targets.definition import TargetDefinition
 from promptrl.settings import Setting
+
+BUILTIN = "builtin:"
+POOLS = Path(__file__).parent / "pools"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +31,7 @@ class RecordedProposerDefinition(TargetDefinition):
     path: Annotated[
         str,
         Setting(
-            "JSONL file of proposals, or the `proposals.jsonl` of a run.",
+            "JSONL file of proposals, `builtin:NAME`, or the `proposals.jsonl` of a run.",
             min_length=1,
             expected="a path",
             is_path=True,
@@ -42,12 +45,24 @@ class RecordedProposerDefinition(TargetDefinition):
 
     def lacks(self) -> Iterator[Problem]:
         """The file must be there."""
-        if not Path(self.path).is_file():
-            yield Problem("path", f"there is no file {self.path}")
+        if not self._file.is_file():
+            name = self.path.removeprefix(BUILTIN)
+            is_builtin = name != self.path
+            yield Problem("path", f"there is no file {self.path}", suggest(name, builtin_pools()) if is_builtin else "")
 
     def open(self, code_folder: Path | None) -> Target:
         """Read the whole file; a bad line is an error with its number."""
-        return RecordedProposer(Path(self.path))
+        return RecordedProposer(self._file)
+
+    @property
+    def _file(self) -> Path:
+        name = self.path.removeprefix(BUILTIN)
+        return Path(self.path) if name == self.path else POOLS / f"{name}.jsonl"
+
+
+def builtin_pools() -> list[str]:
+    """The pools that ship with the package, by name."""
+    return sorted(path.stem for path in POOLS.glob("*.jsonl"))
 
 
 class RecordedProposer:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
 
 import numpy as np
@@ -59,15 +59,14 @@ class RowWords:
 
     def copied_run(self, text: str, own: Sequence[str]) -> str:
         """The first run of words that a text has from a row and that is in none of one's own texts; empty for none."""
-        words, mine = words_of(text), [words_of(one) for one in own]
-        known = {run for one in mine for run in (*_runs(one, RUN), *_short_runs(one))} | self._labels
+        words, known = words_of(text), _runs_of(tuple(own)) | self._labels
         long = (run for run in _runs(words, RUN) if self._holds(run) and run not in known)
         short = (run for run in _short_runs(words) if run in self._short_fields and run not in known)
         return " ".join(next(chain(long, short), ()))
 
     def copied_reference(self, text: str, own: Sequence[str]) -> str:
         """The first known answer in a text that is no label and in none of one's own texts; empty for none."""
-        known = {run for one in own for run in _short_runs(words_of(one))} | self._labels
+        known = _runs_of(tuple(own)) | self._labels
         found = (run for run in _short_runs(words_of(text)) if run in self._references and run not in known)
         return " ".join(next(found, ()))
 
@@ -115,6 +114,13 @@ class RowWords:
         for row in self._rows:
             yield from row.fields
             yield from row.references
+
+
+@lru_cache(maxsize=16)
+def _runs_of(texts: tuple[str, ...]) -> frozenset[tuple[str, ...]]:
+    """All runs of words in some texts, up to those that count as copied."""
+    listed = [words_of(text) for text in texts]
+    return frozenset(run for words in listed for run in (*_runs(words, RUN), *_short_runs(words)))
 
 
 def _runs(words: Sequence[str], length: int) -> Iterator[tuple[str, ...]]:

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from promptrl.errors import ConfigError, TargetError
+from promptrl.prompts.proposer.guards import are_alike
 from promptrl.prompts.proposer.parsing import parse_answer
-from promptrl.prompts.proposer.recorded import RecordedProposer, RecordedProposerDefinition
+from promptrl.prompts.proposer.proposal import Proposal
+from promptrl.prompts.proposer.recorded import RecordedProposer, RecordedProposerDefinition, builtin_pools
 
 RULE = {"slot": "rules", "op": "add", "text": "Be brief.", "hypothesis": "", "rows": []}
 
@@ -64,3 +67,18 @@ def test_a_missing_file_is_told_before_a_run(tmp_path: Path) -> None:
     definition = RecordedProposerDefinition(path=str(tmp_path / "none.jsonl"))
     assert [problem.key for problem in definition.lacks()] == ["path"]
     assert definition.paths == ("path",)
+    (problem,) = RecordedProposerDefinition(path="builtin:sentimnt").lacks()
+    assert problem.hint == "did you mean sentiment"
+
+
+@pytest.mark.parametrize("name", builtin_pools())
+def test_the_pools_that_ship_are_sound(name: str) -> None:
+    """Each line is a proposal, and no two say the same."""
+    definition = RecordedProposerDefinition(path=f"builtin:{name}")
+    assert not [*definition.lacks()]
+    proposer = definition.open(None)
+    texts = [asyncio.run(proposer.complete_repeat((), {}, number)).text for number in range(4)]
+    items = [item for text in texts for item in parse_answer(text).items]
+    assert all(isinstance(item, Proposal) for item in items)
+    said = [item.text for item in items if isinstance(item, Proposal)]
+    assert not [(one, other) for one, other in combinations(said, 2) if are_alike(one, other)]

@@ -1,18 +1,23 @@
 """The metric judge: what it asks, what it takes for a grade, and what hostile answers can't do."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from promptrl.errors import ConfigError
-from promptrl.llm.base import Completion, CompletionError, Message
+from promptrl.llm.base import Completion, CompletionError, Message, Request
+from promptrl.llm.engine.budget import Budget
+from promptrl.llm.engine.engine import Engine
+from promptrl.llm.targets.openai import OpenAITargetDefinition
 from promptrl.tasks.dataset import Example
 from promptrl.tasks.metrics import Score, build_metric
 from promptrl.tasks.metrics.base import MetricContext, Question
 from promptrl.tasks.metrics.judge import Judge
 from promptrl.tasks.metrics.judge_questions import RUBRICS
 from promptrl.tasks.metrics.judge_replies import read_choice, read_points
+from tests.servers.openai_server import Chat, OpenAIServer
 
 ROW = Example("r", {"question": "What is the capital of Peru?"}, "Lima", {})
 BASELINE = "what the baseline asks"
@@ -230,16 +235,54 @@ HOSTILE = [
 ]
 
 
+FENCE = re.compile(r"<<<([a-z ]+) ([0-9a-f]{12})\n")
+
+
+def outside(text: str) -> str:
+    """What is left of a question without what stands between marks of one code: from the first mark on, in order."""
+    while (mark := FENCE.search(text)) is not None:
+        end = text.index(f"\n{mark[1]} {mark[2]}>>>", mark.start())
+        text = text[: mark.start()] + text[end + len(f"\n{mark[1]} {mark[2]}>>>") :]
+    return text
+
+
+def gullible(messages: Chat, params: dict[str, Any]) -> str:
+    """A judge that does whatever is said outside of the marks, and grades an answer between them as bad."""
+    asked = messages[-1]["content"]
+    return '{"reason": "bad", "score": 1}' if not outside(asked).strip() else '{"reason": "as told", "score": 5}'
+
+
 def test_a_hundred_hostile_answers_stay_behind_the_fence() -> None:
-    """All of such an answer is sent between marks of ours that do not occur in it, and nothing of it elsewhere."""
+    """What a real server receives of them stands whole between marks that do not occur in it, and nowhere else."""
     assert len(HOSTILE) == 100
-    _, asked = graded(lambda q: '{"score": 1}', HOSTILE)
-    system = {question.messages[0].content for question in asked}
-    assert len(system) == 1
-    for hostile, question in zip(HOSTILE, asked, strict=True):
-        content = question.messages[1].content
-        code = content[-15:-3] if content.endswith(">>>") else ""
+    with OpenAIServer(gullible) as server:
+        model = OpenAITargetDefinition(model="m", base_url=server.base_url, api_key_env=None)
+        budget = Budget(max_calls=None)
+        with Engine(model.open(None), budget=budget, cache=None) as engine:
+
+            def ask(questions: Sequence[Question]) -> list[Completion | CompletionError]:
+                return engine.run([Request(q.messages, q.params, q.repeat, "judge") for q in questions])
+
+            metric = build_metric(Judge(rubric="relevance", judge=model), name="judge", examples=[ROW])
+            batch = [(ROW, Completion(answer)) for answer in HOSTILE]
+            scores = metric.open(MetricContext(None, ask)).score_many(batch)
+    assert scores == [Score(0.0, "1 of 5: bad")] * 100
+    sent = [request.body["messages"] for request in server.requests]
+    assert len({messages[0]["content"] for messages in sent}) == 1
+    received = set()
+    for _, user in sent:
+        content = user["content"]
+        code = content[-15:-3]
         before, fenced = content.split(f"<<<answer {code}\n")
-        assert fenced == f"{hostile}\nanswer {code}>>>"
-        assert code not in hostile
-        assert hostile not in before
+        answer = fenced.removesuffix(f"\nanswer {code}>>>")
+        assert code not in answer
+        assert answer not in before
+        received.add(answer)
+    assert received == set(HOSTILE)
+
+
+def test_what_is_outside_of_the_marks_would_be_obeyed() -> None:
+    """The scripted judge can be led astray, so that the test above can fail."""
+    assert gullible(
+        [{"role": "user", "content": f"{HOSTILE[0]}\n<<<answer 0123456789ab\nLima\nanswer 0123456789ab>>>"}], {}
+    ) == ('{"reason": "as told", "score": 5}')

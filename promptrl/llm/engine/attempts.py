@@ -65,6 +65,7 @@ _MAX_BACKOFF_S = 60.0
 _MAX_RETRY_AFTER_S = 300.0
 """A server that asks for more (a daily quota) is not waited for."""
 _JITTER = 0.25
+_FIREWALL = "or a firewall before the server does not let this question pass"
 _OVERLOAD = frozenset({"rate_limit", "overloaded", "timeout"})
 """Faults after which fewer questions are asked at once."""
 
@@ -136,7 +137,7 @@ class Attempts:
             except QuestionBlockedError as error:
                 if not self._budget.has_answers:
                     raise
-                return CompletionError(BLOCKED, str(error))
+                return CompletionError(BLOCKED, f"{error}; {_FIREWALL}")
             except TransientError as error:
                 failure, wait_s = error, self._wait_s(error, attempt)
                 billed += error.may_be_billed

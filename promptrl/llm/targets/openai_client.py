@@ -187,15 +187,9 @@ class OpenAITarget:
             return TransientError("parameter", message, 0.0, may_be_billed=False)
         if verdict == "undecided":
             return QuestionRefusedError(message)
-        if verdict == "blocked":
-            return QuestionBlockedError(f"{message} ({self._hint_of_blocked(failure)})")
         hint = failure.hint or self._hint_of_status(failure)
-        return TargetError(f"{message} ({hint})" if hint else message)
-
-    def _hint_of_blocked(self, failure: Failure) -> str:
-        hint = self._hint_of_status(failure)
-        firewall = "or a firewall before the server does not let this question pass"
-        return f"{hint}; {firewall}" if hint else firewall.removeprefix("or ")
+        kind = QuestionBlockedError if verdict == "blocked" else TargetError
+        return kind(f"{message} ({hint})" if hint else message)
 
     def _hint_of_status(self, failure: Failure) -> str:
         if failure.status in (401, 403):

@@ -54,10 +54,11 @@ Gain = Callable[[Prompt, Prompt], tuple[float, float]]
 """What is believed of two prompts: by how much the first has the higher objective, and the standard deviation of that.
 """
 
-SkipReason = Literal["single", "unasked", "unconfirmable", "needed", "refuted"]
+SkipReason = Literal["single", "unasked", "unmet", "unconfirmable", "needed", "refuted"]
 """Why a winner keeps its edits: without its only one it is the baseline; too few calls to leave each out on a few rows;
-too few calls or rows to confirm that a prompt with less of them scores the same; every edit is worth something; the
-prompt with less of them scored less in the end, or may score much less.
+too few rows on which the finals asked both it and the baseline; too few calls or rows to confirm that a prompt with
+less of them scores the same; every edit is worth something; the prompt with less of them scored less in the end, or may
+score much less.
 """
 
 
@@ -150,7 +151,7 @@ def _prune_winner(winner: Prompt, space: EditSpace, bench: "_Bench") -> Pruning:
     others = list(without.values())
     can_confirm = len(space.edits_of(winner)) > 1 and bench.choose_rows(len(others))
     if not can_confirm and not bench.choose_all_rows(others):
-        return unpruned(winner, "unasked")
+        return unpruned(winner, "unmet" if bench.rows_met < MIN_ROWS else "unasked")
     bench.ask(others)
     pruned, gone = _screened(winner, without, space, bench) if can_confirm else (winner, frozenset[int]())
     skip_reason = None if gone else _skip_reason(winner, without, space, bench, can_confirm=can_confirm)
@@ -261,6 +262,11 @@ class _Bench:
         self._max_loss = min(MAX_LOSS, max(0.0, sum(gains) / len(gains) / 2 if gains else 0.0))
         self._rows: tuple[Example, ...] = ()
         self._answers: dict[tuple[str, str], Outcome] = {}
+
+    @property
+    def rows_met(self) -> int:
+        """Rows that the winner and the baseline have both answered."""
+        return len(self._met)
 
     @property
     def _calls_left(self) -> int:

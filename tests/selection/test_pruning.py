@@ -127,6 +127,17 @@ def test_it_is_said_why_nothing_was_pruned(labels: tuple[str, ...], calls: int, 
     assert (found.prompt, found.skip_reason) == (winner, skip_reason)
 
 
+def test_too_few_rows_in_common_are_not_called_too_few_calls() -> None:
+    """The finals ask a baseline that is far behind on a few rows only; then more calls would not help."""
+    space = make_space()
+    winner = with_edits(space, "o0_1", "o1_2", "o3_2")
+    evaluator = table_evaluator(needs_first_and_one_of_two, validation=500)
+    asked = [*((winner, row) for row in ROWS), *((space.baseline, row) for row in ROWS[: MIN_ROWS - 1])]
+    evaluator.evaluate(asked, purpose="validation")
+    found = prune_winner(winner, space, ROWS, evaluator, max_calls=300)
+    assert (found.prompt, found.skip_reason) == (winner, "unmet")
+
+
 def test_what_was_lost_only_on_later_rows_is_not_pruned() -> None:
     """The first rows are too few to see it; the short prompt has to stand on all of them."""
 

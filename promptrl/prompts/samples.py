@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from promptrl.prompts.code_blocks import LIST_ITEM, end_of_fence
 
 _LABEL = re.compile(
-    r"(?P<set_in>[ \t]*)(?P<marks>[*_]{0,2})(?P<name>[^\W\d_](?:[\w/-]| (?=[^\W\d])){0,30})(?: ?#?\d{1,3})?"
+    r"[ \t]*(?:[-*•]\s+)?(?P<marks>[*_]{0,2})(?P<name>[^\W\d_](?:[\w/-]| (?=[^\W\d])){0,30})(?: ?#?\d{1,3})?"
     r"(?:(?P=marks)\s?[:：]|[:：](?P=marks))(?:\s+(?P<value>\S.*))?\s*$"
 )
 _HEADER = re.compile(
@@ -63,7 +63,7 @@ def _headed(lines: Sequence[str], labels: _Labels, ends: Mapping[int, int]) -> d
         if below in ends and not header["value"] and (header["number"] or below == at + 1):
             found[at] = ends[below]
         elif header["number"]:
-            end = _end_of_value(lines, labels, at + 1) if header["value"] else _end_of_lines(lines, labels, at + 1)
+            end = _end_of_value(lines, labels, at + 1) if header["value"] else _end_of_body(lines, labels, at + 1)
             found |= {at: end} if end > at + 1 or header["value"] else {}
     return found
 
@@ -80,10 +80,15 @@ def _end_of_pair(lines: Sequence[str], labels: _Labels, at: int) -> int:
     if _value(labels, end):
         return _end_of_value(lines, labels, end + 1)
     first = _skip_blanks(lines, end + 1) if is_alone else end + 1
-    if first < len(lines) and lines[first].lstrip().startswith(_BEGINS_STRUCTURE):
-        return max(end_of_fence(lines, first), first + 1)
-    last = _end_of_lines(lines, labels, first)
+    last = _end_of_body(lines, labels, first)
     return last if last > first else 0
+
+
+def _end_of_body(lines: Sequence[str], labels: _Labels, at: int) -> int:
+    """Behind the code or the template that begins here, or else the paragraph."""
+    if at < len(lines) and lines[at].lstrip().startswith(_BEGINS_STRUCTURE):
+        return max(end_of_fence(lines, at), at + 1)
+    return _end_of_lines(lines, labels, at)
 
 
 def _end_of_lines(lines: Sequence[str], labels: _Labels, at: int) -> int:
@@ -126,7 +131,7 @@ def _names(labels: _Labels, at: int, end: int) -> tuple[str, ...]:
 def _name(labels: _Labels, at: int) -> str:
     """The label of a line in lower case, empty where it has none."""
     label = labels[at] if at < len(labels) else None
-    return label["name"].casefold() if label else ""
+    return label["name"].rstrip("0123456789").casefold() if label else ""
 
 
 def _value(labels: _Labels, at: int) -> str:

@@ -130,6 +130,7 @@ STRUCTURES = {
     "answer with a reason": "Frage: Was? Wie?\nAntwort: Das. Ja.\nGrund: Eins. Zwei.",
     "numbered example": "Example 1:\nInput: It broke. Help.\nOutput: bug",
     "numbered example under a heading": "### Beispiel 2\n\nEingabe: Kaputt. Hilfe.\nAusgabe: Fehler",
+    "numbered example of code": '**Example #1**\n```json\n{"a": "B. C"}\n```',
     "example in one line": "Example 3: It broke. Help. -> bug",
     "sample": "<example>\nInput: It broke. Help.\n\nOutput: bug\n</example>",
 }
@@ -168,6 +169,9 @@ def test_code_that_is_set_in_is_one_phrase(code: str) -> None:
         "Example 1:\nOne. Two.\nThree.|Example 2:\nThree. Four.\nFive.",
         "Example 1\n\nQ: One.\nA: Two.||Example 2\n\nQ: Three.\nA: Four.",
         '"One. Two." -> yes|"Three. Four." => no',
+        "Q1: One? Two.\nA1: Yes. No.||Q2: Three.\nA2: No. Yes.",
+        "Input 1: One. Two.\nOutput 1: Yes.|Input 2: Three.\nOutput 2: No. Yes.",
+        "- Human: One. Two.\n- AI: Yes. No.|- Human: Three.\n- AI: No. Yes.",
     ],
 )
 def test_each_worked_example_is_one_phrase(text: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.templates import DrawnAnswers
 from benchmarks.worlds import World, make_rows
-from promptrl.prompts.space import make_slot_space
+from promptrl.prompts.building import make_slot_space
 
 INTERACTION = "2x2"
 ACCURACIES = {"": 0.57, "First.": 0.576, "Second.": 0.57, "First. Second.": 0.635}

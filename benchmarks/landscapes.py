@@ -19,8 +19,8 @@ from scipy.special import expit, ndtri
 
 from benchmarks.worlds import FloatArray, World, make_rows
 from promptrl.evaluation.outcome import Ask
+from promptrl.prompts.building import make_slot_space
 from promptrl.prompts.prompt import Prompt
-from promptrl.prompts.space import make_slot_space
 
 IntArray = npt.NDArray[np.int64]
 HashArray = npt.NDArray[np.uint64]

@@ -22,8 +22,9 @@ from promptrl.evaluation.outcome import Ask
 from promptrl.experiment.build import Components
 from promptrl.llm.base import Completion
 from promptrl.llm.targets.local import LocalTarget
+from promptrl.prompts.building import make_slot_space
 from promptrl.prompts.prompt import Prompt
-from promptrl.prompts.space import EditSpace, make_slot_space
+from promptrl.prompts.space import EditSpace
 from promptrl.tasks.dataset import Example
 
 POOL = "pool:"

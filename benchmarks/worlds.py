@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from benchmarks.table_evaluator import TableEvaluator
 from promptrl.evaluation.outcome import Ask
+from promptrl.prompts.building import make_slot_space
 from promptrl.prompts.prompt import Prompt
-from promptrl.prompts.space import EditSpace, make_slot_space
+from promptrl.prompts.space import EditSpace
 from promptrl.tasks.dataset import Example
 
 FloatArray = npt.NDArray[np.float64]

@@ -21,8 +21,9 @@ from promptrl.experiment.given import NOTHING, Given
 from promptrl.experiment.needs import unmet_needs
 from promptrl.llm.engine.prices import Price
 from promptrl.prompts.bank import has_bank
+from promptrl.prompts.building import build_edit_space
 from promptrl.prompts.prompt import Demonstration, Prompt
-from promptrl.prompts.space import EditSpace, build_edit_space
+from promptrl.prompts.space import EditSpace
 from promptrl.runs.folder import CONFIG_NAME, Run
 from promptrl.stats.gate import Gate
 from promptrl.stats.power import SplitPower, split_power

@@ -9,6 +9,7 @@ from promptrl.experiment.build import Components
 from promptrl.llm.engine.reservations import completion_token_bound, prompt_token_bound
 from promptrl.prompts.edits.base import rough_tokens
 from promptrl.prompts.prompt import Prompt
+from promptrl.prompts.proposer.guards import MOST_TOKENS
 from promptrl.prompts.space import EditSpace
 from promptrl.tasks.dataset import Example, accepted_answers
 
@@ -50,7 +51,8 @@ class CostBound:
         cost_usd: Likewise, at most ``budget.max_usd``; None when the price or the length of answers is unknown or
             metrics ask models, 0 for a model in this process or logged answers.
         limits: The limits of the config that are set, by key; where one is lower than the bound, it holds.
-        asked_by_metrics: Those of ``calls`` that pay for questions of metrics, whose tokens nobody knows beforehand.
+        asked_by_metrics: Those of ``calls`` that pay for questions of metrics and for proposals, whose tokens nobody
+            knows beforehand.
         minutes_at_limit: Minutes that limits per minute make the run take at least; None without such limits.
         likely: What it will probably cost instead.
     """
@@ -74,7 +76,7 @@ def cost_bound(components: Components) -> CostBound:
     calls = plan.answers
     splits = components.splits
     rows = (*splits.train, *splits.validation, *splits.test)
-    longest = prompt_bound(longest_prompt(components.space, rows[0]), rows)
+    longest = prompt_bound(longest_prompt(components.space, rows[0]), rows) + _proposed_bound(components)
     answer = completion_token_bound(target.request_params)
     prompt_tokens, completion_tokens = calls * longest, None if answer is None else calls * answer
     per_minute, _ = target.limits_per_minute
@@ -136,6 +138,18 @@ def binding_limit(components: Components) -> BindingLimit | None:
     return BindingLimit(f"budget.{first}", limits[first], paid[first], plan.shares_of(paid[first]))
 
 
+def _proposed_bound(components: Components) -> int:
+    """By how many tokens edits that are proposed can make the longest prompt longer."""
+    rewrite = components.config.edits.proposed
+    if rewrite is None:
+        return 0
+    added = rewrite.rounds * rewrite.keep * MOST_TOKENS * BYTES_PER_TOKEN
+    if rewrite.max_prompt_tokens is None:
+        return added
+    own = len(components.space.baseline.text.encode("utf-8", errors="replace"))
+    return min(added, max(0, rewrite.max_prompt_tokens * BYTES_PER_TOKEN - own))
+
+
 def _likely(components: Components, rows: Sequence[Example], most_answer: int | None) -> LikelyCost:
     """What the calls cost with prompts as long as the baseline is on average, and short or long answers."""
     calls, prompt = components.plan.answers, _usual_tokens(components.space.baseline, rows)
@@ -154,7 +168,7 @@ def _likely(components: Components, rows: Sequence[Example], most_answer: int | 
 def _cost_usd(components: Components, prompt_tokens: int, completion_tokens: int | None) -> float | None:
     """Of so many tokens, at most ``budget.max_usd``; None when it can't be known, 0 for what is free."""
     if components.price is None or completion_tokens is None or any(components.plan.beside.values()):
-        return 0.0 if components.loaded.target.billing == "free" else None
+        return 0.0 if all(model.billing == "free" for model in components.loaded.models.values()) else None
     cost_usd = components.price.cost_usd(prompt_tokens, completion_tokens)
     return min(cost_usd, components.config.budget.max_usd or cost_usd)
 

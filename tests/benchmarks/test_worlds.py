@@ -11,7 +11,7 @@ from benchmarks import calibration, landscapes, proposals, recorded, summary, wo
 from benchmarks.catalogue import make_world
 from benchmarks.interaction import INTERACTION
 from promptrl.errors import BudgetExhaustedError
-from promptrl.prompts.space import make_slot_space
+from promptrl.prompts.building import make_slot_space
 
 
 def landscape(kind: str = "1e2", seed: int = 0) -> Any:

@@ -10,8 +10,8 @@ import pytest
 from promptrl.evaluation.outcome import Outcome
 from promptrl.experiment.edit_effects import attribute
 from promptrl.llm.base import Completion
+from promptrl.prompts.building import build_edit_space
 from promptrl.prompts.prompt import Demonstration
-from promptrl.prompts.space import build_edit_space
 from promptrl.report.notes import effects_note, pruning_note
 from promptrl.runs.folder import Run
 from promptrl.runs.outcome_file import OutcomeFile

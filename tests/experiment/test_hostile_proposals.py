@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from promptrl.experiment.proposal_choice import Choice, ProposerData, judge_proposals
+from promptrl.prompts.building import build_edit_space
 from promptrl.prompts.edits.base import rough_tokens
 from promptrl.prompts.proposer.parsing import parse_answer
-from promptrl.prompts.space import EditSpace, build_edit_space
+from promptrl.prompts.space import EditSpace
 from promptrl.runs.proposal_file import ProposalRecord, read_proposals
 from promptrl.safe_text import printable
 from promptrl.tasks.dataset import Example

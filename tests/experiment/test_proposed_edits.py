@@ -10,6 +10,7 @@ import pytest
 from promptrl.config import load_config
 from promptrl.errors import ConfigError, StopRequestedError, TargetError
 from promptrl.experiment.build import build_components
+from promptrl.experiment.cost_bound import CostBound, cost_bound
 from promptrl.experiment.engines import Engines
 from promptrl.experiment.events import EditsProposed, EditsRetired, Event
 from promptrl.experiment.train import resume, train
@@ -224,3 +225,20 @@ def test_a_function_that_grows_the_space_can_not_stand_beside(tmp_path: Path) ->
     components = build_components(load_config(write_experiment(tmp_path, SLOTS)))
     with pytest.raises(ConfigError, match=r"edits\.rewrite: can't stand beside a `grow` function"):
         train(components, runs_dir=tmp_path / "runs", grow=lambda request: None)
+
+
+def test_the_plan_counts_what_proposals_may_add(tmp_path: Path) -> None:
+    """Prompts may get longer by all kept edits, but not beyond the limit; what a paid proposer costs is not known."""
+    (tmp_path / "pool.jsonl").write_text(json.dumps(GOOD) + "\n")
+
+    def bound(text: str) -> CostBound:
+        return cost_bound(build_components(load_config(write_experiment(tmp_path, text))))
+
+    free, without = bound(SLOTS), bound(SLOTS.replace("rounds: 3", "rounds: 0"))
+    assert free.longest_prompt_tokens == without.longest_prompt_tokens + 3 * 3 * 60 * 4
+    limited = bound(SLOTS.replace("rounds: 3", "rounds: 3, max_prompt_tokens: 40"))
+    assert without.longest_prompt_tokens < limited.longest_prompt_tokens < without.longest_prompt_tokens + 40 * 4
+    assert (free.calls["proposer"], free.asked_by_metrics) == (3, ("proposer",))
+    local = SLOTS.replace(SLOTS[SLOTS.index("target:") : SLOTS.index("prompt:")], "target: {type: local}\n")
+    paid = local.replace("{type: recorded, path: pool.jsonl}", "{type: openai, model: gpt-4o-mini}")
+    assert (bound(local).cost_usd, bound(paid).cost_usd) == (0.0, None)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from promptrl.errors import ConfigError
+from promptrl.prompts.building import build_edit_space
 from promptrl.prompts.prompt import UserTemplate
-from promptrl.prompts.space import EditSpace, build_edit_space
+from promptrl.prompts.space import EditSpace
 from promptrl.search.surrogate.features import Moves
 
 TEXT = "Read the review.\n\n- Be fair.\n- Be brief.\n\nSay what it is."

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from promptrl.prompts.building import build_edit_space
 from promptrl.prompts.prompt import Demonstration, Prompt
-from promptrl.prompts.space import EditSpace, build_edit_space
+from promptrl.prompts.space import EditSpace
 
 SLOTS = {
     "role": ["", "You are a clerk.", "You are a judge."],

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from promptrl.errors import RunLockedError, UsageError
-from promptrl.prompts.space import make_slot_space
+from promptrl.prompts.building import make_slot_space
 from promptrl.runs.growth_file import GrowthFile
 from promptrl.search.growth import Grow, Growth, GrowthRequest
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from benchmarks.table_evaluator import TableEvaluator
 from promptrl.evaluation.interface import Evaluate
+from promptrl.prompts.building import make_slot_space
 from promptrl.prompts.prompt import Prompt
-from promptrl.prompts.space import EditSpace, make_slot_space
+from promptrl.prompts.space import EditSpace
 from promptrl.search.algorithms import ALGORITHMS
 from promptrl.search.context import SearchContext
 from promptrl.search.events import SearchEvent

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks.table_evaluator import TableEvaluator
+from promptrl.prompts.building import build_edit_space
 from promptrl.prompts.prompt import Demonstration, Prompt
-from promptrl.prompts.space import EditSpace, build_edit_space
+from promptrl.prompts.space import EditSpace
 from promptrl.search.algorithms import BASELINES
 from promptrl.search.baselines.direct import FLOOR, Policy
 from promptrl.search.baselines.halving import bracket_size

@@ -19,7 +19,8 @@ import numpy as np
 from scipy.special import expit
 from stable_baselines3.common.base_class import BaseAlgorithm
 
-from promptrl.prompts.space import EditSpace, make_slot_space
+from promptrl.prompts.building import make_slot_space
+from promptrl.prompts.space import EditSpace
 from promptrl.search.agents.build import build_agent, one_torch_thread
 from promptrl.search.agents.policy import Encoder
 from promptrl.search.agents.policy_file import save_policy

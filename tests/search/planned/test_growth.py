@@ -9,8 +9,8 @@ import pytest
 from scipy.special import expit
 
 from promptrl.errors import ConfigError
+from promptrl.prompts.building import make_slot_space
 from promptrl.prompts.prompt import Prompt
-from promptrl.prompts.space import make_slot_space
 from promptrl.search.algorithms import AGENTS, BASELINES
 from promptrl.search.context import SearchContext
 from promptrl.search.growth import Grow, Growth, GrowthRequest

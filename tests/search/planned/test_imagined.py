@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from promptrl.prompts.building import build_edit_space
 from promptrl.prompts.prompt import Demonstration
-from promptrl.prompts.space import EditSpace, build_edit_space
+from promptrl.prompts.space import EditSpace
 from promptrl.search.observation import COLUMN, N_FEATURES
 from promptrl.search.planned.env import ImaginedVecEnv
 from promptrl.search.planned.imagined import Imagination, Starts

@@ -166,7 +166,17 @@ class Proposing:
         for edit, belief in zip(kept, beliefs.of_options([(e.slot, e.text) for e in kept]), strict=True):
             by_operator.setdefault(asked_for[edit.round], []).append(belief)
         rng = np.random.default_rng([self._rules.seed, self._search, number])
-        return decide(by_operator, operators, request, self._rules.keep, rng)
+        return decide(by_operator, operators, request, self._rules.keep, rng, self._price_in_calls)
+
+    @property
+    def _price_in_calls(self) -> float:
+        """What a call of the proposer costs, in calls of the target; 1 unless dollars are limited and known."""
+        told = [record.answer.cost_usd for record in self._records if record.answer]
+        asked = [outcome.completion.cost_usd for outcome in self._evaluator.outcomes]
+        ours, theirs = ([cost for cost in costs if cost] for costs in (told, asked))
+        if self._proposer.budget.max_usd is None or not ours or not theirs:
+            return 1.0
+        return (sum(ours) / len(ours)) / (sum(theirs) / len(theirs))
 
     def _messages(self, request: GrowthRequest, space: EditSpace, cases: Cases, record: ProposalRecord) -> Messages:
         told = make_briefing(

@@ -130,7 +130,7 @@ class Proposing:
         """The edits that join now: those of a round that is due, asked now or before an interruption."""
         records = self._records
         last = records[-1] if records else None
-        if last is not None and (last.calls_used, last.is_exhausted) == (request.calls_used, request.is_exhausted):
+        if last is not None and _came_here(last, request, space):
             return self._ask_again(request, space, last)
         number = 0 if last is None else last.round + 1
         is_time = is_due(number, self._rules.rounds, request, from_start=self._rules.from_start)
@@ -268,6 +268,14 @@ class Proposing:
         kept = [(edit.slot, edit.text) for record in self._records for edit in record.kept]
         tried = [option for option in kept if option in there]
         return [option for option, belief in zip(tried, beliefs.of_options(tried), strict=True) if is_worthless(belief)]
+
+
+def _came_here(last: ProposalRecord, request: GrowthRequest, space: EditSpace) -> bool:
+    """Whether a round came at this point of the search, and what it kept has not joined the space."""
+    if (last.calls_used, last.is_exhausted) != (request.calls_used, request.is_exhausted):
+        return False
+    there = {(edit.slot, edit.text) for edit in space.edits}
+    return not last.kept or any((edit.slot, edit.text) not in there for edit in last.kept)
 
 
 def _is_lost(record: ProposalRecord) -> bool:

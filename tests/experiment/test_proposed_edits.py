@@ -161,6 +161,18 @@ def test_a_run_goes_on_without_a_proposal_of_use(tmp_path: Path, answers: Any, f
     assert done.result["status"] == "done"
 
 
+def test_a_search_with_nothing_left_to_ask_is_proposed_more(tmp_path: Path) -> None:
+    """On few rows every prompt is soon asked: the next round comes at once, also where the last one changed nothing."""
+    text = SLOTS.replace("dataset: {", "dataset: {limit: 28, ").replace(', "You are a pirate."', "")
+    text = text.replace(', "Be chatty."', "").replace(', "Reply with digits only.", "Reply in words."', "")
+    pool = [{**IDLE, "round": 1}, {**LATER, "slot": "rules", "round": 2}, {**BAD, "round": 3}]
+    done = run_it(tmp_path, text, pool)
+    records = read_proposals(done.run.path)
+    assert [len(record.kept) for record in records if record.is_call] == [1, 1, 1]
+    assert any(record.is_exhausted for record in records)
+    assert done.result["stop_reason"] in ("budget", "converged")
+
+
 def test_a_proposer_that_is_down_is_left_alone(tmp_path: Path) -> None:
     """One call, one warning; the search spends its calls all the same."""
     text = SLOTS.replace(

@@ -13,10 +13,6 @@ _PRUNING: dict[SkipReason, str] = {
         f"Nothing was pruned: too few validation calls were left to leave out each edit on {MIN_ROWS} rows. "
         "A larger budget.max_calls helps."
     ),
-    "unmet": (
-        f"Nothing was pruned: the finals asked your prompt and the winner on fewer than {MIN_ROWS} common rows, for "
-        "their calls went where they could change the choice."
-    ),
     "unconfirmable": (
         f"Nothing was pruned: an edit seems to do nothing, but to be sure takes {MIN_CONFIRMING_ROWS} validation rows "
         "and more calls than were left. A larger budget.max_calls or more validation rows help."

@@ -54,11 +54,10 @@ Gain = Callable[[Prompt, Prompt], tuple[float, float]]
 """What is believed of two prompts: by how much the first has the higher objective, and the standard deviation of that.
 """
 
-SkipReason = Literal["single", "unasked", "unmet", "unconfirmable", "needed", "refuted"]
+SkipReason = Literal["single", "unasked", "unconfirmable", "needed", "refuted"]
 """Why a winner keeps its edits: without its only one it is the baseline; too few calls to leave each out on a few rows;
-too few rows on which the finals asked both it and the baseline; too few calls or rows to confirm that a prompt with
-less of them scores the same; every edit is worth something; the prompt with less of them scored less in the end, or may
-score much less.
+too few calls or rows to confirm that a prompt with less of them scores the same; every edit is worth something; the
+prompt with less of them scored less in the end, or may score much less.
 """
 
 
@@ -126,7 +125,7 @@ def prune_winner(
     Args:
         winner: Who won on validation rows.
         space: Where its edits come from.
-        rows: Validation rows; those that the winner and the baseline have answered are used first, for they cost less.
+        rows: Validation rows; those that the winner has answered are used first, for they cost less.
         evaluator: Answers; its "validation" share pays.
         max_calls: Most calls to spend.
         gain: What the search believes of two prompts; None = nothing.
@@ -151,7 +150,7 @@ def _prune_winner(winner: Prompt, space: EditSpace, bench: "_Bench") -> Pruning:
     others = list(without.values())
     can_confirm = len(space.edits_of(winner)) > 1 and bench.choose_rows(len(others))
     if not can_confirm and not bench.choose_all_rows(others):
-        return unpruned(winner, "unmet" if bench.rows_met < MIN_ROWS else "unasked")
+        return unpruned(winner, "unasked")
     bench.ask(others)
     pruned, gone = _screened(winner, without, space, bench) if can_confirm else (winner, frozenset[int]())
     skip_reason = None if gone else _skip_reason(winner, without, space, bench, can_confirm=can_confirm)
@@ -255,18 +254,19 @@ class _Bench:
             {o.row_id: o.score for o in evaluator.outcomes if o.prompt_id == prompt.prompt_id}
             for prompt in (winner, baseline)
         )
-        self._met = tuple(row for row in rows if row.id in ours and row.id in theirs)
         self._inputs = inputs_of(rows)
-        self._order = (*self._met, *(row for row in rows if row.id not in ours or row.id not in theirs))
-        gains = [ours[row.id] - theirs[row.id] for row in self._met]
-        self._max_loss = min(MAX_LOSS, max(0.0, sum(gains) / len(gains) / 2 if gains else 0.0))
+        self._order = tuple(sorted(rows, key=lambda row: (row.id not in ours, row.id not in theirs)))
+        self._n_met = sum(row.id in ours for row in rows)
+        gains = [ours[row.id] - theirs[row.id] for row in rows if row.id in ours and row.id in theirs]
+        self._max_loss = min(MAX_LOSS, max(0.0, self._gain_over(baseline, gains) / 2))
         self._rows: tuple[Example, ...] = ()
         self._answers: dict[tuple[str, str], Outcome] = {}
 
-    @property
-    def rows_met(self) -> int:
-        """Rows that the winner and the baseline have both answered."""
-        return len(self._met)
+    def _gain_over(self, baseline: Prompt, gains: Sequence[float]) -> float:
+        """What the winner has above the baseline: by rows, or where the finals asked both on few, as is believed."""
+        if len(gains) < MIN_ROWS and self._gain is not None:
+            return self._gain(self._winner, baseline)[0]
+        return sum(gains) / len(gains) if gains else 0.0
 
     @property
     def _calls_left(self) -> int:
@@ -274,19 +274,19 @@ class _Bench:
 
     def choose_rows(self, n_prompts: int) -> bool:
         """Take as many rows as the calls pay for, such that a shorter prompt can be confirmed; False when too few."""
-        fresh = max(0, MIN_CONFIRMING_ROWS - len(self._met))
+        fresh = max(0, MIN_CONFIRMING_ROWS - self._n_met)
         kept_back = MIN_CONFIRMING_ROWS + fresh
         most = min(
             int(SCREENING_SHARE * self._calls_left) // (n_prompts + (n_prompts > 1)),
             (self._calls_left - kept_back) // n_prompts,
         )
-        self._rows = self._met[: max(0, most)]
+        self._rows = self._order[: max(0, most)]
         return len(self._rows) >= MIN_ROWS and len(self._order) >= MIN_CONFIRMING_ROWS
 
     def choose_all_rows(self, prompts: Sequence[Prompt]) -> bool:
         """Take as many rows as the calls pay for when nothing is confirmed afterwards; False when too few."""
         self._rows = ()
-        self._take_more(prompts, self._met)
+        self._take_more(prompts)
         return len(self._rows) >= MIN_ROWS
 
     def ask(self, prompts: Sequence[Prompt]) -> None:
@@ -298,18 +298,18 @@ class _Bench:
 
     def ask_more(self, prompts: Sequence[Prompt]) -> None:
         """Answer as many more rows with every prompt as the calls left pay for."""
-        self._take_more(prompts, self._met)
+        self._take_more(prompts)
         self.ask(prompts)
 
-    def _take_more(self, prompts: Sequence[Prompt], order: Sequence[Example]) -> None:
-        """Add the next rows of an order that the calls left pay for, the winner's answers too."""
+    def _take_more(self, prompts: Sequence[Prompt]) -> None:
+        """Add the next rows that the calls left pay for, the winner's answers too."""
         calls, last = self._calls_left, len(self._rows)
-        while last < len(order):
-            calls -= self._evaluator.would_cost([(prompt, order[last]) for prompt in (self._winner, *prompts)])
+        while last < len(self._order):
+            calls -= self._evaluator.would_cost([(prompt, self._order[last]) for prompt in (self._winner, *prompts)])
             if calls < 0:
                 break
             last += 1
-        self._rows = tuple(order[:last])
+        self._rows = self._order[:last]
 
     def is_affordable(self, prompt: Prompt) -> bool:
         """Whether the prompt is answered already, or the calls left pay for it."""
@@ -350,7 +350,7 @@ class _Bench:
 
         A large loss is ruled out by these rows alone, or together with what the search believes.
         """
-        self._take_more([prompt], self._order)
+        self._take_more([prompt])
         self.ask([prompt])
         comparison = self.compare(prompt, self._winner)
         if comparison is None or comparison.rows < MIN_CONFIRMING_ROWS:

@@ -89,7 +89,7 @@ def test_tables_say_what_was_measured(run: Path) -> None:
             shown(step["taken"]),
             plain(percent(step["probability"])),
             plain(percent(step["stop"])),
-            "; ".join(f"{cut(shown(other), 60)} {plain(percent(other['probability']))}" for other in step["others"]),
+            "; ".join(f"{cut(shown(other), 160)} {plain(percent(other['probability']))}" for other in step["others"]),
         ]
         for step in said["policy"]
     ]

@@ -127,15 +127,20 @@ def test_it_is_said_why_nothing_was_pruned(labels: tuple[str, ...], calls: int, 
     assert (found.prompt, found.skip_reason) == (winner, skip_reason)
 
 
-def test_too_few_rows_in_common_are_not_called_too_few_calls() -> None:
-    """The finals ask a baseline that is far behind on a few rows only; then more calls would not help."""
+@pytest.mark.parametrize("answered", [3, 20, len(ROWS)])
+def test_a_baseline_that_the_finals_gave_up_on_is_no_reason_to_keep_idle_words(answered: int) -> None:
+    """It was asked on two rows and the winner on a few: others are asked, and what the search believes is the gain."""
     space = make_space()
     winner = with_edits(space, "o0_1", "o1_2", "o3_2")
     evaluator = table_evaluator(needs_first_and_one_of_two, validation=500)
-    asked = [*((winner, row) for row in ROWS), *((space.baseline, row) for row in ROWS[: MIN_ROWS - 1])]
+    asked = [*((winner, row) for row in ROWS[:answered]), *((space.baseline, row) for row in ROWS[:2])]
     evaluator.evaluate(asked, purpose="validation")
-    found = prune_winner(winner, space, ROWS, evaluator, max_calls=300)
-    assert (found.prompt, found.skip_reason) == (winner, "unmet")
+
+    def gain(first: Prompt, second: Prompt) -> tuple[float, float]:
+        return needs_first_and_one_of_two(first, ROWS[0]) - needs_first_and_one_of_two(second, ROWS[0]), 0.1
+
+    found = prune_winner(winner, space, ROWS, evaluator, max_calls=160, gain=gain)
+    assert found.prompt == with_edits(space, "o0_1", "o1_2")
 
 
 def test_what_was_lost_only_on_later_rows_is_not_pruned() -> None:

@@ -19,7 +19,7 @@ PAGES = (
     "how-to/graded-metrics.md",
     "how-to/big-spaces.md",
 )
-ONLY_WHERE_NEEDED = {".charges.jsonl", "growth.jsonl", "judge_checks.json"}
+ONLY_WHERE_NEEDED = {".charges.jsonl", "growth.jsonl", "judge_checks.json", "proposals.jsonl"}
 NUMBER = re.compile(r"[+−-]?\d[\d.,]*(?:e[+-]?\d+)?")
 
 FolderOf = Callable[[str], Path]

@@ -59,7 +59,7 @@ def test_the_agents_own_view_is_shown_and_what_it_lacks_is_said() -> None:
     taken = {"taken": record.attribution["policy"][0]["taken"], "probability": None, "stop": None, "others": []}
     cut = replace(record, attribution={**record.attribution, "policy": [taken]})
     text = " ".join(Page(render_report(cut).html).text.split())
-    assert "The episode ended before it stopped by itself." in text
+    assert "The episode ended before it stopped by itself" in text
     assert "1an edit––" in text
     assert "the probability that its network gives" not in text
 

@@ -138,16 +138,20 @@ def follow(model: BaseAlgorithm) -> Choose:
 
 
 def best_episode(model: BaseAlgorithm, planner: Planner) -> tuple[Decision, ...]:
-    """What the agent does from the baseline, action by action, under the posterior mean: none asks the target."""
+    """What the agent does from the baseline, action by action, under the posterior mean: none asks the target.
+
+    It ends at the latest where the agent comes back to a prompt, for it would go round from there.
+    """
     imagination = planner.imagination
     episodes = imagination.begin(planner.starts.baseline[None], np.zeros(1, dtype=np.intp))
     decisions: list[Decision] = []
-    is_over = False
+    passed, is_over = set[bytes](), False
     while not is_over:
+        passed.add(episodes.states.held.tobytes())
         view = imagination.observe(episodes)
         decisions.append(choose_action(model, view.observation[0]))
         _, stopped, truncated = imagination.act(episodes, view, np.array([decisions[-1].action]))
-        is_over = bool(stopped[0] or truncated[0])
+        is_over = bool(stopped[0] or truncated[0]) or episodes.states.held.tobytes() in passed
     return tuple(decisions)
 
 

@@ -75,6 +75,8 @@ def test_every_agent_finds_a_good_prompt_with_300_calls(algorithm: str) -> None:
     prompt = Moves(space).replay(space.baseline, [action for action in actions if action != space.stop])
     assert sum(chosen(prompt).get(slot) == best for slot, best in BEST.items()) >= 3
     assert space.stop not in actions[:-1]
+    passed = [Moves(space).replay(space.baseline, actions[:n]) for n in range(len(actions))]
+    assert len(set(passed)) == len(passed)
     for decision in result.decisions:
         if algorithm in ("dqn", "qrdqn"):
             assert decision.probabilities == ()

@@ -66,4 +66,4 @@ CHOSEN = {
         Expect("a mapping, as of a target of type local", like="target"),
     ],
 }
-"""For a part that asks a model of its own: any target block declares it,, or that of a model which reads."""
+"""For a part that asks a model of its own: any target block declares it, or that of a model which reads."""

@@ -43,10 +43,10 @@ from promptrl.experiment.events import (
 )
 from promptrl.llm.engine.stats import EngineStats
 from promptrl.outputs import people_fault
+from promptrl.prompts.proposer.operators import NO_OPERATOR
 from promptrl.report.numbers import duration
 from promptrl.safe_text import printable
 from promptrl.search.events import Figures
-from promptrl.search.proposing import NO_OPERATOR
 from promptrl.tasks.metrics.judge_check import JudgeCheck
 
 PLAIN_INTERVAL_S = 10.0

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from promptrl.console.screen import clean, print_data, readers
 from promptrl.console.tables import points, table
+from promptrl.prompts.proposer.operators import NO_OPERATOR
 from promptrl.safe_text import printable
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _call_line(call: Mapping[str, Any]) -> str:
     """When the proposer was asked, for what, and why or why not; as markup."""
     weighed = f"expected gain {points(call['gain'])} points, price {points(call['price'])}"
     when = f"Round {call['round']}, after {call['calls_used']:,} calls: "
-    if call["operator"] == "none":
+    if call["operator"] == NO_OPERATOR:
         return f"{when}not asked ({weighed})"
     fault = f"; [yellow]{clean(printable(call['fault'], MAX_TEXT))}[/]" if call["fault"] else ""
     return f"{when}{clean(call['operator'])}, {call['proposed']} proposed, {call['kept']} kept ({weighed}){fault}"

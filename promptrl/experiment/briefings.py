@@ -10,11 +10,9 @@ from promptrl.prompts.proposer.briefing import Briefing, ToldEdit, ToldPart, Tol
 from promptrl.prompts.proposer.parts import parts_of
 from promptrl.prompts.space import EditSpace
 from promptrl.runs.proposal_file import ProposalRecord
-from promptrl.search.growth import Beliefs, EditBelief, GrowthRequest
+from promptrl.search.growth import Beliefs, EditBelief, GrowthRequest, Option
 
 POINTS = 100.0
-BOUND = 1.645
-"""So many standard deviations on each side are an interval of 90 %."""
 TRIES_TOLD = 24
 
 
@@ -70,7 +68,7 @@ def make_briefing(
 
 
 def _parts(space: EditSpace, beliefs: Beliefs | None) -> Iterator[ToldPart]:
-    gone = {(edit.slot, edit.text) for at, edit in enumerate(space.edits) if space.is_retired[at]}
+    gone = _retired(space)
     for part in parts_of(space):
         options = [text for text in part.options if text != part.text and (part.name, text) not in gone]
         known = beliefs.of_options([(part.name, text) for text in options]) if beliefs else [None] * len(options)
@@ -84,13 +82,16 @@ def _tries(space: EditSpace, beliefs: Beliefs | None, records: Sequence[Proposal
         for proposal in record.proposals:
             if proposal.rejected:
                 yield ToldTry(proposal.text, f"rejected: {'; '.join(proposal.rejected.values())}")
-    gone = [(edit.slot, edit.text) for at, edit in enumerate(space.edits) if space.is_retired[at]]
+    gone = _retired(space)
     for (_, text), belief in zip(gone, beliefs.of_options(gone) if beliefs else (), strict=False):
         yield ToldTry(text, f"tried and dropped: it changed the score by about {POINTS * belief.mean:+.0f} points")
+
+
+def _retired(space: EditSpace) -> list[Option]:
+    return [(edit.slot, edit.text) for at, edit in enumerate(space.edits) if space.is_retired[at]]
 
 
 def _told_edit(text: str, belief: EditBelief | None) -> ToldEdit:
     if belief is None:
         return ToldEdit(text)
-    low, high = belief.mean - BOUND * belief.sd, belief.mean + BOUND * belief.sd
-    return ToldEdit(text, POINTS * belief.mean, POINTS * low, POINTS * high, belief.answers)
+    return ToldEdit(text, POINTS * belief.mean, POINTS * belief.low, POINTS * belief.high, belief.answers)

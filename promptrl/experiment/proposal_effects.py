@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from promptrl.experiment.briefings import BOUND
 from promptrl.prompts.prompt import Prompt
 from promptrl.runs.proposal_file import ProposalRecord
 from promptrl.runs.proposal_rows import call_rows, proposal_rows
@@ -32,8 +31,8 @@ def attribute_proposals(records: Sequence[ProposalRecord], search: "SearchResult
         row["outcome"] = "in the winner" if held[at] else "retired" if space.is_retired[at] else "kept"
         row |= {
             "effect": belief.mean,
-            "low": belief.mean - BOUND * belief.sd,
-            "high": belief.mean + BOUND * belief.sd,
+            "low": belief.low,
+            "high": belief.high,
             "answers": belief.answers,
         }
     return {"proposals": rows, "proposer": call_rows(records)}

@@ -21,12 +21,12 @@ from promptrl.llm.base import Completion, Messages, Request
 from promptrl.llm.engine.budget import Budget
 from promptrl.llm.engine.engine import Engine
 from promptrl.prompts.proposer.briefing import ask_again, brief
-from promptrl.prompts.proposer.operators import OPERATORS
+from promptrl.prompts.proposer.operators import NO_OPERATOR, OPERATORS
 from promptrl.prompts.proposer.parsing import ParsedAnswer, parse_answer
 from promptrl.prompts.space import EditSpace
 from promptrl.runs.proposal_file import KeptEdit, ProposalFile, ProposalRecord
 from promptrl.search.growth import EditBelief, Growth, GrowthRequest, Option
-from promptrl.search.proposing import ASKS_EACH, NO_OPERATOR, ProposerDecision, decide, is_due, is_worthless
+from promptrl.search.proposing import ASKS_EACH, ProposerDecision, decide, is_due, is_worthless
 
 ATTEMPTS = 2
 """Calls of a round at most: an answer that can't be read is asked for once more."""

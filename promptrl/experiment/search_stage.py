@@ -59,14 +59,14 @@ def _begin_to_grow(session: RunSession) -> "tuple[EditSpace, Grow | None]":
     """
     components, search = session.components, session.growth.searches
     space = components.space
-    if session.proposer is None:
+    rewrite = session.config.edits.proposed
+    if session.proposer is None or rewrite is None:
         return space, session.growth.next_search(space, session.grow)
-    rewrite = session.config.edits.rewrite
     rules = ProposerRules(
         rounds=components.proposer_calls(search),
-        keep=rewrite.keep if rewrite else 0,
-        max_prompt_tokens=rewrite.max_prompt_tokens if rewrite else None,
-        rules=rewrite.rules if rewrite else (),
+        keep=rewrite.keep,
+        max_prompt_tokens=rewrite.max_prompt_tokens,
+        rules=rewrite.rules,
         from_start=session.config.prompt.text is not None or not space.edits,
         seed=session.config.seed,
     )
@@ -78,9 +78,8 @@ def _begin_to_grow(session: RunSession) -> "tuple[EditSpace, Grow | None]":
         space = space.extended(options=first.options).space
     if not space.edits:
         fault = session.proposer.file.records[-1].fault if session.proposer.file.records else ""
-        raise TargetError(
-            f"nothing in this prompt can be changed, and no edits were proposed{f': {fault}' * bool(fault)}"
-        )
+        why = f": {fault}" if fault else ""
+        raise TargetError(f"nothing in this prompt can be changed, and no edits were proposed{why}")
     return space, grow
 
 

@@ -1,6 +1,6 @@
 """What the proposer of a run was told and said, and what became of that: written down before use, read at resume."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -151,14 +151,3 @@ def _record(row: Mapping[str, Any]) -> ProposalRecord:
 
 def _judged(row: Mapping[str, Any]) -> JudgedProposal:
     return JudgedProposal(**{**row, "rows": tuple(row["rows"])})
-
-
-def kept_texts(records: Sequence[ProposalRecord]) -> dict[tuple[str, str], tuple[ProposalRecord, JudgedProposal]]:
-    """Every edit that was kept, by slot and text, with the call that proposed it and its proposal there."""
-    answers = {(record.search, record.round): record for record in records if record.proposals}
-    found = {}
-    for record in records:
-        for kept in record.kept:
-            source = answers[record.search, kept.round]
-            found[kept.slot, kept.text] = source, source.proposals[kept.proposal]
-    return found

@@ -1,11 +1,9 @@
 """The proposals of a run as the rows of a table: what each says, where it came from, what became of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from promptrl.runs.proposal_file import ProposalRecord
-
-NOT_ASKED = "none"
 
 
 def proposal_rows(records: Sequence[ProposalRecord]) -> list[dict[str, Any]]:
@@ -39,13 +37,8 @@ def proposal_rows(records: Sequence[ProposalRecord]) -> list[dict[str, Any]]:
 
 def call_rows(records: Sequence[ProposalRecord]) -> list[dict[str, Any]]:
     """Every time at which the proposer was asked, or left alone, and why."""
-    return list(_call_rows(records))
-
-
-def _call_rows(records: Sequence[ProposalRecord]) -> Iterator[dict[str, Any]]:
-    for record in records:
-        answer = record.answer
-        yield {
+    return [
+        {
             "search": record.search,
             "round": record.round + 1,
             "calls_used": record.calls_used,
@@ -55,5 +48,7 @@ def _call_rows(records: Sequence[ProposalRecord]) -> Iterator[dict[str, Any]]:
             "proposed": len(record.proposals),
             "kept": len(record.kept),
             "fault": record.fault,
-            "cost_usd": None if answer is None else answer.cost_usd,
+            "cost_usd": None if record.answer is None else record.answer.cost_usd,
         }
+        for record in records
+    ]

@@ -13,6 +13,9 @@ from promptrl.prompts.space import EditSpace
 from promptrl.safe_text import has_lone_surrogate
 from promptrl.search.result import Candidate
 
+BOUND = 1.645
+"""So many standard deviations on each side are an interval of 90 %."""
+
 
 @dataclass(frozen=True, slots=True)
 class Growth:
@@ -58,6 +61,16 @@ class EditBelief:
     mean: float
     sd: float
     answers: int = 0
+
+    @property
+    def low(self) -> float:
+        """Of an interval of 90 %."""
+        return self.mean - BOUND * self.sd
+
+    @property
+    def high(self) -> float:
+        """Likewise."""
+        return self.mean + BOUND * self.sd
 
 
 Option = tuple[str, str]

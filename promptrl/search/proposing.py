@@ -5,11 +5,12 @@ Pure decisions on what a search believes; who asks and writes down is another ma
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import erf, exp, pi, sqrt
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from promptrl.prompts.proposer.operators import NO_OPERATOR
 from promptrl.search.growth import EditBelief, GrowthRequest
 
 PARTS = 8
@@ -22,7 +23,7 @@ OPTIMISM = 1.0
 TYPICAL_WORTH = 0.03
 """Of an edit by an operator that nothing is known of, in the objective; as much as one edit weighs."""
 WORTH_SD = 0.05
-NO_OPERATOR = "none"
+_STANDARD = NormalDist()
 
 
 def is_due(number: int, rounds: int, request: GrowthRequest, *, from_start: bool) -> bool:
@@ -66,7 +67,7 @@ def choose_candidates(
 
 def is_worthless(belief: EditBelief) -> bool:
     """Whether an edit that had its own asks is hardly worth anything: then it is retired."""
-    return belief.answers >= ASKS_EACH and _below(belief.mean / max(belief.sd, 1e-9)) < RETIRED_BELOW
+    return belief.answers >= ASKS_EACH and _STANDARD.cdf(_ratio(belief)) < RETIRED_BELOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +118,14 @@ def decide(
     return ProposerDecision(NO_OPERATOR, gain, price)
 
 
-def _below(value: float) -> float:
-    """Probability that a standard normal number is lower."""
-    return 0.5 * (1 + erf(value / sqrt(2)))
+def _ratio(belief: EditBelief) -> float:
+    """By how many standard deviations an edit is worth something."""
+    return belief.mean / max(belief.sd, 1e-9)
 
 
 def _mean_worth(beliefs: Sequence[EditBelief]) -> float:
     """Expected worth of an edit: what it adds, or nothing where it is left out; with one typical edit beside."""
-    worths = []
-    for belief in beliefs:
-        ratio = belief.mean / max(belief.sd, 1e-9)
-        worths.append(belief.mean * _below(ratio) + belief.sd * exp(-0.5 * ratio**2) / sqrt(2 * pi))
+    worths = [b.mean * _STANDARD.cdf(_ratio(b)) + b.sd * _STANDARD.pdf(_ratio(b)) for b in beliefs]
     return (TYPICAL_WORTH + sum(worths)) / (1 + len(worths))
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from promptrl.experiment.proposal_choice import Choice, ProposerData, judge_proposals
-from promptrl.prompts.building import build_edit_space
 from promptrl.prompts.edits.base import rough_tokens
 from promptrl.prompts.proposer.parsing import parse_answer
 from promptrl.prompts.space import EditSpace
@@ -18,6 +17,7 @@ from promptrl.runs.proposal_file import ProposalRecord, read_proposals
 from promptrl.safe_text import printable
 from promptrl.tasks.dataset import Example
 from tests.experiment.test_proposed_edits import SLOTS, run_it
+from tests.prompts.ticket_space import make_space
 
 TEXT = "Read the {note} with care. Say who wrote it. Never guess."
 WORDS = [
@@ -49,19 +49,7 @@ def rows() -> list[Example]:
 
 
 ROWS = rows()
-SPACE: EditSpace = build_edit_space(
-    slots=None,
-    text=TEXT,
-    user=None,
-    separator=" ",
-    demonstrations=(),
-    max_demonstrations=0,
-    bank=False,
-    phrases=True,
-    reorder=False,
-    tokens=None,
-    rewording=True,
-)
+SPACE: EditSpace = make_space(slots=None, text=TEXT, user=None, rewording=True)
 
 
 def clumsy(rng: random.Random) -> dict[str, Any]:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from promptrl.errors import ConfigError
-from promptrl.prompts.building import build_edit_space
 from promptrl.prompts.prompt import UserTemplate
 from promptrl.prompts.space import EditSpace
 from promptrl.search.surrogate.features import Moves
+from tests.prompts.ticket_space import make_space
 
 TEXT = "Read the review.\n\n- Be fair.\n- Be brief.\n\nSay what it is."
 TEMPLATE = "Look at {review} with care. Then answer. Never apologise."
@@ -15,20 +15,7 @@ TEMPLATE = "Look at {review} with care. Then answer. Never apologise."
 
 def space_of(text: str, *, user: str | None = None, keep: tuple[str, ...] = ()) -> EditSpace:
     """A space of a plain text whose sentences may be worded anew."""
-    return build_edit_space(
-        slots=None,
-        text=text,
-        user=user,
-        separator=" ",
-        demonstrations=(),
-        max_demonstrations=0,
-        bank=False,
-        phrases=True,
-        reorder=False,
-        tokens=None,
-        keep=keep,
-        rewording=True,
-    )
+    return make_space(slots=None, text=text, user=user, keep=keep, rewording=True)
 
 
 SYSTEM = space_of(TEXT, user="{review}")
@@ -140,20 +127,10 @@ def test_a_retired_option_is_chosen_no_more() -> None:
     held = GROWN.apply(GROWN.baseline, at)
     assert gone.holds(held)[at]
     assert gone.apply(held, edit(gone, "Read the review.", "text.1")) == gone.baseline
-    slots = build_edit_space(**_SLOTS).extended(retired={"role": ["You sort."]}).space
+    slots = (
+        make_space(slots={"role": ["", "You help.", "You sort."]}, user="{review}")
+        .extended(retired={"role": ["You sort."]})
+        .space
+    )
     assert not any(slots.draw(rng).slot("role") == "You sort." for _ in range(20))
     assert slots.extended(options={"role": ["You read."]}).space.is_retired.sum() == 1
-
-
-_SLOTS = {
-    "slots": {"role": ["", "You help.", "You sort."]},
-    "text": None,
-    "user": "{review}",
-    "separator": " ",
-    "demonstrations": (),
-    "max_demonstrations": 0,
-    "bank": False,
-    "phrases": True,
-    "reorder": False,
-    "tokens": None,
-}

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from promptrl.prompts.building import make_slot_space
+from promptrl.prompts.proposer.operators import NO_OPERATOR
 from promptrl.search.growth import EditBelief, GrowthRequest
-from promptrl.search.proposing import NO_OPERATOR, choose_candidates, decide, is_due, is_worthless
+from promptrl.search.proposing import choose_candidates, decide, is_due, is_worthless
 from promptrl.search.result import Candidate
 
 SPACE = make_slot_space({"role": ["You help.", "You sort."]}, "{question}")

@@ -44,11 +44,4 @@ class EmbeddingsDefinition(OpenAITargetDefinition):
         """Read the key and the headers from the environment."""
         from promptrl.llm.targets.embeddings_client import EmbeddingsTarget
 
-        return EmbeddingsTarget(
-            self.model,
-            base_url=self.base_url,
-            api_key_env=self.api_key_env,
-            headers=self.headers,
-            query=self.query,
-            timeout_s=self.timeout_s,
-        )
+        return self._open(EmbeddingsTarget)

@@ -1,18 +1,14 @@
 """Asks an endpoint that speaks the OpenAI embeddings protocol, as ``openai_client.py`` asks one for chat."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from promptrl.llm.base import Completion, Messages, is_token_count
 from promptrl.llm.targets.definition import SCORING_PARAMS
-from promptrl.llm.targets.openai_answers import NotAnAnswerError
+from promptrl.llm.targets.openai_answers import UPSTREAM, NotAnAnswerError, read_body
 from promptrl.llm.targets.openai_client import OpenAITarget, encodable
 from promptrl.llm.targets.openai_faults import Failure, read_failure
 from promptrl.llm.targets.vectors import packed
-
-_UPSTREAM = 502
-"""The status of a failure that names none."""
 
 
 class EmbeddingsTarget(OpenAITarget):
@@ -30,12 +26,9 @@ class EmbeddingsTarget(OpenAITarget):
         return await self._ask("/embeddings", {"input": text, "model": self.model, **body}, body)
 
     def _read_answer(self, text: str, latency_s: float) -> Completion | Failure:
-        try:
-            answer = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise NotAnAnswerError(f"the answer is not JSON ({error})") from None
+        answer = read_body(text)
         if isinstance(answer, dict) and answer.get("error"):
-            return read_failure(_UPSTREAM, text, {})
+            return read_failure(UPSTREAM, text, {})
         try:
             vector = packed(answer["data"][0]["embedding"])
             tokens = (answer.get("usage") or {}).get("prompt_tokens")

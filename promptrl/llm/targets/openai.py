@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from promptrl.errors import Problem
 from promptrl.llm.base import Target
@@ -12,6 +12,9 @@ from promptrl.llm.engine.prices import Price, price_of
 from promptrl.llm.targets.base_url import url_problems
 from promptrl.llm.targets.definition import CalledTargetDefinition
 from promptrl.settings import EnvironmentName, Setting
+
+if TYPE_CHECKING:
+    from promptrl.llm.targets.openai_client import OpenAITarget
 
 HeaderName = Annotated[str, Setting(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$", expected="the name of an HTTP header")]
 
@@ -63,7 +66,10 @@ class OpenAITargetDefinition(CalledTargetDefinition):
         """Read the key and the headers from the environment."""
         from promptrl.llm.targets.openai_client import OpenAITarget
 
-        return OpenAITarget(
+        return self._open(OpenAITarget)
+
+    def _open(self, client: "type[OpenAITarget]") -> "OpenAITarget":
+        return client(
             self.model,
             base_url=self.base_url,
             api_key_env=self.api_key_env,

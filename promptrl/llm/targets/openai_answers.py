@@ -7,7 +7,7 @@ from typing import Any
 from promptrl.llm.base import Completion, is_token_count
 from promptrl.llm.targets.openai_faults import Failure, read_failure
 
-_UPSTREAM = 502
+UPSTREAM = 502
 """The status of a failure that names none."""
 _FAILED = ("error", "failed", "abort", "cancelled", "canceled", "insufficient_system_resource", "timeout")
 """Words of reasons for which an answer ended before it was one."""
@@ -20,16 +20,25 @@ class NotAnAnswerError(ValueError):
     """The body is no chat completion; the message says what is wrong with it."""
 
 
+def read_body(body: str) -> Any:
+    """The JSON value of a body.
+
+    Raises:
+        NotAnAnswerError: It is none.
+    """
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise NotAnAnswerError(f"the answer is not JSON ({error})") from None
+
+
 def read_answer(body: str, latency_s: float) -> Completion | Failure:
     """Take the completion out of a body; or the failure, wherever it stands.
 
     Raises:
         NotAnAnswerError: There is neither.
     """
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise NotAnAnswerError(f"the answer is not JSON ({error})") from None
+    answer = read_body(body)
     answer = _mapping(answer[0] if isinstance(answer, list) and answer else answer)
     choices = answer.get("choices")
     # gateways send their upstream's failure with status 200, also beside half an answer
@@ -65,7 +74,7 @@ def _is_failure(error: object) -> bool:
 
 def _failure(error: object, body: str) -> Failure:
     code = _mapping(error).get("code")
-    return read_failure(code if type(code) is int and 400 <= code < 600 else _UPSTREAM, body, {})
+    return read_failure(code if type(code) is int and 400 <= code < 600 else UPSTREAM, body, {})
 
 
 def _finish_reason(choice: Mapping[str, Any]) -> str | None:

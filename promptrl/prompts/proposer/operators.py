@@ -16,3 +16,5 @@ OPERATORS: Mapping[str, str] = {
     "persona": "Say who answers, for whom, and with what care.",
 }
 """By name; the first is what to begin with where nothing is known yet."""
+NO_OPERATOR = "none"
+"""Stands for leaving the proposer alone for once."""

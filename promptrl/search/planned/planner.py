@@ -92,6 +92,7 @@ class Planner:
         self._rows = RowChoice(trials, rules.rows_per_prompt, rng)
         self.starts = Starts(moves.features(trials.space.baseline))
         self.leaders: list[Candidate] = []
+        self._open_leaders: list[Candidate] = []
         self._own_asks: list[Prompt] = []
 
     def begin(self) -> None:
@@ -140,13 +141,12 @@ class Planner:
         answers = [(record.prompt, len(record.objectives)) for record in self.trials.records.values()]
         return PlannerBeliefs(self.moves, self.surrogate, self._open_leaders[0].prompt, answers)
 
-    @property
-    def _open_leaders(self) -> list[Candidate]:
-        """The leaders without an option that is retired."""
+    def _without_retired(self, leaders: list[Candidate]) -> list[Candidate]:
+        """Those that hold no option that is retired."""
         space = self.trials.space
         if not space.is_retired.any():
-            return self.leaders
-        return [leader for leader in self.leaders if not (space.holds(leader.prompt) & space.is_retired).any()]
+            return leaders
+        return [leader for leader in leaders if not (space.holds(leader.prompt) & space.is_retired).any()]
 
     def _with_each(self, growth: Growth) -> list[Prompt]:
         """The best prompt with each of the new options, as often as it is to be asked."""
@@ -174,6 +174,7 @@ class Planner:
         """Fit the surrogate and hand its posterior to the imagination."""
         self.surrogate.fit()
         self.leaders = self.ranking()
+        self._open_leaders = self._without_retired(self.leaders)
         left = self.share_left
         first, last = self._rules.exploration_scale
         exploration_scale = last + left * (first - last)

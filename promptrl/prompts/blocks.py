@@ -56,8 +56,8 @@ def split_blocks(text: str) -> tuple[list[TextBlock], list[Span]]:
     lines = text.splitlines(keepends=True)
     starts = line_starts(lines)
     structures = find_structures(text, list(fences(lines, starts)))
-    widths, samples = _widths(lines), sample_ends(lines)
     is_inside = [is_within(start, structures) for start in starts]
+    widths, samples = _widths(lines, is_inside), sample_ends(lines)
     blocks = []
     at = 0
     while at < len(lines):
@@ -148,15 +148,19 @@ def _is_open(line: str, following: str) -> bool:
     return not any(begins.match(following) for begins in (LIST_ITEM, FENCE, _HEADING, _TABLE_ROW))
 
 
-def _widths(lines: Sequence[str]) -> list[int]:
-    """For each line how wide its paragraph is where that is wrapped, as lower case at the start of a line shows."""
+def _widths(lines: Sequence[str], is_inside: Sequence[bool]) -> list[int]:
+    """For each line how wide its paragraph is where that is wrapped, as lower case at the start of a line shows.
+
+    Lines that begin inside a structure are as its author set them, and show nothing.
+    """
     widths = [0] * len(lines)
     start = 0
     for at in range(len(lines) + 1):
         if at < len(lines) and lines[at].strip():
             continue
         paragraph = lines[start:at]
-        if any(_continues(line, following, is_item=False) for line, following in pairwise(paragraph)):
+        pairs = zip(pairwise(paragraph), is_inside[start + 1 : at], strict=True) if paragraph else ()
+        if any(_continues(*pair, is_item=False) for pair, is_set in pairs if not is_set):
             widths[start:at] = [max(len(line.rstrip()) for line in paragraph)] * len(paragraph)
         start = at + 1
     return widths

@@ -210,6 +210,10 @@ def test_list_items_change_places_with_each_other_only() -> None:
         ('- As {\n"a": 1\n}\n- Stop.', ('- As {\n"a": 1\n}', "- Stop.")),
         ("1. Run:\n   ```\n   - a. B\n   ```\n2. Stop.", ("1. Run:\n   ```\n   - a. B\n   ```", "2. Stop.")),
         ("Say <b>One. Two.</b> now. Stop.", ("Say <b>One. Two.</b> now.", "Stop.")),
+        (
+            "Be brief!\n\\begin{align}\na = b. C\n\\end{align}\nBe brief!",
+            ("Be brief!", "\\begin{align}\na = b. C\n\\end{align}", "Be brief!"),
+        ),
     ],
 )
 def test_what_a_structure_stands_in_is_as_long_as_the_structure(text: str, phrases: tuple[str, ...]) -> None:
